@@ -1,0 +1,34 @@
+"""Measures, block by block, how transferable the features of a network are (Yosinski et al. 2014).
+
+    python -m tftransfer.run --treatment=BnB --n=4
+
+From Python:
+
+    tftransfer.transplant(source, target, n=4, frozen=True)
+    tftransfer.load("runs/<study>/<network>")
+    tftransfer.models.AlexNet(input_shape=(227, 227, 3), classes=1000)
+
+Names are resolved when they are first used: importing the package costs nothing, and TensorFlow is loaded only by what
+needs it.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["load", "models", "transplant"]
+
+_HOMES = {"transplant": "tftransfer.transfer", "load": "tftransfer.training.weights"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what `name` stands for on first use."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name == "models":
+        return importlib.import_module("tftransfer.models")
+    raise AttributeError(f"module 'tftransfer' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

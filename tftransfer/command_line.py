@@ -1,0 +1,141 @@
+"""Flags from a configuration's fields, and the frame that every command runs in.
+
+absl-py parses, so `--flagfile=FILE`, `--flag value`, `--noflag` and abbreviations of a user's shell habits work as in
+other tools built on it. TensorFlow is not imported here.
+"""
+
+import dataclasses
+import pathlib
+import sys
+import textwrap
+import traceback
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from absl import flags
+
+from tftransfer import config as config_lib
+
+ConfigT = TypeVar("ConfigT")
+
+EXIT_BAD_INPUT = 2
+EXIT_FAILED = 3  # trained, but a network diverged
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+class UsageError(ValueError):
+    """A command line that cannot be understood."""
+
+
+def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple[ConfigT, set[str]]:
+    """Reads a command line.
+
+    Args:
+        config_class: A dataclass of `config.option` fields.
+        argv: The command line, the program's name first.
+        usage: What `--help` prints above the options. The process ends with exit code 0 after it.
+
+    Returns:
+        The configuration, and the names of the options which the user gave.
+
+    Raises:
+        ValueError: If an option is unknown or its value wrong.
+    """
+    fields = dataclasses.fields(config_class)
+    values = flags.FlagValues()
+    for field in fields:
+        _define(field, values)
+    flags.DEFINE_string("flagfile", "", "File of options, one a line; `#` starts a comment.", flag_values=values)
+    flags.DEFINE_boolean("help", False, "Show the options.", short_name="h", flag_values=values)
+    try:
+        rest = values(list(argv))[1:]
+    except flags.Error as error:
+        raise UsageError(f"{_first_upper(str(error))}. --help shows the options.") from error
+    except OSError as error:
+        raise UsageError(f"Cannot read the flag file: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"The flag file is no text: {error}.") from error
+    if values["help"].value:
+        print(help_text(config_class, usage))
+        raise SystemExit(0)
+    if rest:
+        raise UsageError(f"Unexpected argument {rest[0]!r}. Options start with --, as in --treatment=BnB.")
+    given = {field.name for field in fields if values[field.name].present}
+    return config_class(**{field.name: values[field.name].value for field in fields}), given
+
+
+def _define(field: dataclasses.Field, values: flags.FlagValues) -> None:
+    define = {
+        bool: flags.DEFINE_boolean,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        str: flags.DEFINE_string,
+    }[field.type if isinstance(field.type, type) else type(field.default)]
+    define(field.name, field.default, field.metadata["help"], flag_values=values)
+
+
+def help_text(config_class: type, usage: str) -> str:
+    """Returns all options by section, with their defaults."""
+    lines = [usage.strip(), ""]
+    for section, title in config_lib.SECTIONS.items():
+        fields = [f for f in dataclasses.fields(config_class) if f.metadata["section"] == section]
+        if not fields:
+            continue
+        lines.append(f"{title}:")
+        for field in fields:
+            text = field.metadata["help"]
+            if field.metadata["choices"]:
+                text += f" ({', '.join(field.metadata['choices'])})"
+            if field.default not in ("", False):
+                text += f" [{field.default:g}]" if isinstance(field.default, float) else f" [{field.default}]"
+            name = f"  --{'[no]' if isinstance(field.default, bool) else ''}{field.name}"
+            lines += _hang(name, text)
+        lines.append("")
+    lines += ["More:", *_hang("  --flagfile", "file of options, one a line; flags/ has named recipes")]
+    return "\n".join([*lines, *_hang("  --help", "this text")])
+
+
+def _hang(name: str, text: str) -> list[str]:
+    """Returns `name` with `text` wrapped beside it."""
+    wrapped = textwrap.wrap(text, 88)
+    first = f"{name:<24}{wrapped[0]}" if len(name) < 24 else f"{name}\n{'':24}{wrapped[0]}"
+    return [first, *(f"{'':24}{line}" for line in wrapped[1:])]
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".")
+
+
+def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | None = None) -> None:
+    """Runs a command; bad input ends in one line on standard error, Ctrl-C in a message, both without a traceback.
+
+    Args:
+        command: Takes the command line, returns the exit code.
+        argv: The command line; the process's own if None.
+    """
+    argv = list(sys.argv if argv is None else argv)
+    program = f"python -m tftransfer.{pathlib.Path(argv[0]).stem}"
+    try:
+        code = command(argv)
+    except ValueError as error:
+        if not _raised_here(error):
+            raise  # a fault of ours or of a library, which needs its traceback
+        print(f"{program}: {error}", file=sys.stderr)
+        code = EXIT_BAD_INPUT
+    except OSError as error:
+        print(f"{program}: {error}. Check that the path exists, can be written and has room.", file=sys.stderr)
+        code = EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print(
+            f"\n{program}: interrupted. Finished networks are kept; the same command goes on from them.",
+            file=sys.stderr,
+        )
+        code = EXIT_INTERRUPTED
+    sys.stdout.flush()
+    raise SystemExit(code or 0)
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Returns True if the package itself raised `error`: its message was then written for the user."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and frames[-1][0].f_globals.get("__name__", "").startswith(("tftransfer", "__main__"))

@@ -1,0 +1,257 @@
+"""Every option: its default, its help, its check. The flags of the commands are made from these fields.
+
+Nothing here imports TensorFlow, so that a wrong option is refused at once.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tftransfer import splits, treatments
+from tftransfer.models import names as model_names
+
+OPTIMIZERS = ("sgd", "adamw")
+SCHEDULES = ("constant", "step", "cosine")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+STRATEGIES = ("auto", "one_device", "mirrored")
+AUGMENTATIONS = ("crop_mirror", "crop", "mirror", "none")
+
+DATA, SPLIT, MODEL, RECIPE, MACHINE, COMMAND = "data", "split", "model", "recipe", "machine", "command"
+SECTIONS = {
+    COMMAND: "What to train",
+    DATA: "Images",
+    SPLIT: "Halves",
+    MODEL: "Network",
+    RECIPE: "Training",
+    MACHINE: "Where and how it runs (does not change results)",
+}
+
+Check = Callable[[Any], str | None]
+
+
+def _at_least(low: float) -> Check:
+    return lambda value: None if value >= low else f"at least {low}"
+
+
+def _above(low: float) -> Check:
+    return lambda value: None if value > low else f"more than {low}"
+
+
+def _within(low: float, high: float) -> Check:
+    """Accepts `low <= value < high`."""
+    return lambda value: None if low <= value < high else f"from {low} to below {high}"
+
+
+def _one_of(known: Mapping[str, Any] | tuple[str, ...]) -> Check:
+    def check(value: str) -> str | None:
+        if value in known:
+            return None
+        near = difflib.get_close_matches(value, known, n=3)
+        return "one of " + ", ".join(known) + (f". Did you mean {' or '.join(near)}?" if near else "")
+
+    return check
+
+
+def _plain_name(value: str) -> str | None:
+    """Accepts what is safe as one component of a path and of a URL."""
+    fine = all(c.isascii() and (c.isalnum() or c in "._-") for c in value) and not value.startswith((".", "-"))
+    return None if fine and len(value) <= 120 else "at most 120 ASCII letters, digits, '.', '_', '-', no '.' first"
+
+
+def _no_nul(value: str) -> str | None:
+    return None if "\0" not in value else "a path without NUL characters"
+
+
+def option(default: Any, section: str, help_: str, check: Check | None = None, choices: Any = None) -> Any:
+    """Returns a dataclass field which carries what a flag needs."""
+    check = _one_of(choices) if choices else check
+    return dataclasses.field(
+        default=default, metadata={"section": section, "help": help_, "check": check, "choices": choices}
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The options that all commands share, each described by its help text."""
+
+    dataset: str = option("motifs", DATA, "motifs (embedded), tiny_imagenet, folder, or a name of TFDS (cifar100)")
+    data_dir: str = option("", DATA, "where the images are: tiny_imagenet, folder; for TFDS, its data folder", _no_nul)
+    image_size: int = option(
+        0, DATA, "side of the network's input in pixels; 0: 32 for motifs and cifar, 56 for tiny_imagenet, else 227",
+        lambda v: None if v == 0 or 32 <= v <= 1024 else "0 or 32 to 1024",
+    )  # fmt: skip
+    images_per_class: int = option(0, DATA, "first k training images of each class; 0: all", _at_least(0))
+    augment: str = option("crop_mirror", DATA, "what is random in training images", choices=AUGMENTATIONS)
+    pixel_scale: float = option(
+        1 / 64, DATA, "factor on pixels (0-255 less the mean image); the paper's is 1", _above(0)
+    )
+
+    split: str = option("random", SPLIT, "how classes are divided into A and B", choices=splits.SPLITS)
+    split_seed: int = option(0, SPLIT, "seed of a random split; 0 to 3 are the paper's", _within(0, 2**32))
+    split_file: str = option("", SPLIT, 'JSON file {"A": [names], "B": [names]} for --split=file', _no_nul)
+
+    model: str = option("AlexNet", MODEL, "architecture", choices=model_names.MODELS)
+    width: float = option(0.25, MODEL, "factor on channels and units; the paper's is 1", _within(0.01, 8))
+    dropout: float = option(0.5, MODEL, "share of units dropped after fc6 and fc7", _within(0, 1))
+    initializer: str = option(
+        "he_normal", MODEL, "initial weights; paper: N(0, .01) and constant biases", choices=model_names.INITIALIZERS
+    )
+
+    epochs: float = option(12.0, RECIPE, "passes over the training half; ignored if --steps is given", _above(0))
+    steps: int = option(0, RECIPE, "length of training in updates instead of epochs; 0: --epochs decides", _at_least(0))
+    batch_size: int = option(64, RECIPE, "images in an update, over all replicas", _at_least(1))
+    optimizer: str = option("sgd", RECIPE, "sgd is Caffe's, with the options below", choices=OPTIMIZERS)
+    learning_rate: float = option(0.02, RECIPE, "highest rate", _above(0))
+    momentum: float = option(0.9, RECIPE, "of sgd", _within(0, 1))
+    l2: float = option(5e-4, RECIPE, "sgd: weight decay in the gradient; adamw: decoupled decay", _at_least(0))
+    bias_rate: float = option(2.0, RECIPE, "sgd: factor on the rate of biases (paper: 2)", _at_least(0))
+    bias_l2: float = option(0.0, RECIPE, "sgd: factor on the decay of biases (paper: 0)", _at_least(0))
+    schedule: str = option("cosine", RECIPE, "course of the rate", choices=SCHEDULES)
+    warmup_steps: int = option(0, RECIPE, "updates over which the rate first rises from 0", _at_least(0))
+    drop_steps: int = option(0, RECIPE, "schedule=step: updates between drops of the rate", _at_least(0))
+    drop_epochs: float = option(0.0, RECIPE, "schedule=step: epochs between drops, instead of steps", _at_least(0))
+    drop_factor: float = option(0.1, RECIPE, "schedule=step: factor at a drop", _within(0, 1))
+    label_smoothing: float = option(0.0, RECIPE, "share of the label spread over all classes", _within(0, 1))
+    precision: str = option("float32", RECIPE, "Keras dtype policy", choices=PRECISIONS)
+    seed: int = option(0, RECIPE, "decides initial weights, data order, augmentation and dropout", _within(0, 2**31))
+
+    runs_dir: str = option("runs", MACHINE, "folder of all studies", _no_nul)
+    study: str = option("", MACHINE, "name of the study's folder; made from data, model, split and recipe", _plain_name)
+    cache_dir: str = option("", MACHINE, "prepared images; default ~/.cache/tftransfer", _no_nul)
+    strategy: str = option("auto", MACHINE, "auto: mirrored if there are several GPUs", choices=STRATEGIES)
+    replicas: int = option(0, MACHINE, "devices of --strategy=mirrored; 0: all. Logical CPUs without GPU", _at_least(0))
+    keep_weights: bool = option(False, MACHINE, "keep the weights of all networks, not of bases only")
+    evaluations: int = option(0, MACHINE, "times the validation half is evaluated; 0: once an epoch, 50 at most",
+                              _at_least(0))  # fmt: skip
+
+    def __post_init__(self) -> None:
+        """Checks each option, then what concerns several; raises ValueError."""
+        check_fields(self)
+        if self.split == "file" and not self.split_file:
+            raise ValueError("--split=file needs --split_file=FILE. Received no --split_file.")
+        if self.split_file and self.split != "file":
+            raise ValueError(f"--split_file needs --split=file. Received: --split={self.split}")
+        if self.drop_steps and self.drop_epochs:
+            raise ValueError(
+                f"Give --drop_steps or --drop_epochs, not both. Received: {self.drop_steps} and {self.drop_epochs:g}"
+            )
+        drops = bool(self.drop_steps or self.drop_epochs)
+        if drops != (self.schedule == "step"):
+            raise ValueError(
+                f"--schedule=step goes with --drop_steps or --drop_epochs. Received: --schedule={self.schedule} "
+                f"--drop_steps={self.drop_steps} --drop_epochs={self.drop_epochs:g}"
+            )
+        if self.replicas and self.strategy != "mirrored":
+            raise ValueError(f"--replicas needs --strategy=mirrored. Received: --strategy={self.strategy}")
+        if self.replicas and self.batch_size % self.replicas:
+            raise ValueError(
+                f"The batch must divide by the replicas. Received: --batch_size={self.batch_size} "
+                f"--replicas={self.replicas}"
+            )
+
+    @property
+    def input_size(self) -> int:
+        """Side of the network's input in pixels, the data set's default filled in."""
+        if self.image_size:
+            return self.image_size
+        if self.dataset in ("motifs", "cifar10", "cifar100"):
+            return 32
+        return 56 if self.dataset == "tiny_imagenet" else 227
+
+    @property
+    def crop_slack(self) -> int:
+        """Pixels by which stored images exceed the input: the paper's 29 of 227 (256 less 227)."""
+        return round(self.input_size * 29 / 227)
+
+    def recipe(self) -> dict[str, Any]:
+        """Returns what decides a result besides classes, treatment and seed: data preparation, model, training."""
+        inputs = {"dataset": self.dataset, "image_size": self.input_size}
+        inputs |= {name: getattr(self, name) for name in ("images_per_class", "augment", "pixel_scale")}
+        rest = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.metadata["section"] in (MODEL, RECIPE) and field.name != "seed"
+        }
+        if self.steps:
+            rest["epochs"] = 0.0  # ignored, so it must not make a difference
+        return inputs | rest
+
+    def study_name(self) -> str:
+        """Returns the study's folder name: data set, model, kind of split and 8 digits of the recipe's hash."""
+        if self.study:
+            return self.study
+        recipe = json.dumps(self.recipe() | {"protocol": PROTOCOL}, sort_keys=True)
+        dataset = "".join(c if c.isalnum() or c in "._-" else "-" for c in self.dataset)
+        return f"{dataset}-{self.model}-{self.split}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
+
+    def train_steps(self, images: int) -> int:
+        """Returns the updates of one network whose half has `images` training images."""
+        return self.steps or max(1, round(self.epochs * self.steps_per_epoch(images)))
+
+    def steps_per_epoch(self, images: int) -> int:
+        """Returns the whole batches in `images`; the rest of a shuffled epoch is left out."""
+        if images < self.batch_size:
+            raise ValueError(
+                f"The batch is larger than the half: --batch_size={self.batch_size}, the half has {images} training "
+                f"images. Use a --batch_size of at most {images}."
+            )
+        return images // self.batch_size
+
+    def steps_between_drops(self, images: int) -> int:
+        """Returns the updates between two drops of the rate, 0 if it never drops."""
+        if self.schedule != "step":
+            return 0
+        drop = self.drop_steps or max(1, round(self.drop_epochs * self.steps_per_epoch(images)))
+        if drop >= self.train_steps(images):
+            raise ValueError(
+                f"The rate would first drop after {drop} updates, but training ends after {self.train_steps(images)}. "
+                f"Drop earlier or use --schedule=constant."
+            )
+        return drop
+
+
+# Part of every key: raised when the meaning of an option or of training changes, so that old records are not reused.
+PROTOCOL = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig(Config):
+    """The options of `python -m tftransfer.run`."""
+
+    treatment: str = option("", COMMAND, "base, BnB, AnB, BnB+, AnB+, RnB, mirrored AnA ..., or as in B4B+")
+    n: int = option(0, COMMAND, "blocks to copy, 1 to 7 for AlexNet")
+    target: str = option("", COMMAND, "half of --treatment=base: A, B or all")
+    dry_run: bool = option(False, COMMAND, "print what would be trained, and why, then stop")
+    force: bool = option(False, COMMAND, "train this network again though its record exists")
+    list: bool = option(False, COMMAND, "print the names of data sets, models and treatments, then stop")
+    version: bool = option(False, COMMAND, "print the version, then stop")
+
+
+def check_fields(config: Any) -> None:
+    """Applies each field's own check; raises ValueError with option, expectation and value."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"Bad --{field.name}. Expected a finite number. Received: {value}")
+        check = field.metadata["check"]
+        expected = check(value) if check and value is not None else None
+        if expected:
+            raise ValueError(f"Bad --{field.name} ({field.metadata['help']}). Expected {expected}. Received: {value!r}")
+
+
+def parse_treatment(config: RunConfig, given: set[str]) -> treatments.Treatment:
+    """Reads the treatment of a `run`.
+
+    Args:
+        config: The options.
+        given: Names of the options which the user set, to tell `--n=0` from no `--n`.
+    """
+    if not config.treatment:
+        raise ValueError(f"Which network? Expected --treatment={'|'.join(treatments.TREATMENTS)}. Received none.")
+    n = config.n if "n" in given else None
+    blocks = len(model_names.MODELS[config.model])
+    return treatments.parse(config.treatment, n, config.target or None, blocks)

@@ -1,0 +1,107 @@
+"""Halves: the images of some classes of a store, and their mean."""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import logging
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import filelock
+import numpy as np
+
+from tftransfer.data.decode import decode
+from tftransfer.data.shards import write_atomically
+from tftransfer.data.sources.source import Digest
+
+if TYPE_CHECKING:
+    from tftransfer.data.store import Store
+
+# Images read at a time for a mean: 100 MB at 128 pixels.
+_MEAN_CHUNK = 2048
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Half:
+    """The images of some classes of a store.
+
+    Attributes:
+        store: Where they lie.
+        split: "train" or "val".
+        labels: Position of each image's class among the chosen classes, int32 `(images,)`.
+        ids: Position of each image in its split of the store, int64 `(images,)`, ascending: a stable name of the image.
+    """
+
+    store: "Store"
+    split: str
+    labels: np.ndarray
+    ids: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Side of the stored images in pixels."""
+        return self.store.size
+
+    @property
+    def encoding(self) -> str:
+        """How the images are stored, "raw" or "jpeg"."""
+        return self.store.encoding
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def read(self, positions: np.ndarray) -> np.ndarray:
+        """Returns the pixels of some images of the half, uint8 `(images, size, size, 3)`; only for raw stores."""
+        return self.store.read(self.split, self.ids[positions])
+
+    def read_encoded(self, positions: np.ndarray) -> list[bytes]:
+        """Returns some images of the half as JPEG bytes; only for JPEG stores."""
+        return self.store.read_encoded(self.split, self.ids[positions])
+
+
+def mean_image(half: Half) -> np.ndarray:
+    """Returns the mean of all images of `half`, float32 `(size, size, 3)`; kept in the store for the next caller."""
+    store = half.store
+    name = Digest(half.split, half.ids.tobytes()).hexdigest()[:32]
+    path = os.path.join(store.path, "means", f"{name}.npy")
+    if (mean := _read_mean(path, store.size)) is not None:
+        return mean
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with filelock.FileLock(f"{path}.lock"):
+            if (mean := _read_mean(path, store.size)) is None:
+                mean = _compute_mean(half)
+                write_atomically(path, lambda file: np.save(file, mean))
+    except OSError as error:  # A store that others made may be read-only.
+        logging.getLogger(__name__).warning("The mean image cannot be kept (%s); it is computed each time.", error)
+        mean = _compute_mean(half)
+    return mean
+
+
+def _read_mean(path: str, size: int) -> np.ndarray | None:
+    """Returns the mean image at `path` if it is there and can be read."""
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        mean = np.load(path, allow_pickle=False)
+        if mean.shape == (size, size, 3) and mean.dtype == np.float32:
+            return mean
+    return None
+
+
+def _compute_mean(half: Half) -> np.ndarray:
+    """Returns the mean image: sums of integers, so that no order of adding matters."""
+    if not len(half):
+        raise ValueError("A half without images has no mean image.")
+    size = half.store.size
+    total = np.zeros((size, size, 3), np.uint64)
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        for start in range(0, len(half), _MEAN_CHUNK):
+            total += _pixels(half, np.arange(start, min(start + _MEAN_CHUNK, len(half))), threads.map).sum(0, np.uint64)
+    return (total / len(half)).astype(np.float32)
+
+
+def _pixels(half: Half, positions: np.ndarray, map_in_threads: Callable) -> np.ndarray:
+    """Returns the pixels of some images, whatever their encoding."""
+    if half.store.encoding == "raw":
+        return half.read(positions)
+    return np.stack(list(map_in_threads(decode, half.read_encoded(positions))))

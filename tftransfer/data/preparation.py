@@ -1,0 +1,231 @@
+"""Makes a store: every image decoded and resized once, by several processes, in pieces that survive an interruption."""
+
+import contextlib
+import hashlib
+import itertools
+import json
+import logging
+import os
+import re
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+
+import filelock
+import numpy as np
+
+from tftransfer.data.manifest import FILE_NAME, FORMAT_VERSION, Manifest, StoreError
+from tftransfer.data.shards import (
+    SHARD_EXAMPLES,
+    ShardIndex,
+    ShardReport,
+    ShardRequest,
+    check_shard,
+    file_sha256,
+    make_shard,
+    write_atomically,
+)
+from tftransfer.data.sources.source import SPLITS, Digest, Source, first_ten
+from tftransfer.data.workers import Workers
+
+# More would wait for one reader of TensorFlow Datasets, and hold more originals in memory.
+MOST_WORKERS = 16
+SECONDS_BEFORE_NOTICE = 3.0
+INDEX_DTYPE = np.dtype([("label", "<i4"), ("length", "<i4")])
+
+Progress = Callable[[int, int], None]
+
+
+def store_path(source: Source, cache_dir: str, size: int, encoding: str) -> str:
+    """Returns the folder of the store: data set, size, encoding and 12 digits of all that decides its files."""
+    name = re.sub(r"[^\w.-]+", "-", source.name)
+    return os.path.join(cache_dir, f"{name}-{size}px-{encoding}-{store_identity(source, size, encoding)[:12]}")
+
+
+def store_identity(source: Source, size: int, encoding: str) -> str:
+    """Returns the SHA-256 over the source's identity and all options."""
+    return Digest(source.identity, size, encoding, SHARD_EXAMPLES, FORMAT_VERSION).hexdigest()
+
+
+def shard_path(store: str, split: str, number: int) -> str:
+    """Returns the path of a shard without its ending."""
+    return os.path.join(store, "shards", f"{split}-{number:05d}")
+
+
+@contextlib.contextmanager
+def only_one(store: str) -> Iterator[None]:
+    """Lets one process at a time work on `store`; one that waits says for whom."""
+    lock, owner = filelock.FileLock(f"{store}.lock"), f"{store}.owner"
+    try:
+        lock.acquire(timeout=SECONDS_BEFORE_NOTICE)
+    except filelock.Timeout:
+        with contextlib.suppress(OSError), open(owner, encoding="utf-8") as file:
+            logging.getLogger(__name__).warning("Waiting for %s, which prepares %s.", file.read(), store)
+        lock.acquire()
+    try:
+        with open(owner, "w", encoding="utf-8") as file:
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(owner)
+        lock.release()
+
+
+def build(source: Source, store: str, size: int, encoding: str, workers: int | None, progress: Progress | None) -> None:
+    """Makes the files of a store that are not there yet or are damaged. Call it inside `only_one`.
+
+    Raises:
+        StoreError: If images are broken (all are counted, ten are named), or files cannot be written.
+        WorkerError: If a worker was killed.
+    """
+    try:
+        _require_space(source, store, size, encoding)
+        os.makedirs(os.path.join(store, "shards"), exist_ok=True)
+        _remove_leftovers(store)
+        requests = _requests(source, store, size, encoding)
+        reports = _make_shards(source, requests, workers, progress)
+        _finish(source, store, size, encoding, requests, reports)
+    except OSError as error:
+        raise StoreError(
+            f"Cannot write the prepared data of {source.name!r} in {store}: {error}. Free some space there, or choose "
+            "another --cache_dir. What was finished is kept."
+        ) from error
+
+
+def _requests(source: Source, store: str, size: int, encoding: str) -> dict[tuple[str, int], ShardRequest]:
+    """Returns what has to be made, by split and number of the shard, in source order."""
+    identity = store_identity(source, size, encoding)
+    return {
+        (split, number): ShardRequest(shard_path(store, split, number), identity, size, encoding)
+        for split in SPLITS
+        for number in range(-(-len(source.examples(split)) // SHARD_EXAMPLES))
+    }
+
+
+def _make_shards(
+    source: Source, requests: dict[tuple[str, int], ShardRequest], workers: int | None, progress: Progress | None
+) -> list[ShardReport]:
+    """Returns the report of every shard in order; those that are there and whole are kept."""
+    count = max(1, min(workers or _cores(), MOST_WORKERS, len(requests)))
+    total = sum(len(source.examples(split)) for split in SPLITS)
+    done, reports, broken = 0, {}, []
+
+    def advance(place: tuple[str, int], report: ShardReport) -> None:
+        nonlocal done
+        reports[place] = report
+        broken.extend(report.broken)
+        done += _examples_in(source, *place)
+        if progress is not None:
+            progress(done, total)
+
+    with Workers(count) as pool:
+        there = [place for place, request in requests.items() if os.path.exists(request.path + ".npz")]
+        checks = pool.map(check_shard, ((requests[place], _examples_in(source, *place)) for place in there))
+        for place, report in zip(there, checks, strict=True):
+            if report is not None:
+                advance(place, report)
+        missing = [place for place in requests if place not in reports]
+        chunks = _chunks(source, missing)
+        made = pool.map(make_shard, ((requests[place], chunk) for place, chunk in zip(missing, chunks, strict=True)))
+        for place, report in zip(missing, made, strict=True):
+            advance(place, report)
+    if broken:
+        named = "\n".join(f"  {key}: {reason}" for key, reason in broken[:10])
+        raise StoreError(
+            f"{len(broken)} of the {total} images of {source.name!r} cannot be read. Replace or remove them; what was "
+            f"finished is kept.{' The first ten:' if len(broken) > 10 else ''}\n{named}"
+        )
+    return [reports[place] for place in requests]
+
+
+def _cores() -> int:
+    """Returns the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _examples_in(source: Source, split: str, number: int) -> int:
+    """Returns the number of examples in a shard."""
+    return min(SHARD_EXAMPLES, len(source.examples(split)) - number * SHARD_EXAMPLES)
+
+
+def _chunks(source: Source, places: list[tuple[str, int]]) -> Iterator[list]:
+    """Yields the examples of each shard; neighbours are read in one go, as a set of TFDS opens slowly."""
+    runs = itertools.groupby(enumerate(places), key=lambda item: (item[1][0], item[1][1] - item[0]))
+    for (split, _), run in runs:
+        numbers = [number for _, (_, number) in run]
+        stop = min((numbers[-1] + 1) * SHARD_EXAMPLES, len(source.examples(split)))
+        examples = source.examples(split).between(numbers[0] * SHARD_EXAMPLES, stop)
+        for number in numbers:
+            chunk = list(itertools.islice(examples, SHARD_EXAMPLES))
+            if len(chunk) != _examples_in(source, split, number):
+                raise StoreError(
+                    f"{source.name!r} ended early: shard {number} of {split!r} got {len(chunk)} examples, expected "
+                    f"{_examples_in(source, split, number)}. Prepare or download the data set again."
+                )
+            yield chunk
+
+
+def _finish(
+    source: Source,
+    store: str,
+    size: int,
+    encoding: str,
+    requests: dict[tuple[str, int], ShardRequest],
+    reports: list[ShardReport],
+) -> None:
+    """Writes the index of each split and, last, the manifest."""
+    files = {f"shards/{name}": entry for report in reports for name, entry in report.files.items()}
+    fingerprint = hashlib.sha256(json.dumps(source.class_names).encode())
+    notes = dict(source.notes)
+    for split in SPLITS:
+        parts = [ShardIndex.read(request.path) for (of, _), request in requests.items() if of == split]
+        fingerprint.update(f"{split} {len(source.examples(split))}\n".encode())
+        rows = np.zeros(len(source.examples(split)), INDEX_DTYPE)
+        if parts:
+            rows["label"] = np.concatenate([part.labels for part in parts])
+            rows["length"] = np.concatenate([part.lengths for part in parts])
+        for part in parts:
+            fingerprint.update(part.digests.tobytes())
+            for mode, count in part.modes.items():
+                notes[f"mode_{mode}"] = notes.get(f"mode_{mode}", 0) + count
+        name = f"{split}-index.npy"
+        write_atomically(os.path.join(store, name), lambda file, rows=rows: np.save(file, rows))
+        files[name] = (os.path.getsize(os.path.join(store, name)), file_sha256(os.path.join(store, name)))
+        absent = np.setdiff1d(np.arange(len(source.class_names)), rows["label"])
+        if absent.size:
+            names = first_ten([source.class_names[label] for label in absent])
+            raise StoreError(f"{absent.size} class(es) of {source.name!r} have no image in {split!r}: {names}.")
+    Manifest(
+        dataset=source.name,
+        identity=store_identity(source, size, encoding),
+        fingerprint=fingerprint.hexdigest(),
+        size=size,
+        encoding=encoding,
+        class_names=source.class_names,
+        class_kinds=source.class_kinds,
+        examples={split: len(source.examples(split)) for split in SPLITS},
+        files=files,
+        notes=notes,
+    ).write(store)
+
+
+def _require_space(source: Source, store: str, size: int, encoding: str) -> None:
+    """Raises if the disk cannot hold the images; only the size of raw ones is known beforehand."""
+    if encoding != "raw" or os.path.isdir(store):
+        return
+    needed = sum(len(source.examples(split)) for split in SPLITS) * size * size * 3
+    free = shutil.disk_usage(os.path.dirname(store)).free
+    if needed > free:
+        raise OSError(f"{needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free")
+
+
+def _remove_leftovers(store: str) -> None:
+    """Removes what must not outlive a new start: half-written files of killed processes, manifest and means."""
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(os.path.join(store, FILE_NAME))
+    for folder in (store, os.path.join(store, "shards")):
+        for entry in os.scandir(folder):
+            if entry.name.endswith(".tmp"):
+                os.remove(entry.path)
+    shutil.rmtree(os.path.join(store, "means"), ignore_errors=True)

@@ -1,0 +1,35 @@
+"""From options to prepared images: at which size, and where they are kept."""
+
+import os
+import pathlib
+
+from tftransfer.config import Config
+from tftransfer.data import sources, store
+
+
+def stored_size(config: Config, native_size: int | None) -> int:
+    """Returns the side of the stored images in pixels.
+
+    Images are kept at their own size where that leaves room for crops of the input, so that they are not blurred by a
+    needless resize. Otherwise they are warped to the input's size and the slack of the paper, as 256 is for 227.
+
+    Args:
+        config: The options.
+        native_size: Side of all images of the data set, if they are equal and square.
+    """
+    size, wanted = config.input_size, config.input_size + config.crop_slack
+    if native_size and size <= native_size <= wanted + config.crop_slack:
+        return native_size
+    return wanted
+
+
+def cache_folder(config: Config) -> str:
+    """Returns the folder of prepared images, by default `tftransfer` in the user's cache."""
+    default = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "tftransfer"
+    return config.cache_dir or str(default)
+
+
+def prepare(config: Config, progress: store.Progress | None = None) -> store.Store:
+    """Returns the prepared images of the configured data set, after making them if need be."""
+    source = sources.open_source(config.dataset, config.data_dir or None)
+    return store.prepare(source, cache_folder(config), stored_size(config, source.native_size), progress=progress)

@@ -1,0 +1,220 @@
+"""Runs a plan: looks up what is done, trains what is missing, writes the records."""
+
+import contextlib
+import dataclasses
+import pathlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tftransfer import plan, records, results, tensorboard_view
+from tftransfer.data import pipeline
+from tftransfer.data.store import Store, mean_image
+from tftransfer.plan import Cell
+from tftransfer.records import Record
+from tftransfer.training import trainer, weights
+from tftransfer.training.group import Network
+from tftransfer.transfer import Weights
+
+RANDOM = "random"
+
+
+class SourceError(ValueError):
+    """A base that others need cannot serve as their source."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A finished network of a plan, and whether this call trained it."""
+
+    record: Record
+    now: bool
+
+
+class Study:
+    """The networks of one study on this machine.
+
+    Args:
+        root: Folder of the study.
+        store: Its prepared images.
+        say: Takes lines for the user.
+    """
+
+    def __init__(self, root: pathlib.Path, store: Store, say: Callable[[str], None] = print) -> None:
+        self.root = root
+        self._store = store
+        self._say = say
+        self._weights: dict[str, Weights] = {}
+        self._tasks: dict[tuple[Any, ...], trainer.Task] = {}
+        self._trained_now: set[str] = set()
+
+    def check(self, steps: Sequence[plan.Step], force: bool) -> None:
+        """Refuses, before anything is trained, what cannot end well: the recipe on these halves, foreign records.
+
+        Raises:
+            ValueError: If a batch does not fit a half, or a record of another configuration is in the way.
+        """
+        per_class = self._store.counts("train")
+        for step in steps:
+            plan.check_half_sizes(step.cell, per_class)
+            source = self._finished_source(step.cell)
+            if step.cell.source is None or source is not None:
+                self.find(step.cell, source, replace=force and step.role == plan.ASKED)
+
+    def find(self, cell: Cell, source: Record | None, replace: bool = False) -> Record | None:
+        """Returns the record of a cell, or None if it is still to be trained.
+
+        Args:
+            cell: The network.
+            source: Record of its source's base, if it has one.
+            replace: True if a record of the same network, from another training of its source, may be replaced.
+
+        Raises:
+            ValueError: If the folder holds a network of another configuration.
+        """
+        record = records.read(self.root / cell.name)
+        if record is None:
+            return None
+        wanted = self._identity(cell, source)
+        if record.key == records.key(wanted):
+            return record
+        other = records.differences(record.identity, wanted)
+        if all(line.startswith("source") for line in other):
+            if replace:
+                return None
+            raise ValueError(
+                f"{cell.name} in {self.root} was made from another training of {cell.source.treatment.label}, whose "
+                f"weights were not the same. --force trains it again."
+            )
+        raise ValueError(
+            f"{self.root / cell.name} holds a network of another configuration; nothing was overwritten. "
+            f"What differs: {'; '.join(other)}. Give this study another name with --study=NAME."
+        )
+
+    def ensure(self, cell: Cell, force: bool = False) -> Trained:
+        """Returns the record of a cell, after training it and what it waits for where they are missing.
+
+        Args:
+            cell: The network.
+            force: True trains it again though it is done; its bases are used as they are.
+
+        Raises:
+            SourceError: If its source diverged.
+        """
+        source = self.ensure_source(cell.source) if cell.source else None
+        reference = None if cell.treatment.is_base else self.ensure(cell.reference).record
+        record = self.find(cell, source, replace=force)
+        if record and not force:
+            return Trained(record, now=cell.name in self._trained_now)
+        return Trained(self._train(cell, source, reference), now=True)
+
+    def trained(self, cell: Cell) -> Trained:
+        """Returns a finished network of this study."""
+        return Trained(records.read(self.root / cell.name), cell.name in self._trained_now)
+
+    def ensure_source(self, base: Cell) -> Record:
+        """Returns the record of a base whose weights are there, after training it again if they are gone."""
+        record = self.ensure(base).record
+        if record.status != records.DONE:
+            raise SourceError(
+                f"{base.treatment.label} {record.status} and cannot be copied from. Use another recipe, for example a "
+                f"lower --learning_rate."
+            )
+        if base.name not in self._weights and self._load_weights(base, record) is None:
+            self._say(f"{base.name}: its weights are gone or damaged; training it again.")
+            record = self._train(base, None, None)
+        return record
+
+    def _finished_source(self, cell: Cell) -> Record | None:
+        """Returns the record of a cell's source if it is done already."""
+        return records.read(self.root / cell.source.name) if cell.source else None
+
+    def _identity(self, cell: Cell, source: Record | None) -> dict[str, Any]:
+        """Returns what a cell is, given the training of its source."""
+        origin = {"key": source.key, "weights": source.weights_digest} if source else None
+        return cell.identity(self._store.fingerprint, origin)
+
+    def _load_weights(self, cell: Cell, record: Record) -> Weights | None:
+        """Returns the kept weights of a network if they are the recorded ones."""
+        found = weights.read(record, cell.config, len(cell.classes))
+        if found is not None:
+            self._weights[cell.name] = found
+        return found
+
+    def _train(self, cell: Cell, source: Record | None, reference: Record | None) -> Record:
+        """Trains one network and writes its record."""
+        folder = self.root / cell.name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / records.RECORD).unlink(missing_ok=True)  # from now on the folder is unfinished
+        (folder / records.WEIGHTS).unlink(missing_ok=True)
+        tensorboard_view.clear(folder)
+        tensorboard_view.write_experiment(self.root, time.time())
+        task = self._task(cell)
+        steps = cell.config.train_steps(len(task.training))
+        self._say(
+            f"{cell.treatment.label}: training on {task.classes} classes, {len(task.training)} images, {steps} updates "
+            f"of {cell.config.batch_size}"
+        )
+        events = tensorboard_view.EventFile(folder)
+        with contextlib.closing(events):
+
+            def report(step: int, rows: Mapping[str, Mapping[str, float]]) -> None:
+                for row in rows.values():
+                    events.scalars(step, tensorboard_view.row(row), time.time())
+                    self._say(f"{cell.treatment.label}: {_progress(step, steps, row)}")
+
+            network = Network(
+                name=cell.treatment.slug,
+                source=self._source_key(cell),
+                copied=cell.treatment.n,
+                frozen=cell.treatment.n if cell.treatment.frozen else 0,
+            )
+            (outcome,) = trainer.train(cell.config, task, [network], self._sources(cell), report)
+            base_top1 = reference.result["top1"] if reference else None
+            content = results.content(cell, self._identity(cell, source), task, outcome, base_top1)
+            tensorboard_view.write_result(events, content, time.time())
+        if content["weights"]["kept"]:
+            weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
+        if cell.treatment.is_base:
+            self._weights[cell.name] = outcome.weights
+        self._trained_now.add(cell.name)
+        return records.write(folder, content)
+
+    def _source_key(self, cell: Cell) -> str | None:
+        if cell.treatment.is_base:
+            return None
+        return cell.source.name if cell.source else RANDOM
+
+    def _sources(self, cell: Cell) -> dict[str, Weights]:
+        """Returns the weights that a cell copies from."""
+        if cell.treatment.is_base:
+            return {}
+        if cell.source is None:
+            return {RANDOM: trainer.random_weights(cell.config, cell.treatment.target)}
+        return {cell.source.name: self._weights[cell.source.name]}
+
+    def _task(self, cell: Cell) -> trainer.Task:
+        """Returns the images of a cell's target, which networks of one call share."""
+        config = cell.config
+        key = (cell.classes, config.images_per_class)
+        if key not in self._tasks:
+            training = self._store.select("train", cell.classes, config.images_per_class or None)
+            size = config.input_size
+            # Images that were stored at the input's own size get their slack by reflection.
+            padding = (config.crop_slack + 1) // 2 if self._store.size == size and "crop" in config.augment else 0
+            mean = mean_image(training)
+            self._tasks[key] = trainer.Task(
+                target=cell.treatment.target,
+                classes=len(cell.classes),
+                training=training,
+                validation=self._store.select("val", cell.classes, None),
+                view=pipeline.View(size, mean, config.pixel_scale, padding),
+            )
+        return self._tasks[key]
+
+
+def _progress(step: int, steps: int, row: Mapping[str, float]) -> str:
+    """Returns one plain line of progress."""
+    loss = "nan" if row["loss"] is None else f"{row['loss']:.3f}"
+    top1 = "" if row["val_top1"] is None else f", validation top-1 {100 * row['val_top1']:.1f} %"
+    return f"step {step}/{steps}, epoch {row['epoch']:.3g}, loss {loss}{top1}, {row['seconds']:.0f} s"

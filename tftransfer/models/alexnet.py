@@ -1,0 +1,163 @@
+"""The network of Yosinski et al. 2014 (CaffeNet), and the same eight blocks for small images."""
+
+from typing import NamedTuple
+
+import keras
+
+from tftransfer.models.layers import GroupedConv2D, LocalResponseNormalization, ReplicaDropout
+from tftransfer.seeds import derive
+
+INITIALIZERS = ("paper", "he_normal", "glorot_uniform")
+SMALLEST_SIDE_PIXELS = 32
+
+
+class _Conv(NamedTuple):
+    """One row of a table: a convolution and what follows it. `sd` and `bias` are the paper's initial values."""
+
+    name: str
+    filters: int
+    kernel: int
+    stride: int = 1
+    padding: str = "same"
+    groups: int = 1
+    sd: float = 0.01
+    bias: float = 0.0
+    pool: bool = False
+    norm: bool = False
+
+
+class _Dense(NamedTuple):
+    """One row of a table: a fully connected layer. The head has no units of its own: it gets one per class."""
+
+    name: str
+    units: int | None
+    sd: float
+    bias: float
+
+
+_UPPER = (
+    _Conv("conv2", 256, 5, groups=2, bias=1.0, pool=True, norm=True),
+    _Conv("conv3", 384, 3),
+    _Conv("conv4", 384, 3, groups=2, bias=1.0),
+    _Conv("conv5", 256, 3, groups=2, bias=1.0, pool=True),
+    _Dense("fc6", 4096, sd=0.005, bias=1.0),
+    _Dense("fc7", 4096, sd=0.005, bias=1.0),
+    _Dense("fc8", None, sd=0.01, bias=0.0),
+)
+
+# Largest image of the size class (its shorter side in pixels) -> blocks. Only conv1 differs, so that no class costs
+# much more than another: conv2 gets a map of 15 x 15 pixels from 32 and from 64, one of 23 x 23 from 48 and from 96.
+_TABLES = {
+    48: (_Conv("conv1", 96, 5, pool=True, norm=True), *_UPPER),
+    96: (_Conv("conv1", 96, 7, stride=2, pool=True, norm=True), *_UPPER),
+    float("inf"): (_Conv("conv1", 96, 11, stride=4, padding="valid", pool=True, norm=True), *_UPPER),
+}
+
+
+def AlexNet(  # noqa: N802 (named like the models of keras.applications)
+    input_shape: tuple[int, int, int] = (227, 227, 3),
+    classes: int = 1000,
+    width: float = 1.0,
+    dropout: float = 0.5,
+    initializer: str = "paper",
+    classifier_activation: str | None = None,
+    seed: int | None = None,
+    name: str = "alexnet",
+) -> keras.Model:
+    """Builds the paper's network, pooling before normalisation, in eight blocks `conv1` ... `conv5`, `fc6` ... `fc8`.
+
+    A weight layer bears its block's name, every other layer of the block has it as prefix (`conv1_relu`, `conv1_pool`,
+    `conv1_norm`). The size of the image chooses the table: from 97 pixels a side on it is CaffeNet to the letter (its
+    maps are 6 x 6 after conv5 at 227 pixels, and still 1 x 1 at 97); below, conv1 has smaller kernels and strides.
+
+    Args:
+        input_shape: `(height, width, channels)` of the images in pixels; the shorter side must be at least 32.
+        classes: Number of classes, the units of the head.
+        width: Factor on all channels and units but the head's, rounded to multiples of 8 and at least 8.
+        dropout: Rate of the dropout after fc6 and fc7, in [0, 1).
+        initializer: "paper" is normal with the paper's deviations and biases of 0 or 1, which need its raw 0-255
+            images; "he_normal" and "glorot_uniform" have biases of 0.
+        classifier_activation: None for logits, "softmax" for probabilities; float32 under any dtype policy.
+        seed: Decides the initial weights and the dropout, each layer's by its name; None draws them at random.
+        name: Name of the model.
+
+    Returns:
+        A functional model from `(batch, height, width, channels)` to `(batch, classes)`.
+
+    Raises:
+        ValueError: If an argument is out of its range, with what was received.
+
+    Example:
+        >>> model = AlexNet(input_shape=(32, 32, 3), classes=10, width=0.25, initializer="he_normal", seed=0)
+        >>> model.get_layer("conv5_pool").output.shape
+        (None, 3, 3, 64)
+    """
+    if len(input_shape) != 3 or any(side is None or side < SMALLEST_SIDE_PIXELS for side in input_shape[:2]):
+        raise ValueError(
+            f"`input_shape` must be (height, width, channels) with at least {SMALLEST_SIDE_PIXELS} pixels a side. "
+            f"Received: input_shape={input_shape}"
+        )
+    if classes < 1 or width <= 0:
+        raise ValueError(f"`classes` and `width` must be positive. Received: classes={classes}, width={width}")
+    if initializer not in INITIALIZERS:
+        raise ValueError(
+            f"`initializer` must be one of {', '.join(INITIALIZERS)}. Received: initializer={initializer!r}"
+        )
+    table = next(blocks for longest, blocks in _TABLES.items() if min(input_shape[:2]) <= longest)
+
+    inputs = x = keras.Input(input_shape, name="images")
+    for block in table:
+        weights = _initializers(block, initializer, seed)
+        if isinstance(block, _Conv):
+            x = _conv_block(x, block, _scaled(block.filters, width), weights)
+        elif block.units is not None:
+            x = _dense_block(x, block, _scaled(block.units, width), weights, dropout, seed)
+        else:
+            x = keras.layers.Dense(classes, name=block.name, dtype="float32", **weights)(x)
+    if classifier_activation is not None:
+        x = keras.layers.Activation(classifier_activation, name=f"{block.name}_activation", dtype="float32")(x)
+    return keras.Model(inputs, x, name=name)
+
+
+def _conv_block(x, block: _Conv, filters: int, weights: dict):
+    """Convolution, rectifier and, where the table says so, pooling and normalisation."""
+    shape = {"strides": block.stride, "padding": block.padding, "name": block.name}
+    if block.groups > 1:
+        x = GroupedConv2D(filters, block.kernel, groups=block.groups, **shape, **weights)(x)
+    else:
+        x = keras.layers.Conv2D(filters, block.kernel, **shape, **weights)(x)
+    x = keras.layers.ReLU(name=f"{block.name}_relu")(x)
+    if block.pool:
+        x = keras.layers.MaxPooling2D(3, strides=2, name=f"{block.name}_pool")(x)
+    if block.norm:
+        x = LocalResponseNormalization(name=f"{block.name}_norm")(x)
+    return x
+
+
+def _dense_block(x, block: _Dense, units: int, weights: dict, dropout: float, seed: int | None):
+    """Fully connected layer, rectifier and dropout; the first of them flattens the map below."""
+    if len(x.shape) > 2:
+        x = keras.layers.Flatten(name=f"{block.name}_flatten")(x)
+    x = keras.layers.Dense(units, name=block.name, **weights)(x)
+    x = keras.layers.ReLU(name=f"{block.name}_relu")(x)
+    return ReplicaDropout(dropout, seed=_seed(seed, "dropout", block.name), name=f"{block.name}_dropout")(x)
+
+
+def _initializers(block: _Conv | _Dense, initializer: str, seed: int | None) -> dict:
+    """Initialisers of a block's kernel and bias, as arguments of its layer."""
+    own = _seed(seed, "init", block.name)
+    if initializer == "paper":
+        kernel, bias = keras.initializers.RandomNormal(0.0, block.sd, seed=own), block.bias
+    else:
+        kernel, bias = keras.initializers.get({"class_name": initializer, "config": {"seed": own}}), 0.0
+    return {"kernel_initializer": kernel, "bias_initializer": keras.initializers.Constant(bias)}
+
+
+def _seed(seed: int | None, *names: str) -> int | None:
+    """A seed of its own for what `names` spell out, None where everything is left to chance."""
+    return None if seed is None else derive(seed, *names)
+
+
+def _scaled(channels: int, width: float) -> int:
+    """Channels times width, a multiple of 8, so that groups divide them and vector units are full."""
+    return max(8, int(channels * width / 8 + 0.5) * 8)

@@ -1,0 +1,183 @@
+"""Layers of the paper's network that Keras lacks, or that it has in a form too slow for the CPU."""
+
+import keras
+import numpy as np
+from keras import ops
+
+IMPLEMENTATIONS = ("auto", "split", "native")
+
+
+def _has_accelerator() -> bool:
+    """True where the backend has a device other than the CPU."""
+    backend = keras.backend.backend()
+    if backend == "torch":
+        import torch
+
+        return torch.cuda.is_available()
+    return backend in ("tensorflow", "jax") and not keras.distribution.list_devices()[0].startswith("cpu")
+
+
+def _replica() -> tuple:
+    """Index of the running replica and number of replicas, (0, 1) outside `tf.distribute`."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            return context.replica_id_in_sync_group, context.num_replicas_in_sync
+    return 0, 1
+
+
+@keras.saving.register_keras_serializable(package="tftransfer")
+class GroupedConv2D(keras.layers.Conv2D):
+    """Grouped convolution in the form that is fastest on the device.
+
+    The same function and the same weights as `keras.layers.Conv2D(groups=...)`, with a kernel of shape `(height, width,
+    input channels / groups, filters)`. Keras compiles grouped convolutions with XLA, whose gradient is slow on CPUs: a
+    training step of the whole network takes several times as long as with plain convolutions of the split channels.
+
+    Args:
+        filters: Number of output channels, divisible by `groups`.
+        kernel_size: Height and width of the kernel, one integer or two.
+        groups: Number of groups; the input's channels must be divisible by it.
+        strides: Step of the kernel, one integer or two.
+        padding: "valid" or "same".
+        implementation: "split" convolves each group by itself and concatenates, "native" leaves the groups to
+            the backend's own convolution, "auto" takes native if there is an accelerator and split if not.
+        **kwargs: Further arguments of `keras.layers.Conv2D`.
+
+    Raises:
+        ValueError: If `implementation` is none of the three.
+    """
+
+    def __init__(self, filters, kernel_size, groups=2, strides=1, padding="valid", implementation="auto", **kwargs):
+        if implementation not in IMPLEMENTATIONS:
+            known = ", ".join(IMPLEMENTATIONS)
+            raise ValueError(f"`implementation` must be one of {known}. Received: implementation={implementation!r}")
+        super().__init__(filters, kernel_size, groups=groups, strides=strides, padding=padding, **kwargs)
+        self.implementation = implementation
+
+    def convolution_op(self, inputs, kernel):
+        native = _has_accelerator() if self.implementation == "auto" else self.implementation == "native"
+        if native or self.groups == 1:
+            return super().convolution_op(inputs, kernel)
+        channel_axis = -1 if self.data_format == "channels_last" else 1
+        pairs = zip(ops.split(inputs, self.groups, channel_axis), ops.split(kernel, self.groups, -1), strict=True)
+        return ops.concatenate([super(GroupedConv2D, self).convolution_op(*pair) for pair in pairs], channel_axis)
+
+    def get_config(self):
+        return {**super().get_config(), "implementation": self.implementation}
+
+
+@keras.saving.register_keras_serializable(package="tftransfer")
+class LocalResponseNormalization(keras.layers.Layer):
+    """Divides each activation by a power of the energy of its neighbouring channels (Krizhevsky et al. 2012, sec. 3.3).
+
+    `y = x / (bias + alpha / size * sum of x**2 over the size channels around) ** beta`, `size = 2 * depth_radius + 1`.
+    As in Caffe, `alpha` is divided by the window's size; `tf.nn.local_response_normalization` does not divide it. The
+    sum is a product with a banded matrix, which has kernels and gradients on every backend, device and type, and XLA.
+    Under half precision all is computed in float32 and rounded at the end: squares overflow float16 from 256 on.
+
+    Args:
+        depth_radius: Neighbours on each side that count.
+        alpha: Weight of the window's energy.
+        beta: Exponent.
+        bias: Added to the weighted energy, positive.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, depth_radius=2, alpha=1e-4, beta=0.75, bias=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.depth_radius = depth_radius
+        self.alpha = alpha
+        self.beta = beta
+        self.bias = bias
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        channels = np.arange(input_shape[-1])
+        near = np.abs(channels[:, None] - channels) <= self.depth_radius
+        self._band = near * (self.alpha / (2 * self.depth_radius + 1))
+
+    def call(self, inputs):
+        wide = "float64" if keras.backend.standardize_dtype(inputs.dtype) == "float64" else "float32"
+        band = ops.convert_to_tensor(self._band, wide)
+
+        @ops.custom_gradient  # written out, it takes half the passes over memory of the derived one
+        def normalize(x):
+            divisor = ops.matmul(ops.square(x), band) + self.bias
+            scale = self._power(divisor)
+            outputs = x * scale
+
+            def gradient(*args, upstream=None):
+                above = args[0] if upstream is None else upstream
+                shares = ops.matmul(above * outputs / divisor, band)  # the band is symmetric
+                return above * scale - x * shares * (2 * self.beta)
+
+            return outputs, gradient
+
+        return ops.cast(normalize(ops.cast(inputs, wide)), inputs.dtype)
+
+    def _power(self, divisor):
+        """`divisor ** -beta`, at the paper's beta without a logarithm."""
+        if self.beta != 0.75:
+            return ops.power(divisor, -self.beta)
+        root = ops.rsqrt(divisor)
+        return root * ops.sqrt(root)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        own = {"depth_radius": self.depth_radius, "alpha": self.alpha, "beta": self.beta, "bias": self.bias}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable(package="tftransfer")
+class ReplicaDropout(keras.layers.Layer):
+    """Dropout whose mask depends on nothing but (seed, step, place of the image in the global batch).
+
+    Keras' own `Dropout` gives every replica of a `tf.distribute` strategy the same mask. This one draws the noise of
+    the whole batch in each replica and takes the replica's share, so that one device and two end at the same weights.
+    Every replica must hold equally many images. The only state is `seed_generator.state`, the pair (seed, training
+    calls so far); `seek` sets the second, to continue a run that was interrupted.
+
+    Args:
+        rate: Share of the inputs set to 0 in training, in [0, 1); the others are scaled by `1 / (1 - rate)`.
+        seed: Any integer from 0 to 2**31 - 1, or None for one drawn at random.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If `rate` is out of range.
+    """
+
+    def __init__(self, rate, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f"`rate` must be at least 0 and less than 1. Received: rate={rate}")
+        self.rate = rate
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
+
+    def call(self, inputs, training=False):
+        if not training or self.rate == 0:
+            return inputs
+        index, replicas = _replica()
+        batch, *rest = ops.shape(inputs)
+        noise = keras.random.uniform((replicas * batch, *rest), dtype="float32", seed=self.seed_generator)
+        if replicas > 1:
+            noise = ops.slice(noise, [index * batch] + [0] * len(rest), (batch, *rest))
+        scale = ops.where(noise >= self.rate, 1 / (1 - self.rate), 0.0)
+        return inputs * ops.cast(scale, inputs.dtype)
+
+    def seek(self, step: int) -> None:
+        """Sets the number of training calls made so far, which with the seed decides the next mask."""
+        state = self.seed_generator.state
+        state.assign(ops.stack([ops.convert_to_tensor(state)[0], ops.cast(step, state.dtype)]))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}

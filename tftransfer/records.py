@@ -1,0 +1,180 @@
+"""The folder that proves a network was trained: what it holds, and what "done" means.
+
+runs/<study>/<network>/record.json       written last and atomically: its presence means done
+                       weights.weights.h5  bases, others with --keep_weights
+                       events.out.tfevents...  TensorBoard's view of the record
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+FORMAT = 1
+RECORD = "record.json"
+WEIGHTS = "weights.weights.h5"
+PUBLISHED = "published"
+DONE, DIVERGED = "done", "diverged"
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A finished network.
+
+    Attributes:
+        folder: Where it lies.
+        content: The JSON object of `record.json`.
+    """
+
+    folder: pathlib.Path
+    content: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The network's name, `random0-B4B-seed0`."""
+        return self.content["name"]
+
+    @property
+    def key(self) -> str:
+        """Hash of the identity."""
+        return self.content["key"]
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """All that decides the result."""
+        return self.content["identity"]
+
+    @property
+    def status(self) -> str:
+        """`done` or `diverged`."""
+        return self.content["status"]
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        """Scores on the whole validation half, as shares (0 to 1)."""
+        return self.content["result"]
+
+    @property
+    def weights_file(self) -> pathlib.Path | None:
+        """The file of weights, if the record says that they were kept and they are there."""
+        path = self.folder / WEIGHTS
+        return path if self.content["weights"]["kept"] and path.is_file() else None
+
+    @property
+    def weights_digest(self) -> str:
+        """SHA-256 of the trained weights, kept or not."""
+        return self.content["weights"]["sha256"]
+
+
+def key(identity: Mapping[str, Any]) -> str:
+    """Returns the hash of an identity, 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def weights_digest(weights: Mapping[str, list[np.ndarray]]) -> str:
+    """Returns the SHA-256 of named weights: names, types, shapes and bits."""
+    digest = hashlib.sha256()
+    for layer in sorted(weights):
+        for array in weights[layer]:
+            digest.update(f"{layer} {array.dtype} {array.shape} ".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def read(folder: pathlib.Path) -> Record | None:
+    """Returns the record in `folder`, or None if no network was finished there.
+
+    Raises:
+        ValueError: If there is a record which cannot be understood.
+    """
+    path = folder / RECORD
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"The record {path} is damaged: {error}. Move its folder away to train it again.") from error
+    fault = _fault(content)
+    if fault:
+        raise ValueError(f"The record {path} cannot be used: {fault}. Move its folder away to train it again.")
+    return Record(folder, content)
+
+
+def _fault(content: Any) -> str | None:
+    """Returns what is wrong with the content of a record."""
+    if not isinstance(content, dict):
+        return "it is not a JSON object"
+    if content.get("format") != FORMAT:
+        return f"expected format {FORMAT}, received {content.get('format')!r}"
+    kinds = {"name": str, "key": str, "status": str, "identity": dict, "result": dict, "integrity": dict, "cost": dict}
+    kinds |= {"weights": dict, "history": dict, "treatment": dict}
+    wrong = [name for name, kind in kinds.items() if not isinstance(content.get(name), kind)]
+    if wrong:
+        return f"{', '.join(wrong)} missing or of the wrong type"
+    if key(content["identity"]) != content["key"]:
+        return "its key is not the hash of its identity"
+    return None
+
+
+def write(folder: pathlib.Path, content: Mapping[str, Any]) -> Record:
+    """Writes `record.json`, atomically; everything else in the folder must have been written before."""
+    content = {"format": FORMAT, **content, "key": key(content["identity"])}
+    write_text(folder / RECORD, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    return Record(folder, content)
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a text file so that other processes, and a crash, see all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide records from the user's group
+        os.replace(temporary, path)
+    except BaseException:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def check_writable(folder: pathlib.Path) -> None:
+    """Raises ValueError if records cannot be written into `folder`; makes it if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"test")
+    except OSError as error:
+        raise ValueError(
+            f"Cannot write into the runs folder: {error}. Use --runs_dir=FOLDER with one that can be written."
+        ) from error
+
+
+def read_study(study: pathlib.Path) -> list[Record]:
+    """Returns the finished networks of a study, by name."""
+    found = [read(path.parent) for path in sorted(study.glob(f"*/{RECORD}"))]
+    return [record for record in found if record]
+
+
+def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Returns what differs between two identities, one line each: `recipe.epochs: 3 there, 12 here`."""
+    lines = []
+    for name in sorted(set(found) | set(wanted)):
+        there, here = found.get(name), wanted.get(name)
+        if isinstance(there, dict) and isinstance(here, dict):
+            lines += differences(there, here, f"{prefix}{name}.")
+        elif there != here:
+            lines.append(f"{prefix}{name}: {_short(there)} there, {_short(here)} here")
+    return lines
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,109 @@
+"""What the record of a trained network says: scores, cost, proofs, and how it was made."""
+
+import dataclasses
+import datetime
+from typing import Any
+
+from tftransfer import environment, records
+from tftransfer.config import Config
+from tftransfer.plan import Cell
+from tftransfer.records import Record
+from tftransfer.training import evaluation, trainer
+
+# Say where files lie on this machine, which is nobody's business in a record.
+_PATHS = ("data_dir", "runs_dir", "cache_dir", "split_file")
+
+
+def content(
+    cell: Cell, identity: dict[str, Any], task: trainer.Task, outcome: trainer.Outcome, base_top1: float | None
+) -> dict[str, Any]:
+    """Returns the content of a network's record.
+
+    Args:
+        cell: The network.
+        identity: All that decides its result.
+        task: Images of its target.
+        outcome: What training ended with.
+        base_top1: Top-1 of the base of its own target, from 0 to 1; None if the network is that base, or if the base
+            diverged.
+    """
+    diverged = outcome.diverged_at is not None
+    scores = {name: None if diverged else value for name, value in outcome.scores.items()}
+    if cell.treatment.is_base and not diverged:
+        scores["minus_base"] = 0.0
+    else:
+        scores["minus_base"] = None if diverged or base_top1 is None else scores["top1"] - base_top1
+    return {
+        "name": cell.name,
+        "status": records.DIVERGED if diverged else records.DONE,
+        "treatment": dataclasses.asdict(cell.treatment) | {"label": cell.treatment.label},
+        "result": scores | {"chance": 1 / task.classes},
+        "integrity": _integrity(cell, task, outcome),
+        "cost": {
+            "seconds": round(outcome.seconds, 2),
+            "train_seconds": round(outcome.train_seconds, 2),
+            "images_per_second": round(outcome.images_per_second, 1),
+            "train_steps": outcome.train_steps,
+            "train_images": len(task.training),
+            "validation_images": len(task.validation),
+            "trained_parameters": outcome.trained_parameters,
+        },
+        "weights": {
+            "kept": not diverged and (cell.treatment.is_base or cell.config.keep_weights),
+            "sha256": records.weights_digest(outcome.weights),
+        },
+        "history": outcome.history,
+        "command": command_of(cell),
+        "versions": environment.versions(),
+        "machine": environment.machine() | {"strategy": outcome.strategy},
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "identity": identity,
+    }
+
+
+def _integrity(cell: Cell, task: trainer.Task, outcome: trainer.Outcome) -> dict[str, Any]:
+    """Returns what was proven about a network, and what must be known to trust its score."""
+    kept = [name for name in outcome.frozen_blocks if name in outcome.changed_blocks]
+    tuned = [name for name in outcome.copied_blocks if name not in outcome.frozen_blocks]
+    seen = set(cell.source_classes) & set(cell.classes)
+    return {
+        "frozen_blocks": list(outcome.frozen_blocks),
+        "frozen_blocks_unchanged": not kept,
+        "fine_tuned_blocks": tuned,
+        "fine_tuned_blocks_moved": all(name in outcome.changed_blocks for name in tuned),
+        "diverged_at_step": outcome.diverged_at,
+        "left_chance": outcome.diverged_at is None
+        and evaluation.left_chance(outcome.scores["top1"], task.classes, len(task.validation)),
+        "target_classes_seen_by_source": len(seen),
+    }
+
+
+def faults(record: Record) -> list[str]:
+    """Returns what makes a record's score doubtful, one sentence each."""
+    integrity, found = record.content["integrity"], []
+    if record.status == records.DIVERGED:
+        found.append(f"{record.name} diverged at step {integrity['diverged_at_step']}: its loss is no longer finite")
+    elif not integrity["left_chance"]:
+        found.append(f"{record.name} did not leave chance: top-1 {100 * record.result['top1']:.1f} %")
+    if not integrity["frozen_blocks_unchanged"]:
+        found.append(f"{record.name}: frozen blocks changed while it trained")
+    if record.status != records.DIVERGED and not integrity["fine_tuned_blocks_moved"]:
+        found.append(f"{record.name}: fine-tuned blocks did not move")
+    return found
+
+
+def command_of(cell: Cell) -> str:
+    """Returns the command that trains a cell, without paths of this machine."""
+    treatment = cell.treatment
+    words = ["python -m tftransfer.run", f"--treatment={treatment.family}"]
+    words.append(f"--target={treatment.target}" if treatment.is_base else f"--n={treatment.n}")
+    for field in dataclasses.fields(Config):
+        value = getattr(cell.config, field.name)
+        if value != field.default and field.name not in _PATHS:
+            words.append(f"--{field.name}={value:g}" if isinstance(value, float) else f"--{field.name}={value}")
+    return " ".join(words)
+
+
+def sound(record: Record) -> bool:
+    """Returns True if a network ended as it should: finite, its frozen blocks as they were."""
+    return record.status == records.DONE and record.content["integrity"]["frozen_blocks_unchanged"]

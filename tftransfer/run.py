@@ -1,0 +1,193 @@
+"""Trains one network of the experiment, and what it must be compared with.
+
+    python -m tftransfer.run --treatment=BnB --n=4
+
+Options are checked, and `--dry_run` answers, before TensorFlow is loaded.
+"""
+
+import dataclasses
+import os
+import pathlib
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import tftransfer
+from tftransfer import command_line, config, plan, records, splits, treatments
+from tftransfer.data import sources
+from tftransfer.models import names as model_names
+from tftransfer.plan import Cell
+
+_USAGE = """
+usage: python -m tftransfer.run --treatment=TREATMENT --n=BLOCKS [options]
+
+Trains a base network on one half of a data set's classes, copies its first blocks into a new network, freezes or
+fine-tunes them, trains the rest on a half, and compares the result with the half's own base. What was trained before
+is reused. Example: python -m tftransfer.run --treatment=BnB --n=4
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns its exit code."""
+    started = time.perf_counter()
+    options, given = command_line.parse(config.RunConfig, argv, _USAGE)
+    if options.version:
+        print(f"tftransfer {tftransfer.__version__}")
+        return 0
+    if options.list:
+        print(_catalogue())
+        return 0
+    treatment = config.parse_treatment(options, given)
+    class_names, class_kinds = sources.describe_classes(options.dataset, options.data_dir or None)
+    split = splits.make(options.split, class_names, class_kinds, options.split_seed, options.split_file or None)
+    cell = Cell(treatment, split, options)
+    study = pathlib.Path(options.runs_dir) / options.study_name()
+    if options.dry_run:
+        print(_plan_text(cell, study, class_names))
+        return 0
+    return _train(cell, study, class_names, started)
+
+
+def _train(cell: Cell, root: pathlib.Path, class_names: Sequence[str], started: float) -> int:
+    """Prepares the images, trains what is missing and prints the table."""
+    from tftransfer.data import preparing
+
+    options = cell.config
+    records.check_writable(pathlib.Path(options.runs_dir))
+    store = preparing.prepare(options, _progress_printer(options.dataset))
+    if tuple(store.class_names) != tuple(class_names):
+        split = splits.make(
+            options.split, store.class_names, store.class_kinds, options.split_seed, options.split_file or None
+        )
+        cell = dataclasses.replace(cell, split=split)
+    per_class = store.counts("train")
+    steps = plan.steps_for(cell)
+    for step in steps:
+        plan.check_half_sizes(step.cell, per_class)
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build concern no user
+    from tftransfer import execution, results
+
+    study = execution.Study(root, store, say=_say)
+    study.check(steps, options.force)
+    trained = {}
+    try:
+        asked = study.ensure(cell, options.force)
+        trained = {step.cell.name: study.trained(step.cell) for step in steps} | {cell.name: asked}
+    except execution.SourceError as error:
+        print(f"python -m tftransfer.run: {error}", file=sys.stderr)
+        return command_line.EXIT_FAILED
+    found = [trained[step.cell.name] for step in steps]
+    print(_table(cell, root, store.dataset, found, time.perf_counter() - started))
+    faults = [fault for network in found for fault in results.faults(network.record)]
+    for fault in faults:
+        print(f"WARNING: {fault}", file=sys.stderr)
+    failed = any(not results.sound(network.record) for network in found)
+    return command_line.EXIT_FAILED if failed else 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _progress_printer(dataset: str) -> Callable[[int, int], None]:
+    """Returns a function that tells how far preparation is: in place in a terminal, else in a few lines."""
+    last = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        tenth = 10 * done // max(1, total)
+        if sys.stderr.isatty():
+            print(
+                f"\rpreparing {dataset}: {done} of {total} images", end="\n" if done == total else "", file=sys.stderr
+            )
+        elif tenth != last:
+            print(f"preparing {dataset}: {done} of {total} images", file=sys.stderr, flush=True)
+        last = tenth
+
+    return show
+
+
+def _catalogue() -> str:
+    """Returns the names of data sets, models and treatments."""
+    rows = ["Data sets (--dataset):"]
+    rows += [f"  {name:<16} {text}" for name, text in sources.OWN_DATASETS.items()]
+    rows += [f"  {'NAME':<16} any image classification set of TensorFlow Datasets, such as cifar100, imagenet2012"]
+    rows += ["", "Models (--model), with their blocks:"]
+    rows += [f"  {name:<16} {' '.join(blocks)}" for name, blocks in model_names.MODELS.items()]
+    rows += ["", "Treatments (--treatment), n blocks of a source, then the target:"]
+    rows += [f"  {name:<16} {text}" for name, text in treatments.TREATMENTS.items()]
+    rows += ["", "Splits (--split):"]
+    rows += [f"  {name:<16} {text}" for name, text in splits.SPLITS.items()]
+    return "\n".join(rows)
+
+
+def _plan_text(cell: Cell, study: pathlib.Path, class_names: Sequence[str]) -> str:
+    """Returns what a run would do."""
+    rows = [
+        f"study     {study}",
+        f"data set  {cell.config.dataset}, {len(class_names)} classes",
+        f"split     {cell.split.name}",
+    ]
+    for letter in treatments.LETTERS:
+        classes = cell.split.classes(letter)
+        rows.append(f"half {letter}    {len(classes)} classes, SHA-256 of the sorted indices {splits.digest(classes)}")
+    rows += ["", f"{'network':<12}{'state':<12}why"]
+    for step in plan.steps_for(cell):
+        why = f"{step.why}; --force" if step.role == plan.ASKED and cell.config.force else step.why
+        state = "to train" if why.endswith("--force") else _state(step.cell, study)
+        rows.append(f"{step.cell.treatment.label:<12}{state:<12}{why}")
+    return "\n".join(rows)
+
+
+def _state(cell: Cell, study: pathlib.Path) -> str:
+    """Returns whether a cell is done, as far as can be told without its images."""
+    record = records.read(study / cell.name)
+    if record is None:
+        return "to train"
+    same = records.key(cell.identity(record.identity["data"]["fingerprint"], record.identity["source"]))
+    if record.key != same:
+        return "other recipe"
+    lost = cell.treatment.is_base and record.weights_file is None and record.status == records.DONE
+    return "weights lost" if lost else record.status
+
+
+def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, seconds: float) -> str:
+    """Returns the result as a short table."""
+    split = cell.split
+    sizes = ", ".join(f"{letter} {len(split.classes(letter))}" for letter in treatments.LETTERS)
+    rows = ["", f"data set   {dataset}", f"split      {split.name} (classes: {sizes})", ""]
+    rows.append(f"{'network':<11}{'top-1':>8}{'top-5':>9}{'minus base':>15}{'cross-entropy':>16}")
+    for network in networks:
+        record = network.record
+        result = record.result
+        label = record.content["treatment"]["label"]
+        if record.status != records.DONE:
+            rows.append(f"{label:<11}{record.status}")
+            continue
+        points = "" if label.startswith("base") else _points(result["minus_base"])
+        rows.append(
+            f"{label:<11}{100 * result['top1']:>6.1f} %{100 * result['top5']:>7.1f} %{points:>15}"
+            f"{result['cross_entropy']:>16.3f}"
+        )
+    chance = networks[-1].record.result["chance"]
+    spent = [
+        f"{n.record.content['treatment']['label']} {n.record.content['cost']['seconds']:.0f}" for n in networks if n.now
+    ]
+    reused = [n.record.content["treatment"]["label"] for n in networks if not n.now]
+    rows += [f"{'chance':<11}{100 * chance:>6.1f} %", ""]
+    parts = [f"training {', '.join(spent)}"] if spent else []
+    parts += [f"reused {', '.join(reused)}"] if reused else []
+    rows.append(f"seconds    {seconds:.0f} ({'; '.join(parts)})")
+    rows.append(f"records    {study}")
+    rows.append(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
+    return "\n".join(rows)
+
+
+def _points(share: float | None) -> str:
+    return "unknown" if share is None else f"{100 * share:+.1f} points"
+
+
+if __name__ == "__main__":
+    command_line.main(main)

@@ -1,0 +1,49 @@
+"""One seed and a name give an independent seed: no global state, no order of calls."""
+
+import hashlib
+
+import numpy as np
+
+
+def derive(seed: int, *names: str | int) -> int:
+    """Returns a seed for the thing that `names` spell out.
+
+    Equal arguments give equal results on every machine; different ones give independent results, so that adding a
+    layer, a network or an option never moves the randomness of another.
+
+    Args:
+        seed: The seed that a user chose, any integer.
+        *names: What the result is for, for example `"init", "top", "B", "conv5"`. Their order and their types count.
+
+    Returns:
+        An integer from 0 to 2**31 - 1, which every random generator of NumPy, Keras and TensorFlow accepts.
+
+    Example:
+        >>> derive(0, "dropout", "fc6") == derive(0, "dropout", "fc6")
+        True
+        >>> derive(0, "dropout", "fc6") == derive(0, "dropout", "fc7")
+        False
+    """
+    digest = hashlib.sha256(repr((int(seed), *names)).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def hashed(seed: int, ids: np.ndarray) -> np.ndarray:
+    """Returns 64 random bits for each id: a function of (seed, id) alone, whatever else is asked for.
+
+    This is the output function of SplitMix64 (Steele et al. 2014) on a counter; NumPy's own generators draw in order, so
+    that a value would depend on how many were drawn before.
+
+    Args:
+        seed: From `derive`.
+        ids: Integers from 0 on, any shape.
+
+    Returns:
+        uint64 array of the same shape.
+    """
+    start = np.uint64(int.from_bytes(hashlib.sha256(str(seed).encode()).digest()[:8], "big"))
+    with np.errstate(over="ignore"):  # arithmetic modulo 2**64 is meant
+        bits = start + (ids.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))

@@ -1,0 +1,132 @@
+"""Records as TensorBoard shows them: scalars of each network, and an HParams table that compares treatments.
+
+The record is the truth; this is a view of it, written without TensorFlow.
+"""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.plugins.hparams import api as hparams_api
+from tensorboard.plugins.hparams import api_pb2, summary_v2
+from tensorboard.plugins.hparams import summary as hparams_summary
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from tftransfer import treatments
+
+# Column of a history -> tag in TensorBoard.
+SCALARS = {
+    "loss": "train/loss",
+    "top1": "train/top1",
+    "learning_rate": "train/learning_rate",
+    "val_top1": "validation/top1",
+    "val_top5": "validation/top5",
+    "val_cross_entropy": "validation/cross_entropy",
+}
+# What the HParams view compares, from left to right: tag -> name shown.
+METRICS = {
+    "final/top1": "top-1",
+    "final/minus_base": "top-1 minus base",
+    "final/top5": "top-5",
+    "final/cross_entropy": "cross-entropy",
+    "final/seconds": "seconds",
+}
+# Columns which tell networks apart, then those that tell recipes apart.
+TREATMENT_COLUMNS = ("treatment", "n", "target", "frozen", "split", "seed", "dataset", "model")
+RECIPE_COLUMNS = (
+    "image_size", "images_per_class", "width", "initializer", "dropout", "epochs", "steps", "batch_size", "optimizer",
+    "learning_rate", "schedule", "momentum", "l2", "label_smoothing", "augment", "pixel_scale", "precision",
+)  # fmt: skip
+
+
+class EventFile:
+    """A file of TensorBoard events.
+
+    Args:
+        folder: Where TensorBoard looks; made if need be.
+    """
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._writer = EventFileWriter(str(folder))
+
+    def scalars(self, step: int, values: Mapping[str, float | None], wall_time: float) -> None:
+        """Writes the values which there are, by tag."""
+        present = [summary_pb2.Summary.Value(tag=tag, simple_value=v) for tag, v in values.items() if v is not None]
+        self._add(summary_pb2.Summary(value=present), step, wall_time)
+        self._writer.flush()
+
+    def summary(self, summary: summary_pb2.Summary, wall_time: float) -> None:
+        """Writes a summary of a plugin."""
+        # A copy through bytes: the plugin may have been built against TensorFlow's own class of this message.
+        self._add(summary_pb2.Summary.FromString(summary.SerializeToString()), 0, wall_time)
+
+    def _add(self, summary: summary_pb2.Summary, step: int, wall_time: float) -> None:
+        self._writer.add_event(event_pb2.Event(summary=summary, step=step, wall_time=wall_time))
+
+    def close(self) -> None:
+        """Flushes and closes the file."""
+        self._writer.close()
+
+
+def clear(folder: pathlib.Path) -> None:
+    """Removes the event files of an earlier attempt, which would show beside the new one's."""
+    for path in folder.glob("events.out.tfevents.*"):
+        path.unlink()
+
+
+def row(history_row: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Returns a row of history by TensorBoard tag."""
+    return {tag: history_row.get(column) for column, tag in SCALARS.items()}
+
+
+def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
+    """Returns a network's values in the columns of the HParams table."""
+    recipe, treatment = identity["recipe"], treatments.Treatment(**identity["treatment"])
+    first = {
+        "treatment": treatment.family,
+        "n": treatment.n,
+        "target": treatment.target,
+        "frozen": treatment.frozen,
+        "split": identity["split"],
+        "seed": identity["seed"],
+        "dataset": recipe["dataset"],
+        "model": recipe["model"],
+    }
+    return first | {column: recipe[column] for column in RECIPE_COLUMNS}
+
+
+def write_result(file: EventFile, content: Mapping[str, Any], wall_time: float) -> None:
+    """Writes a finished network's row of the HParams table.
+
+    Args:
+        file: Event file of the network.
+        content: Content of its record.
+        wall_time: When it finished, seconds since 1970.
+    """
+    steps = content["cost"]["train_steps"]
+    result = content["result"] | {"seconds": content["cost"]["seconds"]}
+    file.summary(
+        summary_v2.hparams_pb(columns(content["identity"]), trial_id=content["name"], start_time_secs=wall_time),
+        wall_time,
+    )
+    file.scalars(steps, {tag: result.get(tag.removeprefix("final/")) for tag in METRICS}, wall_time)
+    status = api_pb2.STATUS_SUCCESS if content["status"] == "done" else api_pb2.STATUS_FAILURE
+    file.summary(hparams_summary.session_end_pb(status, wall_time), wall_time)
+
+
+def write_experiment(study: pathlib.Path, wall_time: float) -> None:
+    """Declares the columns of the HParams table for a study, unless that was done before."""
+    if any(study.glob("events.out.tfevents.*")):
+        return
+    file = EventFile(study)
+    file.summary(
+        summary_v2.hparams_config_pb(
+            hparams=[hparams_api.HParam(column) for column in (*TREATMENT_COLUMNS, *RECIPE_COLUMNS)],
+            metrics=[hparams_api.Metric(tag, display_name=name) for tag, name in METRICS.items()],
+            time_created_secs=wall_time,
+        ),
+        wall_time,
+    )
+    file.close()

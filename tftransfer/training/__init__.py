@@ -1,0 +1,1 @@
+"""Trains a group of networks as one functional Keras model."""

@@ -1,0 +1,102 @@
+"""What is watched while a group trains: histories, divergence, speed."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+METRICS = ("loss", "top1", "val_top1", "val_top5", "val_cross_entropy")
+_STEPS_BETWEEN_CHECKS = 25
+_FIRST_STEPS = 5  # compile and warm up; not counted in speed
+
+
+def of_network(logs: Mapping[str, Any], network: str, metric: str) -> float | None:
+    """Returns a network's metric; Keras leaves the output's name out if there is one output only."""
+    prefix, name = ("val_", metric[4:]) if metric.startswith("val_") else ("", metric)
+    for candidate in (f"{prefix}{network}_{name}", f"{prefix}{name}"):
+        if candidate in logs:
+            return float(logs[candidate])
+    return None
+
+
+class Watch(keras.callbacks.Callback):
+    """Keeps the history of every network and stops when all have diverged.
+
+    Args:
+        networks: Names of the group's networks.
+        steps_per_epoch: Updates in a pass over the half.
+        report: Called with step, and each network's newest row of history, after every evaluation.
+
+    Attributes:
+        histories: Columns by network: step, epoch, seconds, learning_rate, loss, top1, val_top1 ...
+        diverged: Networks whose loss is no longer finite, and the step at which this was seen.
+        step: Updates done.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[str],
+        steps_per_epoch: int,
+        report: Callable[[int, Mapping[str, Mapping[str, float]]], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.networks = tuple(networks)
+        self.histories: dict[str, dict[str, list[Any]]] = {name: {} for name in networks}
+        self.diverged: dict[str, int] = {}
+        self.step = 0
+        self._steps_per_epoch = steps_per_epoch
+        self._report = report
+        self._step_seconds: list[float] = []
+        self._started = self._last = time.perf_counter()
+
+    @property
+    def seconds_per_step(self) -> float:
+        """Median over the training steps, the first few and evaluations left out."""
+        steady = self._step_seconds[_FIRST_STEPS:] or self._step_seconds
+        return float(np.median(steady)) if steady else math.nan
+
+    @property
+    def train_seconds(self) -> float:
+        """Sum over all training steps, compilation included, evaluations left out."""
+        return float(sum(self._step_seconds))
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._last = time.perf_counter()
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._last = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self.step += 1
+        now = time.perf_counter()
+        self._step_seconds.append(now - self._last)
+        self._last = now
+        if self.step % _STEPS_BETWEEN_CHECKS == 0:
+            self._look_for_divergence(logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        logs = logs or {}
+        self._look_for_divergence(logs)
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        rows = {}
+        for name in self.networks:
+            row = {"step": self.step, "epoch": self.step / self._steps_per_epoch}
+            row |= {"seconds": time.perf_counter() - self._started, "learning_rate": rate}
+            row |= {metric: of_network(logs, name, metric) for metric in METRICS}
+            for column, value in row.items():
+                finite = value is not None and math.isfinite(value)
+                self.histories[name].setdefault(column, []).append(value if finite else None)
+            rows[name] = row
+        if self._report:
+            self._report(self.step, rows)
+
+    def _look_for_divergence(self, logs: Mapping[str, Any]) -> None:
+        for name in self.networks:
+            loss = of_network(logs, name, "loss")
+            if loss is not None and not math.isfinite(loss):
+                self.diverged.setdefault(name, self.step)
+        if len(self.diverged) == len(self.networks):
+            self.model.stop_training = True

@@ -1,0 +1,192 @@
+"""A group of networks as one functional model: frozen sources are trunks, networks are towers.
+
+The networks of a group see the same batches. A trunk runs once a batch; a tower with n frozen blocks leaves it behind
+block n, a tower without frozen blocks starts at the input. Towers share nothing that trains, so each ends where it would
+have ended alone. The graph is cut at blocks; nothing here knows an architecture.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from tftransfer import seeds, transfer
+from tftransfer.models.blocks import Block, blocks
+from tftransfer.transfer import Weights
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """One network of a group, as data.
+
+    Attributes:
+        name: Unique in the group, plain letters, digits and `-`: names its tower, its output and its weights.
+        source: Key of the weights that its first blocks are copied from; None for a base.
+        copied: Blocks copied, from the input.
+        frozen: How many of them, from the input, keep their weights; the others train on.
+    """
+
+    name: str
+    source: str | None = None
+    copied: int = 0
+    frozen: int = 0
+
+
+class Group:
+    """Networks of one target half, seed and recipe, as one model.
+
+    Args:
+        template: Functional model with a head for the half's classes; only its architecture is used.
+        networks: The networks, names unique.
+        sources: Weights by layer name of every source that a network names.
+        seed: Seed of the networks: initial weights and dropout derive from it.
+        target: Letter of the half.
+        block_names: Blocks of the template, its own by default.
+
+    Attributes:
+        model: The combined model, `(batch, height, width, channels)` to a dict of logits by network name.
+        networks: As given.
+
+    Raises:
+        ValueError: If a source's weights do not fit the template.
+    """
+
+    def __init__(
+        self,
+        template: keras.Model,
+        networks: Sequence[Network],
+        sources: Mapping[str, Weights],
+        seed: int,
+        target: str,
+        block_names: Sequence[str] | None = None,
+    ) -> None:
+        self.networks = tuple(networks)
+        self._template = template
+        self._blocks = blocks(template, block_names)
+        self._seed, self._target = seed, target
+        inputs = keras.Input(template.input_shape[1:])
+        self._trunks = {key: self._trunk(key, sources[key]) for key in self._frozen_sources()}
+        cuts = {key: trunk(inputs) for key, trunk in self._trunks.items()}
+        self._towers: dict[str, keras.Model] = {}
+        self._starts: dict[str, Weights] = {}
+        outputs = {}
+        for network in self.networks:
+            tower = self._tower(network)
+            self._towers[network.name] = tower
+            start = cuts[network.source][str(network.frozen)] if network.frozen else inputs
+            outputs[network.name] = tower(start)
+            self._starts[network.name] = self._copy(network, sources)
+        self.model = keras.Model(inputs, outputs, name="group")
+
+    def _frozen_sources(self) -> dict[str, int]:
+        """Returns the sources that need a trunk, and how many blocks of it."""
+        depth: dict[str, int] = {}
+        for network in self.networks:
+            if network.frozen:
+                depth[network.source] = max(depth.get(network.source, 0), network.frozen)
+        return depth
+
+    def _trunk(self, key: str, weights: Weights) -> keras.Model:
+        """Returns the frozen blocks of a source, with an output at every cut that a network needs."""
+        wanted = sorted({network.frozen for network in self.networks if network.source == key} - {0})
+        outputs = {str(n): self._blocks[n - 1].output for n in wanted}
+        name = f"trunk-{list(self._frozen_sources()).index(key)}"
+        trunk = self._clone(keras.Model(self._template.input, outputs), name, role="trunk")
+        transfer.copy_layers(_only(weights, self._blocks[: wanted[-1]]), trunk)
+        trunk.trainable = False
+        return trunk
+
+    def _tower(self, network: Network) -> keras.Model:
+        """Returns what trains of a network, with initial weights of its own."""
+        start = self._blocks[network.frozen - 1].output if network.frozen else self._template.input
+        role = "base" if network.source is None else "top"
+        return self._clone(keras.Model(start, self._template.output), network.name, role)
+
+    def _copy(self, network: Network, sources: Mapping[str, Weights]) -> Weights:
+        """Copies the blocks that train from their source into the tower; returns all copied blocks' weights."""
+        if network.source is None:
+            return {}
+        copied = _only(sources[network.source], self._blocks[: network.copied])
+        inside = _only(sources[network.source], self._blocks[network.frozen : network.copied])
+        transfer.copy_layers(inside, self._towers[network.name])
+        return copied
+
+    def _clone(self, model: keras.Model, name: str, role: str) -> keras.Model:
+        """Returns a copy of `model` whose randomness derives from (seed, role, target, layer)."""
+
+        def seed_for(*names: str) -> int:
+            return seeds.derive(self._seed, *names)
+
+        return reseeded(
+            model,
+            name,
+            initial=lambda layer, weight: seed_for("init", role, self._target, layer, weight),
+            noise=lambda layer: seed_for("dropout", layer),
+        )
+
+    def _network(self, name: str) -> Network:
+        return next(network for network in self.networks if network.name == name)
+
+    def seek(self, step: int) -> None:
+        """Sets the number of updates already done, which dropout depends on."""
+        for part in (*self._trunks.values(), *self._towers.values()):
+            for layer in part.layers:
+                if hasattr(layer, "seek"):
+                    layer.seek(step)
+
+    def weights(self, name: str) -> dict[str, list[Any]]:
+        """Returns all weights of a network by layer name, its frozen blocks included."""
+        network = self._network(name)
+        found = {}
+        if network.frozen:
+            found |= _only(transfer.weights_of(self._trunks[network.source]), self._blocks[: network.frozen])
+        return found | transfer.weights_of(self._towers[name])
+
+    def copied_weights(self, name: str) -> Weights:
+        """Returns the weights that were copied into a network at the start, by layer name."""
+        return self._starts[name]
+
+    def copied_layers(self, name: str) -> dict[str, tuple[str, ...]]:
+        """Returns the weight layers of each copied block."""
+        start = self._starts[name]
+        copied = self._blocks[: self._network(name).copied]
+        return {block.name: tuple(layer for layer in block.layers if layer in start) for block in copied}
+
+    def trained_variables(self, name: str) -> int:
+        """Returns how many parameters of a network train."""
+        return sum(int(variable.shape.num_elements()) for variable in self._towers[name].trainable_variables)
+
+
+def reseeded(
+    model: keras.Model, name: str, initial: Callable[[str, str], int], noise: Callable[[str], int]
+) -> keras.Model:
+    """Returns a copy of a functional model with new initial weights and seeds.
+
+    Args:
+        model: What to copy; its weights are not.
+        name: Name of the copy, and first part of the paths of its variables.
+        initial: Seed of the initial weights, from the names of layer and weight (`"kernel"`).
+        noise: Seed of a layer's own randomness, from its name.
+    """
+
+    def clone(layer: keras.Layer) -> keras.Layer:
+        config = layer.get_config()
+        for option, value in config.items():
+            if option.endswith("_initializer") and isinstance(value, dict) and "seed" in value.get("config", {}):
+                weight = option.removesuffix("_initializer")
+                value["config"]["seed"] = initial(layer.name, weight)
+        if "seed" in config:
+            config["seed"] = noise(layer.name)
+        return layer.__class__.from_config(config)
+
+    with keras.name_scope(name):
+        copy = keras.models.clone_model(model, clone_function=clone)
+    copy.name = name
+    return copy
+
+
+def _only(weights: Weights, of: Sequence[Block]) -> dict[str, list[Any]]:
+    """Returns the weights of the layers in some blocks."""
+    wanted = {layer for block in of for layer in block.layers}
+    return {layer: arrays for layer, arrays in weights.items() if layer in wanted}

@@ -1,0 +1,156 @@
+"""The optimizer of Caffe, with rates and decays per layer, and the course of the rate."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="tftransfer")
+class CaffeSGD(keras.optimizers.SGD):
+    """SGD with momentum as Caffe's solver does it (Yosinski et al. 2014 trained with it).
+
+    For a weight w with gradient g, rate r, rate factor f and decay d:
+
+        v <- momentum * v - r * f * (g + l2 * d * w);   w <- w + v
+
+    The penalty is coupled: it goes through the momentum, and does not stand in the loss. Frozen weights have no slot.
+
+    Usable on any Keras model:
+
+        model.compile(optimizer=CaffeSGD(0.01, l2=5e-4, layer_rates={"conv1": 0.1}), ...)
+
+    Args:
+        learning_rate: Rate or schedule (paper: 0.01, a tenth every 100,000 updates).
+        momentum: From 0 to below 1 (paper: 0.9).
+        l2: Decay added to the gradient (paper: 5e-4).
+        bias_rate: Factor on the rate of biases (the authors' files: 2).
+        bias_l2: Factor on the decay of biases (the authors' files: 0).
+        layer_rates: Factors on the rate by layer name. A name matches a variable if it is part of the variable's
+            path: `"conv1"` matches `conv1/kernel` and `A4B/conv1/kernel`, `"A4B/conv1"` the second only. If several
+            match, the longest counts. 0 holds a layer still.
+        layer_decays: Factors on the decay, likewise.
+        **kwargs: Further arguments of `keras.optimizers.SGD`.
+
+    Raises:
+        ValueError: When built, if a name in `layer_rates` or `layer_decays` matches no variable.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.01,
+        momentum: float = 0.9,
+        l2: float = 0.0,
+        bias_rate: float = 2.0,
+        bias_l2: float = 0.0,
+        layer_rates: Mapping[str, float] | None = None,
+        layer_decays: Mapping[str, float] | None = None,
+        name: str = "caffe_sgd",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, momentum=momentum, name=name, **kwargs)
+        factors = {"l2": l2, "bias_rate": bias_rate, "bias_l2": bias_l2, **(layer_rates or {}), **(layer_decays or {})}
+        wrong = {name: factor for name, factor in factors.items() if not (math.isfinite(factor) and factor >= 0)}
+        if wrong:
+            raise ValueError(f"Rates and decays must be finite and at least 0. Received: {wrong}")
+        self.l2 = l2
+        self.bias_rate = bias_rate
+        self.bias_l2 = bias_l2
+        self.layer_rates = dict(layer_rates or {})
+        self.layer_decays = dict(layer_decays or {})
+        self._factors: list[tuple[float, float]] = []
+
+    def build(self, variables: list[Any]) -> None:
+        if self.built:
+            return
+        paths = [variable.path for variable in variables]
+        for names in (self.layer_rates, self.layer_decays):
+            unused = [name for name in names if not any(_matches(name, path) for path in paths)]
+            if unused:
+                layers = dict.fromkeys(path.rpartition("/")[0] for path in paths)
+                raise ValueError(
+                    f"No trained layer is called {', '.join(unused)}. Trained layers are {', '.join(layers)}."
+                )
+        self._factors = [self.factors(path) for path in paths]
+        super().build(variables)
+
+    def factors(self, path: str) -> tuple[float, float]:
+        """Returns the factors on rate and decay of the variable at `path`."""
+        is_bias = path.rpartition("/")[2] == "bias"
+        rate = _longest_match(self.layer_rates, path) * (self.bias_rate if is_bias else 1.0)
+        decay = _longest_match(self.layer_decays, path) * (self.bias_l2 if is_bias else 1.0)
+        return rate, decay * self.l2
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        rate, decay = self._factors[self._get_variable_index(variable)]
+        if decay:
+            gradient = ops.add(gradient, ops.multiply(ops.cast(decay, gradient.dtype), variable))
+        super().update_step(gradient, variable, ops.multiply(learning_rate, rate))
+
+    def get_config(self) -> dict[str, Any]:
+        own = ("l2", "bias_rate", "bias_l2", "layer_rates", "layer_decays")
+        return super().get_config() | {name: getattr(self, name) for name in own}
+
+
+def _matches(name: str, path: str) -> bool:
+    """Returns True if the parts of `name` stand next to each other in `path`."""
+    return f"/{name}/" in f"/{path}/"
+
+
+def _longest_match(factors: Mapping[str, float], path: str) -> float:
+    matching = [name for name in factors if _matches(name, path)]
+    return factors[max(matching, key=len)] if matching else 1.0
+
+
+@keras.saving.register_keras_serializable(package="tftransfer")
+class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """The course of the rate, in updates.
+
+    Args:
+        peak: Highest rate.
+        train_steps: Updates of the whole training.
+        kind: "constant", "step" (times `drop_factor` every `drop_steps`, as Caffe's) or "cosine" (to 0 at the end).
+        warmup_steps: Updates over which the rate rises linearly from 0, on top of the above.
+        drop_steps: Updates between drops.
+        drop_factor: Factor at a drop (paper: 0.1).
+    """
+
+    def __init__(
+        self,
+        peak: float,
+        train_steps: int,
+        kind: str = "constant",
+        warmup_steps: int = 0,
+        drop_steps: int = 0,
+        drop_factor: float = 0.1,
+    ) -> None:
+        if kind not in ("constant", "step", "cosine"):
+            raise ValueError(f"Unknown schedule. Expected constant, step or cosine. Received: {kind}")
+        if kind == "step" and drop_steps < 1:
+            raise ValueError(f"The schedule step needs drop_steps of at least 1. Received: {drop_steps}")
+        self.options = {
+            "peak": peak,
+            "train_steps": train_steps,
+            "kind": kind,
+            "warmup_steps": warmup_steps,
+            "drop_steps": drop_steps,
+            "drop_factor": drop_factor,
+        }
+
+    def __call__(self, step: Any) -> Any:
+        options = self.options
+        step = ops.cast(step, "float32")
+        rate = ops.ones_like(step) * options["peak"]
+        if options["kind"] == "step":
+            rate = rate * ops.power(float(options["drop_factor"]), ops.floor(step / options["drop_steps"]))
+        elif options["kind"] == "cosine":
+            done = ops.minimum(step / max(1, options["train_steps"]), 1.0)
+            rate = rate * 0.5 * (1.0 + ops.cos(math.pi * done))
+        if options["warmup_steps"]:
+            rate = rate * ops.minimum((step + 1.0) / options["warmup_steps"], 1.0)
+        return rate
+
+    def get_config(self) -> dict[str, Any]:
+        return dict(self.options)

@@ -1,0 +1,46 @@
+"""On which devices a process trains."""
+
+import functools
+
+import tensorflow as tf
+
+
+@functools.cache
+def make(kind: str, replicas: int = 0) -> tf.distribute.Strategy:
+    """Returns the process's strategy.
+
+    Args:
+        kind: "one_device", "mirrored", or "auto": mirrored if there are several GPUs.
+        replicas: Devices to mirror on; 0 means all. Without GPU that many logical CPUs are made.
+
+    Raises:
+        ValueError: If there are not as many devices.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if kind == "one_device" or (kind == "auto" and len(gpus) < 2):
+        return tf.distribute.get_strategy()
+    devices = _logical_devices("GPU", 0) if gpus else _logical_devices("CPU", replicas)
+    if replicas > len(devices):
+        raise ValueError(f"--replicas={replicas} asks for more devices than there are: {', '.join(devices)}.")
+    devices = devices[: replicas or None]
+    if len(devices) < 2 and kind == "mirrored":
+        raise ValueError(
+            f"--strategy=mirrored needs two devices or more. Found: {', '.join(devices)}. Without GPU, --replicas=2 makes "
+            f"two logical CPUs; --strategy=one_device trains on one."
+        )
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def _logical_devices(kind: str, wanted: int) -> list[str]:
+    """Returns the names of logical devices, after making as many logical CPUs as wanted."""
+    if kind == "CPU" and wanted > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        configured = tf.config.get_logical_device_configuration(cpu) or [None]
+        if len(configured) < wanted:
+            try:
+                tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * wanted)
+            except RuntimeError as error:
+                raise ValueError(
+                    f"TensorFlow has started with {len(configured)} logical CPU(s), too late to make {wanted}."
+                ) from error
+    return [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices(kind)]

@@ -1,0 +1,270 @@
+"""Trains the networks of one group with Keras' `fit`, evaluates them, and proves what was frozen."""
+
+import contextlib
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tftransfer import models, seeds, transfer
+from tftransfer.config import Config
+from tftransfer.data import pipeline
+from tftransfer.models import names as model_names
+from tftransfer.training import callbacks, evaluation, strategies
+from tftransfer.training.group import Group, Network, reseeded
+from tftransfer.training.optimizers import CaffeSGD, RateSchedule
+from tftransfer.transfer import Weights
+
+Report = Callable[[int, Mapping[str, Mapping[str, float]]], None]
+_MOST_EVALUATIONS = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """The images of a target half.
+
+    Attributes:
+        target: Its letter.
+        classes: Number of classes.
+        training: Training images.
+        validation: All validation images.
+        view: How images become inputs.
+    """
+
+    target: str
+    classes: int
+    training: pipeline.Half
+    validation: pipeline.Half
+    view: pipeline.View
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """One trained network.
+
+    Attributes:
+        name: Its name in the group.
+        diverged_at: Step at which its loss was no longer finite, or None.
+        weights: All its weights by layer name.
+        scores: As `evaluation.scores`.
+        history: Columns, one value an evaluation.
+        copied_blocks: Names of the copied blocks.
+        frozen_blocks: Names of those that had to stay as they were.
+        changed_blocks: Names of copied blocks with any bit changed.
+        trained_parameters: Parameters that trained.
+        train_steps: Updates done.
+        seconds: From building the group to the end of its evaluation.
+        train_seconds: In training steps.
+        images_per_second: In the median training step.
+        strategy: Name of the strategy and number of replicas.
+    """
+
+    name: str
+    diverged_at: int | None
+    weights: dict[str, list[np.ndarray]]
+    scores: dict[str, float]
+    history: dict[str, list[Any]]
+    copied_blocks: tuple[str, ...]
+    frozen_blocks: tuple[str, ...]
+    changed_blocks: tuple[str, ...]
+    trained_parameters: int
+    train_steps: int
+    seconds: float
+    train_seconds: float
+    images_per_second: float
+    strategy: str
+
+
+def build_model(config: Config, classes: int, seed: int | None = None) -> keras.Model:
+    """Returns the configured architecture, untrained, with a head for `classes`, under the current dtype policy."""
+    builder = getattr(models, config.model)
+    shape = (config.input_size, config.input_size, 3)
+    return builder(
+        shape, classes, width=config.width, dropout=config.dropout, initializer=config.initializer, seed=seed
+    )
+
+
+@contextlib.contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Sets Keras' dtype policy for a while."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def random_weights(config: Config, target: str) -> Weights:
+    """Returns the weights of a network that is never trained: the source of RnB."""
+    with dtype_policy(config.precision):
+        template = build_model(config, classes=2)
+
+        def seed_for(*names: str) -> int:
+            return seeds.derive(config.seed, "init", "random", target, *names)
+
+        return transfer.weights_of(reseeded(template, "random", seed_for, seed_for))
+
+
+def train(
+    config: Config,
+    task: Task,
+    networks: Sequence[Network],
+    sources: Mapping[str, Weights],
+    report: Report | None = None,
+) -> list[Outcome]:
+    """Trains a group of networks to the end.
+
+    Args:
+        config: The recipe.
+        task: Images of the target half.
+        networks: The networks.
+        sources: Weights of the sources that they name.
+        report: Called after every evaluation with the step and each network's row of history.
+
+    Returns:
+        One outcome for each network, in order.
+
+    Raises:
+        ValueError: If batch and replicas do not go together.
+    """
+    started = time.perf_counter()
+    strategy = strategies.make(config.strategy, config.replicas)
+    replicas = strategy.num_replicas_in_sync
+    if config.batch_size % replicas:
+        raise ValueError(
+            f"The batch must divide by the replicas. Received: --batch_size={config.batch_size}, {replicas} replicas."
+        )
+    images = len(task.training)
+    train_steps = config.train_steps(images)
+    with dtype_policy(config.precision), strategy.scope():
+        template = build_model(config, task.classes)
+        blocks = model_names.MODELS[config.model]
+        group = Group(template, networks, sources, config.seed, task.target, blocks)
+        _compile(group, config, images, task.classes)
+        watch = callbacks.Watch([network.name for network in networks], config.steps_per_epoch(images), report)
+        _fit(group, config, task, train_steps, watch)
+        logits, labels = _predict(group, config, task)
+    seconds = time.perf_counter() - started
+    speed = config.batch_size / watch.seconds_per_step
+    kind = f"{type(strategy).__name__}({replicas})"
+    return [
+        _outcome(group, network, watch, logits[network.name], labels, (seconds, speed, kind)) for network in networks
+    ]
+
+
+def _compile(group: Group, config: Config, images: int, classes: int) -> None:
+    """Compiles the combined model: each network has its own loss and metrics, and one optimizer serves all."""
+    rate = RateSchedule(
+        config.learning_rate,
+        config.train_steps(images),
+        config.schedule,
+        config.warmup_steps,
+        config.steps_between_drops(images),
+        config.drop_factor,
+    )
+    if config.optimizer == "sgd":
+        optimizer = CaffeSGD(rate, config.momentum, config.l2, config.bias_rate, config.bias_l2)
+    else:
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=config.l2)
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+    names = [network.name for network in group.networks]
+    group.model.compile(
+        optimizer=optimizer,
+        loss={name: _loss(config.label_smoothing, classes) for name in names},
+        weighted_metrics={
+            name: [
+                keras.metrics.SparseCategoricalAccuracy(name="top1"),
+                keras.metrics.SparseTopKCategoricalAccuracy(min(5, classes), name="top5"),
+                keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="cross_entropy"),
+            ]
+            for name in names
+        },
+        jit_compile=False,  # on CPUs XLA gains nothing, and under MirroredStrategy it fails
+    )
+
+
+def _loss(smoothing: float, classes: int) -> Any:
+    if not smoothing:
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def smoothed(labels: Any, logits: Any) -> Any:
+        wanted = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), classes)
+        return keras.losses.categorical_crossentropy(wanted, logits, from_logits=True, label_smoothing=smoothing)
+
+    return smoothed
+
+
+def _fit(group: Group, config: Config, task: Task, train_steps: int, watch: callbacks.Watch) -> None:
+    """Runs `fit` over rounds of equal length, each ending in an evaluation, and a last shorter one if need be."""
+    names = [network.name for network in group.networks]
+    sampling = pipeline.Sampling(
+        config.seed,
+        task.target,
+        config.batch_size,
+        crop="crop" in config.augment,
+        mirror="mirror" in config.augment,
+    )
+    batches = pipeline.training_batches(task.training, task.view, sampling, 0, train_steps)
+    training = batches.map(lambda x, y: (x, dict.fromkeys(names, y)))
+    validation = pipeline.evaluation_batches(task.validation, task.view, config.batch_size).map(
+        lambda x, y, w: (x, dict.fromkeys(names, y), dict.fromkeys(names, w))
+    )
+    epochs = train_steps / config.steps_per_epoch(len(task.training))
+    rounds = config.evaluations or min(_MOST_EVALUATIONS, max(1, round(epochs)))
+    length = -(-train_steps // min(rounds, train_steps))
+    whole, rest = divmod(train_steps, length)
+    options = {
+        "validation_data": validation,
+        "callbacks": [watch],
+        "shuffle": False,
+        "verbose": int(sys.stderr.isatty()),
+    }
+    if whole:
+        group.model.fit(training, epochs=whole, steps_per_epoch=length, **options)
+    if rest and not group.model.stop_training:
+        tail = pipeline.training_batches(task.training, task.view, sampling, whole * length, rest)
+        tail = tail.map(lambda x, y: (x, dict.fromkeys(names, y)))
+        group.model.fit(tail, initial_epoch=whole, epochs=whole + 1, steps_per_epoch=rest, **options)
+
+
+def _predict(group: Group, config: Config, task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Returns each network's logits of all validation images, and their labels."""
+    batches = pipeline.evaluation_batches(task.validation, task.view, config.batch_size)
+    logits = group.model.predict(batches.map(lambda x, y, w: x), verbose=0)
+    return {name: values[: len(task.validation)] for name, values in logits.items()}, np.asarray(task.validation.labels)
+
+
+def _outcome(
+    group: Group,
+    network: Network,
+    watch: callbacks.Watch,
+    logits: np.ndarray,
+    labels: np.ndarray,
+    cost: tuple[float, float, str],
+) -> Outcome:
+    """Gathers what is known of a network, and compares its copied blocks with their source bit by bit."""
+    seconds, images_per_second, strategy = cost
+    weights = group.weights(network.name)
+    changed = transfer.changed_layers(group.copied_weights(network.name), weights)
+    layers = group.copied_layers(network.name)
+    return Outcome(
+        name=network.name,
+        diverged_at=watch.diverged.get(network.name),
+        weights=weights,
+        scores=evaluation.scores(logits, labels),
+        history=watch.histories[network.name],
+        copied_blocks=tuple(layers),
+        frozen_blocks=tuple(layers)[: network.frozen],
+        changed_blocks=tuple(name for name, of_block in layers.items() if set(of_block) & set(changed)),
+        trained_parameters=group.trained_variables(network.name),
+        train_steps=watch.step,
+        seconds=seconds,
+        train_seconds=watch.train_seconds,
+        images_per_second=images_per_second,
+        strategy=strategy,
+    )

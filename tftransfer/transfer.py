@@ -1,0 +1,107 @@
+"""Copies blocks from one network to another, freezes them, and proves afterwards what stayed and what moved."""
+
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+
+from tftransfer.models.blocks import Block, blocks
+
+Weights = Mapping[str, list[np.ndarray]]
+
+
+def transplant(source: keras.Model, target: keras.Model, n: int, frozen: bool) -> tuple[str, ...]:
+    """Copies the first `n` blocks of `source` into `target` and sets their `trainable` flags.
+
+    A block is one weight layer and what follows it, up to the next weight layer ("layer" in Yosinski et al. 2014,
+    section 2). Call it before `target.compile`, which fixes the set of trained weights.
+
+    Args:
+        source: Trained network.
+        target: Untrained network of the same architecture; the number of classes may differ.
+        n: Blocks to copy, from 0 (none) to the number of blocks less one.
+        frozen: True keeps the copied blocks fixed (AnB); False lets them train on (AnB+).
+
+    Returns:
+        Names of the copied blocks, from the input upwards.
+
+    Raises:
+        ValueError: If `n` is out of range, the networks do not match, or `target` has been compiled already.
+
+    Example:
+        >>> from tftransfer.models import AlexNet
+        >>> base = AlexNet(input_shape=(32, 32, 3), classes=5, width=0.1)
+        >>> network = AlexNet(input_shape=(32, 32, 3), classes=7, width=0.1)
+        >>> transplant(base, network, n=2, frozen=True)
+        ('conv1', 'conv2')
+        >>> network.get_layer("conv2").trainable, network.get_layer("conv3").trainable
+        (False, True)
+    """
+    ours, theirs = blocks(target), blocks(source)
+    if not 0 <= n < len(ours):
+        raise ValueError(
+            f"n must be 0 to {len(ours) - 1}: the target has {len(ours)} blocks, and the last, its head, is never copied. "
+            f"Received: n={n}"
+        )
+    if target.compiled:
+        raise ValueError(
+            "The target has been compiled, and what trains is fixed then: freezing would be ignored. Call transplant "
+            "before compile, or compile again with a new optimizer after keras.models.clone_model."
+        )
+    copied = tuple(block.name for block in ours[:n])
+    if copied != tuple(block.name for block in theirs[:n]):
+        raise ValueError(
+            f"The networks have other blocks. The target's are {', '.join(block.name for block in ours)}; the source's "
+            f"are {', '.join(block.name for block in theirs)}."
+        )
+    copy_layers(weights_of(source, theirs[:n]), target)
+    for layer in _layers(target, ours[:n]):
+        layer.trainable = not frozen
+    return copied
+
+
+def copy_layers(weights: Weights, target: keras.Model) -> None:
+    """Assigns weights by layer name; raises ValueError with both sides if names or shapes differ.
+
+    Nothing is assigned unless everything fits.
+    """
+    present = {layer.name: layer for layer in target.layers}
+    faults = []
+    for name, arrays in weights.items():
+        shapes = [array.shape for array in arrays]
+        found = [tuple(variable.shape) for variable in present[name].weights] if name in present else "no such layer"
+        if found != shapes:
+            faults.append(f"{name}: source {shapes}, target {found}")
+    if faults:
+        raise ValueError(
+            f"The weights do not fit the target; nothing was copied. {'; '.join(faults)}. Build both networks with the "
+            f"same architecture, width and input shape."
+        )
+    for name, arrays in weights.items():
+        present[name].set_weights(arrays)
+
+
+def weights_of(model: keras.Model, of: Sequence[Block] | None = None) -> dict[str, list[np.ndarray]]:
+    """Returns copies of the weights by layer name, of all layers or of the given blocks'."""
+    layers = model.layers if of is None else [model.get_layer(name) for block in of for name in block.layers]
+    return {layer.name: layer.get_weights() for layer in layers if layer.weights}
+
+
+def changed_layers(before: Weights, after: Weights) -> tuple[str, ...]:
+    """Returns the names of layers whose weights are not the same bit by bit.
+
+    Args:
+        before: Weights by layer name.
+        after: The same layers later; others are ignored.
+    """
+    return tuple(
+        name
+        for name, arrays in before.items()
+        if any(a.tobytes() != b.tobytes() for a, b in zip(arrays, after[name], strict=True))
+    )
+
+
+def _layers(model: keras.Model, of: Sequence[Block]) -> list[keras.Layer]:
+    return [
+        layer for name in [name for block in of for name in block.layers] if (layer := model.get_layer(name)).weights
+    ]
