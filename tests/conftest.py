@@ -1,8 +1,71 @@
-"""Settings that every test shares."""
+"""Settings and small networks that tests share."""
 
 import os
 
-# Before TensorFlow starts: two logical devices need no GPU, and its own log lines are no warnings of ours.
+# Before TensorFlow starts: no GPU is needed, and its own log lines are no warnings of ours.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+LOGICAL_CPUS = 2
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _two_logical_cpus(request):
+    """Makes two logical CPUs before any test starts TensorFlow: they stand for two GPUs."""
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * LOGICAL_CPUS)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ArrayHalf:
+    """The images of a task, in memory."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+    size: int = 32
+    encoding: str = "raw"
+
+    def __len__(self):
+        return len(self.ids)
+
+    def read(self, positions):
+        return self.images[positions]
+
+
+def make_half(images: int, classes: int, seed: int, side: int = 32) -> ArrayHalf:
+    """Returns images of which each class has a colour pattern of its own, under noise."""
+    rng = np.random.default_rng(seed)
+    patterns = np.random.default_rng(77).integers(0, 255, (classes, side, side, 3))
+    labels = rng.integers(0, classes, images)
+    noise = rng.integers(0, 128, (images, side, side, 3))
+    pixels = np.clip(patterns[labels] * 0.5 + noise, 0, 255).astype(np.uint8)
+    return ArrayHalf(pixels, labels.astype(np.int32), np.arange(images), side)
+
+
+@pytest.fixture(scope="session")
+def task():
+    """A target half of five easy classes, 160 training and 53 validation images of 32 pixels."""
+    from tftransfer.data import pipeline
+    from tftransfer.training import trainer
+
+    training = make_half(160, 5, seed=0)
+    mean = training.images.mean(0).astype(np.float32)
+    view = pipeline.View(size=32, mean=mean, scale=1 / 64, padding=2)
+    return trainer.Task("B", 5, training, make_half(53, 5, seed=1), view)
+
+
+@pytest.fixture(scope="session")
+def recipe():
+    """A recipe of a few steps with a tiny AlexNet."""
+    from tftransfer.config import Config
+
+    return Config(width=0.1, batch_size=32, steps=4, learning_rate=0.002, warmup_steps=0, evaluations=1)

@@ -4,12 +4,15 @@ absl-py parses, so `--flagfile=FILE`, `--flag value`, `--noflag` and abbreviatio
 other tools built on it. TensorFlow is not imported here.
 """
 
+import contextlib
 import dataclasses
+import os
 import pathlib
 import sys
+import tempfile
 import textwrap
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from absl import flags
@@ -117,7 +120,7 @@ def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | N
     program = f"python -m tftransfer.{pathlib.Path(argv[0]).stem}"
     try:
         code = command(argv)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         if not _raised_here(error):
             raise  # a fault of ours or of a library, which needs its traceback
         print(f"{program}: {error}", file=sys.stderr)
@@ -139,3 +142,25 @@ def _raised_here(error: BaseException) -> bool:
     """Returns True if the package itself raised `error`: its message was then written for the user."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return bool(frames) and frames[-1][0].f_globals.get("__name__", "").startswith(("tftransfer", "__main__"))
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Keeps standard error quiet while a library starts; if it fails, what it said is shown.
+
+    TensorFlow prints notes on its build, and on GPUs that are not there, before its log level is read.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as said, contextlib.ExitStack() as undo:
+        kept = os.dup(2)
+        undo.callback(os.close, kept)
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, 2)
+            said.seek(0)
+            sys.stderr.write(said.read().decode(errors="replace"))
+            raise
+        finally:
+            os.dup2(kept, 2)

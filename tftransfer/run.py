@@ -67,7 +67,11 @@ def _train(cell: Cell, root: pathlib.Path, class_names: Sequence[str], started: 
         plan.check_half_sizes(step.cell, per_class)
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build concern no user
-    from tftransfer import execution, results
+    with command_line.hushed():
+        from tftransfer import execution, results
+        from tftransfer.training import strategies
+
+        strategies.make(options.strategy, options.replicas)
 
     study = execution.Study(root, store, say=_say)
     study.check(steps, options.force)

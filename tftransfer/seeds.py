@@ -24,7 +24,9 @@ def derive(seed: int, *names: str | int) -> int:
         >>> derive(0, "dropout", "fc6") == derive(0, "dropout", "fc7")
         False
     """
-    digest = hashlib.sha256(repr((int(seed), *names)).encode()).digest()
+    # NumPy's own strings and integers print otherwise than Python's, and must not be other names.
+    plain = tuple(str(name) if isinstance(name, str) else int(name) for name in names)
+    digest = hashlib.sha256(repr((int(seed), *plain)).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 

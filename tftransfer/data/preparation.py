@@ -30,6 +30,8 @@ from tftransfer.data.workers import Workers
 
 # More would wait for one reader of TensorFlow Datasets, and hold more originals in memory.
 MOST_WORKERS = 16
+# A process takes about as long to start as to prepare some hundred images.
+SHARDS_PER_WORKER = 4
 SECONDS_BEFORE_NOTICE = 3.0
 INDEX_DTYPE = np.dtype([("label", "<i4"), ("length", "<i4")])
 
@@ -107,7 +109,7 @@ def _make_shards(
     source: Source, requests: dict[tuple[str, int], ShardRequest], workers: int | None, progress: Progress | None
 ) -> list[ShardReport]:
     """Returns the report of every shard in order; those that are there and whole are kept."""
-    count = max(1, min(workers or _cores(), MOST_WORKERS, len(requests)))
+    count = workers or min(_cores(), MOST_WORKERS, -(-len(requests) // SHARDS_PER_WORKER))
     total = sum(len(source.examples(split)) for split in SPLITS)
     done, reports, broken = 0, {}, []
 

@@ -6,6 +6,13 @@ from typing import Any
 
 import keras
 
+_NORMALISATIONS = (
+    keras.layers.BatchNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.UnitNormalization,
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Block:
@@ -38,7 +45,7 @@ def legal_cuts(model: keras.Model) -> dict[str, Any]:
     Raises:
         ValueError: If the model is not functional or has several inputs or outputs.
     """
-    if not isinstance(model, keras.Model) or not getattr(model, "_is_graph_network", hasattr(model, "operations")):
+    if not getattr(model, "outputs", None):  # subclassed models have no symbolic tensors
         raise ValueError(
             f"Only a functional Keras model can be cut. Received: {type(model).__name__}. Build it with "
             f"keras.Model(inputs, outputs) or keras.Sequential."
@@ -130,6 +137,7 @@ def blocks(model: keras.Model, names: Sequence[str] | None = None) -> tuple[Bloc
 
 
 def _weight_layers_behind_cuts(model: keras.Model, cuts: dict[str, Any]) -> tuple[str, ...]:
-    """Returns the weight layers whose input every path runs through."""
+    """Returns the weight layers whose input every path runs through; normalisation goes with the layer before it."""
     legal = {id(tensor) for tensor in cuts.values()} | {id(model.inputs[0])}
-    return tuple(layer.name for layer in model.layers if layer.weights and id(layer.input) in legal)
+    layers = [layer for layer in model.layers if layer.weights and not isinstance(layer, _NORMALISATIONS)]
+    return tuple(layer.name for layer in layers if id(layer.input) in legal)

@@ -103,7 +103,7 @@ class LocalResponseNormalization(keras.layers.Layer):
         wide = "float64" if keras.backend.standardize_dtype(inputs.dtype) == "float64" else "float32"
         band = ops.convert_to_tensor(self._band, wide)
 
-        @ops.custom_gradient  # written out, it takes half the passes over memory of the derived one
+        @ops.custom_gradient  # written out, it passes over memory less often than the derived one
         def normalize(x):
             divisor = ops.matmul(ops.square(x), band) + self.bias
             scale = self._power(divisor)

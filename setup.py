@@ -1,0 +1,45 @@
+"""What the package is, and what it needs.
+
+Versions are floors; there are no ceilings, so that users can combine tftransfer with what they have.
+"""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+ROOT = pathlib.Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "tftransfer/__init__.py").read_text(encoding="utf-8"))[1]
+
+setup(
+    name="tftransfer",
+    version=VERSION,
+    description="Measures, block by block, how transferable the features of a neural network are (Keras, TensorFlow)",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",  # the floor of Keras 3.15
+    packages=find_packages(include=["tftransfer", "tftransfer.*"]),
+    package_data={"tftransfer.data": ["*.csv"]},
+    install_requires=[
+        "absl-py>=2.3",
+        "filelock>=3.20",  # older ones follow symbolic links in the lock's place
+        "importlib_resources>=6.0",  # tensorflow-datasets needs it to prepare a set, and does not ask for it
+        "keras>=3.15.1",  # older ones have flaws in loading files
+        "numpy>=2.1",
+        "pillow>=12.0",
+        "tensorboard>=2.21",  # 2.20 fails with new setuptools
+        "tensorflow>=2.21",
+        "tensorflow-datasets>=4.9.10",
+    ],
+    extras_require={
+        "test": ["pytest>=9.0"],
+        "lint": ["ruff>=0.14"],
+    },
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,140 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tftransfer.data.decode import MAX_PIXELS, ImageError, decode, decode_with_mode, encode_jpeg, resize
+
+
+def _encode(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _photo(height: int = 30, width: int = 40) -> np.ndarray:
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([rows * 6 % 256, columns * 5 % 256, (rows + columns) * 3 % 256], -1).astype(np.uint8)
+
+
+def test_rgb_is_kept_exactly():
+    np.testing.assert_array_equal(decode(_encode(Image.fromarray(_photo()))), _photo())
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF"])
+def test_every_format_becomes_rgb(kind):
+    image = decode(_encode(Image.fromarray(_photo()), kind))
+    assert (image.shape, image.dtype) == ((30, 40, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("1", "PNG"), ("L", "JPEG"), ("P", "PNG"), ("CMYK", "JPEG"), ("LAB", "TIFF")]
+)
+def test_every_mode_becomes_rgb_and_is_named(mode, kind):
+    image, found = decode_with_mode(
+        _encode(
+            Image.fromarray(_photo()).convert("RGB").convert(mode) if mode != "LAB" else Image.new("LAB", (40, 30)),
+            kind,
+        )
+    )
+    assert (image.shape, image.dtype, found) == ((30, 40, 3), np.uint8, mode)
+
+
+def test_grey_has_three_equal_channels():
+    image = decode(_encode(Image.fromarray(_photo()[..., 0])))
+    np.testing.assert_array_equal(image, np.repeat(_photo()[..., :1], 3, -1))
+
+
+def test_cmyk_keeps_its_colours():
+    red = Image.new("RGB", (16, 16), (200, 30, 30)).convert("CMYK")
+    np.testing.assert_allclose(decode(_encode(red, "JPEG")).mean((0, 1)), [200, 30, 30], atol=4)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparent_pixels_lie_on_white(mode):
+    image = Image.new("RGBA", (4, 4), (0, 0, 0, 0)).convert(mode)
+    np.testing.assert_array_equal(decode(_encode(image)), np.full((4, 4, 3), 255))
+
+
+def test_a_transparent_palette_colour_lies_on_white():
+    image = Image.new("P", (4, 4), 0)
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    np.testing.assert_array_equal(decode(_encode(image, transparency=0)), np.full((4, 4, 3), 255))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_of_16_bits_the_upper_eight_are_kept(kind):
+    pixels = np.array([[0, 255, 256], [0x1234, 0xFF00, 0xFFFF]], np.uint16)
+    image = decode(_encode(Image.fromarray(pixels), kind))
+    np.testing.assert_array_equal(image[..., 0], [[0, 0, 1], [0x12, 0xFF, 0xFF]])
+
+
+@pytest.mark.parametrize("pixels", [np.full((2, 2), 70000, np.int32), np.ones((2, 2), np.float32)])
+def test_pixels_without_a_range_are_refused(pixels):
+    with pytest.raises(ImageError, match="no defined range; save the image with 8 or 16 bits"):
+        decode(_encode(Image.fromarray(pixels), "TIFF"))
+
+
+def test_the_first_frame_of_an_animation_is_taken():
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    encoded = _encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(decode(encoded)[0, 0], [255, 0, 0])
+
+
+def test_exif_orientation_is_not_applied():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert decode(_encode(Image.fromarray(_photo()), "JPEG", exif=exif)).shape == (30, 40, 3)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP"])
+def test_truncated_files_are_refused(kind):
+    encoded = _encode(Image.fromarray(_photo(80, 80)), kind)
+    with pytest.raises(ImageError):
+        decode(encoded[: len(encoded) // 2])
+
+
+@pytest.mark.parametrize(
+    "encoded", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + b"\0" * 100, b"\xff\xd8\xff" + b"\1" * 99]
+)
+def test_garbage_is_refused(encoded):
+    with pytest.raises(ImageError):
+        decode(encoded)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_images_too_large_are_refused_before_they_are_decoded():
+    encoded = _encode(Image.new("1", (MAX_PIXELS // 1000 + 1, 1000)))
+    with pytest.raises(ImageError, match="pixels"):
+        decode(encoded)
+
+
+def test_large_jpegs_are_scaled_while_decoded_but_never_below_twice_the_size():
+    encoded = _encode(Image.fromarray(_photo(800, 1200)), "JPEG")
+    image = decode(encoded, at_least=64)
+    assert image.shape == (200, 300, 3)
+    assert decode(encoded, at_least=300).shape == (800, 1200, 3)
+    assert decode(encoded).shape == (800, 1200, 3)
+    difference = resize(image, 64).astype(int) - resize(decode(encoded), 64)
+    assert np.abs(difference).mean() < 3
+
+
+def test_resize_warps_to_a_square():
+    image = resize(_photo(30, 60), 16)
+    assert (image.shape, image.dtype, image.flags.writeable) == ((16, 16, 3), np.uint8, True)
+
+
+def test_resize_averages_all_pixels_when_shrinking():
+    chess = np.repeat((np.indices((64, 64)).sum(0) % 2 * 255)[..., None], 3, -1).astype(np.uint8)
+    assert np.ptp(resize(chess, 8).astype(int)) <= 3
+
+
+def test_resize_leaves_an_image_of_the_right_size_alone():
+    np.testing.assert_array_equal(resize(_photo(16, 16), 16), _photo(16, 16))
+
+
+def test_jpeg_encoding_is_close_to_the_original():
+    rows, columns = np.mgrid[:64, :64]
+    smooth = np.stack([rows * 4, columns * 4, np.full((64, 64), 90)], -1).astype(np.uint8)
+    assert np.abs(decode(encode_jpeg(smooth)).astype(int) - smooth).mean() < 2

@@ -1,0 +1,228 @@
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tftransfer.data import sources
+from tftransfer.data.sources import DataSetError, describe_classes, known_datasets, near_names, open_source
+from tftransfer.data.sources.folder import hold_out
+
+
+def _image(path, colour=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (6, 6), (colour, 0, 0)).save(path)
+
+
+@pytest.fixture
+def both_splits(tmp_path):
+    for split, count in (("train", 3), ("val", 2)):
+        for name in ("b", "a"):
+            for index in range(count):
+                _image(tmp_path / split / name / f"{index}.png")
+    return tmp_path
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    root = tmp_path / "tiny-imagenet-200"
+    names = ["n02000002", "n01000001"]
+    for name in names:
+        for index in range(3):
+            _image(root / "train" / name / "images" / f"{name}_{index}.JPEG")
+    for index in range(4):
+        _image(root / "val" / "images" / f"val_{index}.JPEG")
+    (root / "wnids.txt").write_text("\n".join(names))
+    lines = [f"val_{index}.JPEG\t{names[index % 2]}\t0\t0\t6\t6" for index in range(4)]
+    (root / "val" / "val_annotations.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def _keys(source, split):
+    return [(example.label, example.key) for example in source.examples(split)]
+
+
+class TestFolder:
+    def test_classes_and_examples_are_sorted(self, both_splits):
+        source = open_source("folder", str(both_splits))
+        assert source.class_names == ("a", "b")
+        assert _keys(source, "val") == [(0, "val/a/0.png"), (0, "val/a/1.png"), (1, "val/b/0.png"), (1, "val/b/1.png")]
+        assert len(source.examples("train")) == 6
+
+    @pytest.mark.parametrize("name", ["validation", "valid", "test"])
+    def test_validation_images_may_be_called_otherwise(self, both_splits, name):
+        (both_splits / "val").rename(both_splits / name)
+        assert _keys(open_source("folder", str(both_splits)), "val")[0] == (0, f"{name}/a/0.png")
+
+    def test_sub_folders_are_walked_and_other_files_counted(self, both_splits):
+        _image(both_splits / "train" / "a" / "deep" / "er" / "x.JPG")
+        _image(both_splits / "train" / "a" / ".hidden.png")
+        (both_splits / "train" / "a" / "notes.txt").write_text("")
+        source = open_source("folder", str(both_splits))
+        assert "train/a/deep/er/x.JPG" in dict(map(reversed, _keys(source, "train")))
+        assert len(source.examples("train")) == 7
+        assert source.notes == {"ignored_files": 1}
+
+    def test_links_in_circles_end(self, both_splits):
+        (both_splits / "train" / "a" / "loop").symlink_to(both_splits / "train" / "a")
+        assert len(open_source("folder", str(both_splits)).examples("train")) == 6
+
+    def test_without_validation_images_a_fifth_is_held_out(self, tmp_path):
+        for name, count in (("a", 10), ("b", 2), ("train", 25)):
+            for index in range(count):
+                _image(tmp_path / name / f"{index:02d}.png")
+        source = open_source("folder", str(tmp_path))
+        assert source.class_names == ("a", "b", "train")
+        counts = [np.bincount([label for label, _ in _keys(source, split)]).tolist() for split in ("train", "val")]
+        assert counts == [[8, 1, 20], [2, 1, 5]]
+        assert not set(_keys(source, "train")) & set(_keys(source, "val"))
+        assert _keys(source, "val") == sorted(_keys(source, "val"))
+
+    def test_the_held_out_images_never_change(self):
+        train, val = hold_out([f"{index:02d}" for index in range(10)], "cat")
+        assert (train, val) == (["00", "03", "04", "05", "06", "07", "08", "09"], ["01", "02"])
+
+    def test_examples_travel_to_other_processes(self, both_splits):
+        example = pickle.loads(pickle.dumps(open_source("folder", str(both_splits)).examples("train")[0]))
+        assert example.load() == (both_splits / "train/a/0.png").read_bytes()
+
+    def test_identity_is_that_of_the_files_and_not_of_the_place(self, both_splits, tmp_path_factory):
+        first = open_source("folder", str(both_splits)).identity
+        moved = tmp_path_factory.mktemp("elsewhere") / "data"
+        both_splits.rename(moved)
+        assert open_source("folder", str(moved)).identity == first
+        _image(moved / "train/a/9.png")
+        assert open_source("folder", str(moved)).identity != first
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda root: (root / "train/c").mkdir(), r"1 class\(es\) of train/ are missing in val/ .*: c\."),
+            (lambda root: _image(root / "val/d/0.png"), r"1 class\(es\) of val/ are missing in train/ .*: d\."),
+            (lambda root: [(root / f"{s}/c").mkdir() for s in ("train", "val")], r"No images in .*train/c\."),
+            (lambda root: (root / "val").rename(root / "other"), r"train/ but none of val/.*pass --data_dir=.*train"),
+        ],
+    )
+    def test_a_layout_that_does_not_fit_is_named(self, both_splits, change, message):
+        change(both_splits)
+        with pytest.raises(DataSetError, match=message):
+            open_source("folder", str(both_splits))
+
+    def test_missing_classes_are_named_up_to_ten(self, both_splits):
+        for index in range(12):
+            _image(both_splits / "train" / f"x{index:02d}" / "0.png")
+        with pytest.raises(DataSetError, match="x09 and 2 more"):
+            open_source("folder", str(both_splits))
+
+    def test_a_class_of_one_image_cannot_be_held_out(self, tmp_path):
+        _image(tmp_path / "a/0.png")
+        with pytest.raises(DataSetError, match="'a' has 1 image"):
+            open_source("folder", str(tmp_path))
+
+    def test_images_without_class_folders_are_refused(self, tmp_path):
+        _image(tmp_path / "0.png")
+        with pytest.raises(DataSetError, match="No classes in"):
+            open_source("folder", str(tmp_path))
+
+
+@pytest.mark.parametrize("dataset", ["folder", "tiny_imagenet"])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "needs --data_dir: .*Received: data_dir=None"),
+        (lambda path: path / "none", "but there is nothing"),
+        (lambda path: path / "file", "but there is a file"),
+        (lambda path: path / "empty", "is empty"),
+    ],
+)
+def test_a_folder_that_is_not_there_is_named(tmp_path, dataset, make, message):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
+    data_dir = make(tmp_path)
+    for function in (open_source, describe_classes):
+        with pytest.raises(DataSetError, match=message):
+            function(dataset, data_dir and str(data_dir))
+
+
+class TestTinyImageNet:
+    @pytest.mark.parametrize("above", [False, True])
+    def test_the_official_layout_is_read(self, tiny, above):
+        source = open_source("tiny_imagenet", str(tiny.parent if above else tiny))
+        assert source.class_names == ("n01000001", "n02000002")
+        assert source.native_size == 64
+        assert len(source.examples("train")) == 6
+        assert [label for label, _ in _keys(source, "val")] == [1, 0, 1, 0]
+        assert source.examples("train")[0].key == "train/n01000001/images/n01000001_0.JPEG"
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda root: (root / "wnids.txt").unlink(), "No wnids.txt"),
+            (lambda root: (root / "wnids.txt").write_text(""), "names no class"),
+            (lambda root: (root / "wnids.txt").write_text("n01000001 n02000002 n3"), "1 of the 3 classes .*: n3"),
+            (lambda root: (root / "val/val_annotations.txt").unlink(), "lacks val_annotations.txt"),
+            (lambda root: (root / "val/images/val_3.JPEG").unlink(), "1 of the 4 images .*: val_3.JPEG"),
+            (lambda root: (root / "val/val_annotations.txt").write_text("val_0.JPEG\tn01000001\n"), "n02000002"),
+            (lambda root: [f.unlink() for f in (root / "train/n01000001/images").iterdir()], "No images in"),
+        ],
+    )
+    def test_an_incomplete_archive_is_named(self, tiny, change, message):
+        change(tiny)
+        with pytest.raises(DataSetError, match=message):
+            open_source("tiny_imagenet", str(tiny))
+
+
+class TestMotifs:
+    def test_images_are_drawn(self):
+        source = open_source("motifs")
+        example = pickle.loads(pickle.dumps(source.examples("val")[3]))
+        assert (example.load().shape, example.label, source.native_size) == ((32, 32, 3), 0, 32)
+        assert set(source.class_kinds) == {"manmade", "natural"}
+
+    def test_slices_and_ends_are_those_of_a_sequence(self):
+        examples = open_source("motifs").examples("train")
+        assert examples[-1] == examples[len(examples) - 1]
+        assert [example.key for example in examples[3:9:2]] == [examples[index].key for index in (3, 5, 7)]
+        with pytest.raises(IndexError):
+            examples[len(examples)]
+
+    def test_an_unknown_split_is_refused(self):
+        with pytest.raises(ValueError, match="Received: split='test'"):
+            open_source("motifs").examples("test")
+
+
+class TestDescription:
+    def test_it_agrees_with_the_source(self, both_splits, tiny):
+        for dataset, data_dir in (("motifs", None), ("folder", str(both_splits)), ("tiny_imagenet", str(tiny))):
+            source = open_source(dataset, data_dir)
+            assert describe_classes(dataset, data_dir) == (source.class_names, source.class_kinds)
+
+    def test_imagenet_needs_no_data(self):
+        names, kinds = describe_classes("imagenet2012")
+        assert len(names) == len(set(names)) == len(kinds) == 1000
+        assert names == tuple(sorted(names))
+        assert names[0] == "n01440764"
+
+    def test_own_data_sets_need_no_tensorflow(self, both_splits, tiny):
+        program = textwrap.dedent(f"""
+            import sys
+            from tftransfer.data.sources import describe_classes
+            describe_classes("motifs"), describe_classes("imagenet2012")
+            describe_classes("folder", {str(both_splits)!r}), describe_classes("tiny_imagenet", {str(tiny)!r})
+            assert not {{"tensorflow", "tensorflow_datasets"}} & set(sys.modules), sorted(sys.modules)
+        """)
+        subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_known_data_sets_are_ours_and_those_of_tfds():
+    assert {*sources.OWN_DATASETS, "cifar100", "mnist"} <= set(known_datasets())
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("tiny-imagenet", "tiny_imagenet"), ("Cifar_100", "cifar100"), ("motif", "motifs")]
+)
+def test_near_names_are_found(typed, meant):
+    assert meant in near_names(typed)

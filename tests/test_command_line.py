@@ -1,0 +1,113 @@
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tftransfer import command_line
+from tftransfer.config import RunConfig
+
+FLAGS = pathlib.Path(__file__).parent.parent / "flags"
+
+
+def parse(*arguments):
+    return command_line.parse(RunConfig, ["run.py", *arguments], "usage")
+
+
+def test_options_and_what_was_given():
+    options, given = parse("--treatment=BnB", "--n", "4", "--nokeep_weights", "--learning_rate=1e-3")
+    assert (options.treatment, options.n, options.learning_rate) == ("BnB", 4, 0.001)
+    assert given == {"treatment", "n", "keep_weights", "learning_rate"}
+
+
+def test_flag_files(tmp_path):
+    path = tmp_path / "recipe.flags"
+    path.write_text("# a comment\n--epochs=3\n--dataset=cifar100\n")
+    options, given = parse(f"--flagfile={path}", "--epochs=5")
+    assert (options.epochs, options.dataset) == (5.0, "cifar100"), "the command line comes after the file"
+    assert given == {"epochs", "dataset"}
+
+
+@pytest.mark.parametrize("path", sorted(FLAGS.glob("*.flags")), ids=lambda path: path.stem)
+def test_every_shipped_flag_file_parses_and_has_a_lab_book_header(path):
+    options, _ = parse(f"--flagfile={path}", "--data_dir=x")
+    assert options.study_name()
+    header = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    for word in ("Command", "Cost", "Expected"):
+        assert any(line.startswith(f"# {word}") for line in header), f"{path.name} does not say: {word}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--treatmnt=BnB"], "Did you mean: treatment"),
+        (["--n=four"], "four"),
+        (["BnB"], "Unexpected argument 'BnB'"),
+        (["--flagfile=/nowhere.flags"], "nowhere.flags"),
+        (["--n"], "Missing value"),
+    ],
+)
+def test_bad_command_lines(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        parse(*arguments)
+
+
+def test_binary_flag_file(tmp_path):
+    (tmp_path / "x.flags").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="no text"):
+        parse(f"--flagfile={tmp_path}/x.flags")
+
+
+def test_help_shows_every_option_and_ends_well(capsys):
+    with pytest.raises(SystemExit) as end:
+        parse("--help")
+    assert not end.value.code
+    text = capsys.readouterr().out
+    for name in ("treatment", "dataset", "learning_rate", "runs_dir", "flagfile"):
+        assert f"{name} " in text or f"{name}\n" in text
+
+
+def run_main(command):
+    with pytest.raises(SystemExit) as end:
+        command_line.main(command, ["run.py"])
+    return end.value.code
+
+
+def test_exit_codes_and_messages(capsys):
+    def bad_input(_):
+        parse("--n=x")
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    def no_disk(_):
+        raise OSError(28, "No space left on device", "runs/x")
+
+    assert run_main(lambda _: None) == 0
+    assert run_main(bad_input) == command_line.EXIT_BAD_INPUT
+    assert run_main(interrupted) == 130
+    assert run_main(no_disk) == command_line.EXIT_BAD_INPUT
+    assert "goes on from them" in (said := capsys.readouterr().err)
+    assert "No space left" in said
+    assert "Traceback" not in said
+
+
+def test_faults_of_libraries_keep_their_traceback():
+    with pytest.raises(ValueError, match="null byte"):
+        command_line.main(lambda _: pathlib.Path("x\0").stat(), ["run.py"])
+
+
+def test_hushed_shows_what_was_said_only_on_failure():
+    code = (
+        "import os, sys\nfrom tftransfer import command_line\n"
+        "with command_line.hushed():\n    os.write(2, b'noise')\n    {}\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(FLAGS.parent)}
+
+    def said(last):
+        done = subprocess.run([sys.executable, "-c", code.format(last)], capture_output=True, text=True, env=environment)
+        return done.stderr
+
+    assert said("pass") == ""
+    assert "noise" in said("raise OSError")

@@ -1,0 +1,96 @@
+import dataclasses
+
+import pytest
+
+from tftransfer import config
+from tftransfer.config import Config, RunConfig
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": "rondom"}, "Did you mean random"),
+        ({"model": "AlexNot"}, "Did you mean AlexNet"),
+        ({"learning_rate": 0.0}, "more than 0"),
+        ({"learning_rate": float("nan")}, "finite"),
+        ({"epochs": float("inf")}, "finite"),
+        ({"dropout": 1.0}, "below 1"),
+        ({"image_size": 16}, "32 to 1024"),
+        ({"batch_size": 0}, "at least 1"),
+        ({"seed": -1}, "from 0"),
+        ({"split_seed": 2**32}, "below 4294967296"),
+        ({"study": "../elsewhere"}, "ASCII letters"),
+        ({"study": ".hidden"}, "no '.' first"),
+        ({"runs_dir": "a\0b"}, "NUL"),
+        ({"split": "file"}, "needs --split_file"),
+        ({"split_file": "x.json"}, "needs --split=file"),
+        ({"drop_steps": 5, "drop_epochs": 1.0, "schedule": "step"}, "not both"),
+        ({"schedule": "step"}, "goes with"),
+        ({"drop_steps": 5}, "goes with"),
+        ({"replicas": 2}, "needs --strategy=mirrored"),
+        ({"replicas": 3, "strategy": "mirrored", "batch_size": 64}, "must divide"),
+    ],
+)
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Config(**options)
+
+
+def test_every_field_has_what_a_flag_needs():
+    for field in dataclasses.fields(RunConfig):
+        assert field.metadata["help"], field.name
+        assert field.metadata["section"] in config.SECTIONS, field.name
+
+
+def test_study_name_carries_data_model_split_and_recipe():
+    name = Config().study_name()
+    assert name.startswith("motifs-AlexNet-random-")
+    assert Config(epochs=20.0).study_name() != name, "another recipe is another study"
+    assert Config(seed=3, split_seed=2, runs_dir="x", strategy="one_device").study_name() == name
+    assert Config(steps=5, epochs=3.0).study_name() == Config(steps=5).study_name(), "epochs are ignored then"
+    assert Config(study="mine").study_name() == "mine"
+    assert "/" not in Config(dataset="cifar100/config:3.0.2").study_name()
+
+
+def test_every_recipe_option_changes_the_recipe():
+    other = {
+        "dataset": "cifar100", "image_size": 64, "images_per_class": 5, "augment": "none", "pixel_scale": 1.0,
+        "width": 0.5, "dropout": 0.0, "initializer": "paper", "epochs": 3.0, "steps": 7, "batch_size": 8,
+        "optimizer": "adamw", "learning_rate": 0.5, "momentum": 0.5, "l2": 0.5, "bias_rate": 1.0, "bias_l2": 1.0,
+        "schedule": "constant", "warmup_steps": 7, "drop_factor": 0.5, "label_smoothing": 0.1,
+        "precision": "mixed_bfloat16",
+    }  # fmt: skip
+    recipe = Config().recipe()
+    untouched = {"model", "drop_steps", "drop_epochs"}  # one model so far; drops need a schedule, below
+    assert set(other) | untouched == set(recipe)
+    for name, value in other.items():
+        assert Config(**{name: value}).recipe() != recipe, name
+    drops = [Config(schedule="step", **drop).recipe() for drop in ({"drop_steps": 5}, {"drop_epochs": 5.0})]
+    assert drops[0] != drops[1]
+
+
+def test_lengths():
+    assert Config(epochs=2.5, batch_size=10).train_steps(images=105) == 25
+    assert Config(steps=7).train_steps(images=105) == 7
+    assert Config(schedule="step", drop_epochs=1.0, epochs=3.0, batch_size=10).steps_between_drops(105) == 10
+    assert Config().steps_between_drops(1000) == 0
+    with pytest.raises(ValueError, match="--batch_size=64, the half has 63"):
+        Config().steps_per_epoch(63)
+    with pytest.raises(ValueError, match="first drop after 9 updates, but training ends after 9"):
+        Config(schedule="step", drop_steps=9, steps=9).steps_between_drops(1000)
+
+
+def test_sizes_follow_the_data_set_and_the_paper():
+    assert Config().input_size == 32
+    assert Config(dataset="tiny_imagenet").input_size == 56
+    assert Config(dataset="imagenet2012").input_size == 227
+    assert Config(dataset="imagenet2012").crop_slack == 29
+
+
+def test_n_is_read_only_if_it_was_given():
+    options = RunConfig(treatment="B4B")
+    assert config.parse_treatment(options, given=set()).n == 4
+    with pytest.raises(ValueError, match="n must be 1 to 7"):
+        config.parse_treatment(RunConfig(treatment="BnB", n=0), given={"n"})
+    with pytest.raises(ValueError, match="Which network"):
+        config.parse_treatment(RunConfig(), given=set())

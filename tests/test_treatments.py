@@ -1,0 +1,86 @@
+import pytest
+
+from tftransfer import treatments
+from tftransfer.treatments import Treatment, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("BnB", Treatment("B", 4, "B")),
+        ("AnB", Treatment("A", 4, "B")),
+        ("BnB+", Treatment("B", 4, "B", True)),
+        ("AnB+", Treatment("A", 4, "B", True)),
+        ("RnB", Treatment("R", 4, "B")),
+        ("AnA", Treatment("A", 4, "A")),
+        ("BnA", Treatment("B", 4, "A")),
+        ("AnA+", Treatment("A", 4, "A", True)),
+        ("BnA+", Treatment("B", 4, "A", True)),
+        ("RnA", Treatment("R", 4, "A")),
+    ],
+)
+def test_every_treatment_is_read(text, expected):
+    assert parse(text, n=4) == expected
+    assert parse(text.replace("n", "4")) == expected, "the paper's spelling"
+    assert parse(expected.label) == expected, "a label can be read back"
+    assert expected.family == text
+
+
+def test_all_listed_treatments_are_read():
+    for text in treatments.TREATMENTS:
+        parsed = parse(text, target="B") if text == "base" else parse(text, n=1)
+        assert parsed.family == text
+
+
+@pytest.mark.parametrize("n", range(1, 8))
+def test_n_goes_from_1_to_7(n):
+    assert parse("BnB", n=n).n == n
+
+
+@pytest.mark.parametrize("target", ["A", "B", "all"])
+def test_base(target):
+    network = parse("base", target=target)
+    assert network.is_base
+    assert not network.frozen
+    assert network.label == f"base{target}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"text": "BnC", "n": 4}, "Unknown treatment"),
+        ({"text": "CnB", "n": 4}, "Unknown treatment"),
+        ({"text": "bnb", "n": 4}, "Unknown treatment"),
+        ({"text": "B+nB", "n": 4}, "Unknown treatment"),
+        ({"text": "", "n": 4}, "Unknown treatment"),
+        ({"text": "BnB"}, "Received no --n"),
+        ({"text": "BnB", "n": 0}, "n must be 1 to 7"),
+        ({"text": "BnB", "n": 8}, "n must be 1 to 7"),
+        ({"text": "B8B"}, "n must be 1 to 7"),
+        ({"text": "B" + "9" * 400 + "B"}, "n must be 1 to 7"),
+        ({"text": "B4B", "n": 3}, "contradicts"),
+        ({"text": "BnB", "n": 4, "target": "A"}, "contradicts"),
+        ({"text": "base", "n": 4, "target": "B"}, "copies no blocks"),
+        ({"text": "base"}, "needs its half"),
+        ({"text": "base", "target": "C"}, "needs its half"),
+        ({"text": "RnB+", "n": 4}, "are a base"),
+        ({"text": "Anall", "n": 4}, "no other half"),
+    ],
+)
+def test_bad_treatments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        parse(**arguments)
+
+
+def test_bases_come_first_and_once():
+    def labels(text):
+        return [network.label for network in treatments.required_bases(parse(text))]
+
+    assert labels("B4B") == ["baseB"]
+    assert labels("A4B+") == ["baseA", "baseB"]
+    assert labels("R4A") == ["baseA"]
+    assert treatments.required_bases(treatments.base("A")) == ()
+
+
+def test_slugs_are_safe_in_paths():
+    assert parse("A4B+").slug == "A4B-tuned"

@@ -1,0 +1,87 @@
+import keras
+import numpy as np
+import pytest
+
+from tftransfer import transfer
+from tftransfer.models import AlexNet
+from tftransfer.training.group import Group, Network
+
+BASE = Network("base")
+
+
+def template(classes=5):
+    return AlexNet((32, 32, 3), classes, width=0.1, initializer="he_normal")
+
+
+def group(networks, sources=None, seed=0, target="B", classes=5):
+    return Group(template(classes), networks, sources or {}, seed, target)
+
+
+@pytest.fixture(scope="module")
+def source():
+    return group([BASE], seed=9, target="A").weights("base")
+
+
+def same(one, other):
+    return {name for name in one if name not in transfer.changed_layers(one, other)}
+
+
+def test_initial_weights_derive_from_seed_role_and_target(source):
+    start = group([BASE]).weights("base")
+    assert same(start, group([BASE]).weights("base")) == set(start)
+    for other in (group([BASE], seed=1), group([BASE], target="A")):
+        assert not same(start, other.weights("base"))
+
+
+def test_tops_of_all_treatments_start_equal_and_differ_from_the_base(source):
+    networks = [Network("A4B", "s", 4, 4), Network("B4B", "t", 4, 4), Network("A2B-tuned", "s", 2, 0)]
+    sources = {"s": source, "t": group([BASE], seed=5).weights("base")}
+    made = group(networks, sources)
+    weights = {network.name: made.weights(network.name) for network in networks}
+    top = {"conv5", "fc6", "fc7", "fc8"}
+    assert same(weights["A4B"], weights["B4B"]) == top
+    assert top < same(weights["A4B"], weights["A2B-tuned"])
+    assert not same(weights["A4B"], group([BASE]).weights("base"))
+
+
+def test_copied_blocks_come_from_the_source(source):
+    made = group([Network("x", "s", copied=5, frozen=3)], {"s": source}, classes=7)
+    assert same(source, made.weights("x") | {"fc8": source["fc8"]}) == {"conv1", "conv2", "conv3", "conv4", "conv5", "fc8"}
+    assert [layer for block in made.copied_layers("x").values() for layer in block] == list(source)[:5]
+    paths = {variable.path.split("/")[1] for variable in made.model.trainable_variables}
+    assert paths == {"conv4", "conv5", "fc6", "fc7", "fc8"}, "only the first three are frozen"
+
+
+def test_a_source_is_computed_once_for_all_depths(source):
+    networks = [Network(f"A{n}B", "s", n, n) for n in (1, 3, 6)]
+    made = group(networks, {"s": source})
+    trunks = [layer for layer in made.model.layers if layer.name.startswith("trunk")]
+    assert len(trunks) == 1
+    assert set(trunks[0].output) == {"1", "3", "6"}
+    assert not trunks[0].trainable_variables
+
+
+def test_the_combined_model_computes_what_each_network_alone_does(source):
+    networks = [Network("A3B", "s", 3, 3), Network("A6B", "s", 6, 6), BASE]
+    made = group(networks, {"s": source})
+    images = keras.random.normal((3, 32, 32, 3), seed=1)
+    together = made.model(images)
+    for network in networks:
+        alone = template()
+        transfer.copy_layers(made.weights(network.name), alone)
+        np.testing.assert_allclose(alone(images), together[network.name], atol=1e-6)
+
+
+def test_seek_reaches_every_dropout(source):
+    made = group([Network("A7B", "s", 7, 7), BASE], {"s": source})
+    made.seek(41)
+    states = [v.numpy().tolist() for v in made.model.variables if "seed_generator_state" in v.path]
+    states += [v.numpy().tolist() for layer in made.model.layers for v in layer.variables if "seed_gen" in v.path]
+    assert states
+    assert {step for _, step in states} == {41}
+
+
+def test_weights_of_another_architecture_are_refused():
+    wide = AlexNet((32, 32, 3), 5, width=0.3)
+    with pytest.raises(ValueError, match="do not fit"):
+        group([Network("x", "s", 3, 3)], {"s": transfer.weights_of(wide)})

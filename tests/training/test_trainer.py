@@ -1,0 +1,148 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tftransfer import records
+from tftransfer.config import Config
+from tftransfer.training import trainer
+from tftransfer.training.group import Network
+
+BASE = Network("base")
+
+
+@pytest.fixture(scope="module")
+def base(recipe, task):
+    return trainer.train(recipe, task, [BASE], {})[0]
+
+
+def digest(outcome):
+    return records.weights_digest(outcome.weights)
+
+
+def largest_difference(one, other):
+    pairs = [(a, b) for name in one.weights for a, b in zip(one.weights[name], other.weights[name], strict=True)]
+    return max(float(np.abs(a - b).max()) for a, b in pairs)
+
+
+def test_runs_repeat_bit_for_bit(recipe, task, base):
+    again = trainer.train(recipe, task, [BASE], {})[0]
+    assert digest(again) == digest(base)
+    without_time = [{k: v for k, v in o.history.items() if k != "seconds"} for o in (base, again)]
+    assert without_time[0] == without_time[1]
+
+
+def test_every_tower_ends_where_it_would_have_ended_alone(recipe, task, base):
+    networks = [
+        Network("B2B", "s", 2, 2),
+        Network("B7B", "s", 7, 7),
+        Network("B4B-tuned", "s", 4, 0),
+        Network("B2B-preserve", "s", 4, 2),
+        BASE,
+    ]
+    together = trainer.train(recipe, task, networks, {"s": base.weights})
+    for network, outcome in zip(networks, together, strict=True):
+        (alone,) = trainer.train(recipe, task, [network], {"s": base.weights})
+        assert largest_difference(alone, outcome) <= 1e-6, network.name
+        assert alone.scores["top1"] == outcome.scores["top1"]
+
+
+def test_frozen_blocks_stay_and_fine_tuned_ones_move(recipe, task, base):
+    frozen, tuned, both = trainer.train(
+        recipe,
+        task,
+        [Network("f", "s", 4, 4), Network("t", "s", 4, 0), Network("b", "s", 4, 2)],
+        {"s": base.weights},
+    )
+    blocks = ("conv1", "conv2", "conv3", "conv4")
+    assert (frozen.frozen_blocks, frozen.changed_blocks) == (blocks, ())
+    assert (tuned.frozen_blocks, tuned.changed_blocks) == ((), blocks)
+    assert (both.frozen_blocks, both.changed_blocks) == (blocks[:2], blocks[2:])
+    assert frozen.trained_parameters < both.trained_parameters < tuned.trained_parameters
+
+
+@pytest.mark.parametrize("network", [BASE, Network("B6B", "s", 6, 6), Network("B2B-preserve", "s", 4, 2)])
+def test_one_and_two_replicas_end_with_the_same_weights(recipe, task, base, network):
+    one = trainer.train(recipe, task, [network], {"s": base.weights})[0]
+    mirrored = dataclasses.replace(recipe, strategy="mirrored", replicas=2)
+    two = trainer.train(mirrored, task, [network], {"s": base.weights})[0]
+    assert two.strategy == "MirroredStrategy(2)"
+    assert largest_difference(one, two) <= 1e-6
+    assert two.scores == pytest.approx(one.scores, abs=1e-5), "53 validation images on two replicas"
+
+
+def test_the_final_score_is_the_last_evaluation(base):
+    assert base.scores["top1"] == pytest.approx(base.history["val_top1"][-1])
+    assert base.scores["cross_entropy"] == pytest.approx(base.history["val_cross_entropy"][-1], rel=1e-5)
+    assert base.train_steps == 4
+
+
+@pytest.mark.parametrize(
+    ("evaluations", "steps"), [(1, [5]), (2, [3, 5]), (3, [2, 4, 5]), (5, [1, 2, 3, 4, 5]), (9, [1, 2, 3, 4, 5])]
+)
+def test_evaluations_are_spread_and_the_last_is_at_the_end(recipe, task, evaluations, steps):
+    short = dataclasses.replace(recipe, steps=5, evaluations=evaluations)
+    (outcome,) = trainer.train(short, task, [BASE], {})
+    assert outcome.history["step"] == steps
+
+
+def test_rounds_do_not_change_the_result(recipe, task, base):
+    (outcome,) = trainer.train(dataclasses.replace(recipe, evaluations=3), task, [BASE], {})
+    assert digest(outcome) == digest(base)
+
+
+def test_a_network_that_diverges_is_named_and_stops(recipe, task):
+    hot = dataclasses.replace(recipe, learning_rate=1e30, steps=100, evaluations=2)
+    (outcome,) = trainer.train(hot, task, [BASE], {})
+    assert outcome.diverged_at is not None
+    assert outcome.train_steps < 100
+    assert None in outcome.history["loss"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer": "adamw"},
+        {"label_smoothing": 0.1},
+        {"augment": "none"},
+        {"augment": "crop"},
+        {"augment": "mirror"},
+        {"momentum": 0.0},
+        {"l2": 0.1},
+        {"bias_rate": 1.0},
+        {"bias_l2": 1.0, "l2": 0.1},
+        {"schedule": "constant"},
+        {"schedule": "step", "drop_steps": 2},
+        {"warmup_steps": 2},
+        {"dropout": 0.0},
+        {"initializer": "glorot_uniform"},
+        {"precision": "mixed_bfloat16"},
+        {"seed": 1},
+    ],
+    ids=str,
+)
+def test_every_training_option_changes_the_result(recipe, task, base, options):
+    (outcome,) = trainer.train(dataclasses.replace(recipe, **options), task, [BASE], {})
+    assert digest(outcome) != digest(base)
+    assert outcome.diverged_at is None
+
+
+def test_label_smoothing_changes_the_loss_but_not_the_reported_cross_entropy(recipe, task):
+    still = dataclasses.replace(recipe, learning_rate=1e-12, steps=1)
+    plain, smoothed = (
+        trainer.train(dataclasses.replace(still, label_smoothing=s), task, [BASE], {})[0] for s in (0.0, 0.5)
+    )
+    assert smoothed.history["loss"] != plain.history["loss"]
+    assert smoothed.scores == pytest.approx(plain.scores, rel=1e-4)
+
+
+def test_random_sources_are_the_same_for_every_n(recipe):
+    first, again = trainer.random_weights(recipe, "B"), trainer.random_weights(recipe, "B")
+    assert records.weights_digest(first) == records.weights_digest(again)
+    assert records.weights_digest(trainer.random_weights(recipe, "A")) != records.weights_digest(first)
+
+
+def test_batches_must_divide_by_the_replicas(task):
+    odd = Config(width=0.1, batch_size=31, steps=1, strategy="mirrored", replicas=0)
+    with pytest.raises(ValueError, match="must divide by the replicas"):
+        trainer.train(odd, task, [BASE], {})

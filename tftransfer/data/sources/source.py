@@ -1,0 +1,155 @@
+"""What every data set offers: its classes, and its images one after the other in a fixed order."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+SPLITS = ("train", "val")
+
+
+class DataSetError(ValueError):
+    """A data set cannot be used as it is; the message says what to do."""
+
+
+class Example(Protocol):
+    """One labelled image, not read yet. Small and picklable, so that it can travel to another process."""
+
+    label: int
+    key: str
+
+    def load(self):
+        """Returns the encoded file as `bytes`, or the pixels as uint8 `(height, width, 3)`."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileExample:
+    """An image in a file of its own."""
+
+    label: int
+    key: str
+    path: str
+
+    def load(self) -> bytes:
+        """Reads the file."""
+        with open(self.path, "rb") as file:
+            return file.read()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EncodedExample:
+    """An image whose encoded bytes are at hand."""
+
+    label: int
+    key: str
+    encoded: bytes
+
+    def load(self) -> bytes:
+        """Returns the bytes."""
+        return self.encoded
+
+
+class Examples(Sequence):
+    """The examples of one split in source order. Reading them in order, `between(start, stop)`, is the cheap way."""
+
+    def __init__(self, count: int, between: Callable[[int, int], Iterator[Example]]):
+        """Takes the number of examples and a function that yields those from `start` to before `stop`."""
+        self._count = count
+        self._between = between
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            start, stop, step = index.indices(self._count)
+            return (
+                list(self.between(start, max(start, stop)))
+                if step == 1
+                else [self[i] for i in range(start, stop, step)]
+            )
+        if not -self._count <= index < self._count:
+            raise IndexError(f"Example {index} of {self._count}.")
+        index %= self._count
+        return next(iter(self.between(index, index + 1)))
+
+    def __iter__(self) -> Iterator[Example]:
+        return self.between(0, self._count)
+
+    def between(self, start: int, stop: int) -> Iterator[Example]:
+        """Yields the examples from `start` to before `stop`."""
+        return self._between(start, stop)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A data set as it lies there: nothing decoded, nothing resized.
+
+    Attributes:
+        name: The data set as the user names it.
+        class_names: Names of the classes; the position is the label.
+        class_kinds: "manmade" or "natural" per class where the data set itself knows, else None.
+        native_size: Side of the images in pixels if all are square, equal and known beforehand, else None.
+        identity: SHA-256 of all that can be told without reading an image: names, labels, file sizes, versions. It does
+            not depend on where the data lies.
+        splits: The examples of "train" and "val". Their order is the order of "the first k images" of a class.
+        notes: Counts worth knowing, such as ignored files.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    class_kinds: tuple[str | None, ...]
+    native_size: int | None
+    identity: str
+    splits: Mapping[str, Examples]
+    notes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def examples(self, split: str) -> Examples:
+        """Returns the examples of "train" or "val"."""
+        if split not in SPLITS:
+            raise ValueError(f"Unknown split; expected one of {SPLITS}. Received: split={split!r}")
+        return self.splits[split]
+
+
+class Digest:
+    """A SHA-256 over values of mixed types, each kept apart from its neighbour."""
+
+    def __init__(self, *values):
+        """Starts with `values`."""
+        self._hash = hashlib.sha256()
+        self.add(*values)
+
+    def add(self, *values) -> None:
+        """Adds `values` (text, numbers, tuples of them)."""
+        self._hash.update(repr(values).encode("utf-8", "surrogateescape") + b"\n")
+
+    def hexdigest(self) -> str:
+        """Returns the digest so far."""
+        return self._hash.hexdigest()
+
+
+def existing_folder(data_dir: str | None, dataset: str, layout: str) -> str:
+    """Returns `data_dir` as an absolute path.
+
+    Raises:
+        DataSetError: If it is missing, no folder, or empty; `layout` says what belongs there.
+    """
+    if not data_dir:
+        raise DataSetError(f"The data set {dataset!r} needs --data_dir: {layout}. Received: data_dir={data_dir!r}")
+    path = os.path.abspath(os.path.expanduser(data_dir))
+    if not os.path.isdir(path):
+        found = "a file" if os.path.exists(path) else "nothing"
+        raise DataSetError(
+            f"The data set {dataset!r} expects a folder at {path}, but there is {found}. Expected: {layout}. "
+            f"Received: data_dir={data_dir!r}"
+        )
+    if all(name.startswith(".") for name in os.listdir(path)):
+        raise DataSetError(f"The folder of the data set {dataset!r} is empty: {path}. Expected: {layout}.")
+    return path
+
+
+def first_ten(names: Sequence[str]) -> str:
+    """Returns up to ten of `names` in one line, and how many more there are."""
+    rest = len(names) - 10
+    return ", ".join(map(str, names[:10])) + (f" and {rest} more" if rest > 0 else "")

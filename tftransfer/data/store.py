@@ -1,0 +1,231 @@
+"""Prepared images: decoded and resized once, shared by all networks and processes, read by position.
+
+Images of up to `RAW_UP_TO` pixels are stored as pixels and mapped into memory, larger ones as JPEG.
+
+    store = prepare(open_source("motifs"), cache_dir, size=36)
+    half = store.select("train", classes=[0, 2, 5], images_per_class=None)
+    images, labels = half.read(positions), half.labels[positions]
+"""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from tftransfer.data.halves import Half, mean_image
+from tftransfer.data.manifest import Manifest, StoreError
+from tftransfer.data.preparation import Progress, build, only_one, shard_path, store_identity, store_path
+from tftransfer.data.shards import ENCODINGS, SHARD_EXAMPLES
+from tftransfer.data.sources.source import SPLITS, Source
+
+__all__ = ["RAW_UP_TO", "Half", "Progress", "Store", "StoreError", "find", "mean_image", "prepare"]
+
+# Tiny ImageNet takes 1.4 GB at 64 pixels, 5.4 GB at 128, which memory still holds; ImageNet at 256 would take 250 GB.
+RAW_UP_TO = 128
+
+
+class Store:
+    """A finished store, opened for reading. Threads may share it.
+
+    Attributes:
+        path: Its folder.
+        dataset: Name of the data set.
+        class_names: Names of the classes by label.
+        class_kinds: "manmade", "natural" or None for each class.
+        fingerprint: SHA-256 that says which data this is, whatever its size, encoding and place.
+        size: Side of the images in pixels.
+        encoding: "raw" or "jpeg".
+        notes: Counts worth knowing: originals by Pillow mode (`mode_L`), ignored files.
+        identity: SHA-256 of the source's identity and all options: what `prepare` looks for.
+    """
+
+    def __init__(self, path: str, manifest: Manifest):
+        """Use `Store.open`."""
+        self.path = path
+        self.dataset = manifest.dataset
+        self.class_names = manifest.class_names
+        self.class_kinds = manifest.class_kinds
+        self.fingerprint = manifest.fingerprint
+        self.size = manifest.size
+        self.encoding = manifest.encoding
+        self.notes = manifest.notes
+        self.identity = manifest.identity
+        self._index: dict[str, np.ndarray] = {}
+        self._starts: dict[str, np.ndarray] = {}
+        self._shards: dict[tuple[str, int], np.ndarray] = {}
+        for split in SPLITS:
+            index = np.load(os.path.join(path, f"{split}-index.npy"), allow_pickle=False)
+            self._index[split] = index
+            # Where each image would start if all shards of the split were one file.
+            self._starts[split] = np.concatenate([[0], np.cumsum(index["length"], dtype=np.int64)])
+
+    @classmethod
+    def open(cls, path: str, verify: bool = False) -> "Store":
+        """Opens the store in the folder `path`.
+
+        Args:
+            path: Folder of a store.
+            verify: Reads every file and compares its SHA-256. Without it only the presence and size of every file are
+                checked, and the SHA-256 of what was read to open it.
+
+        Raises:
+            StoreError: If it is unfinished, damaged or of another format.
+        """
+        manifest = Manifest.read(path)
+        manifest.check_files(path, verify)
+        return cls(path, manifest)
+
+    def labels(self, split: str) -> np.ndarray:
+        """Returns the label of every image of `split`, int32 `(images,)`."""
+        return self._rows(split)["label"]
+
+    def counts(self, split: str) -> np.ndarray:
+        """Returns the number of images of each class in `split`, int64 `(classes,)`."""
+        return np.bincount(self.labels(split), minlength=len(self.class_names))
+
+    def select(self, split: str, classes: Sequence[int], images_per_class: int | None = None) -> "Half":
+        """Returns the images of some classes.
+
+        Args:
+            split: "train" or "val".
+            classes: Class indices, in any order.
+            images_per_class: Keeps the first so many images of each class in source order; all if None, or if there are
+                fewer.
+
+        Returns:
+            The half. Its labels are the positions in the sorted `classes`.
+        """
+        wanted = np.unique(np.asarray(classes, np.int64))
+        if len(wanted) != len(classes) or not len(wanted) or wanted[0] < 0 or wanted[-1] >= len(self.class_names):
+            raise ValueError(
+                f"Expected one or more different class indices from 0 to {len(self.class_names) - 1}. "
+                f"Received: classes={list(classes)}"
+            )
+        if images_per_class is not None and images_per_class < 1:
+            raise ValueError(f"Expected 1 or more images per class, or None. Received: {images_per_class=}")
+        new_label = np.full(len(self.class_names), -1, np.int32)
+        new_label[wanted] = np.arange(len(wanted))
+        labels = new_label[self.labels(split)]
+        ids = np.flatnonzero(labels >= 0)
+        if images_per_class is not None:
+            ids = np.sort(np.concatenate([np.flatnonzero(labels == c)[:images_per_class] for c in range(len(wanted))]))
+        return Half(self, split, labels[ids], ids.astype(np.int64))
+
+    def read(self, split: str, ids: np.ndarray) -> np.ndarray:
+        """Returns the pixels of the images `ids` of a raw store, uint8 `(images, size, size, 3)`."""
+        self._require("raw")
+        images = np.empty((len(ids), self.size, self.size, 3), np.uint8)
+        self._require_ids(split, ids)
+        for position, (number, row) in enumerate(zip(*np.divmod(ids, SHARD_EXAMPLES), strict=True)):
+            images[position] = self._shard(split, int(number))[row]
+        return images
+
+    def read_encoded(self, split: str, ids: np.ndarray) -> list[bytes]:
+        """Returns the images `ids` of a JPEG store as encoded bytes."""
+        self._require("jpeg")
+        self._require_ids(split, ids)
+        starts, lengths = self._starts[split], self._rows(split)["length"]
+        encoded = []
+        for position in ids:
+            start = starts[position] - starts[position - position % SHARD_EXAMPLES]
+            shard = self._shard(split, int(position) // SHARD_EXAMPLES)
+            encoded.append(shard[start : start + lengths[position]].tobytes())
+        return encoded
+
+    def _rows(self, split: str) -> np.ndarray:
+        """Returns label and length of every image of `split`."""
+        if split not in SPLITS:
+            raise ValueError(f"Unknown split; expected one of {SPLITS}. Received: split={split!r}")
+        return self._index[split]
+
+    def _shard(self, split: str, number: int) -> np.ndarray:
+        """Returns a shard, mapped into memory; a map keeps no file open."""
+        shard = self._shards.get((split, number))
+        if shard is None:
+            mapped = np.memmap(shard_path(self.path, split, number) + ".bin", np.uint8, "r")
+            # As a plain array, whose rows are twice as quick to take.
+            shard = np.asarray(mapped if self.encoding == "jpeg" else mapped.reshape(-1, self.size, self.size, 3))
+            self._shards[split, number] = shard
+        return shard
+
+    def _require(self, encoding: str) -> None:
+        """Raises if the store has the other encoding."""
+        if self.encoding != encoding:
+            reader = {"raw": "read", "jpeg": "read_encoded"}[self.encoding]
+            raise ValueError(f"The images of {self.path} are stored as {self.encoding}: use {reader}.")
+
+    def _require_ids(self, split: str, ids: np.ndarray) -> None:
+        """Raises if an id is out of range: a negative one would count from the end."""
+        count = len(self._rows(split))
+        if len(ids) and (np.min(ids) < 0 or np.max(ids) >= count):
+            raise IndexError(
+                f"Image ids of {split!r} go from 0 to {count - 1}. Received: {np.min(ids)} to {np.max(ids)}"
+            )
+
+
+def prepare(
+    source: Source,
+    cache_dir: str,
+    size: int,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    encoding: str | None = None,
+    verify: bool = False,
+) -> Store:
+    """Returns the store of `source` at `size` pixels; makes it where it is not there yet.
+
+    Several processes may call it at once: one works, the others wait. What an interrupted call finished is kept.
+
+    Args:
+        source: The data set.
+        cache_dir: Folder of all stores.
+        size: Side of the prepared images in pixels.
+        workers: Processes that prepare images; as many as there are cores if None.
+        progress: Called with the number of images done and of all.
+        encoding: "raw" or "jpeg"; None takes "raw" up to `RAW_UP_TO` pixels.
+        verify: Whether the SHA-256 of every file of a store that is there is compared.
+
+    Raises:
+        StoreError: If images are broken, or `cache_dir` cannot be written.
+    """
+    encoding = _encoding(size, encoding)
+    path = store_path(source, os.path.abspath(os.path.expanduser(cache_dir)), size, encoding)
+    if (store := _open_if_whole(path, store_identity(source, size, encoding), verify)) is not None:
+        return store
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with only_one(path):
+            # Another process may have made it while this one waited.
+            if (store := _open_if_whole(path, store_identity(source, size, encoding), verify)) is None:
+                build(source, path, size, encoding, workers, progress)
+                store = Store.open(path)
+    except OSError as error:
+        raise StoreError(
+            f"Cannot write in {os.path.dirname(path)}: {error}. Choose a folder of yours with --cache_dir."
+        ) from error
+    return store
+
+
+def find(source: Source, cache_dir: str, size: int, encoding: str | None = None) -> Store | None:
+    """Returns the store that `prepare` would return, if it is there and whole, else None."""
+    encoding = _encoding(size, encoding)
+    path = store_path(source, os.path.abspath(os.path.expanduser(cache_dir)), size, encoding)
+    return _open_if_whole(path, store_identity(source, size, encoding), verify=False)
+
+
+def _encoding(size: int, encoding: str | None) -> str:
+    """Returns the encoding for images of `size`, after a check of both."""
+    if size < 1:
+        raise ValueError(f"Expected a size of 1 pixel or more. Received: size={size}")
+    if encoding not in (None, *ENCODINGS):
+        raise ValueError(f"Unknown encoding; expected one of {ENCODINGS} or None. Received: encoding={encoding!r}")
+    return encoding or ("raw" if size <= RAW_UP_TO else "jpeg")
+
+
+def _open_if_whole(path: str, identity: str, verify: bool) -> Store | None:
+    """Returns the store at `path`, or None if it is not there, damaged, or made of something else."""
+    try:
+        store = Store.open(path, verify)
+    except StoreError:
+        return None
+    return store if store.identity == identity else None
