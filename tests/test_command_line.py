@@ -106,7 +106,9 @@ def test_hushed_shows_what_was_said_only_on_failure():
     environment = os.environ | {"PYTHONPATH": str(FLAGS.parent)}
 
     def said(last):
-        done = subprocess.run([sys.executable, "-c", code.format(last)], capture_output=True, text=True, env=environment)
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(last)], capture_output=True, text=True, env=environment
+        )
         return done.stderr
 
     assert said("pass") == ""

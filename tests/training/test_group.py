@@ -46,7 +46,14 @@ def test_tops_of_all_treatments_start_equal_and_differ_from_the_base(source):
 
 def test_copied_blocks_come_from_the_source(source):
     made = group([Network("x", "s", copied=5, frozen=3)], {"s": source}, classes=7)
-    assert same(source, made.weights("x") | {"fc8": source["fc8"]}) == {"conv1", "conv2", "conv3", "conv4", "conv5", "fc8"}
+    assert same(source, made.weights("x") | {"fc8": source["fc8"]}) == {
+        "conv1",
+        "conv2",
+        "conv3",
+        "conv4",
+        "conv5",
+        "fc8",
+    }
     assert [layer for block in made.copied_layers("x").values() for layer in block] == list(source)[:5]
     paths = {variable.path.split("/")[1] for variable in made.model.trainable_variables}
     assert paths == {"conv4", "conv5", "fc6", "fc7", "fc8"}, "only the first three are frozen"

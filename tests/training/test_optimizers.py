@@ -22,8 +22,12 @@ class Reference:
 
 def network():
     inputs = keras.Input((6,))
-    x = keras.layers.Dense(5, name="first", activation="tanh", kernel_initializer=keras.initializers.GlorotUniform(1))(inputs)
-    x = keras.layers.Dense(3, name="second", kernel_initializer=keras.initializers.GlorotUniform(2), bias_initializer="ones")(x)
+    x = keras.layers.Dense(5, name="first", activation="tanh", kernel_initializer=keras.initializers.GlorotUniform(1))(
+        inputs
+    )
+    x = keras.layers.Dense(
+        3, name="second", kernel_initializer=keras.initializers.GlorotUniform(2), bias_initializer="ones"
+    )(x)
     return keras.Model(inputs, x)
 
 
@@ -44,7 +48,9 @@ def test_equals_a_numpy_reference_over_200_steps():
     for step in range(200):
         x, y = rng.normal(size=(8, 6)).astype("float32"), rng.normal(size=(8, 3)).astype("float32")
         gradients = gradients_of(model, x, y)
-        found = {v.path: g.numpy().astype(np.float64) for v, g in zip(model.trainable_variables, gradients, strict=True)}
+        found = {
+            v.path: g.numpy().astype(np.float64) for v, g in zip(model.trainable_variables, gradients, strict=True)
+        }
         rate = 0.05 * 0.1 ** (step // 70)
         rates = {p: rate * (0.5 if "first" in p else 1) * (2 if "bias" in p else 1) for p in found}
         decays = {p: 0 if "bias" in p else 0.01 * (3 if "second" in p else 1) for p in found}

@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 # Pillow's own limit for images that may be made to exhaust memory; it warns there, here it is an error.
 MAX_PIXELS = 89_478_485
@@ -49,6 +49,8 @@ def decode_with_mode(encoded: bytes, at_least: int | None = None) -> tuple[np.nd
             return np.array(_to_rgb(image), dtype=np.uint8), mode
     except ImageError:
         raise
+    except UnidentifiedImageError:
+        raise ImageError("no image, or of an unknown format") from None
     except Exception as error:  # Damaged files make Pillow's readers raise nearly anything.
         raise ImageError(f"{type(error).__name__}: {error}") from error
 

@@ -1,0 +1,226 @@
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+import tftransfer
+from conftest import ArrayHalf, make_half
+from tftransfer import execution, plan, records, results, splits, treatments
+from tftransfer.config import Config
+from tftransfer.plan import Cell
+
+CLASSES = 6
+
+
+class ArrayStore:
+    """A prepared data set of six easy classes in memory."""
+
+    fingerprint, size, encoding, dataset, path = "f" * 64, 32, "raw", "easy", ""
+
+    def __init__(self):
+        self.images = {"train": make_half(240, CLASSES, 0), "val": make_half(60, CLASSES, 1)}
+
+    def counts(self, split):
+        return np.bincount(self.images[split].labels, minlength=CLASSES)
+
+    def select(self, split, classes, images_per_class=None):
+        whole = self.images[split]
+        wanted = sorted(classes)
+        ids = [i for i, label in enumerate(whole.labels) if label in wanted]
+        if images_per_class:
+            ids = [i for i in ids if np.sum(whole.labels[: i + 1] == whole.labels[i]) <= images_per_class]
+        labels = np.array([wanted.index(whole.labels[i]) for i in ids], np.int32)
+        return ArrayHalf(whole.images[ids], labels, np.array(ids))
+
+
+@pytest.fixture(scope="module")
+def store():
+    return ArrayStore()
+
+
+@pytest.fixture(autouse=True)
+def _mean_in_memory(monkeypatch):
+    monkeypatch.setattr(execution, "mean_image", lambda half: half.images.mean(0).astype(np.float32))
+
+
+RECIPE = Config(width=0.1, batch_size=32, steps=3, learning_rate=0.002, warmup_steps=0, evaluations=1)
+
+
+def cell(text, **options):
+    treatment = treatments.parse(text, target="B" if text == "base" else None)
+    return Cell(treatment, splits.random_split(CLASSES, 0), dataclasses.replace(RECIPE, **options))
+
+
+@pytest.fixture
+def study(tmp_path, store):
+    return execution.Study(tmp_path / "study", store, say=lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, store):
+    """A study with baseA, baseB, A4B and B4B-tuned; its weights of A4B were kept."""
+    root = tmp_path_factory.mktemp("runs") / "study"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execution, "mean_image", lambda half: half.images.mean(0).astype(np.float32))
+        study = execution.Study(root, store, say=lambda line: None)
+        study.ensure(cell("A4B", keep_weights=True))
+        study.ensure(cell("B4B+"))
+    return root
+
+
+def names(root):
+    return sorted(path.name for path in root.iterdir() if path.is_dir())
+
+
+def test_what_is_needed_is_trained_in_order(study):
+    said = []
+    study._say = said.append
+    assert study.ensure(cell("A4B")).now
+    assert names(study.root) == ["random0-A4B-seed0", "random0-baseA-seed0", "random0-baseB-seed0"]
+    begun = [line.split(":")[0] for line in said if "training on" in line]
+    assert begun == ["baseA", "baseB", "A4B"]
+
+
+def test_what_is_done_is_reused(finished, store):
+    again = execution.Study(finished, store, say=pytest.fail)
+    for text in ("A4B", "B4B+", "base"):
+        assert not again.ensure(cell(text)).now
+
+
+def test_records_say_what_was_found(finished):
+    network = records.read(finished / "random0-A4B-seed0")
+    reference = records.read(finished / "random0-baseB-seed0")
+    source = records.read(finished / "random0-baseA-seed0")
+    assert network.identity["source"] == {"key": source.key, "weights": source.weights_digest}
+    assert network.result["minus_base"] == pytest.approx(network.result["top1"] - reference.result["top1"])
+    assert reference.result["minus_base"] == 0.0
+    assert network.result["chance"] == pytest.approx(1 / 3)
+    integrity = network.content["integrity"]
+    assert integrity["frozen_blocks"] == ["conv1", "conv2", "conv3", "conv4"]
+    assert integrity["frozen_blocks_unchanged"]
+    assert integrity["target_classes_seen_by_source"] == 0
+    assert network.content["cost"]["train_steps"] == 3
+    assert network.content["history"]["step"] == [3]
+    assert network.content["versions"]["keras"]
+    assert network.content["machine"]["cores"] >= 1
+    assert "--treatment=AnB --n=4" in network.content["command"]
+    tuned = records.read(finished / "random0-B4B-tuned-seed0").content["integrity"]
+    assert tuned["fine_tuned_blocks_moved"]
+    assert tuned["target_classes_seen_by_source"] == 3, "a selffer's source has seen its target"
+
+
+def test_records_name_no_folder_of_this_machine(finished):
+    for record in records.read_study(finished):
+        text = json.dumps(record.content)
+        assert str(finished) not in text
+        assert str(pathlib.Path.home()) not in text
+
+
+def test_bases_keep_weights_others_only_if_asked(finished):
+    kept = {name for name in names(finished) if (finished / name / records.WEIGHTS).exists()}
+    assert kept == {"random0-A4B-seed0", "random0-baseA-seed0", "random0-baseB-seed0"}
+
+
+def test_load_gives_the_trained_network_back(finished):
+    model = tftransfer.load(finished / "random0-A4B-seed0")
+    source = tftransfer.load(finished / "random0-baseA-seed0")
+    for name in ("conv1", "conv4"):
+        for here, there in zip(model.get_layer(name).get_weights(), source.get_layer(name).get_weights(), strict=True):
+            np.testing.assert_array_equal(here, there)
+    with pytest.raises(ValueError, match="were not kept"):
+        tftransfer.load(finished / "random0-B4B-tuned-seed0")
+    with pytest.raises(ValueError, match="No finished network"):
+        tftransfer.load(finished)
+
+
+def test_another_configuration_under_the_same_name_is_refused(finished, store):
+    study = execution.Study(finished, store, say=pytest.fail)
+    other = cell("B4B+", learning_rate=0.5)
+    before = (finished / "random0-baseB-seed0" / records.RECORD).read_bytes()
+    for force in (False, True):
+        with pytest.raises(ValueError, match=r"recipe\.learning_rate: 0\.002 there, 0\.5 here.*--study"):
+            study.check(plan.steps_for(other), force)
+        with pytest.raises(ValueError, match="another configuration"):
+            study.ensure(other, force)
+    assert (finished / "random0-baseB-seed0" / records.RECORD).read_bytes() == before
+
+
+def test_force_trains_the_asked_network_again_and_only_it(study):
+    first = study.ensure(cell("B2B"))
+    again = study.ensure(cell("B2B"), force=True)
+    assert again.now
+    assert again.record.key == first.record.key
+    assert again.record.weights_digest == first.record.weights_digest, "a forced run repeats bit for bit"
+    assert again.record.content["finished"] >= first.record.content["finished"]
+
+
+def test_a_base_whose_weights_are_lost_or_damaged_is_trained_again(study, store):
+    study.ensure(cell("base"))
+    weights = study.root / "random0-baseB-seed0" / records.WEIGHTS
+    whole = weights.read_bytes()
+    for damage in (None, whole[: len(whole) // 2], bytes([whole[-5000] ^ 1]).join([whole[:-5000], whole[-4999:]])):
+        weights.unlink() if damage is None else weights.write_bytes(damage)
+        said = []
+        fresh = execution.Study(study.root, store, say=said.append)
+        record = fresh.ensure_source(cell("base"))
+        assert record.weights_file, "the weights are there again"
+        assert records.weights_digest(fresh._weights["random0-baseB-seed0"]) == record.weights_digest
+
+
+def test_an_unfinished_folder_is_trained_again(study):
+    folder = study.root / "random0-baseB-seed0"
+    folder.mkdir(parents=True)
+    (folder / "events.out.tfevents.1.old").write_bytes(b"half-written")
+    assert study.ensure(cell("base")).now
+    assert not (folder / "events.out.tfevents.1.old").exists()
+    assert len(list(folder.glob("events*"))) == 1
+
+
+def test_an_interruption_leaves_nothing_that_counts_as_done(study, monkeypatch):
+    study.ensure(cell("base"))
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(execution.trainer, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        study.ensure(cell("B4B"))
+    monkeypatch.undo()
+    monkeypatch.setattr(execution, "mean_image", lambda half: half.images.mean(0).astype(np.float32))
+    assert [record.name for record in records.read_study(study.root)] == ["random0-baseB-seed0"]
+    assert study.ensure(cell("B4B")).now
+
+
+def test_a_diverged_base_is_recorded_and_not_copied_from(study):
+    hot = {"learning_rate": 1e30, "steps": 60}
+    with pytest.raises(execution.SourceError, match="baseB diverged"):
+        study.ensure(cell("B4B", **hot))
+    record = records.read(study.root / "random0-baseB-seed0")
+    assert record.status == records.DIVERGED
+    assert record.result["top1"] is None
+    assert not results.sound(record)
+    assert "diverged at step" in results.faults(record)[0]
+    assert not (record.folder / records.WEIGHTS).exists()
+
+
+def test_random_frozen_blocks(study):
+    integrity = study.ensure(cell("R3B")).record.content["integrity"]
+    assert integrity["frozen_blocks"] == ["conv1", "conv2", "conv3"]
+    assert integrity["frozen_blocks_unchanged"]
+    assert names(study.root) == ["random0-R3B-seed0", "random0-baseB-seed0"]
+
+
+def test_reduced_data_keeps_the_first_images(study):
+    record = study.ensure(cell("base", images_per_class=12)).record
+    assert record.name == "random0-baseB-k12-seed0"
+    assert record.content["cost"]["train_images"] == 36
+    assert record.content["cost"]["validation_images"] > 12
+
+
+def test_chance_is_named(finished):
+    record = records.read(finished / "random0-B4B-tuned-seed0")
+    lucky = dataclasses.replace(record, content={**record.content, "result": {**record.result, "top1": 0.33}})
+    lucky.content["integrity"] = {**record.content["integrity"], "left_chance": False}
+    assert results.faults(lucky) == ["random0-B4B-tuned-seed0 did not leave chance: top-1 33.0 %"]

@@ -1,0 +1,215 @@
+"""The command, from its options to its table."""
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from tftransfer import command_line, records, run, splits
+
+ROOT = pathlib.Path(__file__).parent.parent
+SMALL = ["--width=0.05", "--steps=2", "--batch_size=16", "--warmup_steps=0", "--evaluations=1"]
+
+
+def command(*arguments, **options):
+    """Runs the command in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "tftransfer.run", *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, env=environment, check=False, **options)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """A folder of images: six classes, 20 training and 8 validation images each, of two colours a class."""
+    root = tmp_path_factory.mktemp("photographs")
+    for number in range(6):
+        for split, images in (("train", 20), ("val", 8)):
+            folder = root / split / f"class{number}"
+            folder.mkdir(parents=True)
+            for i in range(images):
+                colour = (40 * number, 255 - 40 * number, (i * 37) % 256)
+                Image.new("RGB", (40, 36), colour).save(folder / f"{i}.png")
+    return root
+
+
+@pytest.fixture
+def options(tmp_path, cache, photographs):
+    return ["--dataset=folder", f"--data_dir={photographs}", "--image_size=32", *SMALL,
+            f"--cache_dir={cache}", f"--runs_dir={tmp_path}/runs"]  # fmt: skip
+
+
+def main(*arguments):
+    return run.main(["run.py", *map(str, arguments)])
+
+
+def test_the_main_job(options, tmp_path):
+    """As a user types it, in a process of its own; then the next treatment, which trains only what is missing."""
+    first = command("--treatment=BnB", "--n=4", *options, cwd=tmp_path)
+    assert first.returncode in (0, command_line.EXIT_FAILED), first.stderr
+    table = first.stdout
+    for part in ("data set   folder", "split      random0 (classes: A 3, B 3)", "baseB", "B4B", "chance", "33.3 %"):
+        assert part in table, table
+    study = pathlib.Path(re.search(r"records    (\S+)", table)[1])
+    assert re.search(rf"compare    tensorboard --logdir {re.escape(str(study))}", table)
+    assert sorted(p.name for p in study.iterdir() if p.is_dir()) == ["random0-B4B-seed0", "random0-baseB-seed0"]
+    before = (study / "random0-baseB-seed0" / records.RECORD).read_bytes()
+
+    second = command("--treatment=AnB+", "--n=4", *options, cwd=tmp_path)
+    assert "reused baseB" in second.stdout, second.stdout + second.stderr
+    assert "training baseA" in second.stdout
+    assert (study / "random0-baseB-seed0" / records.RECORD).read_bytes() == before
+    third = command("--treatment=A4B+", *options, cwd=tmp_path)
+    assert "reused baseA, baseB, A4B+" in third.stdout
+    assert "training on" not in third.stdout
+
+
+def test_dry_run_trains_nothing_and_says_what_and_why(options, tmp_path, capsys):
+    assert main("--treatment=AnB", "--n=3", "--dry_run", *options) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"baseA +to train +its first blocks are copied", text)
+    assert re.search(r"baseB +to train +results on its half are compared with it", text)
+    assert re.search(r"A3B +to train +asked for", text)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("split_seed", range(4))
+def test_dry_run_of_imagenet_needs_no_data_and_shows_the_papers_halves(split_seed, capsys):
+    assert main("--treatment=BnB", "--n=4", "--dataset=imagenet2012", "--dry_run", f"--split_seed={split_seed}") == 0
+    text = capsys.readouterr().out
+    expected = json.loads((ROOT / "tests" / "split_checksums.json").read_text())[f"random{split_seed}"]
+    assert f"half A    500 classes, SHA-256 of the sorted indices {expected['A_sha256']}" in text
+    assert f"half B    500 classes, SHA-256 of the sorted indices {expected['B_sha256']}" in text
+
+
+def test_dry_run_knows_what_is_done(options, capsys):
+    main("--treatment=base", "--target=B", *options)
+    capsys.readouterr()
+    main("--treatment=BnB", "--n=1", "--dry_run", *options)
+    assert re.search(r"baseB +done", capsys.readouterr().out)
+    main("--treatment=base", "--target=B", "--force", "--dry_run", *options)
+    assert re.search(r"baseB +to train +asked for; --force", capsys.readouterr().out)
+
+
+def test_list_and_version(capsys):
+    assert main("--list") == 0
+    text = capsys.readouterr().out
+    for name in ("motifs", "tiny_imagenet", "AlexNet", "BnB+", "natural_manmade"):
+        assert name in text
+    assert main("--version") == 0
+    assert re.fullmatch(r"tftransfer \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Which network"),
+        (["--treatment=BnB"], "Received no --n"),
+        (["--treatment=BnB", "--n=0"], "n must be 1 to 7"),
+        (["--treatment=BnB", "--n=8"], "n must be 1 to 7"),
+        (["--treatment=XnB", "--n=4"], "Unknown treatment"),
+        (["--treatment=base", "--target=B", "--n=4"], "copies no blocks"),
+        (["--treatment=B4B", "--dataset=motif"], "motifs"),
+        (["--treatment=B4B", "--dataset=tiny_imagenet"], "No wnids.txt"),
+        (["--treatment=B4B", "--dataset=tiny_imagenet", "--data_dir="], "needs --data_dir"),
+        (["--treatment=B4B", "--dataset=folder", "--data_dir=/nowhere"], "there is nothing"),
+        (["--treatment=B4B", "--split=natural_manmade"], "WordNet id"),
+        (["--treatment=B4B", "--split=file", "--split_file=/nowhere.json"], "Cannot read the split file"),
+        (["--treatment=B4B", "--batch_size=61"], "batch is larger than the half"),
+        (["--treatment=B4B", "--images_per_class=21"], "No class has so many"),
+        (["--treatment=B4B", "--runs_dir=/proc/nothing"], "Cannot write into the runs folder"),
+        (["--treatment=B4B", "--strategy=mirrored", "--replicas=3"], "must divide by the replicas"),
+        (["--treatment=B4B", "--schedule=step", "--drop_steps=2"], "first drop after 2 updates"),
+    ],
+    ids=str,
+)
+def test_bad_input_ends_before_anything_is_trained(arguments, message, options, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        main(*options, *arguments)
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_class_in_one_split_only(options, tmp_path):
+    root = tmp_path / "photographs"
+    for place in ("train/a", "train/b", "train/c", "train/d", "val/a", "val/b", "val/c"):
+        (root / place).mkdir(parents=True)
+        Image.new("RGB", (40, 40)).save(root / place / "x.png")
+    with pytest.raises(ValueError, match="d"):
+        main("--treatment=B4B", *options, f"--data_dir={root}")
+
+
+def test_broken_images_are_counted_and_named(options, tmp_path):
+    root = tmp_path / "photographs"
+    for split in ("train", "val"):
+        for name in "abcd":
+            (root / split / name).mkdir(parents=True)
+            Image.new("RGB", (40, 40)).save(root / split / name / "good.png")
+    for i in range(12):
+        (root / "train" / "a" / f"bad{i:02}.png").write_bytes(b"no image")
+    with pytest.raises(RuntimeError, match=r"(?s)12 of the 20 .*bad00\.png") as error:
+        main("--treatment=B4B", *options, f"--data_dir={root}", f"--cache_dir={tmp_path}/cache")
+    assert "bad09.png" in str(error.value)
+    assert "bad10.png" not in str(error.value)
+
+
+def test_wrong_input_is_one_line_without_traceback_and_without_tensorflow():
+    started = time.perf_counter()
+    done = command("--treatment=BnB", "--n=9")
+    seconds = time.perf_counter() - started
+    assert done.returncode == command_line.EXIT_BAD_INPUT
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    print(f"{seconds:.2f} s")  # shown by pytest -s; the goal is 1.5 s
+
+
+def test_natural_manmade_split_of_motifs(capsys):
+    assert main("--treatment=AnB", "--n=4", "--split=natural_manmade", "--dry_run") == 0
+    text = capsys.readouterr().out
+    assert text.count("20 classes") == 2
+
+
+def test_split_by_file(options, tmp_path, capsys):
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps({"A": ["class0", "class5"], "B": ["class1", "class2", "class3"]}))
+    assert main("--treatment=BnB", "--n=4", "--dry_run", *options, "--split=file", f"--split_file={path}") == 0
+    text = capsys.readouterr().out
+    assert f"half A    2 classes, SHA-256 of the sorted indices {hashlib.sha256(b'0,5').hexdigest()}" in text
+    assert splits.digest([1, 2, 3]) in text
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_with_a_message_and_the_next_call_goes_on(options, tmp_path):
+    endless = [*options, "--steps=100000", "--evaluations=1"]
+    words = [sys.executable, "-u", "-m", "tftransfer.run", "--treatment=base", "--target=B", *endless]
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    for line in process.stdout:
+        if "training on" in line:
+            break
+    time.sleep(8)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == command_line.EXIT_INTERRUPTED
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert not list(tmp_path.glob("runs/*/*/record.json"))
+    assert command("--treatment=base", "--target=B", *options).returncode in (0, command_line.EXIT_FAILED)
+
+
+def test_a_diverged_network_ends_the_run_with_its_own_exit_code(options, capsys):
+    code = main("--treatment=BnB", "--n=4", *options, "--learning_rate=1e30", "--steps=60", "--warmup_steps=0")
+    assert code == command_line.EXIT_FAILED
+    assert "diverged" in capsys.readouterr().err

@@ -1,0 +1,81 @@
+import dataclasses
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
+
+from tftransfer import plan, splits, tensorboard_view, treatments
+from tftransfer.config import Config
+
+WALL_TIME = 1.7e9
+
+
+def content():
+    cell = plan.Cell(treatments.parse("A4B+"), splits.random_split(6, 0), Config(learning_rate=0.25))
+    return {
+        "name": cell.name,
+        "status": "done",
+        "result": {"top1": 0.5, "top5": 1.0, "minus_base": 0.125, "cross_entropy": 2.0},
+        "cost": {"seconds": 12.0, "train_steps": 30},
+        "identity": cell.identity("f", None),
+    }
+
+
+def hparams(folder):
+    events = EventAccumulator(str(folder)).Reload()
+    return {
+        tag: plugin_data_pb2.HParamsPluginData.FromString(data)
+        for tag, data in events.PluginTagToContent("hparams").items()
+    }
+
+
+def test_a_network_is_one_row_with_the_declared_columns_and_metrics(tmp_path):
+    tensorboard_view.write_experiment(tmp_path, WALL_TIME)
+    file = tensorboard_view.EventFile(tmp_path / "a")
+    file.scalars(10, tensorboard_view.row({"loss": 1.5, "val_top1": 0.25, "top1": None}), WALL_TIME)
+    tensorboard_view.write_result(file, content(), WALL_TIME)
+    file.close()
+    experiment = next(iter(hparams(tmp_path).values())).experiment
+    declared = [info.name for info in experiment.hparam_infos]
+    assert declared == [*tensorboard_view.TREATMENT_COLUMNS, *tensorboard_view.RECIPE_COLUMNS]
+    assert [info.name.tag for info in experiment.metric_infos] == list(tensorboard_view.METRICS)
+    (session,) = [
+        data.session_start_info for data in hparams(tmp_path / "a").values() if data.HasField("session_start_info")
+    ]
+    assert set(session.hparams) == set(declared)
+    assert session.hparams["treatment"].string_value == "AnB+"
+    assert session.hparams["n"].number_value == 4
+    assert session.hparams["frozen"].bool_value is False
+    assert session.hparams["learning_rate"].number_value == 0.25
+    assert session.group_name == "random0-A4B-tuned-seed0", "so that TensorBoard never averages two networks"
+
+
+def test_scalars_are_read_back(tmp_path):
+    file = tensorboard_view.EventFile(tmp_path)
+    for step, top1 in ((10, 0.25), (20, 0.5)):
+        file.scalars(step, tensorboard_view.row({"loss": 1.5, "val_top1": top1, "top1": None}), WALL_TIME)
+    tensorboard_view.write_result(file, content(), WALL_TIME)
+    file.close()
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert set(events.Tags()["scalars"]) == {"train/loss", "validation/top1", *tensorboard_view.METRICS}
+    assert [(e.step, e.value) for e in events.Scalars("validation/top1")] == [(10, 0.25), (20, 0.5)]
+    assert [(e.step, e.value) for e in events.Scalars("final/minus_base")] == [(30, 0.125)]
+
+
+def test_the_experiment_is_declared_once(tmp_path):
+    tensorboard_view.write_experiment(tmp_path, WALL_TIME)
+    tensorboard_view.write_experiment(tmp_path, WALL_TIME)
+    assert len(list(tmp_path.glob("events*"))) == 1
+
+
+def test_event_files_of_an_earlier_attempt_are_removed(tmp_path):
+    tensorboard_view.EventFile(tmp_path).close()
+    (tmp_path / "record.json").touch()
+    tensorboard_view.clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+@pytest.mark.parametrize("column", tensorboard_view.RECIPE_COLUMNS)
+def test_recipe_columns_are_parts_of_the_recipe(column):
+    assert column in Config().recipe()
+    assert {field.name for field in dataclasses.fields(Config)} >= {column}
