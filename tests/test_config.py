@@ -27,6 +27,11 @@ from tftransfer.config import Config, RunConfig
         ({"drop_steps": 5, "drop_epochs": 1.0, "schedule": "step"}, "not both"),
         ({"schedule": "step"}, "goes with"),
         ({"drop_steps": 5}, "goes with"),
+        ({"layer_rates": "conv9:1"}, "blocks of AlexNet"),
+        ({"layer_rates": "conv1"}, "BLOCK:FACTOR"),
+        ({"layer_rates": "conv1:-1"}, "at least 0"),
+        ({"layer_rates": "conv1:0.5", "optimizer": "adamw"}, "need --optimizer=sgd"),
+        ({"layer_rate_decay": 0.0}, "above 0"),
         ({"replicas": 2}, "needs --strategy=mirrored"),
         ({"replicas": 3, "strategy": "mirrored", "batch_size": 64}, "must divide"),
     ],
@@ -57,6 +62,7 @@ def test_every_recipe_option_changes_the_recipe():
         "dataset": "cifar100", "image_size": 64, "images_per_class": 5, "augment": "none", "pixel_scale": 1.0,
         "width": 0.5, "dropout": 0.0, "initializer": "paper", "epochs": 3.0, "steps": 7, "batch_size": 8,
         "optimizer": "adamw", "learning_rate": 0.5, "momentum": 0.5, "l2": 0.5, "bias_rate": 1.0, "bias_l2": 1.0,
+        "layer_rates": "conv1:0.5", "layer_rate_decay": 0.5,
         "schedule": "constant", "warmup_steps": 7, "drop_factor": 0.5, "label_smoothing": 0.1,
         "precision": "mixed_bfloat16",
     }  # fmt: skip
@@ -94,3 +100,14 @@ def test_n_is_read_only_if_it_was_given():
         config.parse_treatment(RunConfig(treatment="BnB", n=0), given={"n"})
     with pytest.raises(ValueError, match="Which network"):
         config.parse_treatment(RunConfig(), given=set())
+    assert config.parse_treatment(RunConfig(treatment="A3B", preserve=2, release_step=9), set()).release_step == 9
+    with pytest.raises(ValueError, match="release_step needs --optimizer=sgd"):
+        config.parse_treatment(RunConfig(treatment="A3B", preserve=2, release_step=9, optimizer="adamw"), set())
+
+
+def test_rates_of_blocks():
+    assert Config().block_rates() == {}
+    rates = Config(layer_rates="conv1:0.5,fc8:2", layer_rate_decay=0.5).block_rates()
+    assert rates["fc8"] == 2.0
+    assert rates["fc7"] == 0.5
+    assert rates["conv1"] == 0.5 * 0.5**7

@@ -48,8 +48,9 @@ def _mean_in_memory(monkeypatch):
 RECIPE = Config(width=0.1, batch_size=32, steps=3, learning_rate=0.002, warmup_steps=0, evaluations=1)
 
 
-def cell(text, **options):
-    treatment = treatments.parse(text, target="B" if text == "base" else None)
+def cell(text, preserve=0, release_step=0, **options):
+    target = "B" if text == "base" else None
+    treatment = treatments.parse(text, target=target, preserve=preserve, release_step=release_step)
     return Cell(treatment, splits.random_split(CLASSES, 0), dataclasses.replace(RECIPE, **options))
 
 
@@ -224,3 +225,35 @@ def test_chance_is_named(finished):
     lucky = dataclasses.replace(record, content={**record.content, "result": {**record.result, "top1": 0.33}})
     lucky.content["integrity"] = {**record.content["integrity"], "left_chance": False}
     assert results.faults(lucky) == ["random0-B4B-tuned-seed0 did not leave chance: top-1 33.0 %"]
+
+
+def test_random_blocks_with_learnt_statistics_need_their_base(study):
+    record = study.ensure(cell("S3B")).record
+    base = records.read(study.root / "random0-baseB-seed0")
+    assert record.identity["source"]["weights"] == base.weights_digest
+    assert record.content["integrity"]["frozen_blocks_unchanged"]
+
+
+def test_preserved_and_released_blocks(study):
+    record = study.ensure(cell("A2B", preserve=2, release_step=1)).record
+    assert record.name == "random0-A2B-keep2-from1-seed0"
+    integrity = record.content["integrity"]
+    assert integrity["frozen_blocks"] == ["conv1", "conv2"]
+    assert integrity["fine_tuned_blocks"] == ["conv3", "conv4"]
+    assert integrity["fine_tuned_blocks_moved"]
+
+
+def test_a_base_as_long_as_source_and_target(study):
+    control = cell("A4B").control
+    record = study.ensure(control).record
+    assert record.content["cost"]["train_steps"] == 6
+    assert record.result["minus_base"] is not None
+    assert not (record.folder / records.WEIGHTS).exists(), "only standard bases are copied from"
+    assert "--budget=equal_total" in record.content["command"]
+
+
+def test_all_classes(study):
+    everything = Cell(treatments.parse("R2all"), splits.random_split(CLASSES, 0), RECIPE)
+    record = study.ensure(everything).record
+    assert record.content["identity"]["data"]["class_count"] == CLASSES
+    assert names(study.root) == ["random0-R2all-seed0", "random0-baseall-seed0"]

@@ -51,10 +51,32 @@ def test_identity_holds_what_decides_and_nothing_else():
         assert other != first
 
 
-def test_half_sizes_are_checked():
-    assert plan.check_half_sizes(cell(batch_size=10), [20] * 10) == 100
-    assert plan.check_half_sizes(cell(batch_size=10, images_per_class=4), [20] * 10) == 20
+def test_recipes_are_checked_against_the_images():
+    plan.check_recipe(cell(batch_size=10), [20] * 10)
+    counts = [20] * 9 + [2]
+    assert plan.training_images(cell(images_per_class=4), "B", counts) == 4 * 4 + 2, "class 9 is in B"
     with pytest.raises(ValueError, match="batch is larger than the half"):
-        plan.check_half_sizes(cell(batch_size=64), [5] * 10)
+        plan.check_recipe(cell(batch_size=64), [5] * 10)
     with pytest.raises(ValueError, match="No class has so many"):
-        plan.check_half_sizes(cell(images_per_class=21), [20] * 10)
+        plan.check_recipe(cell(images_per_class=21), [20] * 10)
+    staged = treatments.parse("A3B", preserve=2, release_step=10)
+    with pytest.raises(ValueError, match="would never train"):
+        plan.check_recipe(Cell(staged, SPLIT, Config(steps=10)), [20] * 10)
+
+
+def test_the_control_base_gets_the_updates_of_both_halves():
+    network = cell("A4B", batch_size=10, epochs=2.0, schedule="step", drop_epochs=1.0)
+    control = network.control
+    assert control.name == "random0-baseB-plusA-seed0"
+    assert control.waits_for()[0].name == "random0-baseB-seed0"
+    config = control.training_config({"A": 50, "B": 100})
+    assert config.train_steps(100) == 20 + 10
+    assert config.steps_between_drops(100) == 15, "the schedule is stretched"
+    assert network.training_config({"B": 100}) == network.config
+    assert cell("R4B").control is None
+    labels = [step.cell.treatment.label for step in plan.steps_for(network, with_control=True)]
+    assert labels == ["baseA", "baseB", "baseB-plusA", "A4B"]
+
+
+def test_identities_of_standard_and_longer_bases_differ():
+    assert cell("base").identity("f", None) != cell("B4B").control.identity("f", None)

@@ -17,6 +17,8 @@ from tftransfer.treatments import Treatment, parse
         ("AnA+", Treatment("A", 4, "A", True)),
         ("BnA+", Treatment("B", 4, "A", True)),
         ("RnA", Treatment("R", 4, "A")),
+        ("SnB", Treatment("S", 4, "B")),
+        ("Rnall", Treatment("R", 4, "all")),
     ],
 )
 def test_every_treatment_is_read(text, expected):
@@ -64,7 +66,13 @@ def test_base(target):
         ({"text": "base"}, "needs its half"),
         ({"text": "base", "target": "C"}, "needs its half"),
         ({"text": "RnB+", "n": 4}, "are a base"),
+        ({"text": "SnB+", "n": 4}, "are a base"),
         ({"text": "Anall", "n": 4}, "no other half"),
+        ({"text": "AnB", "n": 4, "preserve": 4}, "must be at most 7"),
+        ({"text": "AnB+", "n": 4, "preserve": 1}, "goes with frozen blocks"),
+        ({"text": "RnB", "n": 4, "preserve": 1}, "goes with frozen blocks"),
+        ({"text": "AnB", "n": 4, "release_step": 9}, "needs --preserve"),
+        ({"text": "base", "target": "B", "preserve": 1}, "copies no blocks"),
     ],
 )
 def test_bad_treatments_are_refused(arguments, message):
@@ -84,3 +92,18 @@ def test_bases_come_first_and_once():
 
 def test_slugs_are_safe_in_paths():
     assert parse("A4B+").slug == "A4B-tuned"
+
+
+def test_preserved_blocks_and_staged_release():
+    network = parse("A3B", preserve=2, release_step=500)
+    assert (network.copied, network.frozen_blocks) == (5, 3)
+    assert network.label == "A3B-keep2-from500"
+    assert parse("A3B+").frozen_blocks == 0
+
+
+def test_control_bases():
+    control = treatments.control_base(parse("A4B"))
+    assert (control.label, control.is_base, control.is_reference) == ("baseB-plusA", True, False)
+    assert treatments.control_base(parse("R4B")) is None
+    assert treatments.control_base(treatments.base("B")) is None
+    assert [n.label for n in treatments.required_bases(parse("S4B"))] == ["baseB"]

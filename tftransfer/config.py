@@ -18,6 +18,7 @@ OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("constant", "step", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("auto", "one_device", "mirrored")
+BUDGETS = ("equal_updates", "equal_total")
 AUGMENTATIONS = ("crop_mirror", "crop", "mirror", "none")
 
 DATA, SPLIT, MODEL, RECIPE, MACHINE, COMMAND = "data", "split", "model", "recipe", "machine", "command"
@@ -110,6 +111,15 @@ class Config:
     l2: float = option(5e-4, RECIPE, "sgd: weight decay in the gradient; adamw: decoupled decay", _at_least(0))
     bias_rate: float = option(2.0, RECIPE, "sgd: factor on the rate of biases (paper: 2)", _at_least(0))
     bias_l2: float = option(0.0, RECIPE, "sgd: factor on the decay of biases (paper: 0)", _at_least(0))
+    layer_rates: str = option(
+        "", RECIPE, "sgd: factors on the rate of blocks, as in conv1:0.1,conv2:0.5 (0 holds a block still)"
+    )
+    layer_rate_decay: float = option(
+        1.0,
+        RECIPE,
+        "sgd: factor on the rate from each block to the one below it",
+        lambda v: None if 0 < v <= 1 else "above 0 to 1",
+    )
     schedule: str = option("cosine", RECIPE, "course of the rate", choices=SCHEDULES)
     warmup_steps: int = option(150, RECIPE, "updates over which the rate first rises from 0", _at_least(0))
     drop_steps: int = option(0, RECIPE, "schedule=step: updates between drops of the rate", _at_least(0))
@@ -135,6 +145,7 @@ class Config:
             raise ValueError("--split=file needs --split_file=FILE. Received no --split_file.")
         if self.split_file and self.split != "file":
             raise ValueError(f"--split_file needs --split=file. Received: --split={self.split}")
+        self.block_rates()
         if self.drop_steps and self.drop_epochs:
             raise ValueError(
                 f"Give --drop_steps or --drop_epochs, not both. Received: {self.drop_steps} and {self.drop_epochs:g}"
@@ -166,6 +177,27 @@ class Config:
     def crop_slack(self) -> int:
         """Pixels by which stored images exceed the input: the paper's 29 of 227 (256 less 227)."""
         return round(self.input_size * 29 / 227)
+
+    def block_rates(self) -> dict[str, float]:
+        """Returns the factors on the rate of blocks that are not 1; raises ValueError if they cannot be read."""
+        blocks = model_names.MODELS[self.model]
+        rates = {block: self.layer_rate_decay**depth for depth, block in enumerate(reversed(blocks))}
+        for part in filter(None, self.layer_rates.split(",")):
+            block, _, factor = part.partition(":")
+            try:
+                rate = float(factor)
+            except ValueError:
+                rate = math.nan
+            if block not in blocks or not (math.isfinite(rate) and rate >= 0):
+                raise ValueError(
+                    f"Bad --layer_rates. Expected BLOCK:FACTOR[,...] with blocks of {self.model} ({', '.join(blocks)}) "
+                    f"and factors of at least 0. Received: {part!r}"
+                )
+            rates[block] *= rate
+        rates = {block: rate for block, rate in rates.items() if rate != 1}
+        if rates and self.optimizer != "sgd":
+            raise ValueError(f"Rates per layer need --optimizer=sgd. Received: --optimizer={self.optimizer}")
+        return rates
 
     def recipe(self) -> dict[str, Any]:
         """Returns what decides a result besides classes, treatment and seed: data preparation, model, training."""
@@ -225,6 +257,11 @@ class RunConfig(Config):
     treatment: str = option("", COMMAND, "base, BnB, AnB, BnB+, AnB+, RnB, mirrored AnA ..., or as in B4B+")
     n: int = option(0, COMMAND, "blocks to copy, 1 to 7 for AlexNet")
     target: str = option("", COMMAND, "half of --treatment=base: A, B or all")
+    preserve: int = option(0, COMMAND, "blocks above the n frozen ones that are copied and fine-tuned", _at_least(0))
+    release_step: int = option(0, COMMAND, "update from which on preserved blocks train; 0: at once", _at_least(0))
+    budget: str = option(
+        "equal_updates", COMMAND, "equal_total also trains a base as long as source and target", choices=BUDGETS
+    )
     dry_run: bool = option(False, COMMAND, "print what would be trained, and why, then stop")
     force: bool = option(False, COMMAND, "train this network again though its record exists")
     list: bool = option(False, COMMAND, "print the names of data sets, models and treatments, then stop")
@@ -254,4 +291,6 @@ def parse_treatment(config: RunConfig, given: set[str]) -> treatments.Treatment:
         raise ValueError(f"Which network? Expected --treatment={'|'.join(treatments.TREATMENTS)}. Received none.")
     n = config.n if "n" in given else None
     blocks = len(model_names.MODELS[config.model])
-    return treatments.parse(config.treatment, n, config.target or None, blocks)
+    if config.release_step and config.optimizer != "sgd":
+        raise ValueError(f"--release_step needs --optimizer=sgd. Received: --optimizer={config.optimizer}")
+    return treatments.parse(config.treatment, n, config.target or None, blocks, config.preserve, config.release_step)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tftransfer import plan, records, results, tensorboard_view
+from tftransfer.config import Config
 from tftransfer.data import pipeline
 from tftransfer.data.store import Store, mean_image
 from tftransfer.plan import Cell
@@ -15,8 +16,6 @@ from tftransfer.records import Record
 from tftransfer.training import trainer, weights
 from tftransfer.training.group import Network
 from tftransfer.transfer import Weights
-
-RANDOM = "random"
 
 
 class SourceError(ValueError):
@@ -56,7 +55,7 @@ class Study:
         """
         per_class = self._store.counts("train")
         for step in steps:
-            plan.check_half_sizes(step.cell, per_class)
+            plan.check_recipe(step.cell, per_class)
             source = self._finished_source(step.cell)
             if step.cell.source is None or source is not None:
                 self.find(step.cell, source, replace=force and step.role == plan.ASKED)
@@ -102,15 +101,11 @@ class Study:
             SourceError: If its source diverged.
         """
         source = self.ensure_source(cell.source) if cell.source else None
-        reference = None if cell.treatment.is_base else self.ensure(cell.reference).record
+        reference = None if cell.treatment.is_reference else self.ensure(cell.reference).record
         record = self.find(cell, source, replace=force)
         if record and not force:
             return Trained(record, now=cell.name in self._trained_now)
         return Trained(self._train(cell, source, reference), now=True)
-
-    def trained(self, cell: Cell) -> Trained:
-        """Returns a finished network of this study."""
-        return Trained(records.read(self.root / cell.name), cell.name in self._trained_now)
 
     def ensure_source(self, base: Cell) -> Record:
         """Returns the record of a base whose weights are there, after training it again if they are gone."""
@@ -150,7 +145,8 @@ class Study:
         tensorboard_view.clear(folder)
         tensorboard_view.write_experiment(self.root, time.time())
         task = self._task(cell)
-        steps = cell.config.train_steps(len(task.training))
+        config = self._training_config(cell)
+        steps = config.train_steps(len(task.training))
         self._say(
             f"{cell.treatment.label}: training on {task.classes} classes, {len(task.training)} images, {steps} updates "
             f"of {cell.config.batch_size}"
@@ -163,35 +159,42 @@ class Study:
                     events.scalars(step, tensorboard_view.row(row), time.time())
                     self._say(f"{cell.treatment.label}: {_progress(step, steps, row)}")
 
+            sources = self._sources(cell)
             network = Network(
                 name=cell.treatment.slug,
-                source=self._source_key(cell),
-                copied=cell.treatment.n,
-                frozen=cell.treatment.n if cell.treatment.frozen else 0,
+                source=next(iter(sources), None),
+                copied=cell.treatment.copied,
+                frozen=cell.treatment.frozen_blocks,
+                release_step=cell.treatment.release_step,
             )
-            (outcome,) = trainer.train(cell.config, task, [network], self._sources(cell), report)
+            (outcome,) = trainer.train(config, task, [network], sources, report)
             base_top1 = reference.result["top1"] if reference else None
             content = results.content(cell, self._identity(cell, source), task, outcome, base_top1)
             tensorboard_view.write_result(events, content, time.time())
         if content["weights"]["kept"]:
             weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
-        if cell.treatment.is_base:
+        if cell.treatment.is_reference:
             self._weights[cell.name] = outcome.weights
         self._trained_now.add(cell.name)
         return records.write(folder, content)
 
-    def _source_key(self, cell: Cell) -> str | None:
-        if cell.treatment.is_base:
-            return None
-        return cell.source.name if cell.source else RANDOM
+    def _training_config(self, cell: Cell) -> Config:
+        """Returns the options that a cell trains with."""
+        per_class = self._store.counts("train")
+        targets = {target for target in (cell.treatment.target, cell.treatment.longer_by) if target}
+        return cell.training_config({target: plan.training_images(cell, target, per_class) for target in targets})
 
     def _sources(self, cell: Cell) -> dict[str, Weights]:
-        """Returns the weights that a cell copies from."""
-        if cell.treatment.is_base:
-            return {}
+        """Returns the weights that a cell copies from, under the name of where they come from."""
+        treatment = cell.treatment
+        if treatment.source == "R":
+            return {"random": trainer.random_weights(cell.config, treatment.target)}
         if cell.source is None:
-            return {RANDOM: trainer.random_weights(cell.config, cell.treatment.target)}
-        return {cell.source.name: self._weights[cell.source.name]}
+            return {}
+        trained = self._weights[cell.source.name]
+        if treatment.source == "S":
+            return {"statistics": trainer.weights_like(trained, cell.config.seed)}
+        return {cell.source.name: trained}
 
     def _task(self, cell: Cell) -> trainer.Task:
         """Returns the images of a cell's target, which networks of one call share."""

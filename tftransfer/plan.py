@@ -1,7 +1,7 @@
 """Which networks a command needs, what each waits for, and what makes each of them itself."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tftransfer import config as config_lib
@@ -10,10 +10,11 @@ from tftransfer.config import Config
 from tftransfer.splits import Split
 from tftransfer.treatments import Treatment
 
-SOURCE, REFERENCE, ASKED = "source", "reference", "asked"
+SOURCE, REFERENCE, CONTROL, ASKED = "source", "reference", "control", "asked"
 _WHY = {
     SOURCE: "its first blocks are copied",
     REFERENCE: "results on its half are compared with it",
+    CONTROL: "trained as long as source and target together (--budget=equal_total)",
     ASKED: "asked for",
 }
 
@@ -48,9 +49,8 @@ class Cell:
     @property
     def source_classes(self) -> tuple[int, ...]:
         """Class indices that its source was trained on; empty for bases and random sources."""
-        if self.treatment.source in treatments.LETTERS:
-            return self.split.classes(self.treatment.source)
-        return ()
+        base = self.treatment.source_base
+        return self.split.classes(base) if base else ()
 
     def waits_for(self) -> tuple["Cell", ...]:
         """Returns the bases that must be there first: its source, then its reference."""
@@ -59,13 +59,32 @@ class Cell:
     @property
     def source(self) -> "Cell | None":
         """The base whose blocks it copies."""
-        letter = self.treatment.source
-        return dataclasses.replace(self, treatment=treatments.base(letter)) if letter in treatments.LETTERS else None
+        base = self.treatment.source_base
+        return dataclasses.replace(self, treatment=treatments.base(base)) if base else None
 
     @property
     def reference(self) -> "Cell":
         """The base of its own target; a base is its own."""
         return dataclasses.replace(self, treatment=treatments.base(self.treatment.target))
+
+    @property
+    def control(self) -> "Cell | None":
+        """The base of its target which gets the updates of its source, too."""
+        control = treatments.control_base(self.treatment)
+        return dataclasses.replace(self, treatment=control) if control else None
+
+    def training_config(self, images: Mapping[str, int]) -> Config:
+        """Returns the options that it trains with: a base that trains longer has a stretched schedule.
+
+        Args:
+            images: Training images of each target that counts: its own, and that of `longer_by`.
+        """
+        if not self.treatment.longer_by:
+            return self.config
+        own, other = (self.config.train_steps(images[t]) for t in (self.treatment.target, self.treatment.longer_by))
+        drop = self.config.steps_between_drops(images[self.treatment.target])
+        stretched = {"drop_steps": round(drop * (own + other) / own), "drop_epochs": 0.0} if drop else {}
+        return dataclasses.replace(self.config, steps=own + other, **stretched)
 
     def identity(self, fingerprint: str, source: dict[str, str] | None) -> dict[str, Any]:
         """Returns all that decides the result: equal identities are the same network.
@@ -102,31 +121,55 @@ class Step:
         return _WHY[self.role]
 
 
-def steps_for(cell: Cell) -> list[Step]:
-    """Returns what a `run` needs, in order: the source's base, its own target's base, the cell."""
+def steps_for(cell: Cell, with_control: bool = False) -> list[Step]:
+    """Returns what a `run` needs, in order: the source's base, its own target's base, the cell.
+
+    Args:
+        cell: The network asked for.
+        with_control: True adds the base that trains as long as source and target together.
+    """
     steps = {}
     for base in cell.waits_for():
         role = SOURCE if cell.source and base.name == cell.source.name else REFERENCE
         steps.setdefault(base.name, Step(base, role))
+    if with_control and cell.control:
+        steps[cell.control.name] = Step(cell.control, CONTROL)
     steps[cell.name] = Step(cell, ASKED)
     return list(steps.values())
 
 
-def check_half_sizes(cell: Cell, images_per_class: Sequence[int]) -> int:
-    """Returns the training images of the cell's target; raises ValueError if the recipe does not fit them.
+def training_images(cell: Cell, target: str, images_per_class: Sequence[int]) -> int:
+    """Returns the training images of a target: of its classes, the first k of each.
+
+    Args:
+        cell: A network of the study.
+        target: "A", "B" or "all".
+        images_per_class: Training images of every class of the data set.
+    """
+    keep = cell.config.images_per_class
+    counts = [images_per_class[index] for index in cell.split.classes(target)]
+    return int(sum(min(keep, count) if keep else count for count in counts))
+
+
+def check_recipe(cell: Cell, images_per_class: Sequence[int]) -> None:
+    """Raises ValueError if the recipe does not fit the images of a cell's target.
 
     Args:
         cell: The network.
         images_per_class: Training images of every class of the data set.
     """
-    keep = cell.config.images_per_class
-    counts = [images_per_class[index] for index in cell.classes]
-    if keep and keep > max(counts):
+    keep, most = cell.config.images_per_class, max(images_per_class[index] for index in cell.classes)
+    if keep > most:
         raise ValueError(
-            f"No class has so many training images. Received: --images_per_class={keep}, the largest class has "
-            f"{max(counts)}. Leave the option out to use all."
+            f"No class has so many training images. Received: --images_per_class={keep}, the largest class has {most}. "
+            f"Leave the option out to use all."
         )
-    images = sum(min(keep, count) if keep else count for count in counts)
+    images = training_images(cell, cell.treatment.target, images_per_class)
     cell.config.steps_per_epoch(images)
     cell.config.steps_between_drops(images)
-    return images
+    steps = cell.config.train_steps(images)
+    if cell.treatment.release_step >= steps:
+        raise ValueError(
+            f"Preserved blocks would never train: --release_step={cell.treatment.release_step}, training ends after "
+            f"{steps} updates."
+        )

@@ -29,7 +29,7 @@ def content(
     """
     diverged = outcome.diverged_at is not None
     scores = {name: None if diverged else value for name, value in outcome.scores.items()}
-    if cell.treatment.is_base and not diverged:
+    if cell.treatment.is_reference and not diverged:
         scores["minus_base"] = 0.0
     else:
         scores["minus_base"] = None if diverged or base_top1 is None else scores["top1"] - base_top1
@@ -49,7 +49,7 @@ def content(
             "trained_parameters": outcome.trained_parameters,
         },
         "weights": {
-            "kept": not diverged and (cell.treatment.is_base or cell.config.keep_weights),
+            "kept": not diverged and (cell.treatment.is_reference or cell.config.keep_weights),
             "sha256": records.weights_digest(outcome.weights),
         },
         "history": outcome.history,
@@ -95,8 +95,15 @@ def faults(record: Record) -> list[str]:
 def command_of(cell: Cell) -> str:
     """Returns the command that trains a cell, without paths of this machine."""
     treatment = cell.treatment
-    words = ["python -m tftransfer.run", f"--treatment={treatment.family}"]
-    words.append(f"--target={treatment.target}" if treatment.is_base else f"--n={treatment.n}")
+    words = ["python -m tftransfer.run"]
+    if treatment.longer_by:
+        words += [f"--treatment={treatment.longer_by}n{treatment.target} --n=1 --budget=equal_total"]
+    elif treatment.is_base:
+        words += [f"--treatment=base --target={treatment.target}"]
+    else:
+        words += [f"--treatment={treatment.family} --n={treatment.n}"]
+    words += [f"--preserve={treatment.preserve}"] if treatment.preserve else []
+    words += [f"--release_step={treatment.release_step}"] if treatment.release_step else []
     for field in dataclasses.fields(Config):
         value = getattr(cell.config, field.name)
         if value != field.default and field.name not in _PATHS:

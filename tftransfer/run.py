@@ -61,10 +61,9 @@ def _train(cell: Cell, root: pathlib.Path, class_names: Sequence[str], started: 
             options.split, store.class_names, store.class_kinds, options.split_seed, options.split_file or None
         )
         cell = dataclasses.replace(cell, split=split)
-    per_class = store.counts("train")
-    steps = plan.steps_for(cell)
+    steps = plan.steps_for(cell, options.budget == "equal_total")
     for step in steps:
-        plan.check_half_sizes(step.cell, per_class)
+        plan.check_recipe(step.cell, store.counts("train"))
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build concern no user
     with command_line.hushed():
@@ -75,14 +74,11 @@ def _train(cell: Cell, root: pathlib.Path, class_names: Sequence[str], started: 
 
     study = execution.Study(root, store, say=_say)
     study.check(steps, options.force)
-    trained = {}
     try:
-        asked = study.ensure(cell, options.force)
-        trained = {step.cell.name: study.trained(step.cell) for step in steps} | {cell.name: asked}
+        found = [study.ensure(step.cell, options.force and step.role == plan.ASKED) for step in steps]
     except execution.SourceError as error:
         print(f"python -m tftransfer.run: {error}", file=sys.stderr)
         return command_line.EXIT_FAILED
-    found = [trained[step.cell.name] for step in steps]
     print(_table(cell, root, store.dataset, found, time.perf_counter() - started))
     faults = [fault for network in found for fault in results.faults(network.record)]
     for fault in faults:
@@ -137,11 +133,11 @@ def _plan_text(cell: Cell, study: pathlib.Path, class_names: Sequence[str]) -> s
     for letter in treatments.LETTERS:
         classes = cell.split.classes(letter)
         rows.append(f"half {letter}    {len(classes)} classes, SHA-256 of the sorted indices {splits.digest(classes)}")
-    rows += ["", f"{'network':<12}{'state':<12}why"]
-    for step in plan.steps_for(cell):
+    rows += ["", f"{'network':<18}{'state':<14}why"]
+    for step in plan.steps_for(cell, cell.config.budget == "equal_total"):
         why = f"{step.why}; --force" if step.role == plan.ASKED and cell.config.force else step.why
         state = "to train" if why.endswith("--force") else _state(step.cell, study)
-        rows.append(f"{step.cell.treatment.label:<12}{state:<12}{why}")
+        rows.append(f"{step.cell.treatment.label:<18}{state:<14}{why}")
     return "\n".join(rows)
 
 
@@ -162,17 +158,18 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
     split = cell.split
     sizes = ", ".join(f"{letter} {len(split.classes(letter))}" for letter in treatments.LETTERS)
     rows = ["", f"data set   {dataset}", f"split      {split.name} (classes: {sizes})", ""]
-    rows.append(f"{'network':<11}{'top-1':>8}{'top-5':>9}{'minus base':>15}{'cross-entropy':>16}")
+    rows.append(f"{'network':<18}{'top-1':>8}{'top-5':>9}{'minus base':>15}{'cross-entropy':>16}")
+    reference = cell.reference.treatment.label
     for network in networks:
         record = network.record
         result = record.result
         label = record.content["treatment"]["label"]
         if record.status != records.DONE:
-            rows.append(f"{label:<11}{record.status}")
+            rows.append(f"{label:<18}{record.status}")
             continue
-        points = "" if label.startswith("base") else _points(result["minus_base"])
+        points = _points(result["minus_base"]) if label != reference else ""
         rows.append(
-            f"{label:<11}{100 * result['top1']:>6.1f} %{100 * result['top5']:>7.1f} %{points:>15}"
+            f"{label:<18}{100 * result['top1']:>6.1f} %{100 * result['top5']:>7.1f} %{points:>15}"
             f"{result['cross_entropy']:>16.3f}"
         )
     chance = networks[-1].record.result["chance"]
@@ -180,7 +177,7 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
         f"{n.record.content['treatment']['label']} {n.record.content['cost']['seconds']:.0f}" for n in networks if n.now
     ]
     reused = [n.record.content["treatment"]["label"] for n in networks if not n.now]
-    rows += [f"{'chance':<11}{100 * chance:>6.1f} %", ""]
+    rows += [f"{'chance':<18}{100 * chance:>6.1f} %", ""]
     parts = [f"training {', '.join(spent)}"] if spent else []
     parts += [f"reused {', '.join(reused)}"] if reused else []
     rows.append(f"seconds    {seconds:.0f} ({'; '.join(parts)})")

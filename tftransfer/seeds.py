@@ -33,8 +33,8 @@ def derive(seed: int, *names: str | int) -> int:
 def hashed(seed: int, ids: np.ndarray) -> np.ndarray:
     """Returns 64 random bits for each id: a function of (seed, id) alone, whatever else is asked for.
 
-    This is the output function of SplitMix64 (Steele et al. 2014) on a counter; NumPy's own generators draw in order, so
-    that a value would depend on how many were drawn before.
+    This is the output function of SplitMix64 (Steele et al. 2014) on a counter; NumPy's own generators draw in order,
+    so that a value would depend on how many were drawn before.
 
     Args:
         seed: From `derive`.

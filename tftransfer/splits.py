@@ -110,8 +110,9 @@ def _by_kind(class_names: Sequence[str], class_kinds: Sequence[str | None] | Non
     unknown = [name for name, kind in zip(class_names, class_kinds, strict=True) if kind not in ("natural", "manmade")]
     if unknown:
         raise ValueError(
-            f"--split=natural_manmade needs to know of each class whether it is natural or man-made: its name must be a "
-            f"WordNet id of ILSVRC12. {len(unknown)} of {len(class_names)} classes have another name: {_some(unknown)}. "
+            f"--split=natural_manmade needs to know of each class whether it is natural or man-made: its name must be "
+            f"a WordNet id of ILSVRC12. {len(unknown)} of {len(class_names)} classes have another name: "
+            f"{_some(unknown)}. "
             f"Use --split=file with a file that names the classes of A (man-made) and B (natural)."
         )
     halves = {kind: tuple(i for i, k in enumerate(class_kinds) if k == kind) for kind in ("manmade", "natural")}

@@ -33,10 +33,22 @@ METRICS = {
     "final/seconds": "seconds",
 }
 # Columns which tell networks apart, then those that tell recipes apart.
-TREATMENT_COLUMNS = ("treatment", "n", "target", "frozen", "split", "seed", "dataset", "model")
+TREATMENT_COLUMNS = (
+    "treatment",
+    "n",
+    "target",
+    "frozen",
+    "preserve",
+    "release_step",
+    "split",
+    "seed",
+    "dataset",
+    "model",
+)
 RECIPE_COLUMNS = (
     "image_size", "images_per_class", "width", "initializer", "dropout", "epochs", "steps", "batch_size", "optimizer",
-    "learning_rate", "schedule", "momentum", "l2", "label_smoothing", "augment", "pixel_scale", "precision",
+    "learning_rate", "layer_rates", "layer_rate_decay", "schedule", "momentum", "l2", "label_smoothing", "augment",
+    "pixel_scale", "precision",
 )  # fmt: skip
 
 
@@ -89,6 +101,8 @@ def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
         "n": treatment.n,
         "target": treatment.target,
         "frozen": treatment.frozen,
+        "preserve": treatment.preserve,
+        "release_step": treatment.release_step,
         "split": identity["split"],
         "seed": identity["seed"],
         "dataset": recipe["dataset"],

@@ -40,8 +40,8 @@ def transplant(source: keras.Model, target: keras.Model, n: int, frozen: bool) -
     ours, theirs = blocks(target), blocks(source)
     if not 0 <= n < len(ours):
         raise ValueError(
-            f"n must be 0 to {len(ours) - 1}: the target has {len(ours)} blocks, and the last, its head, is never copied. "
-            f"Received: n={n}"
+            f"n must be 0 to {len(ours) - 1}: the target has {len(ours)} blocks, and the last, its head, is never "
+            f"copied. Received: n={n}"
         )
     if target.compiled:
         raise ValueError(

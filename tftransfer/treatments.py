@@ -4,11 +4,13 @@ import dataclasses
 import re
 
 LETTERS = ("A", "B")
+RANDOM = ("R", "S")
 TARGETS = ("A", "B", "all")
 SOURCES = {
     "A": "the base network of half A",
     "B": "the base network of half B",
     "R": "random weights which are never trained",
+    "S": "random weights with the mean and variance, channel by channel, of the target's own base",
 }
 # Spelling in the commands -> meaning; "n" stands for the number of copied blocks.
 TREATMENTS = {
@@ -18,11 +20,15 @@ TREATMENTS = {
     "BnB+": "first n blocks of baseB, fine-tuned with the rest on B (control for longer training)",
     "AnB+": "first n blocks of baseA, fine-tuned with the rest on B (does transfer improve generalisation?)",
     "RnB": "first n blocks random and frozen; the rest trained on B (random filters)",
+    "SnB": "first n blocks random with the statistics of baseB, frozen (are learnt statistics enough?)",
     "AnA": "BnB with the halves exchanged",
     "BnA": "AnB with the halves exchanged",
     "AnA+": "BnB+ with the halves exchanged",
     "BnA+": "AnB+ with the halves exchanged",
     "RnA": "RnB with the halves exchanged",
+    "SnA": "SnB with the halves exchanged",
+    "Rnall": "first n blocks random and frozen; the rest trained on all classes",
+    "Snall": "first n blocks random with the statistics of baseall, frozen; the rest on all classes",
 }
 _GRAMMAR = re.compile(r"(?P<source>[A-Z])(?P<n>n|\d+)(?P<target>[A-Z]|all)(?P<tuned>\+?)")
 
@@ -32,16 +38,24 @@ class Treatment:
     """What is done to one network.
 
     Attributes:
-        source: Where the first blocks come from: "A", "B", "R" (random), or None for a base.
-        n: Copied blocks, counted from the input; 0 for a base.
+        source: Where the first blocks come from: "A", "B", "R" or "S" (random), or None for a base.
+        n: Copied blocks, counted from the input; 0 for a base. Frozen unless `fine_tuned`.
         target: The half that it is trained on: "A", "B" or "all".
         fine_tuned: True if the copied blocks go on training.
+        preserve: Further blocks, above the n frozen ones, that are copied too and go on training (the authors' logs
+            call such networks "preserved").
+        release_step: Update from which on the preserved blocks train; 0 means at once.
+        longer_by: For a base: letter of the half whose updates it gets on top of its own, as a control for networks
+            whose source was trained there; empty for a standard base.
     """
 
     source: str | None
     n: int
     target: str
     fine_tuned: bool = False
+    preserve: int = 0
+    release_step: int = 0
+    longer_by: str = ""
 
     @property
     def is_base(self) -> bool:
@@ -49,21 +63,48 @@ class Treatment:
         return self.source is None
 
     @property
+    def is_reference(self) -> bool:
+        """True for the standard base of a half, which others are compared with and copy from."""
+        return self.is_base and not self.longer_by
+
+    @property
     def frozen(self) -> bool:
         """True if the first `n` blocks keep their weights."""
         return not self.is_base and not self.fine_tuned
 
     @property
+    def copied(self) -> int:
+        """Blocks with weights from the source."""
+        return self.n + self.preserve
+
+    @property
+    def frozen_blocks(self) -> int:
+        """Blocks that keep their weights."""
+        return self.n if self.frozen else 0
+
+    @property
+    def source_base(self) -> str | None:
+        """Target of the base that must be trained before this network can be made; None if there is none."""
+        return {None: None, "R": None, "S": self.target}.get(self.source, self.source)
+
+    @property
     def label(self) -> str:
-        """The paper's name: `baseB`, `B4B`, `A4B+`."""
+        """The paper's name: `baseB`, `B4B`, `A4B+`; with what the paper has no name for: `A3B-keep2-from500`."""
         if self.is_base:
-            return f"base{self.target}"
-        return f"{self.source}{self.n}{self.target}{'+' if self.fine_tuned else ''}"
+            return f"base{self.target}" + (f"-plus{self.longer_by}" if self.longer_by else "")
+        return f"{self.source}{self.n}{self.target}{'+' if self.fine_tuned else ''}{self._stages}"
+
+    @property
+    def _stages(self) -> str:
+        kept = f"-keep{self.preserve}" if self.preserve else ""
+        return kept + (f"-from{self.release_step}" if self.release_step else "")
 
     @property
     def family(self) -> str:
-        """The treatment without its n: `base`, `BnB`, `AnB+`."""
-        return "base" if self.is_base else f"{self.source}n{self.target}{'+' if self.fine_tuned else ''}"
+        """The treatment without numbers: `base`, `BnB`, `AnB+`."""
+        if self.is_base:
+            return "base" + (f"-plus{self.longer_by}" if self.longer_by else "")
+        return f"{self.source}n{self.target}{'+' if self.fine_tuned else ''}"
 
     @property
     def slug(self) -> str:
@@ -76,7 +117,14 @@ def base(target: str) -> Treatment:
     return Treatment(source=None, n=0, target=target)
 
 
-def parse(text: str, n: int | None = None, target: str | None = None, blocks: int = 8) -> Treatment:
+def parse(
+    text: str,
+    n: int | None = None,
+    target: str | None = None,
+    blocks: int = 8,
+    preserve: int = 0,
+    release_step: int = 0,
+) -> Treatment:
     """Reads a treatment as users and the paper write it.
 
     Args:
@@ -84,6 +132,8 @@ def parse(text: str, n: int | None = None, target: str | None = None, blocks: in
         n: Blocks to copy, 1 to `blocks - 1`; needed if `text` says n, forbidden for `base`.
         target: The half of a base, "A", "B" or "all"; forbidden for others, whose name has it.
         blocks: Number of blocks of the network, its head included.
+        preserve: Blocks above the n frozen ones that are copied and fine-tuned.
+        release_step: Update from which on they train.
 
     Returns:
         The treatment.
@@ -98,13 +148,18 @@ def parse(text: str, n: int | None = None, target: str | None = None, blocks: in
         True
     """
     if text == "base":
+        if preserve or release_step:
+            raise ValueError(
+                f"A base copies no blocks. Leave --preserve and --release_step out. Received: --treatment=base "
+                f"--preserve={preserve} --release_step={release_step}"
+            )
         return _parse_base(n, target)
     match = _GRAMMAR.fullmatch(text)
     known = ", ".join(TREATMENTS)
     if not match or match["source"] not in SOURCES or match["target"] not in TARGETS:
         raise ValueError(
-            f"Unknown treatment. Expected one of {known} (or with a number for n, as in B4B+), where the letters are "
-            f"A, B or, as a source, R. Received: --treatment={text}"
+            f"Unknown treatment. Expected one of {known} (or with a number for n, as in B4B+). "
+            f" Received: --treatment={text}"
         )
     if target not in (None, match["target"]):
         raise ValueError(
@@ -117,24 +172,39 @@ def parse(text: str, n: int | None = None, target: str | None = None, blocks: in
     n = written if n is None else n
     if n is None:
         raise ValueError(
-            f"--treatment={text} needs the number of blocks to copy. Expected --n=1 to --n={blocks - 1}. Received no --n."
+            f"--treatment={text} needs the number of blocks to copy. Expected --n=1 to --n={blocks - 1}. "
+            "Received no --n."
         )
     if not 1 <= n <= blocks - 1:
         raise ValueError(
             f"n must be 1 to {blocks - 1}: the network has {blocks} blocks, and the last, its head, is always trained. "
             f"Received: n={n}"
         )
-    if match["source"] == "R" and match["tuned"]:
+    if match["source"] in RANDOM and match["tuned"]:
         raise ValueError(
             f"Random weights which are trained are a base. Use --treatment=base --target={match['target']}. "
             f"Received: --treatment={text}"
         )
-    if match["target"] == "all" and match["source"] != "R":
+    if match["target"] == "all" and match["source"] not in RANDOM:
         raise ValueError(
-            f"A network trained on all classes has no other half to copy from; only base and Rnall are defined on all. "
-            f"Received: --treatment={text}"
+            f"A network trained on all classes has no other half to copy from; only base, Rnall and Snall are defined "
+            f"on all. Received: --treatment={text}"
         )
-    return Treatment(match["source"], n, match["target"], bool(match["tuned"]))
+    if preserve and (match["source"] in RANDOM or match["tuned"]):
+        raise ValueError(
+            f"--preserve goes with frozen blocks of a trained source, such as AnB. "
+            f"Received: --treatment={text} --preserve={preserve}"
+        )
+    if preserve < 0 or n + preserve > blocks - 1:
+        raise ValueError(
+            f"--n plus --preserve must be at most {blocks - 1}: the network has {blocks} blocks, and its head is "
+            f"always new. Received: n={n} preserve={preserve}"
+        )
+    if release_step and not preserve:
+        raise ValueError(
+            f"--release_step says when preserved blocks train: it needs --preserve. Received: {release_step}"
+        )
+    return Treatment(match["source"], n, match["target"], bool(match["tuned"]), preserve, release_step)
 
 
 def _parse_base(n: int | None, target: str | None) -> Treatment:
@@ -153,6 +223,18 @@ def required_bases(treatment: Treatment) -> tuple[Treatment, ...]:
         ['baseA', 'baseB']
     """
     if treatment.is_base:
-        return ()
-    letters = [letter for letter in (treatment.source, treatment.target) if letter != "R"]
-    return tuple(base(letter) for letter in dict.fromkeys(letters))
+        return (base(treatment.target),) if treatment.longer_by else ()
+    targets = [target for target in (treatment.source_base, treatment.target) if target]
+    return tuple(base(target) for target in dict.fromkeys(targets))
+
+
+def control_base(treatment: Treatment) -> Treatment | None:
+    """Returns the base that gets as many updates as a network and its source together, or None for a base.
+
+    Example:
+        >>> control_base(parse("A4B")).label
+        'baseB-plusA'
+    """
+    if treatment.source not in LETTERS:
+        return None
+    return dataclasses.replace(base(treatment.target), longer_by=treatment.source)

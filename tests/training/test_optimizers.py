@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tftransfer.training.optimizers import CaffeSGD, RateSchedule
+from tftransfer.training.optimizers import CaffeSGD, RateSchedule, geometric_rates
 
 
 class Reference:
@@ -68,6 +68,30 @@ def test_a_rate_of_0_holds_a_layer_and_the_longest_name_counts():
     assert optimizer.factors("A4B/conv11/kernel")[0] == 1.0, "a part of a name does not match"
 
 
+def test_layers_that_start_later_stand_still_before_and_have_their_slots():
+    model = network()
+    optimizer = CaffeSGD(0.05, l2=0.01, layer_starts={"first": 3})
+    rng = np.random.default_rng(0)
+    first = model.get_layer("first").get_weights()
+    for step in range(5):
+        moved = any((a != b).any() for a, b in zip(first, model.get_layer("first").get_weights(), strict=True))
+        assert moved == (step > 3), step
+        x, y = rng.normal(size=(8, 6)).astype("float32"), rng.normal(size=(8, 3)).astype("float32")
+        optimizer.apply_gradients(zip(gradients_of(model, x, y), model.trainable_variables, strict=True))
+    assert sum("momentum" in variable.path for variable in optimizer.variables) == 4
+
+
+def test_geometric_rates_work_on_any_model():
+    rates = geometric_rates(["first", "second"], 0.0)
+    assert rates == {"first": 0.0, "second": 1.0}
+    model = network()
+    before = model.get_layer("first").get_weights()
+    model.compile(CaffeSGD(0.1, layer_rates=rates), "mse")
+    model.fit(np.ones((8, 6)), np.ones((8, 3)), verbose=0)
+    for here, there in zip(before, model.get_layer("first").get_weights(), strict=True):
+        np.testing.assert_array_equal(here, there)
+
+
 def test_frozen_layers_have_no_slots():
     model = network()
     model.get_layer("first").trainable = False
@@ -79,7 +103,7 @@ def test_frozen_layers_have_no_slots():
 
 
 def test_unknown_layers_and_bad_factors_are_refused():
-    with pytest.raises(ValueError, match="No trained layer is called third.*first, second"):
+    with pytest.raises(ValueError, match=r"No trained layer is called third.*first, second"):
         CaffeSGD(layer_rates={"third": 1.0}).build(network().trainable_variables)
     with pytest.raises(ValueError, match="at least 0"):
         CaffeSGD(l2=-1.0)

@@ -118,6 +118,8 @@ def test_a_network_that_diverges_is_named_and_stops(recipe, task):
         {"initializer": "glorot_uniform"},
         {"precision": "mixed_bfloat16"},
         {"seed": 1},
+        {"layer_rates": "conv1:0"},
+        {"layer_rate_decay": 0.5},
     ],
     ids=str,
 )
@@ -146,3 +148,30 @@ def test_batches_must_divide_by_the_replicas(task):
     odd = Config(width=0.1, batch_size=31, steps=1, strategy="mirrored", replicas=0)
     with pytest.raises(ValueError, match="must divide by the replicas"):
         trainer.train(odd, task, [BASE], {})
+
+
+def test_preserved_blocks_wait_for_their_release(recipe, task, base):
+    networks = [Network("early", "s", 4, 2), Network("late", "s", 4, 2, release_step=3)]
+    early, late = trainer.train(recipe, task, networks, {"s": base.weights})
+    assert early.changed_blocks == late.changed_blocks == ("conv3", "conv4")
+    assert records.weights_digest(early.weights) != records.weights_digest(late.weights)
+    never = dataclasses.replace(recipe, steps=3)
+    (held,) = trainer.train(never, task, networks[1:], {"s": base.weights})
+    assert held.changed_blocks == (), "not one update after the release"
+    (alone,) = trainer.train(recipe, task, networks[1:], {"s": base.weights})
+    assert largest_difference(alone, late) <= 1e-6
+
+
+def test_random_weights_with_the_statistics_of_trained_ones(base):
+    made = trainer.weights_like(base.weights, seed=0)
+    assert records.weights_digest(made) == records.weights_digest(trainer.weights_like(base.weights, seed=0))
+    assert records.weights_digest(made) != records.weights_digest(trainer.weights_like(base.weights, seed=1))
+    for layer in ("conv2", "fc6"):
+        (kernel, bias), (random_kernel, random_bias) = base.weights[layer], made[layer]
+        assert (kernel.shape, bias.shape) == (random_kernel.shape, random_bias.shape)
+        axes = tuple(range(kernel.ndim - 1))
+        entries = kernel[..., 0].size
+        deviation = kernel.std(axes)
+        np.testing.assert_allclose(random_kernel.mean(axes), kernel.mean(axes), atol=6 * deviation.max() / entries**0.5)
+        np.testing.assert_allclose(random_kernel.std(axes), deviation, rtol=6 / (2 * entries) ** 0.5)
+        assert np.abs(np.corrcoef(kernel.ravel(), random_kernel.ravel())[0, 1]) < 0.2

@@ -1,7 +1,7 @@
 """tf.data pipelines from a prepared half to batches for training and evaluation.
 
-A batch is a function of (seed, half, step): its images, their order and their augmentation. Training can therefore start
-at any step, and networks of one half and seed see the same images whatever their treatment.
+A batch is a function of (seed, half, step): its images, their order and their augmentation. Training can therefore
+start at any step, and networks of one half and seed see the same images whatever their treatment.
 """
 
 import dataclasses
@@ -110,7 +110,8 @@ def training_batches(half: Half, view: View, sampling: Sampling, first_step: int
 def evaluation_batches(half: Half, view: View, batch_size: int) -> tf.data.Dataset:
     """Returns all images of a half once, cropped at the centre, in batches of equal size.
 
-    The last batch is filled up with images of weight 0, so that any number of images is exact on any number of replicas.
+    The last batch is filled up with images of weight 0, so that any number of images is exact on any number of
+    replicas.
 
     Returns:
         Dataset of images `(batch, size, size, channels)` float32, labels `(batch,)` int32, weights `(batch,)` float32.

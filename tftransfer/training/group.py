@@ -1,8 +1,8 @@
 """A group of networks as one functional model: frozen sources are trunks, networks are towers.
 
 The networks of a group see the same batches. A trunk runs once a batch; a tower with n frozen blocks leaves it behind
-block n, a tower without frozen blocks starts at the input. Towers share nothing that trains, so each ends where it would
-have ended alone. The graph is cut at blocks; nothing here knows an architecture.
+block n, a tower without frozen blocks starts at the input. Towers share nothing that trains, so each ends where it
+would have ended alone. The graph is cut at blocks; nothing here knows an architecture.
 """
 
 import dataclasses
@@ -25,12 +25,14 @@ class Network:
         source: Key of the weights that its first blocks are copied from; None for a base.
         copied: Blocks copied, from the input.
         frozen: How many of them, from the input, keep their weights; the others train on.
+        release_step: Update from which on those others train; 0 means at once.
     """
 
     name: str
     source: str | None = None
     copied: int = 0
     frozen: int = 0
+    release_step: int = 0
 
 
 class Group:
@@ -127,6 +129,27 @@ class Group:
 
     def _network(self, name: str) -> Network:
         return next(network for network in self.networks if network.name == name)
+
+    def trained_rates(self, rates: Mapping[str, float]) -> dict[str, float]:
+        """Returns the rates of blocks by `network/layer`, for the layers that train."""
+        return {
+            f"{network.name}/{layer}": rates[block.name]
+            for network in self.networks
+            for block in self._blocks[network.frozen :]
+            for layer in block.layers
+            if block.name in rates and self._towers[network.name].get_layer(layer).weights
+        }
+
+    def starts(self) -> dict[str, int]:
+        """Returns the update from which on layers train, by `network/layer`, where that is not the first."""
+        return {
+            f"{network.name}/{layer}": network.release_step
+            for network in self.networks
+            if network.release_step
+            for block in self._blocks[network.frozen : network.copied]
+            for layer in block.layers
+            if self._towers[network.name].get_layer(layer).weights
+        }
 
     def seek(self, step: int) -> None:
         """Sets the number of updates already done, which dropout depends on."""

@@ -1,7 +1,7 @@
 """The optimizer of Caffe, with rates and decays per layer, and the course of the rate."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -32,10 +32,12 @@ class CaffeSGD(keras.optimizers.SGD):
             path: `"conv1"` matches `conv1/kernel` and `A4B/conv1/kernel`, `"A4B/conv1"` the second only. If several
             match, the longest counts. 0 holds a layer still.
         layer_decays: Factors on the decay, likewise.
+        layer_starts: Updates from which on layers move, likewise: before it their rate is 0. Their slots exist from
+            the first update on, so that nothing has to be compiled again.
         **kwargs: Further arguments of `keras.optimizers.SGD`.
 
     Raises:
-        ValueError: When built, if a name in `layer_rates` or `layer_decays` matches no variable.
+        ValueError: When built, if a name in `layer_rates`, `layer_decays` or `layer_starts` matches no variable.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class CaffeSGD(keras.optimizers.SGD):
         bias_l2: float = 0.0,
         layer_rates: Mapping[str, float] | None = None,
         layer_decays: Mapping[str, float] | None = None,
+        layer_starts: Mapping[str, int] | None = None,
         name: str = "caffe_sgd",
         **kwargs: Any,
     ) -> None:
@@ -60,20 +63,21 @@ class CaffeSGD(keras.optimizers.SGD):
         self.bias_l2 = bias_l2
         self.layer_rates = dict(layer_rates or {})
         self.layer_decays = dict(layer_decays or {})
-        self._factors: list[tuple[float, float]] = []
+        self.layer_starts = dict(layer_starts or {})
+        self._factors: list[tuple[float, float, int]] = []
 
     def build(self, variables: list[Any]) -> None:
         if self.built:
             return
         paths = [variable.path for variable in variables]
-        for names in (self.layer_rates, self.layer_decays):
+        for names in (self.layer_rates, self.layer_decays, self.layer_starts):
             unused = [name for name in names if not any(_matches(name, path) for path in paths)]
             if unused:
                 layers = dict.fromkeys(path.rpartition("/")[0] for path in paths)
                 raise ValueError(
                     f"No trained layer is called {', '.join(unused)}. Trained layers are {', '.join(layers)}."
                 )
-        self._factors = [self.factors(path) for path in paths]
+        self._factors = [(*self.factors(path), int(_longest_match(self.layer_starts, path, 0))) for path in paths]
         super().build(variables)
 
     def factors(self, path: str) -> tuple[float, float]:
@@ -84,13 +88,15 @@ class CaffeSGD(keras.optimizers.SGD):
         return rate, decay * self.l2
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        rate, decay = self._factors[self._get_variable_index(variable)]
+        rate, decay, start = self._factors[self._get_variable_index(variable)]
+        if start:
+            rate = rate * ops.cast(self.iterations >= start, learning_rate.dtype)
         if decay:
             gradient = ops.add(gradient, ops.multiply(ops.cast(decay, gradient.dtype), variable))
         super().update_step(gradient, variable, ops.multiply(learning_rate, rate))
 
     def get_config(self) -> dict[str, Any]:
-        own = ("l2", "bias_rate", "bias_l2", "layer_rates", "layer_decays")
+        own = ("l2", "bias_rate", "bias_l2", "layer_rates", "layer_decays", "layer_starts")
         return super().get_config() | {name: getattr(self, name) for name in own}
 
 
@@ -99,9 +105,23 @@ def _matches(name: str, path: str) -> bool:
     return f"/{name}/" in f"/{path}/"
 
 
-def _longest_match(factors: Mapping[str, float], path: str) -> float:
+def _longest_match(factors: Mapping[str, float], path: str, default: float = 1.0) -> float:
     matching = [name for name in factors if _matches(name, path)]
-    return factors[max(matching, key=len)] if matching else 1.0
+    return factors[max(matching, key=len)] if matching else default
+
+
+def geometric_rates(layers: Sequence[str], factor: float) -> dict[str, float]:
+    """Returns rates that fall from the head downwards, for `CaffeSGD(layer_rates=...)`.
+
+    Args:
+        layers: Names of layers from the input upwards.
+        factor: Rate of a layer relative to the one above it.
+
+    Example:
+        >>> geometric_rates(["conv1", "conv2", "head"], 0.5)
+        {'conv1': 0.25, 'conv2': 0.5, 'head': 1.0}
+    """
+    return {layer: float(factor) ** (len(layers) - 1 - i) for i, layer in enumerate(layers)}
 
 
 @keras.saving.register_keras_serializable(package="tftransfer")

@@ -25,8 +25,8 @@ def make(kind: str, replicas: int = 0) -> tf.distribute.Strategy:
     devices = devices[: replicas or None]
     if len(devices) < 2 and kind == "mirrored":
         raise ValueError(
-            f"--strategy=mirrored needs two devices or more. Found: {', '.join(devices)}. Without GPU, --replicas=2 makes "
-            f"two logical CPUs; --strategy=one_device trains on one."
+            f"--strategy=mirrored needs two devices or more. Found: {', '.join(devices)}. Without GPU, --replicas=2 "
+            f"makes two logical CPUs; --strategy=one_device trains on one."
         )
     return tf.distribute.MirroredStrategy(devices)
 

@@ -110,6 +110,26 @@ def random_weights(config: Config, target: str) -> Weights:
         return transfer.weights_of(reseeded(template, "random", seed_for, seed_for))
 
 
+def weights_like(trained: Weights, seed: int) -> Weights:
+    """Returns random weights with the statistics of trained ones: the source of SnB.
+
+    Each output channel of a kernel is normal noise with the mean and variance of that trained channel; a bias is
+    normal noise with the mean and variance of the trained bias over its channels.
+
+    Args:
+        trained: Weights by layer name.
+        seed: The network's seed.
+    """
+
+    def like(array: np.ndarray, layer: str, index: int) -> np.ndarray:
+        rng = np.random.Generator(np.random.Philox(seeds.derive(seed, "init", "statistics", layer, index)))
+        axes = tuple(range(array.ndim - 1)) or (0,)
+        mean, deviation = array.mean(axes, np.float64), array.std(axes, np.float64)
+        return (mean + deviation * rng.standard_normal(array.shape)).astype(array.dtype)
+
+    return {layer: [like(a, layer, i) for i, a in enumerate(arrays)] for layer, arrays in trained.items()}
+
+
 def train(
     config: Config,
     task: Task,
@@ -168,7 +188,15 @@ def _compile(group: Group, config: Config, images: int, classes: int) -> None:
         config.drop_factor,
     )
     if config.optimizer == "sgd":
-        optimizer = CaffeSGD(rate, config.momentum, config.l2, config.bias_rate, config.bias_l2)
+        optimizer = CaffeSGD(
+            rate,
+            config.momentum,
+            config.l2,
+            config.bias_rate,
+            config.bias_l2,
+            layer_rates=group.trained_rates(config.block_rates()),
+            layer_starts=group.starts(),
+        )
     else:
         optimizer = keras.optimizers.AdamW(rate, weight_decay=config.l2)
         optimizer.exclude_from_weight_decay(var_names=["bias"])
