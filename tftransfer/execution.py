@@ -13,7 +13,7 @@ from tftransfer.data import pipeline
 from tftransfer.data.store import Store, mean_image
 from tftransfer.plan import Cell
 from tftransfer.records import Record
-from tftransfer.training import trainer, weights
+from tftransfer.training import strategies, trainer, weights
 from tftransfer.training.group import Network
 from tftransfer.transfer import Weights
 
@@ -37,12 +37,16 @@ class Study:
         root: Folder of the study.
         store: Its prepared images.
         say: Takes lines for the user.
+        progress_bar: True shows Keras' progress bar in place of lines while a network trains.
     """
 
-    def __init__(self, root: pathlib.Path, store: Store, say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self, root: pathlib.Path, store: Store, say: Callable[[str], None] = print, progress_bar: bool = False
+    ) -> None:
         self.root = root
         self._store = store
         self._say = say
+        self._progress_bar = progress_bar
         self._weights: dict[str, Weights] = {}
         self._tasks: dict[tuple[Any, ...], trainer.Task] = {}
         self._trained_now: set[str] = set()
@@ -55,6 +59,8 @@ class Study:
         """
         per_class = self._store.counts("train")
         for step in steps:
+            config = step.cell.config
+            strategies.check_batch(config.batch_size, strategies.make(config.strategy, config.replicas))
             plan.check_recipe(step.cell, per_class)
             source = self._finished_source(step.cell)
             if step.cell.source is None or source is not None:
@@ -157,7 +163,8 @@ class Study:
             def report(step: int, rows: Mapping[str, Mapping[str, float]]) -> None:
                 for row in rows.values():
                     events.scalars(step, tensorboard_view.row(row), time.time())
-                    self._say(f"{cell.treatment.label}: {_progress(step, steps, row)}")
+                    if not self._progress_bar:
+                        self._say(f"{cell.treatment.label}: {_progress(step, steps, row)}")
 
             sources = self._sources(cell)
             network = Network(
@@ -167,7 +174,7 @@ class Study:
                 frozen=cell.treatment.frozen_blocks,
                 release_step=cell.treatment.release_step,
             )
-            (outcome,) = trainer.train(config, task, [network], sources, report)
+            (outcome,) = trainer.train(config, task, [network], sources, report, self._progress_bar)
             base_top1 = reference.result["top1"] if reference else None
             content = results.content(cell, self._identity(cell, source), task, outcome, base_top1)
             tensorboard_view.write_result(events, content, time.time())

@@ -63,7 +63,7 @@ def _train(cell: Cell, root: pathlib.Path, class_names: Sequence[str], started: 
         cell = dataclasses.replace(cell, split=split)
     steps = plan.steps_for(cell, options.budget == "equal_total")
     for step in steps:
-        plan.check_recipe(step.cell, store.counts("train"))
+        plan.check_recipe(step.cell, store.counts("train"))  # again in Study.check, but this needs no TensorFlow
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build concern no user
     with command_line.hushed():
@@ -72,7 +72,7 @@ def _train(cell: Cell, root: pathlib.Path, class_names: Sequence[str], started: 
 
         strategies.make(options.strategy, options.replicas)
 
-    study = execution.Study(root, store, say=_say)
+    study = execution.Study(root, store, say=_say, progress_bar=sys.stdout.isatty())
     study.check(steps, options.force)
     try:
         found = [study.ensure(step.cell, options.force and step.role == plan.ASKED) for step in steps]

@@ -43,7 +43,8 @@ class GroupedConv2D(keras.layers.Conv2D):
         strides: Step of the kernel, one integer or two.
         padding: "valid" or "same".
         implementation: "split" convolves each group by itself and concatenates, "native" leaves the groups to
-            the backend's own convolution, "auto" takes native if there is an accelerator and split if not.
+            the backend's own convolution, "auto" takes native on an accelerator and split elsewhere, and on several
+            replicas, where the form that Keras compiles with XLA may fail.
         **kwargs: Further arguments of `keras.layers.Conv2D`.
 
     Raises:
@@ -58,7 +59,9 @@ class GroupedConv2D(keras.layers.Conv2D):
         self.implementation = implementation
 
     def convolution_op(self, inputs, kernel):
-        native = _has_accelerator() if self.implementation == "auto" else self.implementation == "native"
+        native = self.implementation == "native"
+        if self.implementation == "auto":
+            native = _has_accelerator() and _replica()[1] == 1
         if native or self.groups == 1:
             return super().convolution_op(inputs, kernel)
         channel_axis = -1 if self.data_format == "channels_last" else 1

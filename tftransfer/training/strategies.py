@@ -31,6 +31,15 @@ def make(kind: str, replicas: int = 0) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(devices)
 
 
+def check_batch(batch_size: int, strategy: tf.distribute.Strategy) -> None:
+    """Raises ValueError if a batch cannot be divided equally."""
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise ValueError(
+            f"The batch must divide by the replicas. Received: --batch_size={batch_size}, {replicas} replicas."
+        )
+
+
 def _logical_devices(kind: str, wanted: int) -> list[str]:
     """Returns the names of logical devices, after making as many logical CPUs as wanted."""
     if kind == "CPU" and wanted > 1:

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -136,6 +135,7 @@ def train(
     networks: Sequence[Network],
     sources: Mapping[str, Weights],
     report: Report | None = None,
+    progress_bar: bool = False,
 ) -> list[Outcome]:
     """Trains a group of networks to the end.
 
@@ -145,6 +145,7 @@ def train(
         networks: The networks.
         sources: Weights of the sources that they name.
         report: Called after every evaluation with the step and each network's row of history.
+        progress_bar: True shows Keras' progress bar.
 
     Returns:
         One outcome for each network, in order.
@@ -154,11 +155,7 @@ def train(
     """
     started = time.perf_counter()
     strategy = strategies.make(config.strategy, config.replicas)
-    replicas = strategy.num_replicas_in_sync
-    if config.batch_size % replicas:
-        raise ValueError(
-            f"The batch must divide by the replicas. Received: --batch_size={config.batch_size}, {replicas} replicas."
-        )
+    strategies.check_batch(config.batch_size, strategy)
     images = len(task.training)
     train_steps = config.train_steps(images)
     with dtype_policy(config.precision), strategy.scope():
@@ -167,11 +164,11 @@ def train(
         group = Group(template, networks, sources, config.seed, task.target, blocks)
         _compile(group, config, images, task.classes)
         watch = callbacks.Watch([network.name for network in networks], config.steps_per_epoch(images), report)
-        _fit(group, config, task, train_steps, watch)
+        _fit(group, config, task, train_steps, watch, progress_bar)
         logits, labels = _predict(group, config, task)
     seconds = time.perf_counter() - started
     speed = config.batch_size / watch.seconds_per_step
-    kind = f"{type(strategy).__name__}({replicas})"
+    kind = f"{type(strategy).__name__}({strategy.num_replicas_in_sync})"
     return [
         _outcome(group, network, watch, logits[network.name], labels, (seconds, speed, kind)) for network in networks
     ]
@@ -227,7 +224,9 @@ def _loss(smoothing: float, classes: int) -> Any:
     return smoothed
 
 
-def _fit(group: Group, config: Config, task: Task, train_steps: int, watch: callbacks.Watch) -> None:
+def _fit(
+    group: Group, config: Config, task: Task, train_steps: int, watch: callbacks.Watch, progress_bar: bool
+) -> None:
     """Runs `fit` over rounds of equal length, each ending in an evaluation, and a last shorter one if need be."""
     names = [network.name for network in group.networks]
     sampling = pipeline.Sampling(
@@ -250,7 +249,7 @@ def _fit(group: Group, config: Config, task: Task, train_steps: int, watch: call
         "validation_data": validation,
         "callbacks": [watch],
         "shuffle": False,
-        "verbose": int(sys.stderr.isatty()),
+        "verbose": int(progress_bar),
     }
     if whole:
         group.model.fit(training, epochs=whole, steps_per_epoch=length, **options)
