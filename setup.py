@@ -36,6 +36,7 @@ setup(
     extras_require={
         "test": ["pytest>=9.0"],
         "lint": ["ruff>=0.14"],
+        "tune": ["keras-tuner[bayesian]>=1.4.8"],
     },
     classifiers=[
         "Intended Audience :: Science/Research",

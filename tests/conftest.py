@@ -11,17 +11,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+# Two logical CPUs stand for two GPUs. They must be asked for before any test module starts TensorFlow.
 LOGICAL_CPUS = 2
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _two_logical_cpus(request):
-    """Makes two logical CPUs before any test starts TensorFlow: they stand for two GPUs."""
-    import tensorflow as tf
-
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * LOGICAL_CPUS)
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * LOGICAL_CPUS
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -28,7 +28,9 @@ FLOORS = {
     "tftransfer.training": 4,
     "tftransfer.results": 5,
     "tftransfer.execution": 5,
+    "tftransfer.tuning": 5,
     "tftransfer.run": 6,
+    "tftransfer.tune": 6,
     "tftransfer": 1,
 }
 

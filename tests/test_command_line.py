@@ -1,5 +1,7 @@
+import dataclasses
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -64,8 +66,8 @@ def test_help_shows_every_option_and_ends_well(capsys):
         parse("--help")
     assert not end.value.code
     text = capsys.readouterr().out
-    for name in ("treatment", "dataset", "learning_rate", "runs_dir", "flagfile"):
-        assert f"{name} " in text or f"{name}\n" in text
+    for name in (*(field.name for field in dataclasses.fields(RunConfig)), "flagfile", "help"):
+        assert re.search(rf"^  --(\[no\])?{name}\s", text, re.MULTILINE), name
 
 
 def run_main(command):
@@ -112,4 +114,5 @@ def test_hushed_shows_what_was_said_only_on_failure():
         return done.stderr
 
     assert said("pass") == ""
-    assert "noise" in said("raise OSError")
+    assert "noise" in said("import json; json.loads('no JSON')")
+    assert "noise" not in said("raise ValueError('a message of ours')")

@@ -51,7 +51,7 @@ def test_study_name_carries_data_model_split_and_recipe():
     name = Config().study_name()
     assert name.startswith("motifs-AlexNet-random-")
     assert Config(epochs=20.0).study_name() != name, "another recipe is another study"
-    assert Config(seed=3, split_seed=2, runs_dir="x", strategy="one_device").study_name() == name
+    assert Config(seed=3, split_seed=2, images_per_class=5, runs_dir="x", strategy="one_device").study_name() == name
     assert Config(steps=5, epochs=3.0).study_name() == Config(steps=5).study_name(), "epochs are ignored then"
     assert Config(study="mine").study_name() == "mine"
     assert "/" not in Config(dataset="cifar100/config:3.0.2").study_name()
@@ -59,7 +59,7 @@ def test_study_name_carries_data_model_split_and_recipe():
 
 def test_every_recipe_option_changes_the_recipe():
     other = {
-        "dataset": "cifar100", "image_size": 64, "images_per_class": 5, "augment": "none", "pixel_scale": 1.0,
+        "dataset": "cifar100", "image_size": 64, "augment": "none", "pixel_scale": 1.0,
         "width": 0.5, "dropout": 0.0, "initializer": "paper", "epochs": 3.0, "steps": 7, "batch_size": 8,
         "optimizer": "adamw", "learning_rate": 0.5, "momentum": 0.5, "l2": 0.5, "bias_rate": 1.0, "bias_l2": 1.0,
         "layer_rates": "conv1:0.5", "layer_rate_decay": 0.5,
@@ -111,3 +111,24 @@ def test_rates_of_blocks():
     assert rates["fc8"] == 2.0
     assert rates["fc7"] == 0.5
     assert rates["conv1"] == 0.5 * 0.5**7
+
+
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [
+        ({"split": "natural_manmade", "split_seed": 1}, "split_seed"),
+        ({"optimizer": "adamw", "momentum": 0.5}, "momentum"),
+        ({"optimizer": "adamw", "bias_rate": 1.0}, "bias_rate"),
+        ({"drop_factor": 0.5}, "drop_factor"),
+    ],
+)
+def test_options_that_would_change_nothing_are_refused(options, given):
+    with pytest.raises(ValueError, match=f"--{given} would change nothing"):
+        config.parse_treatment(RunConfig(treatment="B4B", **options), {given})
+
+
+@pytest.mark.parametrize("treatment", ["base", "R4B", "S4B"])
+def test_equal_total_needs_a_trained_source(treatment):
+    target = "B" if treatment == "base" else ""
+    with pytest.raises(ValueError, match="the source must be a base"):
+        config.parse_treatment(RunConfig(treatment=treatment, target=target, budget="equal_total"), set())

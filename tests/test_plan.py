@@ -53,8 +53,7 @@ def test_identity_holds_what_decides_and_nothing_else():
 
 def test_recipes_are_checked_against_the_images():
     plan.check_recipe(cell(batch_size=10), [20] * 10)
-    counts = [20] * 9 + [2]
-    assert plan.training_images(cell(images_per_class=4), "B", counts) == 4 * 4 + 2, "class 9 is in B"
+    assert plan.training_images(cell(images_per_class=4), [20] * 9 + [2]) == 4 * 4 + 2, "class 9 is in B"
     with pytest.raises(ValueError, match="batch is larger than the half"):
         plan.check_recipe(cell(batch_size=64), [5] * 10)
     with pytest.raises(ValueError, match="No class has so many"):
@@ -69,10 +68,11 @@ def test_the_control_base_gets_the_updates_of_both_halves():
     control = network.control
     assert control.name == "random0-baseB-plusA-seed0"
     assert control.waits_for()[0].name == "random0-baseB-seed0"
-    config = control.training_config({"A": 50, "B": 100})
+    per_class = [10 if index in SPLIT.a else 20 for index in range(10)]
+    config = control.training_config(per_class)
     assert config.train_steps(100) == 20 + 10
     assert config.steps_between_drops(100) == 15, "the schedule is stretched"
-    assert network.training_config({"B": 100}) == network.config
+    assert network.training_config(per_class) == network.config
     assert cell("R4B").control is None
     labels = [step.cell.treatment.label for step in plan.steps_for(network, with_control=True)]
     assert labels == ["baseA", "baseB", "baseB-plusA", "A4B"]
@@ -80,3 +80,12 @@ def test_the_control_base_gets_the_updates_of_both_halves():
 
 def test_identities_of_standard_and_longer_bases_differ():
     assert cell("base").identity("f", None) != cell("B4B").control.identity("f", None)
+
+
+def test_reduced_data_is_about_the_target_only():
+    network = cell("A4B", images_per_class=5)
+    assert network.source.name == "random0-baseA-seed0", "the other half's base sees all its images"
+    assert network.reference.name == "random0-baseB-k5-seed0"
+    assert cell("B4B", images_per_class=5).source.name == "random0-baseB-k5-seed0"
+    assert network.config.study_name() == cell("A4B").config.study_name(), "reduced data is an axis of a study"
+    assert network.identity("f", None) != cell("A4B").identity("f", None)

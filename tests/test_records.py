@@ -85,6 +85,43 @@ def test_weights_digest_sees_every_bit_name_and_shape():
         assert records.weights_digest(other) != digest
 
 
+def test_empty_values_do_not_count_in_keys():
+    assert records.key({"a": 1, "b": {"c": 0, "d": ""}, "e": None}) == records.key({"a": 1})
+    assert records.key({"a": 1, "b": {"c": 2}}) != records.key({"a": 1})
+
+
+def test_a_replacement_that_fails_brings_back_what_was_there(tmp_path):
+    records.write(tmp_path / "x", content())
+
+    def replace_and_fail():
+        with records.replacing(tmp_path / "x"):
+            assert records.read(tmp_path / "x") is None
+            (tmp_path / "x" / "half-written").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace_and_fail()
+    assert records.read(tmp_path / "x").name == "x"
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_replacement_that_was_killed_is_undone_and_a_finished_one_kept(tmp_path):
+    records.write(tmp_path / ".before-x", content())
+    (tmp_path / "x").mkdir()
+    assert records.read_study(tmp_path) == [], "a network set aside is not shown"
+    records.restore(tmp_path / "x")
+    assert records.read(tmp_path / "x")
+    records.write(tmp_path / ".before-x", content(status="diverged"))
+    records.restore(tmp_path / "x")
+    assert records.read(tmp_path / "x").status == "done"
+    assert not (tmp_path / ".before-x").exists()
+
+
+def test_published_records_are_not_added_to(tmp_path):
+    with pytest.raises(ValueError, match="holds published records"):
+        records.check_writable(tmp_path / "published")
+
+
 def test_check_writable(tmp_path):
     records.check_writable(tmp_path / "new")
     (tmp_path / "file").touch()

@@ -58,7 +58,7 @@ def main(*arguments):
 def test_the_main_job(options, tmp_path):
     """As a user types it, in a process of its own; then the next treatment, which trains only what is missing."""
     first = command("--treatment=BnB", "--n=4", *options, cwd=tmp_path)
-    assert first.returncode in (0, command_line.EXIT_FAILED), first.stderr
+    assert first.returncode == 0, first.stderr
     table = first.stdout
     for part in ("data set   folder", "split      random0 (classes: A 3, B 3)", "baseB", "B4B", "chance", "33.3 %"):
         assert part in table, table
@@ -146,7 +146,7 @@ def test_a_class_in_one_split_only(options, tmp_path):
     for place in ("train/a", "train/b", "train/c", "train/d", "val/a", "val/b", "val/c"):
         (root / place).mkdir(parents=True)
         Image.new("RGB", (40, 40)).save(root / place / "x.png")
-    with pytest.raises(ValueError, match="d"):
+    with pytest.raises(ValueError, match=r"1 class\(es\) of train/ are missing in val/ of .*: d\."):
         main("--treatment=B4B", *options, f"--data_dir={root}")
 
 
@@ -159,19 +159,21 @@ def test_broken_images_are_counted_and_named(options, tmp_path):
     for i in range(12):
         (root / "train" / "a" / f"bad{i:02}.png").write_bytes(b"no image")
     with pytest.raises(RuntimeError, match=r"(?s)12 of the 20 .*bad00\.png") as error:
-        main("--treatment=B4B", *options, f"--data_dir={root}", f"--cache_dir={tmp_path}/cache")
+        main("--treatment=B4B", *options, f"--data_dir={root}", f"--cache_dir={tmp_path}/cache", "--batch_size=2")
     assert "bad09.png" in str(error.value)
     assert "bad10.png" not in str(error.value)
 
 
 def test_wrong_input_is_one_line_without_traceback_and_without_tensorflow():
-    started = time.perf_counter()
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONPROFILEIMPORTTIME": "1"}
+    words = [sys.executable, "-m", "tftransfer.run", "--treatment=BnB", "--n=9"]
+    imported = subprocess.run(words, capture_output=True, text=True, env=environment, check=False).stderr
+    assert "tftransfer.config" in imported
+    assert "tensorflow" not in imported
     done = command("--treatment=BnB", "--n=9")
-    seconds = time.perf_counter() - started
     assert done.returncode == command_line.EXIT_BAD_INPUT
     assert done.stdout == ""
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    print(f"{seconds:.2f} s")  # shown by pytest -s; the goal is 1.5 s
 
 
 def test_natural_manmade_split_of_motifs(capsys):
@@ -206,7 +208,7 @@ def test_ctrl_c_ends_with_a_message_and_the_next_call_goes_on(options, tmp_path)
     assert "interrupted" in said
     assert "Traceback" not in said
     assert not list(tmp_path.glob("runs/*/*/record.json"))
-    assert command("--treatment=base", "--target=B", *options).returncode in (0, command_line.EXIT_FAILED)
+    assert command("--treatment=base", "--target=B", *options).returncode == 0
 
 
 def test_a_diverged_network_ends_the_run_with_its_own_exit_code(options, capsys):

@@ -33,7 +33,7 @@ def test_a_network_is_one_row_with_the_declared_columns_and_metrics(tmp_path):
     tensorboard_view.write_experiment(tmp_path, WALL_TIME)
     file = tensorboard_view.EventFile(tmp_path / "a")
     file.scalars(10, tensorboard_view.row({"loss": 1.5, "val_top1": 0.25, "top1": None}), WALL_TIME)
-    tensorboard_view.write_result(file, content(), WALL_TIME)
+    tensorboard_view.write_result(file, "study", content(), WALL_TIME)
     file.close()
     experiment = next(iter(hparams(tmp_path).values())).experiment
     declared = [info.name for info in experiment.hparam_infos]
@@ -47,14 +47,14 @@ def test_a_network_is_one_row_with_the_declared_columns_and_metrics(tmp_path):
     assert session.hparams["n"].number_value == 4
     assert session.hparams["frozen"].bool_value is False
     assert session.hparams["learning_rate"].number_value == 0.25
-    assert session.group_name == "random0-A4B-tuned-seed0", "so that TensorBoard never averages two networks"
+    assert session.group_name == "study/random0-A4B-tuned-seed0", "so that TensorBoard never averages two networks"
 
 
 def test_scalars_are_read_back(tmp_path):
     file = tensorboard_view.EventFile(tmp_path)
     for step, top1 in ((10, 0.25), (20, 0.5)):
         file.scalars(step, tensorboard_view.row({"loss": 1.5, "val_top1": top1, "top1": None}), WALL_TIME)
-    tensorboard_view.write_result(file, content(), WALL_TIME)
+    tensorboard_view.write_result(file, "study", content(), WALL_TIME)
     file.close()
     events = EventAccumulator(str(tmp_path)).Reload()
     assert set(events.Tags()["scalars"]) == {"train/loss", "validation/top1", *tensorboard_view.METRICS}
@@ -79,3 +79,8 @@ def test_event_files_of_an_earlier_attempt_are_removed(tmp_path):
 def test_recipe_columns_are_parts_of_the_recipe(column):
     assert column in Config().recipe()
     assert {field.name for field in dataclasses.fields(Config)} >= {column}
+
+
+def test_no_recipe_value_is_left_out():
+    shown = {*tensorboard_view.TREATMENT_COLUMNS, *tensorboard_view.RECIPE_COLUMNS}
+    assert set(Config().recipe()) <= shown

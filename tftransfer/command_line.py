@@ -23,6 +23,7 @@ ConfigT = TypeVar("ConfigT")
 
 EXIT_BAD_INPUT = 2
 EXIT_FAILED = 3  # trained, but a network diverged
+EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
@@ -125,6 +126,9 @@ def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | N
             raise  # a fault of ours or of a library, which needs its traceback
         print(f"{program}: {error}", file=sys.stderr)
         code = EXIT_BAD_INPUT
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_BROKEN_PIPE
     except OSError as error:
         print(f"{program}: {error}. Check that the path exists, can be written and has room.", file=sys.stderr)
         code = EXIT_BAD_INPUT
@@ -157,10 +161,11 @@ def hushed() -> Iterator[None]:
         os.dup2(said.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception as error:
             os.dup2(kept, 2)
-            said.seek(0)
-            sys.stderr.write(said.read().decode(errors="replace"))
+            if not _raised_here(error):  # our own messages need no company
+                said.seek(0)
+                sys.stderr.write(said.read().decode(errors="replace"))
             raise
         finally:
             os.dup2(kept, 2)

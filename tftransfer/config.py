@@ -85,7 +85,7 @@ class Config:
         0, DATA, "side of the network's input in pixels; 0: 32 for motifs and cifar, 56 for tiny_imagenet, else 227",
         lambda v: None if v == 0 or 32 <= v <= 1024 else "0 or 32 to 1024",
     )  # fmt: skip
-    images_per_class: int = option(0, DATA, "first k training images of each class; 0: all", _at_least(0))
+    images_per_class: int = option(0, DATA, "first k training images of each class of the target; 0: all", _at_least(0))
     augment: str = option("crop_mirror", DATA, "what is random in training images", choices=AUGMENTATIONS)
     pixel_scale: float = option(
         1 / 64, DATA, "factor on pixels (0-255 less the mean image); the paper's is 1", _above(0)
@@ -121,7 +121,9 @@ class Config:
         lambda v: None if 0 < v <= 1 else "above 0 to 1",
     )
     schedule: str = option("cosine", RECIPE, "course of the rate", choices=SCHEDULES)
-    warmup_steps: int = option(150, RECIPE, "updates over which the rate first rises from 0", _at_least(0))
+    warmup_steps: int = option(
+        150, RECIPE, "updates over which the rate rises from 0 at first, a quarter of all at most", _at_least(0)
+    )
     drop_steps: int = option(0, RECIPE, "schedule=step: updates between drops of the rate", _at_least(0))
     drop_epochs: float = option(0.0, RECIPE, "schedule=step: epochs between drops, instead of steps", _at_least(0))
     drop_factor: float = option(0.1, RECIPE, "schedule=step: factor at a drop", _within(0, 1))
@@ -200,9 +202,9 @@ class Config:
         return rates
 
     def recipe(self) -> dict[str, Any]:
-        """Returns what decides a result besides classes, treatment and seed: data preparation, model, training."""
+        """Returns what decides a result besides images, treatment and seed: data preparation, model, training."""
         inputs = {"dataset": self.dataset, "image_size": self.input_size}
-        inputs |= {name: getattr(self, name) for name in ("images_per_class", "augment", "pixel_scale")}
+        inputs |= {name: getattr(self, name) for name in ("augment", "pixel_scale")}
         rest = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
@@ -254,7 +256,7 @@ PROTOCOL = 1
 class RunConfig(Config):
     """The options of `python -m tftransfer.run`."""
 
-    treatment: str = option("", COMMAND, "base, BnB, AnB, BnB+, AnB+, RnB, mirrored AnA ..., or as in B4B+")
+    treatment: str = option("", COMMAND, "base, BnB, AnB, BnB+, AnB+, RnB, SnB, mirrored AnA ..., or as in B4B+")
     n: int = option(0, COMMAND, "blocks to copy, 1 to 7 for AlexNet")
     target: str = option("", COMMAND, "half of --treatment=base: A, B or all")
     preserve: int = option(0, COMMAND, "blocks above the n frozen ones that are copied and fine-tuned", _at_least(0))
@@ -291,6 +293,34 @@ def parse_treatment(config: RunConfig, given: set[str]) -> treatments.Treatment:
         raise ValueError(f"Which network? Expected --treatment={'|'.join(treatments.TREATMENTS)}. Received none.")
     n = config.n if "n" in given else None
     blocks = len(model_names.MODELS[config.model])
+    refuse_idle(config, given)
     if config.release_step and config.optimizer != "sgd":
         raise ValueError(f"--release_step needs --optimizer=sgd. Received: --optimizer={config.optimizer}")
-    return treatments.parse(config.treatment, n, config.target or None, blocks, config.preserve, config.release_step)
+    treatment = treatments.parse(
+        config.treatment, n, config.target or None, blocks, config.preserve, config.release_step
+    )
+    if config.budget == "equal_total" and not treatments.control_base(treatment):
+        raise ValueError(
+            f"--budget=equal_total compares with a base trained as long as source and target together, so the source "
+            f"must be a base. Received: --treatment={config.treatment}"
+        )
+    return treatment
+
+
+def refuse_idle(config: Config, given: set[str]) -> None:
+    """Refuses options that the user gave and that would change nothing; raises ValueError naming them.
+
+    Args:
+        config: The options.
+        given: Names of those which the user set.
+    """
+    idle = {
+        "split_seed": (config.split != "random", "--split=random"),
+        "momentum": (config.optimizer != "sgd", "--optimizer=sgd"),
+        "bias_rate": (config.optimizer != "sgd", "--optimizer=sgd"),
+        "bias_l2": (config.optimizer != "sgd", "--optimizer=sgd"),
+        "drop_factor": (config.schedule != "step", "--schedule=step"),
+    }
+    for name, (without_effect, needed) in idle.items():
+        if name in given and without_effect:
+            raise ValueError(f"--{name} would change nothing here: it goes with {needed}. Leave it out.")

@@ -4,8 +4,10 @@ import contextlib
 import dataclasses
 import pathlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+
+import filelock
 
 from tftransfer import plan, records, results, tensorboard_view
 from tftransfer.config import Config
@@ -62,7 +64,7 @@ class Study:
             config = step.cell.config
             strategies.check_batch(config.batch_size, strategies.make(config.strategy, config.replicas))
             plan.check_recipe(step.cell, per_class)
-            source = self._finished_source(step.cell)
+            source = self._record_of(step.cell.source)
             if step.cell.source is None or source is not None:
                 self.find(step.cell, source, replace=force and step.role == plan.ASKED)
 
@@ -77,23 +79,22 @@ class Study:
         Raises:
             ValueError: If the folder holds a network of another configuration.
         """
-        record = records.read(self.root / cell.name)
+        record = self._record_of(cell)
         if record is None:
             return None
-        wanted = self._identity(cell, source)
-        if record.key == records.key(wanted):
+        plan.refuse_another(record, cell)
+        if record.key == records.key(self._identity(cell, source)):
             return record
-        other = records.differences(record.identity, wanted)
-        if all(line.startswith("source") for line in other):
-            if replace:
-                return None
+        if record.identity["data"]["fingerprint"] != self._store.fingerprint:
             raise ValueError(
-                f"{cell.name} in {self.root} was made from another training of {cell.source.treatment.label}, whose "
-                f"weights were not the same. --force trains it again."
+                f"{record.folder} holds a network of another version of the data set; nothing was overwritten. Give "
+                f"this study another name with --study=NAME."
             )
+        if replace:
+            return None
         raise ValueError(
-            f"{self.root / cell.name} holds a network of another configuration; nothing was overwritten. "
-            f"What differs: {'; '.join(other)}. Give this study another name with --study=NAME."
+            f"{record.folder} was made from another training of {cell.source.treatment.label}, whose weights were not "
+            f"the same. --force trains it again."
         )
 
     def ensure(self, cell: Cell, force: bool = False) -> Trained:
@@ -106,12 +107,19 @@ class Study:
         Raises:
             SourceError: If its source diverged.
         """
-        source = self.ensure_source(cell.source) if cell.source else None
+        source = self._record_of(cell.source)
+        if not force and (source or not cell.source):
+            record = self.find(cell, source)
+            if record:
+                return Trained(record, now=cell.name in self._trained_now)
+        if cell.source:
+            source = self.ensure_source(cell.source)
         reference = None if cell.treatment.is_reference else self.ensure(cell.reference).record
-        record = self.find(cell, source, replace=force)
-        if record and not force:
-            return Trained(record, now=cell.name in self._trained_now)
-        return Trained(self._train(cell, source, reference), now=True)
+        with self._only_one(cell):
+            record = self.find(cell, source, replace=force)  # another process may have trained it meanwhile
+            if record and not force:
+                return Trained(record, now=False)
+            return Trained(self._train(cell, source, reference), now=True)
 
     def ensure_source(self, base: Cell) -> Record:
         """Returns the record of a base whose weights are there, after training it again if they are gone."""
@@ -121,14 +129,38 @@ class Study:
                 f"{base.treatment.label} {record.status} and cannot be copied from. Use another recipe, for example a "
                 f"lower --learning_rate."
             )
-        if base.name not in self._weights and self._load_weights(base, record) is None:
-            self._say(f"{base.name}: its weights are gone or damaged; training it again.")
-            record = self._train(base, None, None)
+        if base.name in self._weights or self._load_weights(base, record) is not None:
+            return record
+        with self._only_one(base):
+            record = self._record_of(base) or record
+            if self._load_weights(base, record) is None:
+                self._say(f"{base.treatment.label}: its weights are gone or damaged; training it again")
+                record = self._train(base, None, None)
         return record
 
-    def _finished_source(self, cell: Cell) -> Record | None:
-        """Returns the record of a cell's source if it is done already."""
-        return records.read(self.root / cell.source.name) if cell.source else None
+    def finished(self, cell: Cell) -> Trained:
+        """Returns a network of this study that is done."""
+        return Trained(self._record_of(cell), cell.name in self._trained_now)
+
+    def _record_of(self, cell: Cell | None) -> Record | None:
+        """Returns the record of a cell if it is done."""
+        return records.read(self.root / cell.name) if cell else None
+
+    @contextlib.contextmanager
+    def _only_one(self, cell: Cell) -> Iterator[None]:
+        """Holds a cell's lock: of several processes that want the same network, one trains it and the others wait."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.root / f".{cell.name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            self._say(f"{cell.treatment.label}: another process trains it; waiting")
+            lock.acquire()
+        try:
+            records.restore(self.root / cell.name)  # a process that was killed may have left a replacement half done
+            yield
+        finally:
+            lock.release()
 
     def _identity(self, cell: Cell, source: Record | None) -> dict[str, Any]:
         """Returns what a cell is, given the training of its source."""
@@ -143,53 +175,58 @@ class Study:
         return found
 
     def _train(self, cell: Cell, source: Record | None, reference: Record | None) -> Record:
-        """Trains one network and writes its record."""
+        """Trains one network and writes its record; what was there before is kept until then."""
         folder = self.root / cell.name
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / records.RECORD).unlink(missing_ok=True)  # from now on the folder is unfinished
-        (folder / records.WEIGHTS).unlink(missing_ok=True)
-        tensorboard_view.clear(folder)
-        tensorboard_view.write_experiment(self.root, time.time())
-        task = self._task(cell)
-        config = self._training_config(cell)
-        steps = config.train_steps(len(task.training))
-        self._say(
-            f"{cell.treatment.label}: training on {task.classes} classes, {len(task.training)} images, {steps} updates "
-            f"of {cell.config.batch_size}"
-        )
-        events = tensorboard_view.EventFile(folder)
-        with contextlib.closing(events):
-
-            def report(step: int, rows: Mapping[str, Mapping[str, float]]) -> None:
-                for row in rows.values():
-                    events.scalars(step, tensorboard_view.row(row), time.time())
-                    if not self._progress_bar:
-                        self._say(f"{cell.treatment.label}: {_progress(step, steps, row)}")
-
-            sources = self._sources(cell)
-            network = Network(
-                name=cell.treatment.slug,
-                source=next(iter(sources), None),
-                copied=cell.treatment.copied,
-                frozen=cell.treatment.frozen_blocks,
-                release_step=cell.treatment.release_step,
-            )
-            (outcome,) = trainer.train(config, task, [network], sources, report, self._progress_bar)
-            base_top1 = reference.result["top1"] if reference else None
-            content = results.content(cell, self._identity(cell, source), task, outcome, base_top1)
-            tensorboard_view.write_result(events, content, time.time())
-        if content["weights"]["kept"]:
-            weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
+        with records.replacing(folder):
+            tensorboard_view.write_experiment(self.root, time.time())
+            task = self._task(cell)
+            outcome, events = self._fit(cell, task, folder)
+            with contextlib.closing(events):
+                content = results.content(cell, self._identity(cell, source), task, outcome, source, reference)
+                tensorboard_view.write_result(events, self.root.name, content, time.time())
+            if content["weights"]["kept"]:
+                weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
+            record = records.write(folder, content)
         if cell.treatment.is_reference:
             self._weights[cell.name] = outcome.weights
         self._trained_now.add(cell.name)
-        return records.write(folder, content)
+        return record
+
+    def _fit(
+        self, cell: Cell, task: trainer.Task, folder: pathlib.Path
+    ) -> tuple[trainer.Outcome, tensorboard_view.EventFile]:
+        """Trains one network, telling the user and TensorBoard how it goes."""
+        label, config, sources = cell.treatment.label, self._training_config(cell), self._sources(cell)
+        steps = config.train_steps(len(task.training))
+        self._say(
+            f"{label}: training on {task.classes} classes, {len(task.training)} images, {steps} updates "
+            f"of {config.batch_size}"
+        )
+        events = tensorboard_view.EventFile(folder)
+
+        def report(step: int, rows: Mapping[str, Mapping[str, float]]) -> None:
+            for row in rows.values():
+                events.scalars(step, tensorboard_view.row(row), time.time())
+                if not self._progress_bar:
+                    self._say(f"{label}: {_progress(step, steps, row)}")
+
+        network = Network(
+            name=cell.treatment.slug,
+            source=next(iter(sources), None),
+            copied=cell.treatment.copied,
+            frozen=cell.treatment.frozen_blocks,
+            release_step=cell.treatment.release_step,
+        )
+        try:
+            (outcome,) = trainer.train(config, task, [network], sources, report, self._progress_bar)
+        except BaseException:
+            events.close()
+            raise
+        return outcome, events
 
     def _training_config(self, cell: Cell) -> Config:
         """Returns the options that a cell trains with."""
-        per_class = self._store.counts("train")
-        targets = {target for target in (cell.treatment.target, cell.treatment.longer_by) if target}
-        return cell.training_config({target: plan.training_images(cell, target, per_class) for target in targets})
+        return cell.training_config(self._store.counts("train"))
 
     def _sources(self, cell: Cell) -> dict[str, Weights]:
         """Returns the weights that a cell copies from, under the name of where they come from."""
@@ -200,13 +237,13 @@ class Study:
             return {}
         trained = self._weights[cell.source.name]
         if treatment.source == "S":
-            return {"statistics": trainer.weights_like(trained, cell.config.seed)}
+            return {"statistics": trainer.weights_like(trained, cell.config.seed, treatment.target)}
         return {cell.source.name: trained}
 
     def _task(self, cell: Cell) -> trainer.Task:
         """Returns the images of a cell's target, which networks of one call share."""
         config = cell.config
-        key = (cell.classes, config.images_per_class)
+        key = (cell.classes, config.images_per_class, config.input_size, config.augment, config.pixel_scale)
         if key not in self._tasks:
             training = self._store.select("train", cell.classes, config.images_per_class or None)
             size = config.input_size

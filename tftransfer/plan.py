@@ -1,12 +1,13 @@
 """Which networks a command needs, what each waits for, and what makes each of them itself."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tftransfer import config as config_lib
-from tftransfer import splits, treatments
+from tftransfer import records, splits, treatments
 from tftransfer.config import Config
+from tftransfer.records import Record
 from tftransfer.splits import Split
 from tftransfer.treatments import Treatment
 
@@ -37,9 +38,14 @@ class Cell:
     def name(self) -> str:
         """Readable, safe in paths and URLs: split, treatment, what is not at its default, seed."""
         parts = [self.split.name, self.treatment.slug]
-        if self.config.images_per_class:
-            parts.append(f"k{self.config.images_per_class}")
+        if self.images_per_class:
+            parts.append(f"k{self.images_per_class}")
         return "-".join([*parts, f"seed{self.config.seed}"])
+
+    @property
+    def images_per_class(self) -> int:
+        """Training images of each class of its target, the first so many; 0 for all."""
+        return self.config.images_per_class
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -54,18 +60,24 @@ class Cell:
 
     def waits_for(self) -> tuple["Cell", ...]:
         """Returns the bases that must be there first: its source, then its reference."""
-        return tuple(dataclasses.replace(self, treatment=base) for base in treatments.required_bases(self.treatment))
+        return tuple(self._base(base.target) for base in treatments.required_bases(self.treatment))
+
+    def _base(self, target: str) -> "Cell":
+        """Returns the base of a half. `images_per_class` is about the own target: another half's base sees all."""
+        config = (
+            self.config if target == self.treatment.target else dataclasses.replace(self.config, images_per_class=0)
+        )
+        return dataclasses.replace(self, treatment=treatments.base(target), config=config)
 
     @property
     def source(self) -> "Cell | None":
         """The base whose blocks it copies."""
-        base = self.treatment.source_base
-        return dataclasses.replace(self, treatment=treatments.base(base)) if base else None
+        return self._base(self.treatment.source_base) if self.treatment.source_base else None
 
     @property
     def reference(self) -> "Cell":
         """The base of its own target; a base is its own."""
-        return dataclasses.replace(self, treatment=treatments.base(self.treatment.target))
+        return self._base(self.treatment.target)
 
     @property
     def control(self) -> "Cell | None":
@@ -73,18 +85,24 @@ class Cell:
         control = treatments.control_base(self.treatment)
         return dataclasses.replace(self, treatment=control) if control else None
 
-    def training_config(self, images: Mapping[str, int]) -> Config:
+    def training_config(self, per_class: Sequence[int]) -> Config:
         """Returns the options that it trains with: a base that trains longer has a stretched schedule.
 
         Args:
-            images: Training images of each target that counts: its own, and that of `longer_by`.
+            per_class: Training images of every class of the data set.
         """
         if not self.treatment.longer_by:
             return self.config
-        own, other = (self.config.train_steps(images[t]) for t in (self.treatment.target, self.treatment.longer_by))
-        drop = self.config.steps_between_drops(images[self.treatment.target])
-        stretched = {"drop_steps": round(drop * (own + other) / own), "drop_epochs": 0.0} if drop else {}
-        return dataclasses.replace(self.config, steps=own + other, **stretched)
+        images, others = (training_images(cell, per_class) for cell in (self, self._base(self.treatment.longer_by)))
+        own = self.config.train_steps(images)
+        stretch = (own + self.config.train_steps(others)) / own
+        return dataclasses.replace(
+            self.config,
+            steps=round(own * stretch),
+            drop_steps=round(self.config.steps_between_drops(images) * stretch),
+            drop_epochs=0.0,
+            warmup_steps=round(self.config.warmup_steps * stretch),
+        )
 
     def identity(self, fingerprint: str, source: dict[str, str] | None) -> dict[str, Any]:
         """Returns all that decides the result: equal identities are the same network.
@@ -100,6 +118,7 @@ class Cell:
                 "classes_sha256": splits.digest(self.classes),
                 "class_count": len(self.classes),
             },
+            "images_per_class": self.images_per_class,
             "recipe": self.config.recipe(),
             "treatment": dataclasses.asdict(self.treatment),
             "split": self.split.name,
@@ -138,33 +157,43 @@ def steps_for(cell: Cell, with_control: bool = False) -> list[Step]:
     return list(steps.values())
 
 
-def training_images(cell: Cell, target: str, images_per_class: Sequence[int]) -> int:
-    """Returns the training images of a target: of its classes, the first k of each.
+def training_images(cell: Cell, per_class: Sequence[int]) -> int:
+    """Returns the training images of a cell's target: of its classes, the first k of each.
 
     Args:
-        cell: A network of the study.
-        target: "A", "B" or "all".
-        images_per_class: Training images of every class of the data set.
+        cell: The network.
+        per_class: Training images of every class of the data set.
     """
-    keep = cell.config.images_per_class
-    counts = [images_per_class[index] for index in cell.split.classes(target)]
+    keep = cell.images_per_class
+    counts = [per_class[index] for index in cell.classes]
     return int(sum(min(keep, count) if keep else count for count in counts))
 
 
-def check_recipe(cell: Cell, images_per_class: Sequence[int]) -> None:
+def refuse_another(record: Record, cell: Cell) -> None:
+    """Raises ValueError if the record under a cell's name is of another configuration, whatever its images."""
+    wanted = cell.identity(record.identity["data"]["fingerprint"], record.identity["source"])
+    if record.key != records.key(wanted):
+        raise ValueError(
+            f"{record.folder} holds a network of another configuration; nothing was overwritten. What differs: "
+            f"{'; '.join(records.differences(record.identity, wanted))}. Give this study another name with "
+            f"--study=NAME."
+        )
+
+
+def check_recipe(cell: Cell, per_class: Sequence[int]) -> None:
     """Raises ValueError if the recipe does not fit the images of a cell's target.
 
     Args:
         cell: The network.
-        images_per_class: Training images of every class of the data set.
+        per_class: Training images of every class of the data set.
     """
-    keep, most = cell.config.images_per_class, max(images_per_class[index] for index in cell.classes)
+    keep, most = cell.images_per_class, max(per_class[index] for index in cell.classes)
     if keep > most:
         raise ValueError(
             f"No class has so many training images. Received: --images_per_class={keep}, the largest class has {most}. "
             f"Leave the option out to use all."
         )
-    images = training_images(cell, cell.treatment.target, images_per_class)
+    images = training_images(cell, per_class)
     cell.config.steps_per_epoch(images)
     cell.config.steps_between_drops(images)
     steps = cell.config.train_steps(images)

@@ -5,13 +5,15 @@ runs/<study>/<network>/record.json       written last and atomically: its presen
                        events.out.tfevents...  TensorBoard's view of the record
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import pathlib
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -73,8 +75,19 @@ class Record:
 
 
 def key(identity: Mapping[str, Any]) -> str:
-    """Returns the hash of an identity, 64 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    """Returns the hash of an identity, 64 hexadecimal digits.
+
+    Values which say nothing (0, "", false, null) do not count, so that an option which is added later, and is empty by
+    default, leaves the keys of older records as they are.
+    """
+    return hashlib.sha256(json.dumps(_telling(identity), sort_keys=True).encode()).hexdigest()
+
+
+def _telling(value: Any) -> Any:
+    """Returns a mapping without its empty values."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: telling for name, v in value.items() if (telling := _telling(v))}
 
 
 def weights_digest(weights: Mapping[str, list[np.ndarray]]) -> str:
@@ -129,6 +142,43 @@ def write(folder: pathlib.Path, content: Mapping[str, Any]) -> Record:
     return Record(folder, content)
 
 
+@contextlib.contextmanager
+def replacing(folder: pathlib.Path) -> Iterator[None]:
+    """Gives a network's folder to a new training; what was finished there before comes back if that one fails.
+
+    If the process itself is killed, `restore` does it at the next call. Only one process may be inside, for one folder.
+    """
+    restore(folder)
+    aside = _aside(folder)
+    if (folder / RECORD).exists():
+        os.rename(folder, aside)
+    elif folder.exists():
+        shutil.rmtree(folder)  # an attempt that was interrupted; TensorBoard would show it beside the new one
+    folder.mkdir(parents=True)
+    try:
+        yield
+    finally:
+        restore(folder)
+
+
+def restore(folder: pathlib.Path) -> None:
+    """Ends a replacement: a finished folder stays, an unfinished one gives way to what was there before."""
+    aside = _aside(folder)
+    if not aside.exists():
+        return
+    if (folder / RECORD).exists():
+        shutil.rmtree(aside)
+        return
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.rename(aside, folder)
+
+
+def _aside(folder: pathlib.Path) -> pathlib.Path:
+    """Returns where a finished network waits while it is trained again."""
+    return folder.with_name(f".before-{folder.name}")
+
+
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a text file so that other processes, and a crash, see all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +196,12 @@ def write_text(path: pathlib.Path, text: str) -> None:
 
 
 def check_writable(folder: pathlib.Path) -> None:
-    """Raises ValueError if records cannot be written into `folder`; makes it if need be."""
+    """Raises ValueError if records cannot be written into the runs folder `folder`; makes it if need be."""
+    if folder.resolve().name == PUBLISHED:
+        raise ValueError(
+            f"{folder} holds published records, which are never counted as done nor added to by a command. Use another "
+            f"--runs_dir."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -159,8 +214,8 @@ def check_writable(folder: pathlib.Path) -> None:
 
 def read_study(study: pathlib.Path) -> list[Record]:
     """Returns the finished networks of a study, by name."""
-    found = [read(path.parent) for path in sorted(study.glob(f"*/{RECORD}"))]
-    return [record for record in found if record]
+    folders = sorted(path.parent for path in study.glob(f"*/{RECORD}") if not path.parent.name.startswith("."))
+    return [record for folder in folders if (record := read(folder))]
 
 
 def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -15,7 +15,12 @@ _PATHS = ("data_dir", "runs_dir", "cache_dir", "split_file")
 
 
 def content(
-    cell: Cell, identity: dict[str, Any], task: trainer.Task, outcome: trainer.Outcome, base_top1: float | None
+    cell: Cell,
+    identity: dict[str, Any],
+    task: trainer.Task,
+    outcome: trainer.Outcome,
+    source: Record | None,
+    reference: Record | None,
 ) -> dict[str, Any]:
     """Returns the content of a network's record.
 
@@ -24,21 +29,24 @@ def content(
         identity: All that decides its result.
         task: Images of its target.
         outcome: What training ended with.
-        base_top1: Top-1 of the base of its own target, from 0 to 1; None if the network is that base, or if the base
-            diverged.
+        source: The base that it copies from, if there is one.
+        reference: The base of its own target, None if it is that base itself.
     """
     diverged = outcome.diverged_at is not None
     scores = {name: None if diverged else value for name, value in outcome.scores.items()}
     if cell.treatment.is_reference and not diverged:
         scores["minus_base"] = 0.0
     else:
-        scores["minus_base"] = None if diverged or base_top1 is None else scores["top1"] - base_top1
+        comparable = reference and not diverged and reference.status == records.DONE
+        scores["minus_base"] = scores["top1"] - reference.result["top1"] if comparable else None
+    chance = evaluation.chance(task.validation.labels, task.classes)
     return {
         "name": cell.name,
         "status": records.DIVERGED if diverged else records.DONE,
         "treatment": dataclasses.asdict(cell.treatment) | {"label": cell.treatment.label},
-        "result": scores | {"chance": 1 / task.classes},
-        "integrity": _integrity(cell, task, outcome),
+        "result": scores | {"chance": chance},
+        "integrity": _integrity(cell, task, outcome, chance, source),
+        "reference": {"key": reference.key, "weights": reference.weights_digest} if reference else None,
         "cost": {
             "seconds": round(outcome.seconds, 2),
             "train_seconds": round(outcome.train_seconds, 2),
@@ -55,26 +63,31 @@ def content(
         "history": outcome.history,
         "command": command_of(cell),
         "versions": environment.versions(),
-        "machine": environment.machine() | {"strategy": outcome.strategy},
+        "machine": environment.machine() | {"strategy": outcome.strategy, "jit_compile": False},
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "identity": identity,
     }
 
 
-def _integrity(cell: Cell, task: trainer.Task, outcome: trainer.Outcome) -> dict[str, Any]:
+def _integrity(
+    cell: Cell, task: trainer.Task, outcome: trainer.Outcome, chance: float, source: Record | None
+) -> dict[str, Any]:
     """Returns what was proven about a network, and what must be known to trust its score."""
-    kept = [name for name in outcome.frozen_blocks if name in outcome.changed_blocks]
+    changed = set(outcome.frozen_blocks) & set(outcome.changed_blocks)
     tuned = [name for name in outcome.copied_blocks if name not in outcome.frozen_blocks]
     seen = set(cell.source_classes) & set(cell.classes)
+    finite = outcome.diverged_at is None
     return {
         "frozen_blocks": list(outcome.frozen_blocks),
-        "frozen_blocks_unchanged": not kept,
+        "frozen_blocks_unchanged": not changed,
         "fine_tuned_blocks": tuned,
         "fine_tuned_blocks_moved": all(name in outcome.changed_blocks for name in tuned),
         "diverged_at_step": outcome.diverged_at,
-        "left_chance": outcome.diverged_at is None
-        and evaluation.left_chance(outcome.scores["top1"], task.classes, len(task.validation)),
+        "left_chance": finite and evaluation.left_chance(outcome.scores["top1"], chance, len(task.validation)),
         "target_classes_seen_by_source": len(seen),
+        # Copied weights bring their source's updates with them: more than a standard base had.
+        "updates": outcome.train_steps,
+        "updates_of_source": source.content["cost"]["train_steps"] if source else 0,
     }
 
 
@@ -92,6 +105,17 @@ def faults(record: Record) -> list[str]:
     return found
 
 
+def stale(record: Record, reference: Record) -> str | None:
+    """Returns a sentence if a network's `minus_base` is to another training of its base than `reference`."""
+    then = record.content.get("reference")
+    if then is None or then["weights"] == reference.weights_digest:
+        return None
+    return (
+        f"{record.name} was compared with another training of {reference.name}, whose weights were not the same; "
+        f"--force trains it again"
+    )
+
+
 def command_of(cell: Cell) -> str:
     """Returns the command that trains a cell, without paths of this machine."""
     treatment = cell.treatment
@@ -107,7 +131,7 @@ def command_of(cell: Cell) -> str:
     for field in dataclasses.fields(Config):
         value = getattr(cell.config, field.name)
         if value != field.default and field.name not in _PATHS:
-            words.append(f"--{field.name}={value:g}" if isinstance(value, float) else f"--{field.name}={value}")
+            words.append(f"--{field.name}={value}")
     return " ".join(words)
 
 

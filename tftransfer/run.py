@@ -5,12 +5,12 @@
 Options are checked, and `--dry_run` answers, before TensorFlow is loaded.
 """
 
-import dataclasses
 import os
 import pathlib
 import shlex
 import sys
 import time
+import types
 from collections.abc import Callable, Sequence
 
 import tftransfer
@@ -39,52 +39,97 @@ def main(argv: Sequence[str]) -> int:
         print(_catalogue())
         return 0
     treatment = config.parse_treatment(options, given)
-    class_names, class_kinds = sources.describe_classes(options.dataset, options.data_dir or None)
-    split = splits.make(options.split, class_names, class_kinds, options.split_seed, options.split_file or None)
-    cell = Cell(treatment, split, options)
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise ValueError(
+            f"Training needs Keras on TensorFlow; only the model builders run on other backends. "
+            f"Received: KERAS_BACKEND={backend}"
+        )
+    names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
     study = pathlib.Path(options.runs_dir) / options.study_name()
     if options.dry_run:
-        print(_plan_text(cell, study, class_names))
+        print(_plan_text(Cell(treatment, _split(options, names, kinds), options), study, names))
         return 0
-    return _train(cell, study, class_names, started)
+    return _train(options, treatment, study, names, kinds, started)
 
 
-def _train(cell: Cell, root: pathlib.Path, class_names: Sequence[str], started: float) -> int:
+def _split(options: config.Config, names: Sequence[str], kinds: Sequence[str | None]) -> splits.Split:
+    """Returns the halves."""
+    return splits.make(options.split, names, kinds, options.split_seed, options.split_file or None)
+
+
+def _train(
+    options: config.RunConfig,
+    treatment: treatments.Treatment,
+    root: pathlib.Path,
+    names: Sequence[str],
+    kinds: Sequence[str | None],
+    started: float,
+) -> int:
     """Prepares the images, trains what is missing and prints the table."""
     from tftransfer.data import preparing
 
-    options = cell.config
     records.check_writable(pathlib.Path(options.runs_dir))
+    # Sets of TFDS that were never prepared have numbers for names: their split waits for the real ones.
+    if tuple(names) != tuple(map(str, range(len(names)))):
+        _check(Cell(treatment, _split(options, names, kinds), options), root, preparing.images_per_class(options))
+    if options.replicas > 1:
+        _start_tensorflow(options)  # logical devices must be there before a set of TFDS is read
     store = preparing.prepare(options, _progress_printer(options.dataset))
-    if tuple(store.class_names) != tuple(class_names):
-        split = splits.make(
-            options.split, store.class_names, store.class_kinds, options.split_seed, options.split_file or None
-        )
-        cell = dataclasses.replace(cell, split=split)
-    steps = plan.steps_for(cell, options.budget == "equal_total")
-    for step in steps:
-        plan.check_recipe(step.cell, store.counts("train"))  # again in Study.check, but this needs no TensorFlow
+    cell = Cell(treatment, _split(options, store.class_names, store.class_kinds), options)
+    steps = _check(cell, root, store.counts("train"))
+    execution, results = _start_tensorflow(options)
+    study = execution.Study(root, store, say=_say, progress_bar=sys.stdout.isatty())
+    study.check(steps, options.force)
+    try:
+        for step in steps:
+            network = study.ensure(step.cell, options.force and step.role == plan.ASKED)
+            if step.role == plan.SOURCE and network.record.status != records.DONE:
+                study.ensure_source(step.cell)  # says why it cannot serve, before anything else is trained
+    except execution.SourceError as error:
+        print(f"python -m tftransfer.run: {error}", file=sys.stderr)
+        return command_line.EXIT_FAILED
+    found = [study.finished(step.cell) for step in steps]
+    print(_table(cell, root, store.dataset, found, time.perf_counter() - started))
+    for warning in _warnings(cell, found, results):
+        print(f"WARNING: {warning}", file=sys.stderr)
+    failed = any(not results.sound(network.record) for network in found)
+    return command_line.EXIT_FAILED if failed else 0
 
+
+def _check(cell: Cell, root: pathlib.Path, per_class: Sequence[int] | None) -> list[plan.Step]:
+    """Returns the steps to a cell, after refusing what cannot end well."""
+    steps = plan.steps_for(cell, cell.config.budget == "equal_total")
+    for step in steps:
+        if per_class is not None:
+            plan.check_recipe(step.cell, per_class)
+        record = records.read(root / step.cell.name)
+        if record:
+            plan.refuse_another(record, step.cell)
+    return steps
+
+
+def _start_tensorflow(options: config.Config) -> tuple[types.ModuleType, types.ModuleType]:
+    """Loads TensorFlow with its devices, and returns the modules `execution` and `results`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build concern no user
     with command_line.hushed():
         from tftransfer import execution, results
         from tftransfer.training import strategies
 
         strategies.make(options.strategy, options.replicas)
+    return execution, results
 
-    study = execution.Study(root, store, say=_say, progress_bar=sys.stdout.isatty())
-    study.check(steps, options.force)
-    try:
-        found = [study.ensure(step.cell, options.force and step.role == plan.ASKED) for step in steps]
-    except execution.SourceError as error:
-        print(f"python -m tftransfer.run: {error}", file=sys.stderr)
-        return command_line.EXIT_FAILED
-    print(_table(cell, root, store.dataset, found, time.perf_counter() - started))
-    faults = [fault for network in found for fault in results.faults(network.record)]
-    for fault in faults:
-        print(f"WARNING: {fault}", file=sys.stderr)
-    failed = any(not results.sound(network.record) for network in found)
-    return command_line.EXIT_FAILED if failed else 0
+
+def _warnings(cell: Cell, found: Sequence, results: types.ModuleType) -> list[str]:
+    """Returns what a user must know before trusting the table."""
+    warnings = [fault for network in found for fault in results.faults(network.record)]
+    by_name = {network.record.name: network.record for network in found}
+    reference = by_name[cell.reference.name]
+    warnings += [text for record in by_name.values() if (text := results.stale(record, reference))]
+    asked = by_name[cell.name]
+    if cell.config.keep_weights and asked.weights_file is None and asked.status == records.DONE:
+        warnings.append(f"{cell.name} was trained without --keep_weights; --force trains it again and keeps them")
+    return warnings
 
 
 def _say(line: str) -> None:
@@ -149,7 +194,7 @@ def _state(cell: Cell, study: pathlib.Path) -> str:
     same = records.key(cell.identity(record.identity["data"]["fingerprint"], record.identity["source"]))
     if record.key != same:
         return "other recipe"
-    lost = cell.treatment.is_base and record.weights_file is None and record.status == records.DONE
+    lost = cell.treatment.is_reference and record.weights_file is None and record.status == records.DONE
     return "weights lost" if lost else record.status
 
 
@@ -159,7 +204,6 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
     sizes = ", ".join(f"{letter} {len(split.classes(letter))}" for letter in treatments.LETTERS)
     rows = ["", f"data set   {dataset}", f"split      {split.name} (classes: {sizes})", ""]
     rows.append(f"{'network':<18}{'top-1':>8}{'top-5':>9}{'minus base':>15}{'cross-entropy':>16}")
-    reference = cell.reference.treatment.label
     for network in networks:
         record = network.record
         result = record.result
@@ -167,7 +211,8 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
         if record.status != records.DONE:
             rows.append(f"{label:<18}{record.status}")
             continue
-        points = _points(result["minus_base"]) if label != reference else ""
+        is_reference = label in {treatments.base(target).label for target in treatments.TARGETS}
+        points = "" if is_reference else _points(result["minus_base"])
         rows.append(
             f"{label:<18}{100 * result['top1']:>6.1f} %{100 * result['top5']:>7.1f} %{points:>15}"
             f"{result['cross_entropy']:>16.3f}"

@@ -40,15 +40,16 @@ TREATMENT_COLUMNS = (
     "frozen",
     "preserve",
     "release_step",
+    "images_per_class",
     "split",
     "seed",
     "dataset",
     "model",
 )
 RECIPE_COLUMNS = (
-    "image_size", "images_per_class", "width", "initializer", "dropout", "epochs", "steps", "batch_size", "optimizer",
-    "learning_rate", "layer_rates", "layer_rate_decay", "schedule", "momentum", "l2", "label_smoothing", "augment",
-    "pixel_scale", "precision",
+    "image_size", "width", "initializer", "dropout", "epochs", "steps", "batch_size", "optimizer", "learning_rate",
+    "layer_rates", "layer_rate_decay", "schedule", "warmup_steps", "drop_steps", "drop_epochs", "drop_factor",
+    "momentum", "l2", "bias_rate", "bias_l2", "label_smoothing", "augment", "pixel_scale", "precision",
 )  # fmt: skip
 
 
@@ -103,6 +104,7 @@ def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
         "frozen": treatment.frozen,
         "preserve": treatment.preserve,
         "release_step": treatment.release_step,
+        "images_per_class": identity["images_per_class"],
         "split": identity["split"],
         "seed": identity["seed"],
         "dataset": recipe["dataset"],
@@ -111,18 +113,21 @@ def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
     return first | {column: recipe[column] for column in RECIPE_COLUMNS}
 
 
-def write_result(file: EventFile, content: Mapping[str, Any], wall_time: float) -> None:
+def write_result(file: EventFile, study: str, content: Mapping[str, Any], wall_time: float) -> None:
     """Writes a finished network's row of the HParams table.
 
     Args:
         file: Event file of the network.
+        study: Name of its study, so that networks of the same name in several studies stay apart.
         content: Content of its record.
         wall_time: When it finished, seconds since 1970.
     """
     steps = content["cost"]["train_steps"]
     result = content["result"] | {"seconds": content["cost"]["seconds"]}
     file.summary(
-        summary_v2.hparams_pb(columns(content["identity"]), trial_id=content["name"], start_time_secs=wall_time),
+        summary_v2.hparams_pb(
+            columns(content["identity"]), trial_id=f"{study}/{content['name']}", start_time_secs=wall_time
+        ),
         wall_time,
     )
     file.scalars(steps, {tag: result.get(tag.removeprefix("final/")) for tag in METRICS}, wall_time)

@@ -1,3 +1,4 @@
+import os
 import pickle
 import subprocess
 import sys
@@ -94,8 +95,12 @@ class TestFolder:
         moved = tmp_path_factory.mktemp("elsewhere") / "data"
         both_splits.rename(moved)
         assert open_source("folder", str(moved)).identity == first
+        changed = next((moved / "train/a").glob("*.png"))
+        os.utime(changed, ns=(1, 1))
+        assert open_source("folder", str(moved)).identity != first, "another image of the same size may lie there"
+        second = open_source("folder", str(moved)).identity
         _image(moved / "train/a/9.png")
-        assert open_source("folder", str(moved)).identity != first
+        assert open_source("folder", str(moved)).identity != second
 
     @pytest.mark.parametrize(
         ("change", "message"),

@@ -171,11 +171,15 @@ class TestMean:
         mean = mean_image(half)
         assert mean.dtype == np.float32
         np.testing.assert_allclose(mean, expected, atol=1e-4 if encoding == "raw" else 9)
-        (kept,) = pathlib.Path(store.path, "means").glob("*.npy")
-        np.save(kept, np.full_like(mean, 7))
-        assert (mean_image(half) == 7).all()
-        kept.write_bytes(b"damaged")
+        (kept,) = pathlib.Path(store.path, "means").glob("*.npz")
+        written = kept.stat().st_mtime_ns
         np.testing.assert_array_equal(mean_image(half), mean)
+        assert kept.stat().st_mtime_ns == written, "it was read, not computed again"
+        whole = kept.read_bytes()
+        np.savez(kept, mean=np.full_like(mean, 7), sha256="of something else")
+        for damage in (kept.read_bytes(), b"damaged", whole[:-30], whole.replace(whole[200:204], b"abcd")):
+            kept.write_bytes(damage)
+            np.testing.assert_array_equal(mean_image(half), mean)
 
     def test_other_halves_have_other_means(self, own):
         assert not np.array_equal(mean_image(own.select("train", [0])), mean_image(own.select("train", [1])))

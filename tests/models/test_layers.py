@@ -6,11 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tftransfer.models import GroupedConv2D, LocalResponseNormalization, ReplicaDropout
-
-with contextlib.suppress(RuntimeError):  # too late where TensorFlow has started: the tests of replicas then say so
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-    )
+from tftransfer.training import strategies
 
 POLICIES = ["float32", "mixed_float16", "mixed_bfloat16"]
 RELATIVE_ERRORS = {"float32": 2e-6, "mixed_float16": 2e-3, "mixed_bfloat16": 1.6e-2}
@@ -27,10 +23,8 @@ def run(layer, inputs, jit=False, **kwargs):
 
 
 def two_replicas():
-    devices = tf.config.list_logical_devices("CPU")
-    if len(devices) < 2:
-        pytest.skip("TensorFlow started with one logical CPU before this module could ask for two")
-    return tf.distribute.MirroredStrategy([device.name for device in devices[:2]])
+    """The process's one strategy of two logical CPUs: TensorFlow fails with several."""
+    return strategies.make("mirrored", 2)
 
 
 # GroupedConv2D

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tftransfer.training.evaluation import left_chance, scores
+from tftransfer.training.evaluation import chance, left_chance, scores
 
 
 def test_scores_equal_kerass_metrics():
@@ -35,5 +35,17 @@ def test_large_logits_do_not_overflow():
 
 
 def test_left_chance():
-    assert not left_chance(0.06, classes=20, images=1000)
-    assert left_chance(0.09, classes=20, images=1000)
+    assert not left_chance(0.06, chance=1 / 20, images=1000)
+    assert left_chance(0.09, chance=1 / 20, images=1000)
+
+
+def test_chance_is_that_of_naming_the_most_frequent_class():
+    assert chance(np.arange(100) % 20, 20) == 0.05
+    assert chance(np.array([0] * 90 + [1] * 10), 2) == 0.9
+
+
+def test_what_is_no_number_is_wrong():
+    logits = np.arange(12.0).reshape(2, 6)
+    logits[0] = np.nan
+    found = scores(logits, np.array([5, 5]))
+    assert (found["top1"], found["top5"]) == (0.5, 0.5)

@@ -66,7 +66,7 @@ def test_one_and_two_replicas_end_with_the_same_weights(recipe, task, base, netw
     one = trainer.train(recipe, task, [network], {"s": base.weights})[0]
     mirrored = dataclasses.replace(recipe, strategy="mirrored", replicas=2)
     two = trainer.train(mirrored, task, [network], {"s": base.weights})[0]
-    assert two.strategy == "MirroredStrategy(2)"
+    assert two.strategy == "mirrored: CPU x 2"
     assert largest_difference(one, two) <= 1e-6
     assert two.scores == pytest.approx(one.scores, abs=1e-5), "53 validation images on two replicas"
 
@@ -113,7 +113,6 @@ def test_a_network_that_diverges_is_named_and_stops(recipe, task):
         {"bias_l2": 1.0, "l2": 0.1},
         {"schedule": "constant"},
         {"schedule": "step", "drop_steps": 2},
-        {"warmup_steps": 2},
         {"dropout": 0.0},
         {"initializer": "glorot_uniform"},
         {"precision": "mixed_bfloat16"},
@@ -127,6 +126,17 @@ def test_every_training_option_changes_the_result(recipe, task, base, options):
     (outcome,) = trainer.train(dataclasses.replace(recipe, **options), task, [BASE], {})
     assert digest(outcome) != digest(base)
     assert outcome.diverged_at is None
+
+
+def test_warm_up_takes_a_quarter_of_the_updates_at_most(recipe, task):
+    def trained(warmup_steps):
+        return digest(
+            trainer.train(dataclasses.replace(recipe, steps=8, warmup_steps=warmup_steps), task, [BASE], {})[0]
+        )
+
+    none, two, many = trained(0), trained(2), trained(1000)
+    assert none != two
+    assert two == many
 
 
 def test_label_smoothing_changes_the_loss_but_not_the_reported_cross_entropy(recipe, task):
@@ -163,9 +173,12 @@ def test_preserved_blocks_wait_for_their_release(recipe, task, base):
 
 
 def test_random_weights_with_the_statistics_of_trained_ones(base):
-    made = trainer.weights_like(base.weights, seed=0)
-    assert records.weights_digest(made) == records.weights_digest(trainer.weights_like(base.weights, seed=0))
-    assert records.weights_digest(made) != records.weights_digest(trainer.weights_like(base.weights, seed=1))
+    made = trainer.weights_like(base.weights, seed=0, target="B")
+    assert records.weights_digest(made) == records.weights_digest(
+        trainer.weights_like(base.weights, seed=0, target="B")
+    )
+    for other in ({"seed": 1, "target": "B"}, {"seed": 0, "target": "A"}):
+        assert records.weights_digest(made) != records.weights_digest(trainer.weights_like(base.weights, **other))
     for layer in ("conv2", "fc6"):
         (kernel, bias), (random_kernel, random_bias) = base.weights[layer], made[layer]
         assert (kernel.shape, bias.shape) == (random_kernel.shape, random_bias.shape)

@@ -3,8 +3,11 @@
 import concurrent.futures
 import contextlib
 import dataclasses
+import hashlib
 import logging
 import os
+import zipfile
+import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -64,7 +67,7 @@ def mean_image(half: Half) -> np.ndarray:
     """Returns the mean of all images of `half`, float32 `(size, size, 3)`; kept in the store for the next caller."""
     store = half.store
     name = Digest(half.split, half.ids.tobytes()).hexdigest()[:32]
-    path = os.path.join(store.path, "means", f"{name}.npy")
+    path = os.path.join(store.path, "means", f"{name}.npz")
     if (mean := _read_mean(path, store.size)) is not None:
         return mean
     try:
@@ -72,7 +75,7 @@ def mean_image(half: Half) -> np.ndarray:
         with filelock.FileLock(f"{path}.lock"):
             if (mean := _read_mean(path, store.size)) is None:
                 mean = _compute_mean(half)
-                write_atomically(path, lambda file: np.save(file, mean))
+                write_atomically(path, lambda file: np.savez(file, mean=mean, sha256=_digest(mean)))
     except OSError as error:  # A store that others made may be read-only.
         logging.getLogger(__name__).warning("The mean image cannot be kept (%s); it is computed each time.", error)
         mean = _compute_mean(half)
@@ -80,12 +83,18 @@ def mean_image(half: Half) -> np.ndarray:
 
 
 def _read_mean(path: str, size: int) -> np.ndarray | None:
-    """Returns the mean image at `path` if it is there and can be read."""
-    with contextlib.suppress(OSError, ValueError, EOFError):
-        mean = np.load(path, allow_pickle=False)
-        if mean.shape == (size, size, 3) and mean.dtype == np.float32:
+    """Returns the mean image at `path` if it is there and whole."""
+    with contextlib.suppress(OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as kept:
+            mean, digest = kept["mean"], str(kept["sha256"])
+        if mean.shape == (size, size, 3) and mean.dtype == np.float32 and digest == _digest(mean):
             return mean
     return None
+
+
+def _digest(mean: np.ndarray) -> str:
+    """Returns the SHA-256 of a mean image: a damaged one would shift every input, and nothing would tell."""
+    return hashlib.sha256(mean.tobytes()).hexdigest()
 
 
 def _compute_mean(half: Half) -> np.ndarray:

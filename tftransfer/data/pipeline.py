@@ -5,6 +5,7 @@ start at any step, and networks of one half and seed see the same images whateve
 """
 
 import dataclasses
+import functools
 from typing import Protocol
 
 import numpy as np
@@ -69,8 +70,7 @@ class Sampling:
     def positions(self, half: Half, step: int) -> tuple[np.ndarray, int]:
         """Returns the positions of a step's images in the half, and the epoch that it belongs to."""
         epoch, batch = divmod(step, len(half) // self.batch_size)
-        order = np.argsort(seeds.hashed(seeds.derive(self.seed, "order", self.target, epoch), half.ids), kind="stable")
-        return order[batch * self.batch_size : (batch + 1) * self.batch_size], epoch
+        return _order(self, half, epoch)[batch * self.batch_size : (batch + 1) * self.batch_size], epoch
 
     def augmentation(self, ids: np.ndarray, epoch: int, slack: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns top, left (pixels, 0 to `slack`) and mirror (bool) of each image."""
@@ -83,6 +83,13 @@ class Sampling:
             top = left = np.full(len(ids), slack // 2)
         mirror = (bits >> np.uint64(63)).astype(bool) if self.mirror else np.zeros(len(ids), bool)
         return top.astype(np.int64), left.astype(np.int64), mirror
+
+
+@functools.lru_cache(maxsize=4)  # of the steps in hand: this epoch's order, and at its end the next one's
+def _order(sampling: Sampling, half: Half, epoch: int) -> np.ndarray:
+    """Returns all positions in the half in the order of an epoch."""
+    bits = seeds.hashed(seeds.derive(sampling.seed, "order", sampling.target, epoch), half.ids)
+    return np.argsort(bits, kind="stable")
 
 
 def training_batches(half: Half, view: View, sampling: Sampling, first_step: int, steps: int) -> tf.data.Dataset:

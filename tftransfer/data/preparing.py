@@ -3,6 +3,8 @@
 import os
 import pathlib
 
+import numpy as np
+
 from tftransfer.config import Config
 from tftransfer.data import sources, store
 
@@ -18,7 +20,9 @@ def stored_size(config: Config, native_size: int | None) -> int:
         native_size: Side of all images of the data set, if they are equal and square.
     """
     size, wanted = config.input_size, config.input_size + config.crop_slack
-    if native_size and size <= native_size <= wanted + config.crop_slack:
+    if native_size and size < native_size <= wanted + config.crop_slack:
+        return native_size
+    if native_size == size <= store.RAW_UP_TO:  # crops are padded then, which needs pixels
         return native_size
     return wanted
 
@@ -27,6 +31,18 @@ def cache_folder(config: Config) -> str:
     """Returns the folder of prepared images, by default `tftransfer` in the user's cache."""
     default = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "tftransfer"
     return config.cache_dir or str(default)
+
+
+def images_per_class(config: Config) -> np.ndarray | None:
+    """Returns the training images of each class if they can be counted without reading images, else None.
+
+    Sets of TensorFlow Datasets may have to be downloaded first; all others are counted at once.
+    """
+    if config.dataset not in sources.OWN_DATASETS:
+        return None
+    source = sources.open_source(config.dataset, config.data_dir or None)
+    labels = [example.label for example in source.examples("train")]
+    return np.bincount(labels, minlength=len(source.class_names))
 
 
 def prepare(config: Config, progress: store.Progress | None = None) -> store.Store:

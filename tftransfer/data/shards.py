@@ -176,7 +176,8 @@ def _prepare(example: Example, request: ShardRequest) -> tuple[bytes, str, bytes
     """Returns the prepared image, the mode of the original, and the original's bytes."""
     original = example.load()
     if isinstance(original, np.ndarray):
-        image, mode, original = original, "RGB", np.ascontiguousarray(original).tobytes()
+        image, mode = original, "RGB"
+        original = getattr(example, "content", None) or np.ascontiguousarray(original).tobytes()
     else:
         image, mode = decode_with_mode(original, at_least=request.size)
     image = resize(image, request.size)

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import keras
 
 from tftransfer.models.layers import GroupedConv2D, LocalResponseNormalization, ReplicaDropout
+from tftransfer.models.names import INITIALIZERS
 from tftransfer.seeds import derive
 
-INITIALIZERS = ("paper", "he_normal", "glorot_uniform")
 SMALLEST_SIDE_PIXELS = 32
 
 

@@ -24,6 +24,7 @@ def scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     # Of equal logits the lower class wins, as in argmax: a network that says nothing then scores chance.
     lower = np.arange(logits.shape[1]) < labels[:, None]
     rank = ((logits > of_label) | ((logits == of_label) & lower)).sum(axis=1)
+    rank = np.where(np.isfinite(logits).all(axis=1), rank, logits.shape[1])  # what is no number is wrong
     right = rank == 0
     per_class = [right[labels == label].mean() for label in np.unique(labels)]
     highest = logits.max(axis=1, keepdims=True)
@@ -36,7 +37,11 @@ def scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     }
 
 
-def left_chance(top1: float, classes: int, images: int) -> bool:
-    """Returns True if `top1` is more than four standard deviations above guessing among `classes`."""
-    chance = 1 / classes
+def chance(labels: np.ndarray, classes: int) -> float:
+    """Returns the top-1 of always naming one class, the most frequent: 1 / classes if all are equally frequent."""
+    return float(np.bincount(labels, minlength=classes).max() / len(labels))
+
+
+def left_chance(top1: float, chance: float, images: int) -> bool:
+    """Returns True if `top1` is more than four standard deviations above `chance` on so many images."""
     return top1 > chance + 4 * float(np.sqrt(chance * (1 - chance) / images))

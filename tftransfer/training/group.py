@@ -6,6 +6,7 @@ would have ended alone. The graph is cut at blocks; nothing here knows an archit
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -178,7 +179,7 @@ class Group:
 
     def trained_variables(self, name: str) -> int:
         """Returns how many parameters of a network train."""
-        return sum(int(variable.shape.num_elements()) for variable in self._towers[name].trainable_variables)
+        return sum(math.prod(variable.shape) for variable in self._towers[name].trainable_variables)
 
 
 def reseeded(

@@ -54,10 +54,11 @@ class CaffeSGD(keras.optimizers.SGD):
         **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate=learning_rate, momentum=momentum, name=name, **kwargs)
-        factors = {"l2": l2, "bias_rate": bias_rate, "bias_l2": bias_l2, **(layer_rates or {}), **(layer_decays or {})}
-        wrong = {name: factor for name, factor in factors.items() if not (math.isfinite(factor) and factor >= 0)}
-        if wrong:
-            raise ValueError(f"Rates and decays must be finite and at least 0. Received: {wrong}")
+        own = {"l2": l2, "bias_rate": bias_rate, "bias_l2": bias_l2}
+        for factors in (own, layer_rates or {}, layer_decays or {}, layer_starts or {}):
+            wrong = {name: factor for name, factor in factors.items() if not (math.isfinite(factor) and factor >= 0)}
+            if wrong:
+                raise ValueError(f"Rates, decays and starts must be finite and at least 0. Received: {wrong}")
         self.l2 = l2
         self.bias_rate = bias_rate
         self.bias_l2 = bias_l2

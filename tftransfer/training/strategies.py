@@ -40,6 +40,14 @@ def check_batch(batch_size: int, strategy: tf.distribute.Strategy) -> None:
         )
 
 
+def describe(strategy: tf.distribute.Strategy) -> str:
+    """Returns what a strategy runs on: `one_device: CPU`, `mirrored: NVIDIA H200 x 2`."""
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus] or ["CPU"]
+    replicas = strategy.num_replicas_in_sync
+    return f"mirrored: {names[0]} x {replicas}" if replicas > 1 else f"one_device: {names[0]}"
+
+
 def _logical_devices(kind: str, wanted: int) -> list[str]:
     """Returns the names of logical devices, after making as many logical CPUs as wanted."""
     if kind == "CPU" and wanted > 1:

@@ -59,7 +59,7 @@ class Outcome:
         seconds: From building the group to the end of its evaluation.
         train_seconds: In training steps.
         images_per_second: In the median training step.
-        strategy: Name of the strategy and number of replicas.
+        strategy: Name of the strategy and its devices.
     """
 
     name: str
@@ -109,7 +109,7 @@ def random_weights(config: Config, target: str) -> Weights:
         return transfer.weights_of(reseeded(template, "random", seed_for, seed_for))
 
 
-def weights_like(trained: Weights, seed: int) -> Weights:
+def weights_like(trained: Weights, seed: int, target: str) -> Weights:
     """Returns random weights with the statistics of trained ones: the source of SnB.
 
     Each output channel of a kernel is normal noise with the mean and variance of that trained channel; a bias is
@@ -118,10 +118,11 @@ def weights_like(trained: Weights, seed: int) -> Weights:
     Args:
         trained: Weights by layer name.
         seed: The network's seed.
+        target: Letter of its half.
     """
 
     def like(array: np.ndarray, layer: str, index: int) -> np.ndarray:
-        rng = np.random.Generator(np.random.Philox(seeds.derive(seed, "init", "statistics", layer, index)))
+        rng = np.random.Generator(np.random.Philox(seeds.derive(seed, "init", "statistics", target, layer, index)))
         axes = tuple(range(array.ndim - 1)) or (0,)
         mean, deviation = array.mean(axes, np.float64), array.std(axes, np.float64)
         return (mean + deviation * rng.standard_normal(array.shape)).astype(array.dtype)
@@ -154,6 +155,8 @@ def train(
         ValueError: If batch and replicas do not go together.
     """
     started = time.perf_counter()
+    if config.precision == "mixed_float16" and len(networks) > 1:
+        raise ValueError("Loss scaling couples the networks of a group: with mixed_float16 train them one by one.")
     strategy = strategies.make(config.strategy, config.replicas)
     strategies.check_batch(config.batch_size, strategy)
     images = len(task.training)
@@ -168,7 +171,7 @@ def train(
         logits, labels = _predict(group, config, task)
     seconds = time.perf_counter() - started
     speed = config.batch_size / watch.seconds_per_step
-    kind = f"{type(strategy).__name__}({strategy.num_replicas_in_sync})"
+    kind = strategies.describe(strategy)
     return [
         _outcome(group, network, watch, logits[network.name], labels, (seconds, speed, kind)) for network in networks
     ]
@@ -180,7 +183,7 @@ def _compile(group: Group, config: Config, images: int, classes: int) -> None:
         config.learning_rate,
         config.train_steps(images),
         config.schedule,
-        config.warmup_steps,
+        min(config.warmup_steps, config.train_steps(images) // 4),
         config.steps_between_drops(images),
         config.drop_factor,
     )
@@ -279,9 +282,10 @@ def _outcome(
     weights = group.weights(network.name)
     changed = transfer.changed_layers(group.copied_weights(network.name), weights)
     layers = group.copied_layers(network.name)
+    finite = np.isfinite(logits).all() and all(np.isfinite(a).all() for arrays in weights.values() for a in arrays)
     return Outcome(
         name=network.name,
-        diverged_at=watch.diverged.get(network.name),
+        diverged_at=watch.diverged.get(network.name, None if finite else watch.step),
         weights=weights,
         scores=evaluation.scores(logits, labels),
         history=watch.histories[network.name],

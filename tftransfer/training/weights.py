@@ -34,7 +34,7 @@ def read(record: Record, config: Config, classes: int) -> Weights | None:
         model = trainer.build_model(config, classes)
     try:
         model.load_weights(record.weights_file)
-    except (OSError, ValueError, KeyError):  # truncated or foreign: h5py and Keras raise any of these
+    except (OSError, ValueError, KeyError, RuntimeError):  # truncated or foreign: h5py and Keras raise any of these
         return None
     weights = transfer.weights_of(model)
     return weights if records.weights_digest(weights) == record.weights_digest else None
@@ -57,7 +57,8 @@ def load(folder: str | os.PathLike) -> Any:
     weights = read(record, config, classes)
     if weights is None:
         raise ValueError(
-            f"The weights of {record.name} were not kept, or are not those of its record. Train it with --keep_weights."
+            f"The weights of {record.name} were not kept, or are not those of its record. Train it again with "
+            f"--keep_weights --force."
         )
     with trainer.dtype_policy(config.precision):
         model = trainer.build_model(config, classes)

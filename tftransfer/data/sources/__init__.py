@@ -4,10 +4,9 @@ Nothing here imports TensorFlow; TensorFlow Datasets (and TensorFlow with it) is
 read.
 """
 
-import csv
 import difflib
-import os
 
+from tftransfer import splits
 from tftransfer.data.sources.source import SPLITS, DataSetError, EncodedExample, Example, Examples, FileExample, Source
 
 __all__ = [
@@ -31,7 +30,6 @@ OWN_DATASETS = {
     "tiny_imagenet": "the unpacked Tiny ImageNet archive in --data_dir",
     "folder": "your images in --data_dir, one folder per class",
 }
-SYNSETS_CSV = os.path.join(os.path.dirname(os.path.dirname(__file__)), "ilsvrc12_synsets.csv")
 
 
 def open_source(dataset: str, data_dir: str | None = None) -> Source:
@@ -94,8 +92,7 @@ def describe_classes(dataset: str, data_dir: str | None = None) -> tuple[tuple[s
 
         names = folder.describe(data_dir)
     elif dataset.partition(":")[0] == "imagenet2012":
-        with open(SYNSETS_CSV, encoding="ascii", newline="") as file:
-            names = tuple(row["wnid"] for row in csv.DictReader(file))
+        names = tuple(splits.synset_kinds())
     else:
         from tftransfer.data.sources import tfds
 

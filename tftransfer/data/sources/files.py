@@ -13,13 +13,13 @@ class Finder:
 
     Attributes:
         ignored: Files seen whose extension is none of an image. Hidden files are not counted.
-        bytes_of: Size of every image found, by path.
+        versions: Size in bytes and time of change of every image found, by path.
     """
 
     def __init__(self):
         """Starts with nothing seen."""
         self.ignored = 0
-        self.bytes_of: dict[str, int] = {}
+        self.versions: dict[str, tuple[int, int]] = {}
 
     def images(self, folder: str) -> list[str]:
         """Returns the images below `folder` as relative paths with "/", in plain sorted order."""
@@ -40,7 +40,8 @@ class Finder:
                 elif os.path.splitext(entry.name)[1].lower() not in EXTENSIONS:
                     self.ignored += 1
                 elif entry.is_file():
-                    self.bytes_of[entry.path] = entry.stat().st_size
+                    status = entry.stat()
+                    self.versions[entry.path] = status.st_size, status.st_mtime_ns
                     yield prefix + entry.name
 
 
@@ -64,10 +65,10 @@ def file_examples(root: str, listing: Sequence[tuple[int, str]]) -> Examples:
 def listing_identity(
     root: str, class_names: Sequence[str], listings: dict[str, list[tuple[int, str]]], finder: Finder
 ) -> str:
-    """Returns a SHA-256 over class names and over label, path below `root` and file size of every image."""
+    """Returns a SHA-256 over class names and over label, path below `root`, size and change of every image."""
     digest = Digest(tuple(class_names))
     for split, listing in listings.items():
         digest.add(split, len(listing))
         for label, key in listing:
-            digest.add(label, key, finder.bytes_of[os.path.join(root, key)])
+            digest.add(label, key, finder.versions[os.path.join(root, key)])
     return digest.hexdigest()

@@ -17,6 +17,13 @@ class MotifExample:
     split: str
     index: int
 
+    @property
+    def content(self) -> bytes:
+        """What stands for the pixels in a fingerprint: they may differ in a last bit between machines."""
+        from tftransfer.data import motifs
+
+        return f"motifs {motifs.VERSION} {self.key}".encode()
+
     def load(self):
         """Draws the image, uint8 `(32, 32, 3)`."""
         from tftransfer.data import motifs
