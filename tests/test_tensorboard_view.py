@@ -38,6 +38,10 @@ def test_a_network_is_one_row_with_the_declared_columns_and_metrics(tmp_path):
     experiment = next(iter(hparams(tmp_path).values())).experiment
     declared = [info.name for info in experiment.hparam_infos]
     assert declared == [*tensorboard_view.TREATMENT_COLUMNS, *tensorboard_view.RECIPE_COLUMNS]
+    shown = [info.name for info in experiment.hparam_infos if info.differs]
+    assert sorted(shown) == ["n", "seed", "split", "target", "treatment"], (
+        "what TensorBoard shows unless told otherwise"
+    )
     assert [info.name.tag for info in experiment.metric_infos] == list(tensorboard_view.METRICS)
     (session,) = [
         data.session_start_info for data in hparams(tmp_path / "a").values() if data.HasField("session_start_info")
@@ -47,7 +51,7 @@ def test_a_network_is_one_row_with_the_declared_columns_and_metrics(tmp_path):
     assert session.hparams["n"].number_value == 4
     assert session.hparams["frozen"].bool_value is False
     assert session.hparams["learning_rate"].number_value == 0.25
-    assert session.group_name == "study/random0-A4B-tuned-seed0", "so that TensorBoard never averages two networks"
+    assert session.group_name == "random0-A4B-tuned-seed0 in study", "so that TensorBoard never averages two networks"
 
 
 def test_scalars_are_read_back(tmp_path):

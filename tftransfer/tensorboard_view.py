@@ -9,7 +9,7 @@ from typing import Any
 
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.hparams import api as hparams_api
-from tensorboard.plugins.hparams import api_pb2, summary_v2
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2, summary_v2
 from tensorboard.plugins.hparams import summary as hparams_summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
@@ -32,6 +32,8 @@ METRICS = {
     "final/cross_entropy": "cross-entropy",
     "final/seconds": "seconds",
 }
+# TensorBoard lists columns that differ first, then by name, and shows five unless told otherwise: these.
+SHOWN_FIRST = ("n", "seed", "split", "target", "treatment")
 # Columns which tell networks apart, then those that tell recipes apart.
 TREATMENT_COLUMNS = (
     "treatment",
@@ -126,7 +128,7 @@ def write_result(file: EventFile, study: str, content: Mapping[str, Any], wall_t
     result = content["result"] | {"seconds": content["cost"]["seconds"]}
     file.summary(
         summary_v2.hparams_pb(
-            columns(content["identity"]), trial_id=f"{study}/{content['name']}", start_time_secs=wall_time
+            columns(content["identity"]), trial_id=f"{content['name']} in {study}", start_time_secs=wall_time
         ),
         wall_time,
     )
@@ -139,13 +141,16 @@ def write_experiment(study: pathlib.Path, wall_time: float) -> None:
     """Declares the columns of the HParams table for a study, unless that was done before."""
     if any(study.glob("events.out.tfevents.*")):
         return
-    file = EventFile(study)
-    file.summary(
-        summary_v2.hparams_config_pb(
-            hparams=[hparams_api.HParam(column) for column in (*TREATMENT_COLUMNS, *RECIPE_COLUMNS)],
-            metrics=[hparams_api.Metric(tag, display_name=name) for tag, name in METRICS.items()],
-            time_created_secs=wall_time,
-        ),
-        wall_time,
+    summary = summary_v2.hparams_config_pb(
+        hparams=[hparams_api.HParam(column) for column in (*TREATMENT_COLUMNS, *RECIPE_COLUMNS)],
+        metrics=[hparams_api.Metric(tag, display_name=name) for tag, name in METRICS.items()],
+        time_created_secs=wall_time,
     )
+    plugin_data = summary.value[0].metadata.plugin_data
+    declared = plugin_data_pb2.HParamsPluginData.FromString(plugin_data.content)
+    for info in declared.experiment.hparam_infos:
+        info.differs = info.name in SHOWN_FIRST
+    plugin_data.content = declared.SerializeToString()
+    file = EventFile(study)
+    file.summary(summary, wall_time)
     file.close()

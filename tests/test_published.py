@@ -1,0 +1,46 @@
+"""The published records can be read, and the README says what they say."""
+
+import pathlib
+import re
+
+import pytest
+
+from tftransfer import records
+
+ROOT = pathlib.Path(__file__).parent.parent
+STUDIES = sorted(path for path in (ROOT / "runs" / "published").iterdir() if path.is_dir())
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_published_records_are_whole(study):
+    found = {record.name: record for record in records.read_study(study)}
+    assert found
+    for record in found.values():
+        assert record.folder.name == record.name
+        assert record.content["integrity"]["frozen_blocks_unchanged"]
+        assert record.weights_file is None
+        source = record.identity["source"]
+        if source:
+            assert source["key"] in {other.key for other in found.values()}
+
+
+def test_records_are_small():
+    files = [path for study in STUDIES for path in study.rglob("*") if path.is_file()]
+    assert max(path.stat().st_size for path in files) < 50_000
+    assert not [path for path in files if path.suffix == ".h5"]
+
+
+def test_the_readme_shows_the_published_numbers():
+    rows = re.findall(r"^\| (random0|natural_manmade) \|(.+)\|$", README, re.MULTILINE)
+    assert len(rows) == 2
+    for split, cells in rows:
+        (study,) = [study for study in STUDIES if f"tiny_imagenet-AlexNet-{split.rstrip('0')}" in study.name]
+        shown = [float(number) for number in re.findall(r"([+-]?[\d.]+) ", cells.replace("%", " "))]
+        expected = []
+        for label in ("baseA", "baseB", "B4B", "A4B"):
+            result = records.read(study / f"{split}-{label}-seed0").result
+            expected.append(round(100 * result["top1"], 1))
+            if not label.startswith("base"):
+                expected.append(round(100 * result["minus_base"], 1))
+        assert shown == expected
