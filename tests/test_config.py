@@ -9,8 +9,8 @@ from tftransfer.config import Config, RunConfig
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"split": "rondom"}, "Did you mean random"),
-        ({"model": "AlexNot"}, "Did you mean AlexNet"),
+        ({"split": "rondom"}, "did you mean random"),
+        ({"model": "AlexNot"}, "did you mean AlexNet"),
         ({"learning_rate": 0.0}, "more than 0"),
         ({"learning_rate": float("nan")}, "finite"),
         ({"epochs": float("inf")}, "finite"),

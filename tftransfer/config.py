@@ -52,7 +52,7 @@ def _one_of(known: Mapping[str, Any] | tuple[str, ...]) -> Check:
         if value in known:
             return None
         near = difflib.get_close_matches(value, known, n=3)
-        return "one of " + ", ".join(known) + (f". Did you mean {' or '.join(near)}?" if near else "")
+        return "one of " + ", ".join(known) + (f" (did you mean {' or '.join(near)}?)" if near else "")
 
     return check
 

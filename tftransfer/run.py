@@ -73,8 +73,8 @@ def _train(
     # Sets of TFDS that were never prepared have numbers for names: their split waits for the real ones.
     if tuple(names) != tuple(map(str, range(len(names)))):
         _check(Cell(treatment, _split(options, names, kinds), options), root, preparing.images_per_class(options))
-    if options.replicas > 1:
-        _start_tensorflow(options)  # logical devices must be there before a set of TFDS is read
+    if options.dataset not in sources.OWN_DATASETS:
+        _start_tensorflow(options)  # its devices must be there before TFDS loads it to read a set
     store = preparing.prepare(options, _progress_printer(options.dataset))
     cell = Cell(treatment, _split(options, store.class_names, store.class_kinds), options)
     steps = _check(cell, root, store.counts("train"))
