@@ -145,7 +145,8 @@ def _splits(dataset: str, builder) -> dict[str, str]:
 def _download(dataset: str, builder, root: str) -> None:
     """Lets TensorFlow Datasets download and prepare the set, in one process at a time."""
     _require_manual_files(dataset, builder, root)
-    _require_network(dataset, builder, root)
+    if not builder.MANUAL_DOWNLOAD_INSTRUCTIONS:  # else the files are there already
+        _require_network(dataset, builder, root)
     try:
         os.makedirs(root, exist_ok=True)
         with filelock.FileLock(os.path.join(root, f".{builder.name}.lock")):

@@ -1,0 +1,204 @@
+"""Searches the recipe of a base network on images of its own: extra `tune`.
+
+    python -m tftransfer.tune --dataset=folder --data_dir=FOLDER --time_budget=20m
+
+Options are checked before TensorFlow is loaded. Validation images are never read.
+"""
+
+import dataclasses
+import os
+import pathlib
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from tftransfer import command_line, config, records, splits, treatments
+from tftransfer.config import COMMAND, Config, option
+from tftransfer.data import preparing, sources
+from tftransfer.data.store import Store
+from tftransfer.tuning import budget, flagfile, held_out, oracles, space
+from tftransfer.tuning.study import DIVERGED, FAILED, OK, Study, Trial, winner
+
+_USAGE = """
+usage: python -m tftransfer.tune --dataset=DATASET --time_budget=20m [options]
+
+Searches the recipe with which a base network learns one half of a data set best: learning rate, L2, dropout, width,
+batch size, initial weights, length. Recipes are scored on a fifth of the half's training images, which is held out of
+training; validation images are never seen. The recipe of the options is tried first, the others lie around it. The same
+command goes on after an interruption, a longer --time_budget goes on from where a shorter one ended.
+"""
+_SHOWN = 5
+
+
+def _values_option(field: str) -> Any:
+    return option("", COMMAND, f"values of --{field} to try, as in {_EXAMPLES[field]}; empty: some around --{field}")
+
+
+_EXAMPLES = {
+    "learning_rate": "0.01,0.03", "l2": "0,0.0005", "dropout": "0,0.5", "width": "0.25,0.5", "batch_size": "32,64",
+    "initializer": "he_normal,paper", "epochs": "10,20",
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class TuneConfig(Config):
+    """The options of `python -m tftransfer.tune`."""
+
+    time_budget: str = option("20m", COMMAND, "time of all trials of a study: 90s, 20m, 2h", budget.fault)
+    tuner: str = option("hyperband", COMMAND, "who proposes recipes", choices=oracles.TUNERS)
+    target: str = option("B", COMMAND, "half whose recipe is searched", choices=treatments.TARGETS)
+    trials: int = option(
+        0, COMMAND, "most trials of a study; 0: as many as the time allows", lambda v: None if v >= 0 else "at least 0"
+    )
+    learning_rates: str = _values_option("learning_rate")
+    l2s: str = _values_option("l2")
+    dropouts: str = _values_option("dropout")
+    widths: str = _values_option("width")
+    batch_sizes: str = _values_option("batch_size")
+    initializers: str = _values_option("initializer")
+    lengths: str = _values_option("epochs")
+
+    def start(self) -> Config:
+        """Returns the options which `run` has, too."""
+        return Config(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Config)})
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns its exit code."""
+    options, given = command_line.parse(TuneConfig, argv, _USAGE)
+    config.refuse_idle(options, given)
+    start, choices = space.around(options.start(), {name: getattr(options, name) for name in space.LISTS})
+    class_names, class_kinds = sources.describe_classes(options.dataset, options.data_dir or None)
+    _split(options, class_names, class_kinds)
+    oracles.check_installed(options.tuner)
+    root = pathlib.Path(options.runs_dir) / f"tune-{options.study_name()}"
+    records.check_writable(pathlib.Path(options.runs_dir))
+    store = preparing.prepare(options, _progress)
+    split = _split(options, store.class_names, store.class_kinds)
+    classes = split.classes(options.target)
+    half = store.select("train", classes, options.images_per_class or None)
+    training, held = held_out.divide(half, [store.class_names[index] for index in classes])
+    for images in (len(training), len(half)):
+        start.steps_per_epoch(images)
+        start.steps_between_drops(images)
+    choices = space.fitting(choices, len(training))
+    study = Study(root, _settings(options, start, choices, store, classes))
+    with study.locked():
+        return _search(options, study, _Images(store, classes, len(half), len(training), len(held)), start, choices)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Images:
+    """The images of a search: all training images of the half, those trained on, those held out."""
+
+    store: Store
+    classes: Sequence[int]
+    half: int
+    training: int
+    held: int
+
+
+def _split(options: TuneConfig, names: Sequence[str], kinds: Sequence[str | None] | None) -> splits.Split:
+    return splits.make(options.split, names, kinds, options.split_seed, options.split_file or None)
+
+
+def _settings(
+    options: TuneConfig, start: Config, choices: space.Choices, store: Store, classes: Sequence[int]
+) -> dict[str, Any]:
+    """Returns what must be equal for a search to go on in a study."""
+    return {
+        "protocol": config.PROTOCOL,
+        "data": {
+            "fingerprint": store.fingerprint,
+            "classes_sha256": splits.digest(classes),
+            "images_per_class": start.images_per_class,
+        },
+        "target": options.target,
+        "tuner": options.tuner,
+        "seed": start.seed,
+        "start": start.recipe(),
+        "choices": choices,
+    }
+
+
+def _search(options: TuneConfig, study: Study, images: _Images, start: Config, choices: space.Choices) -> int:
+    """Searches, writes the best recipe and prints what was found."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build concern no user
+    with command_line.hushed():
+        import keras_tuner
+
+        from tftransfer.tuning import search, view
+        from tftransfer.tuning.process import Trainer
+
+    print(
+        f"Half {options.target} of {images.store.dataset}: {len(images.classes)} classes, {images.training} images to "
+        f"train on, {images.held} held out; {options.tuner}, {options.time_budget}",
+        flush=True,
+    )
+    view.write_study(study.root, time.time())
+    scope = search.Scope(start, choices, options.tuner, images.training)
+    limits = search.Limits(budget.seconds_of(options.time_budget), options.trials)
+    trainer = Trainer(images.store.path, options.target, images.classes)
+    work = search.Search(study, scope, trainer.train, limits, _say)
+    work.run()
+    best = winner(work.trials)
+    for fault in search.failures(work.trials):
+        print(f"WARNING: {fault}", file=sys.stderr)
+    if best is None:
+        print(f"python -m tftransfer.tune: no trial ended well. What they said is in {study.root}", file=sys.stderr)
+        return command_line.EXIT_FAILED
+    path = study.root / "best.flags"
+    origin = flagfile.Origin(
+        file=shlex.quote(str(path)),
+        target=options.target,
+        tuner=f"{options.tuner} of keras-tuner {keras_tuner.__version__}, seed {start.seed}",
+        choices=choices,
+        trials=work.trials,
+        held_out=images.held,
+    )
+    recipe = space.recipe(start, best.recipe, images.half)
+    records.write_text(path, flagfile.text(recipe, best, origin))
+    print(_table(work.trials, best, images))
+    print(f"recipe     {path}")
+    print(f"train      {flagfile.command(recipe, origin)}")
+    print(f"compare    tensorboard --logdir {shlex.quote(str(study.root))}")
+    return 0
+
+
+def _table(trials: Sequence[Trial], best: Trial, images: _Images) -> str:
+    """Returns the best trials, and what the choice among so many is worth."""
+    count = {status: sum(trial.status == status for trial in trials) for status in (OK, DIVERGED, FAILED)}
+    spent = budget.spoken(sum(trial.seconds for trial in trials))
+    rows = ["", f"trials     {count[OK]} ended well, {count[DIVERGED]} diverged, {count[FAILED]} failed; {spent}", ""]
+    columns = tuple(reversed(space.TUNED))
+    ended = sorted((t for t in trials if t.status == OK), key=lambda t: (-t.top1, t.seconds, t.number))
+    shown = ended[:_SHOWN] + [trial for trial in ended[_SHOWN:] if trial.number == 1]
+    cells = [[space.short(trial.recipe[column]) for column in columns] for trial in shown]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+
+    def joined(words: Sequence[str]) -> str:
+        return "  ".join(f"{word:>{width}}" for word, width in zip(words, widths, strict=True))
+
+    rows.append(f"{'trial':<7}{'top-1':>8}{'seconds':>9}  {joined(columns)}")
+    for trial, words in zip(shown, cells, strict=True):
+        note = "  the starting recipe" if trial.number == 1 else ""
+        rows.append(f"{trial.number:<7}{100 * trial.top1:>6.1f} %{trial.seconds:>9.0f}  {joined(words)}{note}")
+    error = 100 * flagfile.standard_error(best.top1, images.held)
+    rows += ["", f"Scores are top-1 on {images.held} held-out training images, standard error {error:.1f} points.", ""]
+    return "\n".join(rows)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _progress(done: int, total: int) -> None:
+    """Says how far the preparation of images is, in some ten lines."""
+    if done == total or done % max(1, total // 10) == 0:
+        print(f"preparing: {done} of {total} images", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    command_line.main(main)

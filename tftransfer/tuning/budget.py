@@ -1,0 +1,90 @@
+"""The time of a search: what a user grants, and what a trial is expected to take."""
+
+import math
+import re
+from collections.abc import Iterable
+
+from tftransfer.tuning.study import OK, Trial
+
+_GRAMMAR = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_SAFETY = 1.1  # what a trial took more than expected, at most, on machines with little else to do
+
+
+def fault(text: str) -> str | None:
+    """Returns what is expected of a time budget, or None if `text` is one.
+
+    Example:
+        >>> fault("20m"), fault("20")
+        (None, 'a number and its unit, more than 0: 90s, 20m or 2h')
+    """
+    match = _GRAMMAR.fullmatch(text)
+    return None if match and float(match["number"]) > 0 else "a number and its unit, more than 0: 90s, 20m or 2h"
+
+
+def seconds_of(text: str) -> float:
+    """Returns a time budget in seconds.
+
+    Example:
+        >>> seconds_of("1.5h")
+        5400.0
+    """
+    if fault(text):
+        raise ValueError(f"Bad time. Expected {fault(text)}. Received: {text!r}")
+    match = _GRAMMAR.fullmatch(text)
+    return float(match["number"]) * _SECONDS[match["unit"]]
+
+
+def spoken(seconds: float) -> str:
+    """Returns a duration as a user reads it.
+
+    Example:
+        >>> spoken(42.4), spoken(605), spoken(7260)
+        ('42 s', '10 min 5 s', '2 h 1 min')
+    """
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class Pace:
+    """What a trial takes on this machine, from those that were measured.
+
+    Args:
+        trials: Trials of the study; only finished ones count.
+    """
+
+    def __init__(self, trials: Iterable[Trial]) -> None:
+        self._measured = [trial for trial in trials if trial.status == OK and trial.images_per_second]
+
+    @property
+    def known(self) -> bool:
+        """True if anything was measured."""
+        return bool(self._measured)
+
+    @property
+    def overhead_seconds(self) -> float:
+        """What a trial takes at least besides its training steps: start, compilation, evaluation."""
+        return max(0.0, min(t.seconds - t.train_images / t.images_per_second for t in self._measured))
+
+    def seconds(self, width: float, train_images: int) -> float:
+        """Returns what a trial is expected to take at most.
+
+        The latest trial of the nearest width tells, as a machine may have got other things to do since the first. What
+        has another width is scaled: the work grows with its square, and a narrower network is assumed to save less.
+
+        Args:
+            width: Of the network.
+            train_images: Updates times images in an update.
+        """
+
+        def distance(trial: Trial) -> float:
+            return abs(math.log(width / trial.recipe["width"]))
+
+        nearest = min(self._measured, key=lambda trial: (distance(trial), -trial.number))
+        ratio = width / nearest.recipe["width"]
+        per_image = (nearest.seconds - self.overhead_seconds) / nearest.train_images
+        return self.overhead_seconds + _SAFETY * train_images * per_image * max(ratio, ratio**2)

@@ -1,0 +1,104 @@
+"""A trial in a process of its own: its memory ends with it, and so does what goes wrong in it."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import tftransfer
+from tftransfer import records
+from tftransfer.config import Config
+from tftransfer.tuning.study import DIVERGED, FAILED, OK, Result
+
+REQUEST, OUTCOME, LOG = "request.json", "outcome.json", "log.txt"
+_LONGEST_REASON = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+    """Trains recipes on the images of one half, each in a process of its own.
+
+    Attributes:
+        store: Folder of the prepared images.
+        target: The half.
+        classes: Its class indices.
+    """
+
+    store: str
+    target: str
+    classes: Sequence[int]
+
+    def train(self, folder: pathlib.Path, config: Config, limit_seconds: float | None) -> Result | None:
+        """Trains one recipe.
+
+        Args:
+            folder: Folder of the trial.
+            config: The options.
+            limit_seconds: After which it is ended; None for no limit.
+
+        Returns:
+            What came of it; None if it was ended at the limit.
+        """
+        started = time.perf_counter()
+        request = {
+            "store": self.store,
+            "target": self.target,
+            "classes": list(self.classes),
+            "config": {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)},
+        }
+        records.write_text(folder / REQUEST, json.dumps(request, indent=1) + "\n")
+        (folder / OUTCOME).unlink(missing_ok=True)
+        code = run(folder, limit_seconds)
+        if code is None:
+            return None
+        seconds = round(time.perf_counter() - started, 2)
+        if code != 0 or not (folder / OUTCOME).is_file():
+            return Result(status=FAILED, seconds=seconds, error=_reason(code, folder / LOG))
+        outcome: dict[str, Any] = json.loads((folder / OUTCOME).read_text(encoding="utf-8"))
+        return Result(status=DIVERGED if outcome["top1"] is None else OK, seconds=seconds, **outcome)
+
+
+def run(folder: pathlib.Path, limit_seconds: float | None) -> int | None:
+    """Runs the process of a trial to its end; returns its exit code, None if it was ended at the limit."""
+    package = str(pathlib.Path(tftransfer.__file__).parent.parent)
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": path}
+    words = [sys.executable, "-m", "tftransfer.tuning.trial", str(folder.resolve())]
+    with (folder / LOG).open("wb") as log:
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
+        )
+        try:
+            return process.wait(limit_seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:  # also after Ctrl-C
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def end_with_parent() -> None:
+    """Ends this process soon after the one that started it, which may have been killed and cannot do it itself."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _reason(code: int, log: pathlib.Path) -> str:
+    """Returns why a process failed: the last thing that it said."""
+    if code < 0:
+        return f"ended by signal {-code}" + (", as a system out of memory does" if code == -9 else "")
+    said = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return said[-1][:_LONGEST_REASON] if said else f"ended with exit code {code} and said nothing"

@@ -1,0 +1,142 @@
+"""What is tried: values of each tuned option around those that the search starts from."""
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from tftransfer.config import Config
+from tftransfer.models import names as model_names
+
+Choices = dict[str, tuple[Any, ...]]
+
+# In the order in which a grid steps through them: the last one first.
+TUNED = ("initializer", "batch_size", "epochs", "dropout", "l2", "width", "learning_rate")
+# Option of the command, a list of values -> the option whose values they are.
+LISTS = {
+    "learning_rates": "learning_rate",
+    "l2s": "l2",
+    "dropouts": "dropout",
+    "widths": "width",
+    "batch_sizes": "batch_size",
+    "initializers": "initializer",
+    "lengths": "epochs",
+}
+_FACTORS = {
+    "learning_rate": (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8),
+    "l2": (0, 1 / 5, 1, 5),
+    "width": (0.6, 1, 1.4, 2),
+    "batch_size": (1 / 2, 1, 2),
+    "epochs": (1 / 2, 1, 2),
+}
+_DROPOUTS = (0.0, 0.25, 0.5)
+_L2_IF_NONE = 5e-4  # the paper's: what the others are multiples of if the search starts without
+
+
+def around(start: Config, lists: Mapping[str, str]) -> tuple[Config, Choices]:
+    """Returns where a search starts, and the values that it tries.
+
+    Args:
+        start: The options; their values are tried first, the others lie around them.
+        lists: Values by option of `LISTS`, comma-separated, which take the place of ours where they are not empty.
+
+    Returns:
+        `start`, with the first value of a list where the list does not have its own; and the values of each of `TUNED`,
+        numbers ascending.
+
+    Raises:
+        ValueError: If a value is none, or not one of its option; or if the length is given in updates.
+    """
+    if start.steps:
+        raise ValueError(
+            f"A search tries lengths in epochs. Use --epochs or --lengths. Received: --steps={start.steps}"
+        )
+    choices = {field: _ours(start, field) for field in TUNED}
+    for name, field in LISTS.items():
+        if lists.get(name):
+            choices[field] = _listed(start, name, lists[name])
+            if getattr(start, field) not in choices[field]:
+                start = dataclasses.replace(start, **{field: choices[field][0]})
+    ordered = {f: v if f == "initializer" else tuple(sorted(v)) for f, v in choices.items()}
+    return start, ordered
+
+
+def _ours(start: Config, field: str) -> tuple[Any, ...]:
+    """Returns the values of an option that a user did not list: its own, and around it."""
+    own = getattr(start, field)
+    if field == "initializer":
+        tried = model_names.INITIALIZERS
+    elif field == "dropout":
+        tried = _DROPOUTS
+    else:
+        unit = own or _L2_IF_NONE
+        tried = tuple(type(own)(_two_digits(factor * unit)) for factor in _FACTORS[field] if factor != 1)
+    values = [own]
+    for value in tried:
+        with contextlib.suppress(ValueError):  # beyond what the option allows, or not divisible by the replicas
+            dataclasses.replace(start, **{field: value})
+            values.append(value)
+    return tuple(dict.fromkeys(values))
+
+
+def _two_digits(value: float) -> float:
+    return float(f"{value:.2g}") if value < 10 else round(value)
+
+
+def _listed(start: Config, name: str, text: str) -> tuple[Any, ...]:
+    """Returns the values that a user listed."""
+    field = LISTS[name]
+    kind = type(getattr(start, field))
+    values = []
+    for word in text.split(","):
+        try:
+            values.append(kind(word))
+        except ValueError as error:
+            wanted = {int: "whole numbers", float: "numbers", str: "names"}[kind]
+            raise ValueError(
+                f"Bad --{name}. Expected {wanted} with commas between them. Received: {word!r} in {text!r}"
+            ) from error
+        dataclasses.replace(start, **{field: values[-1]})  # raises ValueError with what the option allows
+    return tuple(dict.fromkeys(values))
+
+
+def fitting(choices: Choices, images: int) -> Choices:
+    """Returns the choices without batches that are larger than the training images."""
+    return choices | {"batch_size": tuple(size for size in choices["batch_size"] if size <= images)}
+
+
+def tuned(config: Config) -> dict[str, Any]:
+    """Returns the values of the tuned options."""
+    return {field: getattr(config, field) for field in TUNED}
+
+
+def recipe(start: Config, values: Mapping[str, Any], images: int) -> Config:
+    """Returns the options which some values make.
+
+    What `start` says in updates or epochs, its warm-up and the drops of its rate, keeps its share of the training.
+
+    Args:
+        start: The options that the search starts from.
+        values: Values of tuned options.
+        images: Training images, from which the number of updates follows.
+    """
+    changed = dataclasses.replace(start, **values)
+    ratio = changed.train_steps(images) / start.train_steps(images)
+    if ratio == 1 and changed.epochs == start.epochs:
+        return changed
+    return dataclasses.replace(
+        changed,
+        warmup_steps=round(start.warmup_steps * ratio),
+        drop_steps=max(1, round(start.drop_steps * ratio)) if start.drop_steps else 0,
+        drop_epochs=start.drop_epochs * changed.epochs / start.epochs,
+    )
+
+
+def describe(values: Mapping[str, Any]) -> str:
+    """Returns the values of a recipe in one line."""
+    return ", ".join(f"{name} {short(values[name])}" for name in reversed(TUNED))
+
+
+def short(value: Any) -> str:
+    """Returns one value as a user reads it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)

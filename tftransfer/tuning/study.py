@@ -1,0 +1,180 @@
+"""The folder of a search: its settings, and a file for each trial, written once and whole.
+
+runs/tune-<study>/study.json               what is searched
+                  trials/<number>/trial.json   a trial that ended: recipe, score, cost, or why it failed
+                                  log.txt      what its process said
+                  best.flags               the best recipe, written when a search ends
+"""
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import filelock
+
+from tftransfer import records
+
+FORMAT = 1
+STUDY, TRIALS, TRIAL = "study.json", "trials", "trial.json"
+OK, FAILED, DIVERGED = "ok", "failed", "diverged"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came of a training.
+
+    Attributes:
+        status: "ok", "diverged" or "failed".
+        seconds: From the start of its process to its end.
+        top1: On the held-out images, by the last evaluation, 0 to 1; None unless "ok".
+        cross_entropy: On the same images, in nats.
+        train_images: Updates times images in an update.
+        images_per_second: In the median training step.
+        trained_parameters: Parameters that trained.
+        peak_memory_mb: Largest memory of its process, 10**6 bytes.
+        error: Why it failed.
+    """
+
+    status: str
+    seconds: float
+    top1: float | None = None
+    cross_entropy: float | None = None
+    train_images: int = 0
+    images_per_second: float | None = None
+    trained_parameters: int = 0
+    peak_memory_mb: float | None = None
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trial(Result):
+    """A recipe that was trained, or could not be.
+
+    Attributes:
+        number: From 1, which is the recipe that the search starts from.
+        asked: The tuned options as they were proposed.
+        recipe: The tuned options that were trained: `asked`, but for a length that the time did not allow.
+    """
+
+    number: int
+    asked: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+
+
+def winner(trials: Iterable[Trial]) -> Trial | None:
+    """Returns the trial with the highest score; of equal ones the cheapest, then the first. None if none ended well."""
+    ended = [trial for trial in trials if trial.status == OK]
+    return min(ended, key=lambda trial: (-trial.top1, trial.seconds, trial.number), default=None)
+
+
+class Study:
+    """A search on disk.
+
+    Args:
+        root: Its folder, made if need be.
+        settings: All that decides what a trial ends with, and what is searched.
+
+    Raises:
+        ValueError: If the folder holds a search with other settings, or cannot be understood.
+    """
+
+    def __init__(self, root: pathlib.Path, settings: Mapping[str, Any]) -> None:
+        self.root = root
+        self._settings = json.loads(json.dumps(settings))  # as it reads back: tuples are lists there
+        found = _read(root / STUDY)
+        if found is None:
+            self._bracket, self._lost = None, 0.0
+            self._write()
+            return
+        there = found.get("settings")
+        if found.get("format") != FORMAT or not isinstance(there, dict):
+            raise ValueError(f"{root / STUDY} is not a study of format {FORMAT}. Use another --study=NAME.")
+        if other := records.differences(there, self._settings):
+            raise ValueError(
+                f"{root} holds a search with other settings; nothing was overwritten. What differs: "
+                f"{'; '.join(other)}. Give this search another name with --study=NAME."
+            )
+        self._bracket, self._lost = found.get("bracket"), found.get("lost_seconds", 0.0)
+
+    def _write(self) -> None:
+        content = {
+            "format": FORMAT,
+            "settings": self._settings,
+            "bracket": self._bracket,
+            "lost_seconds": self._lost,
+        }
+        records.write_text(self.root / STUDY, json.dumps(content, indent=1) + "\n")
+
+    @property
+    def bracket(self) -> Mapping[str, Any] | None:
+        """Lengths of Hyperband's trials (`oracles.Bracket`), once they were chosen from the speed of this machine."""
+        return self._bracket
+
+    @bracket.setter
+    def bracket(self, bracket: Mapping[str, Any]) -> None:
+        self._bracket = dict(bracket)
+        self._write()
+
+    @property
+    def lost_seconds(self) -> float:
+        """Time of trials that were ended because it was spent."""
+        return self._lost
+
+    def lose(self, seconds: float) -> None:
+        """Counts the time of a trial that was ended before it had a score."""
+        self._lost += round(seconds, 2)
+        self._write()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other searches out of the folder."""
+        lock = filelock.FileLock(self.root / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise ValueError(
+                f"Another search is at work in {self.root}. Wait for its end, or use another --study=NAME."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def folder(self, number: int) -> pathlib.Path:
+        """Returns the folder of a trial."""
+        return self.root / TRIALS / f"{number:03d}"
+
+    def trials(self) -> list[Trial]:
+        """Returns the trials that ended, in order."""
+        found = []
+        for path in sorted(self.root.glob(f"{TRIALS}/*/{TRIAL}")):
+            try:
+                found.append(Trial(**_read(path)))
+            except TypeError as error:
+                raise ValueError(f"{path} is not a trial: {error}. Move its folder away to go on.") from error
+        return sorted(found, key=lambda trial: trial.number)
+
+    def next_number(self) -> int:
+        """Returns the number of the next trial; one that was interrupted gives its number to the next."""
+        return max((trial.number for trial in self.trials()), default=0) + 1
+
+    def write(self, trial: Trial) -> None:
+        """Records a trial that ended."""
+        text = json.dumps(dataclasses.asdict(trial), indent=1, allow_nan=False) + "\n"
+        records.write_text(self.folder(trial.number) / TRIAL, text)
+
+
+def _read(path: pathlib.Path) -> dict[str, Any] | None:
+    """Returns the JSON object in a file, None if there is no file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: {error}. Move its folder away to search again.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it is not a JSON object. Move its folder away to search again.")
+    return content

@@ -1,0 +1,64 @@
+"""The process of one trial: trains a recipe on a part of the training half and scores it on the rest.
+
+    python -m tftransfer.tuning.trial FOLDER
+
+reads `request.json` in the folder and writes `outcome.json`. Whatever goes wrong ends it with a traceback.
+"""
+
+import json
+import pathlib
+import resource
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from tftransfer import records
+from tftransfer.config import Config
+from tftransfer.data import pipeline
+from tftransfer.data.store import Store, mean_image
+from tftransfer.training import trainer
+from tftransfer.training.group import Network
+from tftransfer.tuning import held_out
+from tftransfer.tuning.process import OUTCOME, REQUEST, end_with_parent
+
+
+def task(config: Config, store: Store, classes: Sequence[int], target: str) -> trainer.Task:
+    """Returns the images of a trial: what a base of the half has, with held-out training images to validate on."""
+    half = store.select("train", classes, config.images_per_class or None)
+    training, held = held_out.divide(half, [store.class_names[index] for index in sorted(classes)])
+    # Images that were stored at the input's own size get their slack by reflection.
+    padding = (config.crop_slack + 1) // 2 if store.size == config.input_size and "crop" in config.augment else 0
+    view = pipeline.View(config.input_size, mean_image(training), config.pixel_scale, padding)
+    return trainer.Task(target, len(classes), training, held, view)
+
+
+def train(config: Config, images: trainer.Task) -> dict[str, Any]:
+    """Trains the base network with a recipe; returns what `process.Result` has of it.
+
+    The score is that of the last evaluation, which is the only one.
+    """
+    (outcome,) = trainer.train(config, images, [Network(name="trial")], {})
+    scores = outcome.scores if outcome.diverged_at is None else {"top1": None, "cross_entropy": None}
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {
+        "top1": scores["top1"],
+        "cross_entropy": scores["cross_entropy"],
+        "train_images": outcome.train_steps * config.batch_size,
+        "images_per_second": round(outcome.images_per_second, 1),
+        "trained_parameters": outcome.trained_parameters,
+        "peak_memory_mb": round(memory / 1e6, 1),
+        "error": "" if outcome.diverged_at is None else f"its loss was not finite at step {outcome.diverged_at}",
+    }
+
+
+def main(folder: pathlib.Path) -> None:
+    """Does what the request in a trial's folder asks for."""
+    request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    config = Config(**request["config"])
+    images = task(config, Store.open(request["store"]), request["classes"], request["target"])
+    records.write_text(folder / OUTCOME, json.dumps(train(config, images), allow_nan=False) + "\n")
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    main(pathlib.Path(sys.argv[1]))
