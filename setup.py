@@ -34,7 +34,7 @@ setup(
         "tensorflow-datasets>=4.9.10",
     ],
     extras_require={
-        "test": ["pytest>=9.0"],
+        "test": ["keras-tuner>=1.4.8", "pytest>=9.0"],
         "lint": ["ruff>=0.14"],
         "tune": ["keras-tuner[bayesian]>=1.4.8"],
     },

@@ -12,6 +12,7 @@ from conftest import ArrayHalf, make_half
 from tftransfer import execution, plan, records, results, splits, treatments
 from tftransfer.config import Config
 from tftransfer.plan import Cell
+from tftransfer.training import trainer
 
 CLASSES = 6
 
@@ -44,7 +45,7 @@ def store():
 
 @pytest.fixture(autouse=True)
 def _mean_in_memory(monkeypatch):
-    monkeypatch.setattr(execution, "mean_image", lambda half: half.images.mean(0).astype(np.float32))
+    monkeypatch.setattr(trainer, "mean_image", lambda half: half.images.mean(0).astype(np.float32))
 
 
 RECIPE = Config(width=0.1, batch_size=32, steps=3, learning_rate=0.002, warmup_steps=0, evaluations=1)
@@ -66,7 +67,7 @@ def finished(tmp_path_factory, store):
     """A study with baseA, baseB, A4B and B4B-tuned; its weights of A4B were kept."""
     root = tmp_path_factory.mktemp("runs") / "study"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execution, "mean_image", lambda half: half.images.mean(0).astype(np.float32))
+        patch.setattr(trainer, "mean_image", lambda half: half.images.mean(0).astype(np.float32))
         study = execution.Study(root, store, say=lambda line: None)
         study.ensure(cell("A4B", keep_weights=True))
         study.ensure(cell("B4B+"))
@@ -191,7 +192,7 @@ def test_an_interruption_leaves_nothing_that_counts_as_done(study, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         study.ensure(cell("B4B"))
     monkeypatch.undo()
-    monkeypatch.setattr(execution, "mean_image", lambda half: half.images.mean(0).astype(np.float32))
+    monkeypatch.setattr(trainer, "mean_image", lambda half: half.images.mean(0).astype(np.float32))
     assert [record.name for record in records.read_study(study.root)] == ["random0-baseB-seed0"]
     assert study.ensure(cell("B4B")).now
 

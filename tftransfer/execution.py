@@ -11,8 +11,7 @@ import filelock
 
 from tftransfer import plan, records, results, tensorboard_view
 from tftransfer.config import Config
-from tftransfer.data import pipeline
-from tftransfer.data.store import Store, mean_image
+from tftransfer.data.store import Store
 from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.training import strategies, trainer, weights
@@ -246,16 +245,12 @@ class Study:
         key = (cell.classes, config.images_per_class, config.input_size, config.augment, config.pixel_scale)
         if key not in self._tasks:
             training = self._store.select("train", cell.classes, config.images_per_class or None)
-            size = config.input_size
-            # Images that were stored at the input's own size get their slack by reflection.
-            padding = (config.crop_slack + 1) // 2 if self._store.size == size and "crop" in config.augment else 0
-            mean = mean_image(training)
             self._tasks[key] = trainer.Task(
                 target=cell.treatment.target,
                 classes=len(cell.classes),
                 training=training,
                 validation=self._store.select("val", cell.classes, None),
-                view=pipeline.View(size, mean, config.pixel_scale, padding),
+                view=trainer.view_of(config, training),
             )
         return self._tasks[key]
 

@@ -12,6 +12,7 @@ import numpy as np
 from tftransfer import models, seeds, transfer
 from tftransfer.config import Config
 from tftransfer.data import pipeline
+from tftransfer.data.store import Half, mean_image
 from tftransfer.models import names as model_names
 from tftransfer.training import callbacks, evaluation, strategies
 from tftransfer.training.group import Group, Network, reseeded
@@ -85,6 +86,14 @@ def build_model(config: Config, classes: int, seed: int | None = None) -> keras.
     return builder(
         shape, classes, width=config.width, dropout=config.dropout, initializer=config.initializer, seed=seed
     )
+
+
+def view_of(config: Config, training: Half) -> pipeline.View:
+    """Returns how the images of a task become inputs: the mean is that of its own training images."""
+    # Images that were stored at the input's own size get their slack by reflection.
+    without_slack = training.size == config.input_size and "crop" in config.augment
+    padding = (config.crop_slack + 1) // 2 if without_slack else 0
+    return pipeline.View(config.input_size, mean_image(training), config.pixel_scale, padding)
 
 
 @contextlib.contextmanager

@@ -14,8 +14,7 @@ from typing import Any
 
 from tftransfer import records
 from tftransfer.config import Config
-from tftransfer.data import pipeline
-from tftransfer.data.store import Store, mean_image
+from tftransfer.data.store import Store
 from tftransfer.training import trainer
 from tftransfer.training.group import Network
 from tftransfer.tuning import held_out
@@ -26,10 +25,7 @@ def task(config: Config, store: Store, classes: Sequence[int], target: str) -> t
     """Returns the images of a trial: what a base of the half has, with held-out training images to validate on."""
     half = store.select("train", classes, config.images_per_class or None)
     training, held = held_out.divide(half, [store.class_names[index] for index in sorted(classes)])
-    # Images that were stored at the input's own size get their slack by reflection.
-    padding = (config.crop_slack + 1) // 2 if store.size == config.input_size and "crop" in config.augment else 0
-    view = pipeline.View(config.input_size, mean_image(training), config.pixel_scale, padding)
-    return trainer.Task(target, len(classes), training, held, view)
+    return trainer.Task(target, len(classes), training, held, trainer.view_of(config, training))
 
 
 def train(config: Config, images: trainer.Task) -> dict[str, Any]:
