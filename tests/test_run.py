@@ -215,3 +215,17 @@ def test_a_diverged_network_ends_the_run_with_its_own_exit_code(options, capsys)
     code = main("--treatment=BnB", "--n=4", *options, "--learning_rate=1e30", "--steps=60", "--warmup_steps=0")
     assert code == command_line.EXIT_FAILED
     assert "diverged" in capsys.readouterr().err
+
+
+def test_what_was_converted_or_ignored_is_said(options, tmp_path, capsys):
+    root = tmp_path / "photographs"
+    for split in ("train", "val"):
+        for name in "abcd":
+            (root / split / name).mkdir(parents=True)
+            for i in range(8):
+                Image.new("L" if i == 0 else "RGB", (40, 40), 9 * i).save(root / split / name / f"{i}.png")
+    (root / "train" / "a" / "notes.txt").write_text("no image")
+    main("--treatment=base", "--target=A", *options, f"--data_dir={root}")
+    text = capsys.readouterr().out
+    assert "8 of mode L were converted to RGB" in text
+    assert "1 ignored files" in text

@@ -76,6 +76,8 @@ def _train(
     if options.dataset not in sources.OWN_DATASETS:
         _start_tensorflow(options)  # its devices must be there before TFDS loads it to read a set
     store = preparing.prepare(options, _progress_printer(options.dataset))
+    if store.notes:
+        _say(f"images: {'; '.join(_note(name, count) for name, count in sorted(store.notes.items()))}")
     cell = Cell(treatment, _split(options, store.class_names, store.class_kinds), options)
     steps = _check(cell, root, store.counts("train"))
     execution, results = _start_tensorflow(options)
@@ -130,6 +132,13 @@ def _warnings(cell: Cell, found: Sequence, results: types.ModuleType) -> list[st
     if cell.config.keep_weights and asked.weights_file is None and asked.status == records.DONE:
         warnings.append(f"{cell.name} was trained without --keep_weights; --force trains it again and keeps them")
     return warnings
+
+
+def _note(name: str, count: int) -> str:
+    """Returns what was noticed while images were prepared, as a user reads it."""
+    if name.startswith("mode_"):
+        return f"{count} of mode {name.removeprefix('mode_')} were converted to RGB"
+    return f"{count} {name.replace('_', ' ')}"
 
 
 def _say(line: str) -> None:
