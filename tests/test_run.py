@@ -196,14 +196,23 @@ def test_ctrl_c_ends_with_a_message_and_the_next_call_goes_on(options, tmp_path)
     endless = [*options, "--steps=100000", "--evaluations=1"]
     words = [sys.executable, "-u", "-m", "tftransfer.run", "--treatment=base", "--target=B", *endless]
     process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        # Shells start background jobs with SIGINT ignored, which a child of such a test run would inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    for line in process.stdout:
-        if "training on" in line:
-            break
-    time.sleep(8)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    try:
+        for line in process.stdout:
+            if "training on" in line:
+                break
+        time.sleep(8)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == command_line.EXIT_INTERRUPTED
     assert "interrupted" in said
     assert "Traceback" not in said
