@@ -23,6 +23,7 @@ FLOORS = {
     "tftransfer.models": 2,
     "tftransfer.data": 2,
     "tftransfer.plan": 3,
+    "tftransfer.grids": 3,
     "tftransfer.transfer": 3,
     "tftransfer.tensorboard_view": 3,
     "tftransfer.training": 4,

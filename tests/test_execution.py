@@ -239,7 +239,7 @@ def test_two_processes_that_want_the_same_base_train_it_once(study, store):
     while not said:
         time.sleep(0.01)
     assert said == ["baseB: another process trains it; waiting"]
-    study._train(cell("base"), None, None)
+    study._train([execution.Member(cell("base"), None, None)])
     lock.__exit__(None, None, None)
     waiting.join(timeout=60)
     assert len(said) == 1, "the other found it done"

@@ -18,6 +18,8 @@ from tftransfer.training import strategies, trainer, weights
 from tftransfer.training.group import Network
 from tftransfer.transfer import Weights
 
+Watch = Callable[[int, int, Mapping[str, Mapping[str, float]]], None]
+
 
 class SourceError(ValueError):
     """A base that others need cannot serve as their source."""
@@ -31,6 +33,28 @@ class Trained:
     now: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """A network of a group, with the records of the base that it copies from and of its own target's base."""
+
+    cell: Cell
+    source: Record | None
+    reference: Record | None
+
+
+@dataclasses.dataclass
+class GroupEnd:
+    """What a group left to others.
+
+    Attributes:
+        elsewhere: Names of networks that another process is training.
+        lost: Names of bases that must be trained again before the group can be, their weights gone or damaged.
+    """
+
+    elsewhere: list[str] = dataclasses.field(default_factory=list)
+    lost: list[str] = dataclasses.field(default_factory=list)
+
+
 class Study:
     """The networks of one study on this machine.
 
@@ -39,15 +63,22 @@ class Study:
         store: Its prepared images.
         say: Takes lines for the user.
         progress_bar: True shows Keras' progress bar in place of lines while a network trains.
+        watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
     """
 
     def __init__(
-        self, root: pathlib.Path, store: Store, say: Callable[[str], None] = print, progress_bar: bool = False
+        self,
+        root: pathlib.Path,
+        store: Store,
+        say: Callable[[str], None] = print,
+        progress_bar: bool = False,
+        watch: Watch | None = None,
     ) -> None:
         self.root = root
         self._store = store
         self._say = say
         self._progress_bar = progress_bar
+        self._watch = watch
         self._weights: dict[str, Weights] = {}
         self._tasks: dict[tuple[Any, ...], trainer.Task] = {}
         self._trained_now: set[str] = set()
@@ -118,7 +149,7 @@ class Study:
             record = self.find(cell, source, replace=force)  # another process may have trained it meanwhile
             if record and not force:
                 return Trained(record, now=False)
-            return Trained(self._train(cell, source, reference), now=True)
+            return Trained(self._train([Member(cell, source, reference)])[0], now=True)
 
     def ensure_source(self, base: Cell) -> Record:
         """Returns the record of a base whose weights are there, after training it again if they are gone."""
@@ -134,7 +165,7 @@ class Study:
             record = self._record_of(base) or record
             if self._load_weights(base, record) is None:
                 self._say(f"{base.treatment.label}: its weights are gone or damaged; training it again")
-                record = self._train(base, None, None)
+                (record,) = self._train([Member(base, None, None)])
         return record
 
     def finished(self, cell: Cell) -> Trained:
@@ -149,7 +180,7 @@ class Study:
     def _only_one(self, cell: Cell) -> Iterator[None]:
         """Holds a cell's lock: of several processes that want the same network, one trains it and the others wait."""
         self.root.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.root / f".{cell.name}.lock")
+        lock = filelock.FileLock(lock_path(self.root, cell.name))
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
@@ -173,71 +204,148 @@ class Study:
             self._weights[cell.name] = found
         return found
 
-    def _train(self, cell: Cell, source: Record | None, reference: Record | None) -> Record:
-        """Trains one network and writes its record; what was there before is kept until then."""
-        folder = self.root / cell.name
-        with records.replacing(folder):
+    def train_group(self, cells: Sequence[Cell]) -> "GroupEnd":
+        """Trains networks of one target, seed and recipe in lockstep, after their bases; leaves out what is done.
+
+        Args:
+            cells: The networks: bases only, or networks whose bases are finished.
+
+        Returns:
+            What could not be trained here and now.
+
+        Raises:
+            SourceError: If a base that they copy from diverged.
+            ValueError: If a folder holds a network of another configuration, or there is no room for the group.
+        """
+        end, members = GroupEnd(), []
+        with contextlib.ExitStack() as locks:
+            for cell in cells:
+                if not self._lock(cell, locks):
+                    end.elsewhere.append(cell.name)
+                elif cell.treatment.is_reference:
+                    record = self.find(cell, None)
+                    if record is None or (record.status == records.DONE and self._load_weights(cell, record) is None):
+                        members.append(Member(cell, None, None))
+                else:
+                    self._add_member(cell, members, end)
+            if members and not end.lost:
+                self._train(members)
+        return end
+
+    def _add_member(self, cell: Cell, members: list["Member"], end: "GroupEnd") -> None:
+        """Adds a network with its bases to a group, unless it is done or a base of it is not usable."""
+        source = self._record_of(cell.source)
+        if cell.source and (source is None or not self._source_is_whole(cell.source, source)):
+            end.lost.append(cell.source.name)
+        elif self.find(cell, source) is None:
+            members.append(Member(cell, source, self._record_of(cell.reference)))
+
+    def _source_is_whole(self, base: Cell, record: Record) -> bool:
+        """Returns True if a base's weights are there as recorded; raises SourceError if it diverged."""
+        if record.status != records.DONE:
+            raise SourceError(f"{base.treatment.label} {record.status} and cannot be copied from.")
+        return base.name in self._weights or self._load_weights(base, record) is not None
+
+    def _lock(self, cell: Cell, locks: contextlib.ExitStack) -> bool:
+        """Takes a cell's lock if it is free."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(lock_path(self.root, cell.name))
+        try:
+            locks.enter_context(lock.acquire(timeout=0))
+        except filelock.Timeout:
+            return False
+        records.restore(self.root / cell.name)
+        return True
+
+    def _train(self, members: Sequence["Member"]) -> list[Record]:
+        """Trains a group and writes its records; what was there before is kept until then."""
+        with contextlib.ExitStack() as stack:
+            for member in members:
+                stack.enter_context(records.replacing(self.root / member.cell.name))
             tensorboard_view.write_experiment(self.root, time.time())
-            task = self._task(cell)
-            outcome, events = self._fit(cell, task, folder)
-            with contextlib.closing(events):
-                content = results.content(cell, self._identity(cell, source), task, outcome, source, reference)
-                tensorboard_view.write_result(events, self.root.name, content, time.time())
-            if content["weights"]["kept"]:
-                weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
-            record = records.write(folder, content)
+            task = self._task(members[0].cell)
+            events = {
+                member.cell.treatment.slug: stack.enter_context(
+                    contextlib.closing(tensorboard_view.EventFile(self.root / member.cell.name))
+                )
+                for member in members
+            }
+            outcomes = self._fit([member.cell for member in members], task, events)
+            return [
+                self._write(member, task, outcome, events[outcome.name])
+                for member, outcome in zip(members, outcomes, strict=True)
+            ]
+
+    def _write(
+        self, member: "Member", task: trainer.Task, outcome: trainer.Outcome, events: tensorboard_view.EventFile
+    ) -> Record:
+        """Writes the record of one trained network, and what stands beside it."""
+        cell, folder = member.cell, self.root / member.cell.name
+        identity = self._identity(cell, member.source)
+        content = results.content(cell, identity, task, outcome, member.source, member.reference)
+        tensorboard_view.write_result(events, self.root.name, content, time.time())
+        if content["weights"]["kept"]:
+            weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
+        record = records.write(folder, content)
         if cell.treatment.is_reference:
             self._weights[cell.name] = outcome.weights
         self._trained_now.add(cell.name)
         return record
 
     def _fit(
-        self, cell: Cell, task: trainer.Task, folder: pathlib.Path
-    ) -> tuple[trainer.Outcome, tensorboard_view.EventFile]:
-        """Trains one network, telling the user and TensorBoard how it goes."""
-        label, config, sources = cell.treatment.label, self._training_config(cell), self._sources(cell)
+        self, cells: Sequence[Cell], task: trainer.Task, events: Mapping[str, tensorboard_view.EventFile]
+    ) -> list[trainer.Outcome]:
+        """Trains a group, telling the user and TensorBoard how it goes."""
+        config, labels = self._training_config(cells[0]), [cell.treatment.label for cell in cells]
         steps = config.train_steps(len(task.training))
+        who = labels[0] if len(labels) == 1 else f"{len(labels)} networks in lockstep ({', '.join(labels)})"
         self._say(
-            f"{label}: training on {task.classes} classes, {len(task.training)} images, {steps} updates "
+            f"{who}: training on {task.classes} classes, {len(task.training)} images, {steps} updates "
             f"of {config.batch_size}"
         )
-        events = tensorboard_view.EventFile(folder)
 
         def report(step: int, rows: Mapping[str, Mapping[str, float]]) -> None:
-            for row in rows.values():
-                events.scalars(step, tensorboard_view.row(row), time.time())
-                if not self._progress_bar:
-                    self._say(f"{label}: {_progress(step, steps, row)}")
+            for name, row in rows.items():
+                events[name].scalars(step, tensorboard_view.row(row), time.time())
+            if self._watch:
+                self._watch(step, steps, {cell.name: rows[cell.treatment.slug] for cell in cells})
+            if not self._progress_bar:
+                self._say(f"{labels[0] if len(labels) == 1 else who}: {_progress(step, steps, list(rows.values()))}")
 
-        network = Network(
-            name=cell.treatment.slug,
-            source=next(iter(sources), None),
-            copied=cell.treatment.copied,
-            frozen=cell.treatment.frozen_blocks,
-            release_step=cell.treatment.release_step,
-        )
-        try:
-            (outcome,) = trainer.train(config, task, [network], sources, report, self._progress_bar)
-        except BaseException:
-            events.close()
-            raise
-        return outcome, events
+        sources, networks = {}, []
+        for cell in cells:
+            key = self._add_source(cell, sources)
+            networks.append(
+                Network(
+                    name=cell.treatment.slug,
+                    source=key,
+                    copied=cell.treatment.copied,
+                    frozen=cell.treatment.frozen_blocks,
+                    release_step=cell.treatment.release_step,
+                )
+            )
+        return trainer.train(config, task, networks, sources, report, self._progress_bar)
 
     def _training_config(self, cell: Cell) -> Config:
         """Returns the options that a cell trains with."""
         return cell.training_config(self._store.counts("train"))
 
-    def _sources(self, cell: Cell) -> dict[str, Weights]:
-        """Returns the weights that a cell copies from, under the name of where they come from."""
+    def _add_source(self, cell: Cell, sources: dict[str, Weights]) -> str | None:
+        """Puts the weights that a cell copies from into `sources`, once; returns their name there."""
         treatment = cell.treatment
+        if treatment.is_base:
+            return None
         if treatment.source == "R":
-            return {"random": trainer.random_weights(cell.config, treatment.target)}
-        if cell.source is None:
-            return {}
+            if "random" not in sources:
+                sources["random"] = trainer.random_weights(cell.config, treatment.target)
+            return "random"
         trained = self._weights[cell.source.name]
         if treatment.source == "S":
-            return {"statistics": trainer.weights_like(trained, cell.config.seed, treatment.target)}
-        return {cell.source.name: trained}
+            if "statistics" not in sources:
+                sources["statistics"] = trainer.weights_like(trained, cell.config.seed, treatment.target)
+            return "statistics"
+        sources[cell.source.name] = trained
+        return cell.source.name
 
     def _task(self, cell: Cell) -> trainer.Task:
         """Returns the images of a cell's target, which networks of one call share."""
@@ -255,8 +363,15 @@ class Study:
         return self._tasks[key]
 
 
-def _progress(step: int, steps: int, row: Mapping[str, float]) -> str:
-    """Returns one plain line of progress."""
-    loss = "nan" if row["loss"] is None else f"{row['loss']:.3f}"
-    top1 = "" if row["val_top1"] is None else f", validation top-1 {100 * row['val_top1']:.1f} %"
-    return f"step {step}/{steps}, epoch {row['epoch']:.3g}, loss {loss}{top1}, {row['seconds']:.0f} s"
+def _progress(step: int, steps: int, rows: Sequence[Mapping[str, float]]) -> str:
+    """Returns one plain line of progress, of a group its means."""
+    losses, scores = ([row[column] for row in rows if row[column] is not None] for column in ("loss", "val_top1"))
+    loss = f"{sum(losses) / len(losses):.3f}" if losses else "nan"
+    top1 = f", validation top-1 {100 * sum(scores) / len(scores):.1f} %" if scores else ""
+    seconds = rows[0]["seconds"]
+    return f"step {step}/{steps}, epoch {rows[0]['epoch']:.3g}, loss {loss}{top1}, {seconds:.0f} s"
+
+
+def lock_path(root: pathlib.Path, name: str) -> pathlib.Path:
+    """Returns the file whose lock a process holds while it trains a network."""
+    return root / f".{name}.lock"

@@ -215,6 +215,35 @@ def _parse_base(n: int | None, target: str | None) -> Treatment:
     return base(target)
 
 
+def for_target(role: Treatment, target: str) -> Treatment:
+    """Returns the treatment of `target` that plays a role written for target B.
+
+    Args:
+        role: With target B; source A stands for the other half, source B for the target's own.
+        target: "A", "B", or "all", which only bases and random sources can have.
+
+    Raises:
+        ValueError: If the role is not written for B, or all classes have no other half.
+
+    Example:
+        >>> [for_target(parse(text), "A").label for text in ("A4B", "B4B+", "R4B")]
+        ['B4A', 'A4A+', 'R4A']
+    """
+    if role.target != "B":
+        raise ValueError(
+            f"Roles are written for target B, with source A for the other half and B for the own one; the targets are "
+            f"named beside them (--directions). Received: {role.label}"
+        )
+    if target == "all" and role.source in LETTERS:
+        raise ValueError(
+            f"A network trained on all classes has no other half to copy from; only base, RnB and SnB go with "
+            f"direction all. Received: {role.family}"
+        )
+    mirrored = {"A": "B", "B": "A"} if target == "A" else {}
+    exchange = {field: mirrored.get(getattr(role, field), getattr(role, field)) for field in ("source", "longer_by")}
+    return dataclasses.replace(role, target=target, **exchange)
+
+
 def required_bases(treatment: Treatment) -> tuple[Treatment, ...]:
     """Returns the bases that must exist first: the source, then the one to compare with.
 
