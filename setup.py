@@ -29,6 +29,8 @@ setup(
         "keras>=3.15.1",  # older ones have flaws in loading files
         "numpy>=2.1",
         "pillow>=12.0",
+        "psutil>=7.0",
+        "rich>=14.0",
         "tensorboard>=2.21",  # 2.20 fails with new setuptools
         "tensorflow>=2.21",
         "tensorflow-datasets>=4.9.10",

@@ -20,6 +20,7 @@ FLOORS = {
     "tftransfer.config": 2,
     "tftransfer.command_line": 2,
     "tftransfer.records": 2,
+    "tftransfer.processes": 2,
     "tftransfer.models": 2,
     "tftransfer.data": 2,
     "tftransfer.plan": 3,
@@ -30,8 +31,10 @@ FLOORS = {
     "tftransfer.results": 5,
     "tftransfer.execution": 5,
     "tftransfer.tuning": 5,
+    "tftransfer.scheduling": 5,
     "tftransfer.run": 6,
     "tftransfer.tune": 6,
+    "tftransfer.sweep": 6,
     "tftransfer": 1,
 }
 

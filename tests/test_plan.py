@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from tftransfer import plan, splits, treatments
@@ -89,3 +91,8 @@ def test_reduced_data_is_about_the_target_only():
     assert cell("B4B", images_per_class=5).source.name == "random0-baseB-k5-seed0"
     assert network.config.study_name() == cell("A4B").config.study_name(), "reduced data is an axis of a study"
     assert network.identity("f", None) != cell("A4B").identity("f", None)
+
+
+def test_cells_travel_as_plain_data():
+    network = cell("A4B", images_per_class=3, seed=7, learning_rate=0.1)
+    assert Cell.from_json(json.loads(json.dumps(network.as_json()))) == network

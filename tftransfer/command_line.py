@@ -65,7 +65,11 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
     if rest:
         raise UsageError(f"Unexpected argument {rest[0]!r}. Options start with --, as in --treatment=BnB.")
     given = {field.name for field in fields if values[field.name].present}
-    return config_class(**{field.name: values[field.name].value for field in fields}), given
+    return config_class(**{field.name: _value(values[field.name].value) for field in fields}), given
+
+
+def _value(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _define(field: dataclasses.Field, values: flags.FlagValues) -> None:
@@ -74,6 +78,7 @@ def _define(field: dataclasses.Field, values: flags.FlagValues) -> None:
         int: flags.DEFINE_integer,
         float: flags.DEFINE_float,
         str: flags.DEFINE_string,
+        tuple: flags.DEFINE_multi_string,
     }[field.type if isinstance(field.type, type) else type(field.default)]
     define(field.name, field.default, field.metadata["help"], flag_values=values)
 
@@ -90,7 +95,7 @@ def help_text(config_class: type, usage: str) -> str:
             text = field.metadata["help"]
             if field.metadata["choices"]:
                 text += f" ({', '.join(field.metadata['choices'])})"
-            if field.default not in ("", False):
+            if field.default not in ("", False, ()):
                 text += f" [{field.default:g}]" if isinstance(field.default, float) else f" [{field.default}]"
             name = f"  --{'[no]' if isinstance(field.default, bool) else ''}{field.name}"
             lines += _hang(name, text)

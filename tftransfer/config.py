@@ -214,13 +214,17 @@ class Config:
             rest["epochs"] = 0.0  # ignored, so it must not make a difference
         return inputs | rest
 
-    def study_name(self) -> str:
-        """Returns the study's folder name: data set, model, kind of split and 8 digits of the recipe's hash."""
+    def study_name(self, split: str = "") -> str:
+        """Returns the study's folder name: data set, model, kind of split and 8 digits of the recipe's hash.
+
+        Args:
+            split: Kinds of split to name instead of the option's.
+        """
         if self.study:
             return self.study
         recipe = json.dumps(self.recipe() | {"protocol": PROTOCOL}, sort_keys=True)
         dataset = "".join(c if c.isalnum() or c in "._-" else "-" for c in self.dataset)
-        return f"{dataset}-{self.model}-{self.split}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
+        return f"{dataset}-{self.model}-{split or self.split}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
 
     def train_steps(self, images: int) -> int:
         """Returns the updates of one network whose half has `images` training images."""

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import pathlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import filelock
@@ -64,6 +64,7 @@ class Study:
         say: Takes lines for the user.
         progress_bar: True shows Keras' progress bar in place of lines while a network trains.
         watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
+        memory_share: Share of the available memory that a group may take, 0 to 1.
     """
 
     def __init__(
@@ -73,12 +74,14 @@ class Study:
         say: Callable[[str], None] = print,
         progress_bar: bool = False,
         watch: Watch | None = None,
+        memory_share: float = 1.0,
     ) -> None:
         self.root = root
         self._store = store
         self._say = say
         self._progress_bar = progress_bar
         self._watch = watch
+        self._memory_share = memory_share
         self._weights: dict[str, Weights] = {}
         self._tasks: dict[tuple[Any, ...], trainer.Task] = {}
         self._trained_now: set[str] = set()
@@ -180,7 +183,7 @@ class Study:
     def _only_one(self, cell: Cell) -> Iterator[None]:
         """Holds a cell's lock: of several processes that want the same network, one trains it and the others wait."""
         self.root.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(lock_path(self.root, cell.name))
+        lock = filelock.FileLock(records.lock_path(self.root, cell.name))
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
@@ -204,11 +207,12 @@ class Study:
             self._weights[cell.name] = found
         return found
 
-    def train_group(self, cells: Sequence[Cell]) -> "GroupEnd":
+    def train_group(self, cells: Sequence[Cell], again: Collection[str] = ()) -> GroupEnd:
         """Trains networks of one target, seed and recipe in lockstep, after their bases; leaves out what is done.
 
         Args:
             cells: The networks: bases only, or networks whose bases are finished.
+            again: Names of those that are trained though they have a record.
 
         Returns:
             What could not be trained here and now.
@@ -224,20 +228,21 @@ class Study:
                     end.elsewhere.append(cell.name)
                 elif cell.treatment.is_reference:
                     record = self.find(cell, None)
-                    if record is None or (record.status == records.DONE and self._load_weights(cell, record) is None):
+                    lost = record and record.status == records.DONE and self._load_weights(cell, record) is None
+                    if record is None or lost or cell.name in again:
                         members.append(Member(cell, None, None))
                 else:
-                    self._add_member(cell, members, end)
+                    self._add_member(cell, members, end, cell.name in again)
             if members and not end.lost:
                 self._train(members)
         return end
 
-    def _add_member(self, cell: Cell, members: list["Member"], end: "GroupEnd") -> None:
+    def _add_member(self, cell: Cell, members: list[Member], end: GroupEnd, again: bool) -> None:
         """Adds a network with its bases to a group, unless it is done or a base of it is not usable."""
         source = self._record_of(cell.source)
         if cell.source and (source is None or not self._source_is_whole(cell.source, source)):
             end.lost.append(cell.source.name)
-        elif self.find(cell, source) is None:
+        elif again or self.find(cell, source) is None:
             members.append(Member(cell, source, self._record_of(cell.reference)))
 
     def _source_is_whole(self, base: Cell, record: Record) -> bool:
@@ -249,7 +254,7 @@ class Study:
     def _lock(self, cell: Cell, locks: contextlib.ExitStack) -> bool:
         """Takes a cell's lock if it is free."""
         self.root.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(lock_path(self.root, cell.name))
+        lock = filelock.FileLock(records.lock_path(self.root, cell.name))
         try:
             locks.enter_context(lock.acquire(timeout=0))
         except filelock.Timeout:
@@ -257,7 +262,7 @@ class Study:
         records.restore(self.root / cell.name)
         return True
 
-    def _train(self, members: Sequence["Member"]) -> list[Record]:
+    def _train(self, members: Sequence[Member]) -> list[Record]:
         """Trains a group and writes its records; what was there before is kept until then."""
         with contextlib.ExitStack() as stack:
             for member in members:
@@ -277,7 +282,7 @@ class Study:
             ]
 
     def _write(
-        self, member: "Member", task: trainer.Task, outcome: trainer.Outcome, events: tensorboard_view.EventFile
+        self, member: Member, task: trainer.Task, outcome: trainer.Outcome, events: tensorboard_view.EventFile
     ) -> Record:
         """Writes the record of one trained network, and what stands beside it."""
         cell, folder = member.cell, self.root / member.cell.name
@@ -324,7 +329,9 @@ class Study:
                     release_step=cell.treatment.release_step,
                 )
             )
-        return trainer.train(config, task, networks, sources, report, self._progress_bar)
+        return trainer.train(
+            config, task, networks, sources, report, self._progress_bar, memory_share=self._memory_share
+        )
 
     def _training_config(self, cell: Cell) -> Config:
         """Returns the options that a cell trains with."""
@@ -370,8 +377,3 @@ def _progress(step: int, steps: int, rows: Sequence[Mapping[str, float]]) -> str
     top1 = f", validation top-1 {100 * sum(scores) / len(scores):.1f} %" if scores else ""
     seconds = rows[0]["seconds"]
     return f"step {step}/{steps}, epoch {rows[0]['epoch']:.3g}, loss {loss}{top1}, {seconds:.0f} s"
-
-
-def lock_path(root: pathlib.Path, name: str) -> pathlib.Path:
-    """Returns the file whose lock a process holds while it trains a network."""
-    return root / f".{name}.lock"

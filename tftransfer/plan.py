@@ -1,7 +1,7 @@
 """Which networks a command needs, what each waits for, and what makes each of them itself."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tftransfer import config as config_lib
@@ -84,6 +84,25 @@ class Cell:
         """The base of its target which gets the updates of its source, too."""
         control = treatments.control_base(self.treatment)
         return dataclasses.replace(self, treatment=control) if control else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns plain data, from which another process makes the same cell."""
+        options = {field.name: getattr(self.config, field.name) for field in dataclasses.fields(Config)}
+        return {
+            "treatment": dataclasses.asdict(self.treatment),
+            "split": dataclasses.asdict(self.split),
+            "config": options,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Cell":
+        """Reads what `as_json` wrote."""
+        split = content["split"]
+        return cls(
+            Treatment(**content["treatment"]),
+            Split(split["name"], tuple(split["a"]), tuple(split["b"])),
+            Config(**content["config"]),
+        )
 
     def training_config(self, per_class: Sequence[int]) -> Config:
         """Returns the options that it trains with: a base that trains longer has a stretched schedule.

@@ -179,6 +179,11 @@ def _aside(folder: pathlib.Path) -> pathlib.Path:
     return folder.with_name(f".before-{folder.name}")
 
 
+def lock_path(study: pathlib.Path, name: str) -> pathlib.Path:
+    """Returns the file whose lock a process holds while it trains a network."""
+    return study / f".{name}.lock"
+
+
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a text file so that other processes, and a crash, see all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -244,6 +244,20 @@ def for_target(role: Treatment, target: str) -> Treatment:
     return dataclasses.replace(role, target=target, **exchange)
 
 
+def role(treatment: Treatment) -> str:
+    """Returns the family that a treatment has when it is written for target B.
+
+    Example:
+        >>> [role(parse(text)) for text in ("A4B", "B4A", "A4A+", "R4all")]
+        ['AnB', 'AnB', 'BnB+', 'RnB']
+    """
+    mirrored = {"A": "B", "B": "A"} if treatment.target == "A" else {}
+    exchange = {
+        field: mirrored.get(getattr(treatment, field), getattr(treatment, field)) for field in ("source", "longer_by")
+    }
+    return dataclasses.replace(treatment, target="B", **exchange).family
+
+
 def required_bases(treatment: Treatment) -> tuple[Treatment, ...]:
     """Returns the bases that must exist first: the source, then the one to compare with.
 

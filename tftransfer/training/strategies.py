@@ -31,6 +31,11 @@ def make(kind: str, replicas: int = 0) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(devices)
 
 
+def on_gpu() -> bool:
+    """Returns True if training runs on a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def check_batch(batch_size: int, strategy: tf.distribute.Strategy) -> None:
     """Raises ValueError if a batch cannot be divided equally."""
     replicas = strategy.num_replicas_in_sync

@@ -14,7 +14,7 @@ from tftransfer.config import Config
 from tftransfer.data import pipeline
 from tftransfer.data.store import Half, mean_image
 from tftransfer.models import names as model_names
-from tftransfer.training import callbacks, evaluation, strategies
+from tftransfer.training import callbacks, evaluation, memory, strategies
 from tftransfer.training.group import Group, Network, reseeded
 from tftransfer.training.optimizers import CaffeSGD, RateSchedule
 from tftransfer.transfer import Weights
@@ -146,6 +146,7 @@ def train(
     sources: Mapping[str, Weights],
     report: Report | None = None,
     progress_bar: bool = False,
+    memory_share: float = 1.0,
 ) -> list[Outcome]:
     """Trains a group of networks to the end.
 
@@ -156,12 +157,14 @@ def train(
         sources: Weights of the sources that they name.
         report: Called after every evaluation with the step and each network's row of history.
         progress_bar: True shows Keras' progress bar.
+        memory_share: Share of the available memory that the group may take, 0 to 1.
 
     Returns:
         One outcome for each network, in order.
 
     Raises:
         ValueError: If batch and replicas do not go together.
+        NoRoomError: If the group would not fit into memory; nothing was trained.
     """
     started = time.perf_counter()
     if config.precision == "mixed_float16" and len(networks) > 1:
@@ -174,6 +177,8 @@ def train(
         template = build_model(config, task.classes)
         blocks = model_names.MODELS[config.model]
         group = Group(template, networks, sources, config.seed, task.target, blocks)
+        if not strategies.on_gpu():  # a GPU's memory is its own, and says itself when it is full
+            memory.require_room(group.model, config.batch_size, memory_share)
         _compile(group, config, images, task.classes)
         watch = callbacks.Watch([network.name for network in networks], config.steps_per_epoch(images), report)
         _fit(group, config, task, train_steps, watch, progress_bar)

@@ -2,22 +2,17 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import tftransfer
-from tftransfer import records
+from tftransfer import processes, records
 from tftransfer.config import Config
 from tftransfer.tuning.study import DIVERGED, FAILED, OK, Result
 
 REQUEST, OUTCOME, LOG = "request.json", "outcome.json", "log.txt"
-_LONGEST_REASON = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,20 +54,17 @@ class Trainer:
             return None
         seconds = round(time.perf_counter() - started, 2)
         if code != 0 or not (folder / OUTCOME).is_file():
-            return Result(status=FAILED, seconds=seconds, error=_reason(code, folder / LOG))
+            return Result(status=FAILED, seconds=seconds, error=processes.reason(code, folder / LOG))
         outcome: dict[str, Any] = json.loads((folder / OUTCOME).read_text(encoding="utf-8"))
         return Result(status=DIVERGED if outcome["top1"] is None else OK, seconds=seconds, **outcome)
 
 
 def run(folder: pathlib.Path, limit_seconds: float | None) -> int | None:
     """Runs the process of a trial to its end; returns its exit code, None if it was ended at the limit."""
-    package = str(pathlib.Path(tftransfer.__file__).parent.parent)
-    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": path}
-    words = [sys.executable, "-m", "tftransfer.tuning.trial", str(folder.resolve())]
+    words = processes.words("tftransfer.tuning.trial", str(folder.resolve()))
     with (folder / LOG).open("wb") as log:
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=processes.environment()
         )
         try:
             return process.wait(limit_seconds)
@@ -82,23 +74,3 @@ def run(folder: pathlib.Path, limit_seconds: float | None) -> int | None:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-
-
-def end_with_parent() -> None:
-    """Ends this process soon after the one that started it, which may have been killed and cannot do it itself."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _reason(code: int, log: pathlib.Path) -> str:
-    """Returns why a process failed: the last thing that it said."""
-    if code < 0:
-        return f"ended by signal {-code}" + (", as a system out of memory does" if code == -9 else "")
-    said = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return said[-1][:_LONGEST_REASON] if said else f"ended with exit code {code} and said nothing"

@@ -12,13 +12,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import records
+from tftransfer import processes, records
 from tftransfer.config import Config
 from tftransfer.data.store import Store
 from tftransfer.training import trainer
 from tftransfer.training.group import Network
 from tftransfer.tuning import held_out
-from tftransfer.tuning.process import OUTCOME, REQUEST, end_with_parent
+from tftransfer.tuning.process import OUTCOME, REQUEST
 
 
 def task(config: Config, store: Store, classes: Sequence[int], target: str) -> trainer.Task:
@@ -56,5 +56,5 @@ def main(folder: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    end_with_parent()
+    processes.end_with_parent()
     main(pathlib.Path(sys.argv[1]))

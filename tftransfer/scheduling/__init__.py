@@ -1,0 +1,1 @@
+"""Trains the networks of a study, group by group, in processes of their own."""

@@ -1,0 +1,124 @@
+"""What a sweep leaves in its study's folder so that others, and it itself later, know how far it is.
+
+<study>/.sweep/plan.json               the networks that the last sweep wanted
+               jobs/<job>.json         what a process was asked for
+               jobs/<job>.beat.json    how far it is, written every few seconds while it lives
+               jobs/<job>.end.json     how it ended
+               jobs/<job>.log          what it said
+               failed/<network>.json   networks that could not be trained, and why
+
+None of this is a result: the records are. The folder may be deleted when no sweep runs.
+"""
+
+import dataclasses
+import json
+import pathlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tftransfer import records
+from tftransfer.plan import Cell
+
+FOLDER = ".sweep"
+_SILENT_SECONDS = 60.0  # a process writes every few seconds, and more rarely while it compiles
+
+
+@dataclasses.dataclass(frozen=True)
+class Beat:
+    """How far a job is.
+
+    Attributes:
+        networks: Its networks, and the newest validation top-1 of each, None before the first evaluation.
+        step: Updates done at the last evaluation.
+        steps: Updates in all.
+        images_per_second: Since the start, of each network; None before the first evaluation.
+        time: When this was written, seconds since 1970.
+        started: When the job started.
+        where: Host and process.
+    """
+
+    networks: Mapping[str, float | None]
+    step: int
+    steps: int
+    images_per_second: float | None
+    time: float
+    started: float
+    where: str
+
+
+class Board:
+    """The folder of a study's sweeps.
+
+    Args:
+        study: Folder of the study.
+    """
+
+    def __init__(self, study: pathlib.Path) -> None:
+        self.folder = study / FOLDER
+        self.jobs = self.folder / "jobs"
+
+    def write_plan(self, cells: Sequence[Cell]) -> None:
+        """Says which networks are wanted."""
+        wanted = {
+            cell.name: {
+                "label": cell.treatment.label,
+                "treatment": dataclasses.asdict(cell.treatment),
+                "seed": cell.config.seed,
+                "split": cell.split.name,
+            }
+            for cell in cells
+        }
+        records.write_text(self.folder / "plan.json", json.dumps(wanted, indent=1) + "\n")
+
+    def plan(self) -> dict[str, dict[str, Any]]:
+        """Returns what the last sweep wanted, by network name; empty if there was none or it cannot be read."""
+        content = _read(self.folder / "plan.json")
+        return {name: cell for name, cell in content.items() if isinstance(cell, dict) and "treatment" in cell}
+
+    def write_beat(self, job: str, beat: Beat) -> None:
+        """Says how far a job is."""
+        records.write_text(self.jobs / f"{job}.beat.json", json.dumps(dataclasses.asdict(beat)) + "\n")
+
+    def beats(self, now: float | None = None) -> dict[str, Beat]:
+        """Returns how far the jobs are that gave a sign of life in the last minute, by name."""
+        now = time.time() if now is None else now
+        found = {}
+        for path in sorted(self.jobs.glob("*.beat.json")):
+            content = _read(path)
+            if content and now - content.get("time", 0) < _SILENT_SECONDS:
+                found[path.name.removesuffix(".beat.json")] = Beat(**content)
+        return found
+
+    def clear(self, job: str) -> None:
+        """Removes what a job that has ended well left; its log stays if it did not end well."""
+        for path in self.jobs.glob(f"{job}.*"):
+            path.unlink(missing_ok=True)
+
+    def write_failure(self, cell: Cell, reason: str) -> None:
+        """Keeps why a network could not be trained."""
+        content = {"reason": reason, "time": time.time(), "recipe": cell.config.recipe()}
+        records.write_text(self.folder / "failed" / f"{cell.name}.json", json.dumps(content) + "\n")
+
+    def failure(self, cell: Cell) -> str | None:
+        """Returns why a network could not be trained in an earlier sweep with the same recipe."""
+        content = _read(self.folder / "failed" / f"{cell.name}.json")
+        return content.get("reason") if content.get("recipe") == cell.config.recipe() else None
+
+    def failures(self) -> dict[str, str]:
+        """Returns the networks that could not be trained, and why."""
+        found = {path.stem: _read(path).get("reason") for path in sorted(self.folder.glob("failed/*.json"))}
+        return {name: reason for name, reason in found.items() if reason}
+
+    def forget_failure(self, name: str) -> None:
+        """Forgets that a network could not be trained."""
+        (self.folder / "failed" / f"{name}.json").unlink(missing_ok=True)
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+    """Returns a JSON object, an empty one if there is none: what stands here is no result."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

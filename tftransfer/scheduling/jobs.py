@@ -1,0 +1,98 @@
+"""A job: networks which train in lockstep in one process. Nothing here imports TensorFlow."""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tftransfer import records
+from tftransfer.plan import Cell
+
+OK, NO_MEMORY, CRASHED, FAILED = "ok", "no_memory", "crashed", "failed"
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """Networks of one target, seed and recipe.
+
+    Attributes:
+        cells: The networks.
+    """
+
+    cells: tuple[Cell, ...]
+
+    @property
+    def name(self) -> str:
+        """Readable and safe in paths: what the networks share, and a digest of which they are."""
+        first = self.cells[0]
+        which = hashlib.sha256(" ".join(cell.name for cell in self.cells).encode()).hexdigest()[:8]
+        return f"{first.split.name}-target{first.treatment.target}-seed{first.config.seed}-{which}"
+
+    def halves(self) -> "tuple[Job, Job]":
+        """Returns two jobs of half as many networks; the first half keeps the deeper-shared sources together."""
+        middle = (len(self.cells) + 1) // 2
+        return Job(self.cells[:middle]), Job(self.cells[middle:])
+
+    def write(self, path: pathlib.Path, **request: Any) -> None:
+        """Writes the job for the process that does it, with what else that must know."""
+        records.write_text(path, json.dumps({**request, "cells": [cell.as_json() for cell in self.cells]}) + "\n")
+
+
+@dataclasses.dataclass(frozen=True)
+class End:
+    """How a job ended.
+
+    Attributes:
+        status: `ok`, `no_memory`, `crashed` (by a signal) or `failed`.
+        message: What went wrong.
+        elsewhere: Names of networks that another process is training.
+        lost: Names of bases whose weights are gone or damaged.
+    """
+
+    status: str
+    message: str = ""
+    elsewhere: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "End":
+        """Reads what `as_json` wrote."""
+        lists = {name: tuple(content[name]) for name in ("elsewhere", "lost")}
+        return cls(content["status"], content["message"], **lists)
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns plain data."""
+        return dataclasses.asdict(self)
+
+
+def share(cell: Cell) -> tuple[Any, ...]:
+    """Returns what all networks of a group have in common; bases go alone, as others wait for them."""
+    treatment = cell.treatment
+    alone = cell.name if cell.config.precision == "mixed_float16" else ""  # loss scaling couples towers
+    return (
+        cell.split.name,
+        treatment.target,
+        cell.config.seed,
+        cell.images_per_class,
+        treatment.longer_by,
+        treatment.is_reference,
+        alone,
+    )
+
+
+def in_order(cells: Sequence[Cell]) -> list[Cell]:
+    """Returns a group's networks so that neighbours share most of a source: frozen ones first, by source, then n."""
+    return sorted(
+        cells,
+        key=lambda cell: (not cell.treatment.frozen, cell.treatment.source or "", cell.treatment.n, cell.name),
+    )
+
+
+def pieces(cells: Sequence[Cell], most: int) -> list[Job]:
+    """Returns jobs of about equal size with at most so many networks each, 0 for all in one."""
+    ordered = in_order(cells)
+    count = -(-len(ordered) // most) if most else 1
+    size = -(-len(ordered) // count)
+    return [Job(tuple(ordered[start : start + size])) for start in range(0, len(ordered), size)]

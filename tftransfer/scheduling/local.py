@@ -1,0 +1,118 @@
+"""Runs jobs in processes on this machine: one for each GPU, or as many as the user says."""
+
+import glob
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+from tftransfer import processes
+from tftransfer.scheduling.board import Board
+from tftransfer.scheduling.jobs import CRASHED, FAILED, OK, End, Job
+
+# A process that is asked to end finishes the step in hand and writes a checkpoint.
+_GRACE_SECONDS = 10.0
+_MEMORY_USED = 0.9  # of what is available, by all processes together
+
+
+class LocalRunner:
+    """Processes on this machine.
+
+    Args:
+        study: Folder of the study; the processes write their records there themselves.
+        store: Folder of the prepared images.
+        workers: Processes at a time; 0 for one on each GPU, or one if there is none, as it uses all cores.
+    """
+
+    def __init__(self, study: pathlib.Path, store: str, workers: int = 0) -> None:
+        self._study, self._store = study.resolve(), store
+        self._gpus = gpus()
+        self._slots: dict[int, tuple[Job, subprocess.Popen] | None] = dict.fromkeys(
+            range(workers or len(self._gpus) or 1)
+        )
+        self._board = Board(self._study)
+
+    @property
+    def free(self) -> int:
+        """Jobs that may be started now."""
+        return sum(taken is None for taken in self._slots.values())
+
+    def start(self, job: Job, again: frozenset[str] = frozenset()) -> None:
+        """Starts a job; there must be a free slot.
+
+        Args:
+            job: The networks.
+            again: Names of those that are trained though they have a record.
+        """
+        slot = next(number for number, taken in self._slots.items() if taken is None)
+        path = self._board.jobs / f"{job.name}.json"
+        self._board.clear(job.name)
+        job.write(
+            path, study=str(self._study), store=self._store, memory_share=0.9 / len(self._slots), again=sorted(again)
+        )
+        with path.with_suffix(".log").open("wb") as log:
+            process = subprocess.Popen(
+                processes.words("tftransfer.scheduling.worker", str(path)),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=processes.environment() | self._devices(slot),
+                start_new_session=True,  # Ctrl-C goes to the sweep, which ends its processes in order
+            )
+        self._slots[slot] = (job, process)
+
+    def finished(self) -> list[tuple[Job, End]]:
+        """Returns the jobs that ended since the last call."""
+        found = []
+        for slot, taken in self._slots.items():
+            if taken and taken[1].poll() is not None:
+                job, process = taken
+                self._slots[slot] = None
+                found.append((job, self._end(job, process.returncode)))
+        return found
+
+    def stop(self) -> None:
+        """Ends all jobs, giving each time to save what it has."""
+        running = [process for _, process in filter(None, self._slots.values())]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _GRACE_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _end(self, job: Job, code: int) -> End:
+        """Returns how a process ended; what it left is cleared away if that was well."""
+        path = self._board.jobs / f"{job.name}.end.json"
+        try:
+            end = End.from_json(json.loads(path.read_text(encoding="utf-8"))) if code == 0 else None
+        except (OSError, ValueError, KeyError, TypeError):
+            end = None
+        log = path.with_name(f"{job.name}.log")
+        if end is None:
+            return End(CRASHED if code < 0 else FAILED, processes.reason(code, log))
+        if end.status == OK:
+            self._board.clear(job.name)
+        return end
+
+    def _devices(self, slot: int) -> dict[str, str]:
+        """Returns the environment that gives a process its own GPU, or its share of the cores."""
+        if self._gpus:
+            return {"CUDA_VISIBLE_DEVICES": self._gpus[slot % len(self._gpus)]}
+        if len(self._slots) == 1:
+            return {}
+        threads = str(max(1, (os.cpu_count() or 1) // len(self._slots)))
+        return {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, "OMP_NUM_THREADS": threads}
+
+
+def gpus() -> list[str]:
+    """Returns the GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them, without TensorFlow."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [name for name in chosen.split(",") if name and name != "-1"]
+    return [str(number) for number in range(len(glob.glob("/dev/nvidia[0-9]*")))]

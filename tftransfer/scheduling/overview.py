@@ -1,0 +1,133 @@
+"""How far a study is: the networks by state, the present accuracies, the speed, and the time left."""
+
+import dataclasses
+import pathlib
+import statistics
+from collections.abc import Iterable, Mapping
+
+from tftransfer import records, treatments
+from tftransfer.records import Record
+from tftransfer.scheduling.board import Beat, Board
+from tftransfer.treatments import Treatment
+
+DONE, RUNNING, WAITING, FAILED = "done", "running", "waiting", "failed"
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One network.
+
+    Attributes:
+        treatment: What is done to it.
+        state: `done`, `running`, `waiting` or `failed`.
+        top1: Its last, or present, validation top-1, a share of 1.
+        minus_base: That less its base's, once it is done.
+    """
+
+    treatment: Treatment
+    state: str
+    top1: float | None = None
+    minus_base: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Overview:
+    """A study at one moment.
+
+    Attributes:
+        study: Its name.
+        lines: Its networks.
+        images_per_second: Of all running networks together.
+        seconds_left: Until all is done, as far as can be told.
+        failures: Why networks failed, by name.
+    """
+
+    study: str
+    lines: tuple[Line, ...]
+    images_per_second: float | None
+    seconds_left: float | None
+    failures: Mapping[str, str]
+
+    def count(self, state: str) -> int:
+        """Returns how many networks are in a state."""
+        return sum(line.state == state for line in self.lines)
+
+
+def look(study: pathlib.Path, found: dict[str, Record] | None = None) -> Overview:
+    """Returns how far a study is, from its folder alone, whoever trains it.
+
+    Args:
+        study: Its folder.
+        found: Records by name that were read before; new ones are added, so that a second look is quick.
+
+    Raises:
+        ValueError: If there is neither a record nor a plan.
+    """
+    board, found = Board(study), {} if found is None else found
+    for path in study.glob(f"*/{records.RECORD}"):
+        if path.parent.name not in found and not path.parent.name.startswith("."):
+            record = records.read(path.parent)
+            if record:
+                found[path.parent.name] = record
+    wanted = board.plan()
+    if not wanted and not found:
+        raise ValueError(f"{study} holds no study: neither a record nor a plan. Received: --study or options of it.")
+    beats, failures = board.beats(), board.failures()
+    running = {name: beat for beat in beats.values() for name in beat.networks}
+    lines = []
+    for name in sorted({*wanted, *found}):
+        lines.append(_line(name, wanted, found.get(name), running.get(name), failures))
+    speeds = [len(beat.networks) * beat.images_per_second for beat in beats.values() if beat.images_per_second]
+    return Overview(
+        study.name, tuple(lines), sum(speeds) or None, _seconds_left(wanted, found, beats, failures), failures
+    )
+
+
+def _line(
+    name: str, wanted: Mapping[str, Mapping], record: Record | None, beat: Beat | None, failures: Mapping[str, str]
+) -> Line:
+    """Returns what is known of one network."""
+    description = record.identity["treatment"] if record else wanted[name]["treatment"]
+    treatment = Treatment(**description)
+    if record:
+        ended = DONE if record.status == records.DONE else FAILED
+        return Line(treatment, ended, record.result["top1"], record.result["minus_base"])
+    if beat:
+        return Line(treatment, RUNNING, beat.networks[name])
+    return Line(treatment, FAILED if name in failures else WAITING)
+
+
+def _kind(treatment: Treatment) -> str:
+    """Returns what decides a network's cost: whether it is frozen."""
+    return "frozen" if treatment.frozen else "whole"
+
+
+def _seconds_left(
+    wanted: Mapping[str, Mapping], found: Mapping[str, Record], beats: Mapping[str, Beat], failures: Mapping[str, str]
+) -> float | None:
+    """Returns the time that is left if networks go on to cost what those of their kind did."""
+    costs: dict[str, list[float]] = {}
+    for record in found.values():
+        kind = _kind(Treatment(**record.identity["treatment"]))
+        costs.setdefault(kind, []).append(record.content["cost"]["seconds"])
+    at_work = {name for beat in beats.values() for name in beat.networks}
+    left = [max((beat.time - beat.started) * (beat.steps / beat.step - 1), 0.0) for beat in beats.values() if beat.step]
+    waiting = [name for name in wanted if name not in found and name not in failures and name not in at_work]
+    if len(left) < len(beats) or (waiting and not costs):
+        return None
+    every = [second for seconds in costs.values() for second in seconds]
+    to_come = 0.0
+    for name in waiting:
+        kind = _kind(Treatment(**wanted[name]["treatment"]))
+        to_come += statistics.fmean(costs.get(kind, every))
+    return (sum(left) + to_come) / max(1, len(beats))
+
+
+def by_role(lines: Iterable[Line]) -> dict[str, dict[int, list[Line]]]:
+    """Returns networks by role (mirrored treatments count as the one written for B) and n, in reading order."""
+    table: dict[str, dict[int, list[Line]]] = {}
+    for line in lines:
+        table.setdefault(treatments.role(line.treatment), {}).setdefault(line.treatment.n, []).append(line)
+    known = list(treatments.TREATMENTS)
+    order = sorted(table, key=lambda role: (known.index(role) if role in known else len(known), role))
+    return {role: dict(sorted(table[role].items())) for role in order}

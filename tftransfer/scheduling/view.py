@@ -1,0 +1,121 @@
+"""A sweep as a user sees it: one table in a terminal, one line at a time elsewhere."""
+
+import contextlib
+import pathlib
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from tftransfer.records import Record
+from tftransfer.scheduling.overview import DONE, FAILED, RUNNING, WAITING, Line, Overview, by_role, look
+
+_REFRESH_SECONDS = 2.0
+_FAILURES_SHOWN = 5
+
+
+def table(overview: Overview) -> Table:
+    """Returns a study as a table: treatments by blocks copied, each with the mean top-1 of its networks."""
+    roles = by_role(overview.lines)
+    numbers = sorted({n for of_role in roles.values() for n in of_role})
+    grid = Table(title=headline(overview), title_justify="left", caption=_caption(overview), caption_justify="left")
+    grid.add_column("treatment")
+    for n in numbers:
+        grid.add_column("base" if n == 0 else f"n = {n}", justify="right")
+    for role, by_n in roles.items():
+        grid.add_row(role, *(_cell(by_n.get(n, [])) for n in numbers))
+    return grid
+
+
+def headline(overview: Overview) -> str:
+    """Returns one line: networks by state, speed, time left."""
+    states = ", ".join(f"{overview.count(state)} {state}" for state in (DONE, RUNNING, WAITING, FAILED))
+    parts = [f"{overview.study}: {states} of {len(overview.lines)} networks"]
+    if overview.images_per_second:
+        parts.append(f"{overview.images_per_second:.0f} images/s over all networks")
+    if overview.seconds_left is not None and overview.count(RUNNING) + overview.count(WAITING):
+        parts.append(f"about {duration(overview.seconds_left)} left")
+    return "; ".join(parts)
+
+
+def text(overview: Overview) -> str:
+    """Returns the table as plain text."""
+    console = Console(width=160, no_color=True, highlight=False)
+    with console.capture() as capture:
+        console.print(table(overview))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def duration(seconds: float) -> str:
+    """Returns a time as people say it: `50 s`, `12 min`, `3.4 h`, `5.2 days`."""
+    for limit, unit, name in ((90, 1, "s"), (5400, 60, "min")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+def _cell(lines: Sequence[Line]) -> Text:
+    """Returns the mean top-1 of some networks; `~` while some of them are on the way, `!` where some failed."""
+    scores = [line.top1 for line in lines if line.top1 is not None]
+    if not lines:
+        return Text("")
+    if not scores:
+        return Text("failed" if any(line.state == FAILED for line in lines) else "-", style="dim")
+    unfinished = any(line.state in (RUNNING, WAITING) for line in lines)
+    failed = any(line.state == FAILED for line in lines)
+    mark = ("~" if unfinished else "") + ("!" if failed else "")
+    return Text(f"{mark}{100 * statistics.fmean(scores):.1f} %", style="dim" if unfinished else "")
+
+
+def _caption(overview: Overview) -> Text | None:
+    """Returns why networks failed."""
+    shown = list(overview.failures.items())[:_FAILURES_SHOWN]
+    lines = [f"failed: {name}: {reason}" for name, reason in shown]
+    rest = len(overview.failures) - len(shown)
+    return Text("\n".join([*lines, *([f"and {rest} more"] if rest else [])])) if lines else None
+
+
+@contextlib.contextmanager
+def live(study: pathlib.Path) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
+    """Shows a sweep while it runs.
+
+    Args:
+        study: Its folder.
+
+    Yields:
+        A function to call often, and one that takes lines for the user.
+    """
+    if not sys.stdout.isatty():
+        yield _lines(study), lambda line: print(line, flush=True)
+        return
+    found: dict[str, Record] = {}
+    with Live(table(look(study, found)), auto_refresh=False, transient=True) as shown:
+        last = 0.0
+
+        def update() -> None:
+            nonlocal last
+            if time.monotonic() - last >= _REFRESH_SECONDS:
+                last = time.monotonic()
+                shown.update(table(look(study, found)), refresh=True)
+
+        yield update, lambda line: shown.console.print(line, highlight=False, markup=False)
+    print(text(look(study, found)))
+
+
+def _lines(study: pathlib.Path) -> Callable[[], None]:
+    """Returns a function that prints a line when a network has been evaluated, a minute after the last at the least."""
+    found: dict[str, Record] = {}
+    last = time.monotonic()
+
+    def update() -> None:
+        nonlocal last
+        if time.monotonic() - last >= 60.0:
+            last = time.monotonic()
+            print(headline(look(study, found)), flush=True)
+
+    return update

@@ -1,0 +1,104 @@
+"""The process of one job: trains its networks in lockstep and writes their records.
+
+python -m tftransfer.scheduling.worker JOB.json
+"""
+
+import json
+import os
+import pathlib
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from tftransfer import execution, processes, records
+from tftransfer.data.store import Store
+from tftransfer.plan import Cell
+from tftransfer.scheduling.board import Beat, Board
+from tftransfer.scheduling.jobs import FAILED, NO_MEMORY, OK, End, Job
+from tftransfer.training import memory
+
+_BEAT_SECONDS = 5.0
+
+
+class Pulse:
+    """Writes every few seconds how far a job is, from a thread that ends with the process.
+
+    Args:
+        board: Where to.
+        name: The job's name.
+        job: The job.
+    """
+
+    def __init__(self, board: Board, name: str, job: Job) -> None:
+        self._board, self._name, self._job = board, name, job
+        self._started = time.time()
+        self._step = self._steps = 0
+        self._seconds = 0.0
+        self._top1: dict[str, float | None] = {cell.name: None for cell in job.cells}
+        self._lock = threading.Lock()
+        self._write()
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def evaluated(self, step: int, steps: int, rows: Mapping[str, Mapping[str, float]]) -> None:
+        """Takes the newest evaluation."""
+        with self._lock:
+            self._step, self._steps = step, steps
+            self._top1 |= {name: row["val_top1"] for name, row in rows.items()}
+            self._seconds = max(row["seconds"] for row in rows.values())
+        self._write()
+
+    def _beat(self) -> None:
+        while True:
+            time.sleep(_BEAT_SECONDS)
+            self._write()
+
+    def _write(self) -> None:
+        with self._lock:
+            batch = self._job.cells[0].config.batch_size
+            speed = self._step * batch / self._seconds if self._step else None
+            where = f"{socket.gethostname()} {os.getpid()}"
+            beat = Beat(self._top1, self._step, self._steps, speed, time.time(), self._started, where)
+            try:
+                self._board.write_beat(self._name, beat)
+            except OSError as error:  # a full disk must not end a training that could still be saved
+                print(f"Cannot say how far it is: {error}", flush=True)
+
+
+def work(study: execution.Study, cells: tuple[Cell, ...], again: frozenset[str]) -> End:
+    """Does a job; whatever goes wrong is told in its end, with the traceback in the log."""
+    try:
+        left = study.train_group(cells, again)
+    except (MemoryError, tf.errors.ResourceExhaustedError, memory.NoRoomError) as error:
+        return End(NO_MEMORY, str(error).partition("\n")[0][:500])
+    except Exception as error:  # the log has all of it
+        traceback.print_exc()
+        return End(FAILED, f"{type(error).__name__}: {error}".partition("\n")[0][:500])
+    return End(OK, elsewhere=tuple(left.elsewhere), lost=tuple(left.lost))
+
+
+def main(path: pathlib.Path) -> None:
+    """Does the job that a file describes."""
+    request = json.loads(path.read_text(encoding="utf-8"))
+    job = Job(tuple(Cell.from_json(cell) for cell in request["cells"]))
+    root = pathlib.Path(request["study"])
+    name = path.name.removesuffix(".json")
+    pulse = Pulse(Board(root), name, job)
+    study = execution.Study(
+        root,
+        Store.open(request["store"]),
+        say=lambda line: print(line, flush=True),
+        watch=pulse.evaluated,
+        memory_share=request["memory_share"],
+    )
+    end = work(study, job.cells, frozenset(request["again"]))
+    records.write_text(path.with_name(f"{name}.end.json"), json.dumps(end.as_json()) + "\n")
+
+
+if __name__ == "__main__":
+    processes.end_with_parent()
+    main(pathlib.Path(sys.argv[1]))
