@@ -1,57 +1,11 @@
 """The network of Yosinski et al. 2014 (CaffeNet), and the same eight blocks for small images."""
 
-from typing import NamedTuple
-
 import keras
 
 from tftransfer.models.layers import GroupedConv2D, LocalResponseNormalization, ReplicaDropout
 from tftransfer.models.names import INITIALIZERS
+from tftransfer.models.tables import SMALLEST_SIDE_PIXELS, Conv, Dense, scaled, table
 from tftransfer.seeds import derive
-
-SMALLEST_SIDE_PIXELS = 32
-
-
-class _Conv(NamedTuple):
-    """One row of a table: a convolution and what follows it. `sd` and `bias` are the paper's initial values."""
-
-    name: str
-    filters: int
-    kernel: int
-    stride: int = 1
-    padding: str = "same"
-    groups: int = 1
-    sd: float = 0.01
-    bias: float = 0.0
-    pool: bool = False
-    norm: bool = False
-
-
-class _Dense(NamedTuple):
-    """One row of a table: a fully connected layer. The head has no units of its own: it gets one per class."""
-
-    name: str
-    units: int | None
-    sd: float
-    bias: float
-
-
-_UPPER = (
-    _Conv("conv2", 256, 5, groups=2, bias=1.0, pool=True, norm=True),
-    _Conv("conv3", 384, 3),
-    _Conv("conv4", 384, 3, groups=2, bias=1.0),
-    _Conv("conv5", 256, 3, groups=2, bias=1.0, pool=True),
-    _Dense("fc6", 4096, sd=0.005, bias=1.0),
-    _Dense("fc7", 4096, sd=0.005, bias=1.0),
-    _Dense("fc8", None, sd=0.01, bias=0.0),
-)
-
-# Largest image of the size class (its shorter side in pixels) -> blocks. Only conv1 differs, so that no class costs
-# much more than another: conv2 gets a map of 15 x 15 pixels from 32 and from 64, one of 23 x 23 from 48 and from 96.
-_TABLES = {
-    48: (_Conv("conv1", 96, 5, pool=True, norm=True), *_UPPER),
-    96: (_Conv("conv1", 96, 7, stride=2, pool=True, norm=True), *_UPPER),
-    float("inf"): (_Conv("conv1", 96, 11, stride=4, padding="valid", pool=True, norm=True), *_UPPER),
-}
 
 
 def AlexNet(  # noqa: N802 (named like the models of keras.applications)
@@ -103,15 +57,14 @@ def AlexNet(  # noqa: N802 (named like the models of keras.applications)
         raise ValueError(
             f"`initializer` must be one of {', '.join(INITIALIZERS)}. Received: initializer={initializer!r}"
         )
-    table = next(blocks for longest, blocks in _TABLES.items() if min(input_shape[:2]) <= longest)
 
     inputs = x = keras.Input(input_shape, name="images")
-    for block in table:
+    for block in table(min(input_shape[:2])):
         weights = _initializers(block, initializer, seed)
-        if isinstance(block, _Conv):
-            x = _conv_block(x, block, _scaled(block.filters, width), weights)
+        if isinstance(block, Conv):
+            x = _conv_block(x, block, scaled(block.filters, width), weights)
         elif block.units is not None:
-            x = _dense_block(x, block, _scaled(block.units, width), weights, dropout, seed)
+            x = _dense_block(x, block, scaled(block.units, width), weights, dropout, seed)
         else:
             x = keras.layers.Dense(classes, name=block.name, dtype="float32", **weights)(x)
     if classifier_activation is not None:
@@ -119,7 +72,7 @@ def AlexNet(  # noqa: N802 (named like the models of keras.applications)
     return keras.Model(inputs, x, name=name)
 
 
-def _conv_block(x, block: _Conv, filters: int, weights: dict):
+def _conv_block(x, block: Conv, filters: int, weights: dict):
     """Convolution, rectifier and, where the table says so, pooling and normalisation."""
     shape = {"strides": block.stride, "padding": block.padding, "name": block.name}
     if block.groups > 1:
@@ -134,7 +87,7 @@ def _conv_block(x, block: _Conv, filters: int, weights: dict):
     return x
 
 
-def _dense_block(x, block: _Dense, units: int, weights: dict, dropout: float, seed: int | None):
+def _dense_block(x, block: Dense, units: int, weights: dict, dropout: float, seed: int | None):
     """Fully connected layer, rectifier and dropout; the first of them flattens the map below."""
     if len(x.shape) > 2:
         x = keras.layers.Flatten(name=f"{block.name}_flatten")(x)
@@ -143,7 +96,7 @@ def _dense_block(x, block: _Dense, units: int, weights: dict, dropout: float, se
     return ReplicaDropout(dropout, seed=_seed(seed, "dropout", block.name), name=f"{block.name}_dropout")(x)
 
 
-def _initializers(block: _Conv | _Dense, initializer: str, seed: int | None) -> dict:
+def _initializers(block: Conv | Dense, initializer: str, seed: int | None) -> dict:
     """Initialisers of a block's kernel and bias, as arguments of its layer."""
     own = _seed(seed, "init", block.name)
     if initializer == "paper":
@@ -156,8 +109,3 @@ def _initializers(block: _Conv | _Dense, initializer: str, seed: int | None) -> 
 def _seed(seed: int | None, *names: str) -> int | None:
     """A seed of its own for what `names` spell out, None where everything is left to chance."""
     return None if seed is None else derive(seed, *names)
-
-
-def _scaled(channels: int, width: float) -> int:
-    """Channels times width, a multiple of 8, so that groups divide them and vector units are full."""
-    return max(8, int(channels * width / 8 + 0.5) * 8)
