@@ -25,6 +25,7 @@ FLOORS = {
     "tftransfer.data": 2,
     "tftransfer.plan": 3,
     "tftransfer.grids": 3,
+    "tftransfer.findings": 3,
     "tftransfer.speeds": 3,
     "tftransfer.transfer": 3,
     "tftransfer.tensorboard_view": 3,
@@ -80,7 +81,8 @@ def test_modules_import_only_from_lower_floors(module):
 QUICK = [
     "tftransfer", "tftransfer.treatments", "tftransfer.splits", "tftransfer.seeds", "tftransfer.config",
     "tftransfer.command_line", "tftransfer.records", "tftransfer.plan", "tftransfer.speeds", "tftransfer.models.names",
-    "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run",
+    "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run", "tftransfer.sweep",
+    "tftransfer.scheduling.prepare", "tftransfer.findings",
 ]  # fmt: skip
 
 

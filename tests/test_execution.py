@@ -9,7 +9,7 @@ import pytest
 
 import tftransfer
 from conftest import ArrayHalf, make_half
-from tftransfer import execution, plan, records, results, splits, treatments
+from tftransfer import execution, findings, plan, records, splits, treatments
 from tftransfer.config import Config
 from tftransfer.plan import Cell
 from tftransfer.training import trainer
@@ -204,8 +204,8 @@ def test_a_diverged_base_is_recorded_and_not_copied_from(study):
     record = records.read(study.root / "random0-baseB-seed0")
     assert record.status == records.DIVERGED
     assert record.result["top1"] is None
-    assert not results.sound(record)
-    assert "diverged at step" in results.faults(record)[0]
+    assert not findings.sound(record)
+    assert "diverged at step" in findings.faults(record)[0]
     assert not (record.folder / records.WEIGHTS).exists()
 
 
@@ -247,9 +247,9 @@ def test_two_processes_that_want_the_same_base_train_it_once(study, store):
 
 def test_a_comparison_with_an_older_base_is_named(finished):
     network, base = (records.read(finished / f"random0-{name}-seed0") for name in ("A4B", "baseB"))
-    assert results.stale(network, base) is None
+    assert findings.stale(network, base) is None
     changed = dataclasses.replace(base, content={**base.content, "weights": {"kept": True, "sha256": "0"}})
-    assert "another training of random0-baseB-seed0" in results.stale(network, changed)
+    assert "another training of random0-baseB-seed0" in findings.stale(network, changed)
 
 
 def test_random_frozen_blocks(study):
@@ -270,7 +270,7 @@ def test_chance_is_named(finished):
     record = records.read(finished / "random0-B4B-tuned-seed0")
     lucky = dataclasses.replace(record, content={**record.content, "result": {**record.result, "top1": 0.33}})
     lucky.content["integrity"] = {**record.content["integrity"], "left_chance": False}
-    assert results.faults(lucky) == ["random0-B4B-tuned-seed0 did not leave chance: top-1 33.0 %"]
+    assert findings.faults(lucky) == ["random0-B4B-tuned-seed0 did not leave chance: top-1 33.0 %"]
 
 
 def test_random_blocks_with_learnt_statistics_need_their_base(study):

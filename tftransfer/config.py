@@ -34,7 +34,8 @@ SECTIONS = {
 Check = Callable[[Any], str | None]
 
 
-def _at_least(low: float) -> Check:
+def at_least(low: float) -> Check:
+    """Accepts `low <= value`."""
     return lambda value: None if value >= low else f"at least {low}"
 
 
@@ -85,7 +86,7 @@ class Config:
         0, DATA, "side of the network's input in pixels; 0: 32 for motifs and cifar, 56 for tiny_imagenet, else 227",
         lambda v: None if v == 0 or 32 <= v <= 1024 else "0 or 32 to 1024",
     )  # fmt: skip
-    images_per_class: int = option(0, DATA, "first k training images of each class of the target; 0: all", _at_least(0))
+    images_per_class: int = option(0, DATA, "first k training images of each class of the target; 0: all", at_least(0))
     augment: str = option("crop_mirror", DATA, "what is random in training images", choices=AUGMENTATIONS)
     pixel_scale: float = option(
         1 / 64, DATA, "factor on pixels (0-255 less the mean image); the paper's is 1", _above(0)
@@ -103,14 +104,14 @@ class Config:
     )
 
     epochs: float = option(12.0, RECIPE, "passes over the training half; ignored if --steps is given", _above(0))
-    steps: int = option(0, RECIPE, "length of training in updates instead of epochs; 0: --epochs decides", _at_least(0))
-    batch_size: int = option(64, RECIPE, "images in an update, over all replicas", _at_least(1))
+    steps: int = option(0, RECIPE, "length of training in updates instead of epochs; 0: --epochs decides", at_least(0))
+    batch_size: int = option(64, RECIPE, "images in an update, over all replicas", at_least(1))
     optimizer: str = option("sgd", RECIPE, "sgd is Caffe's, with the options below", choices=OPTIMIZERS)
     learning_rate: float = option(0.015, RECIPE, "highest rate", _above(0))
     momentum: float = option(0.9, RECIPE, "of sgd", _within(0, 1))
-    l2: float = option(5e-4, RECIPE, "sgd: weight decay in the gradient; adamw: decoupled decay", _at_least(0))
-    bias_rate: float = option(2.0, RECIPE, "sgd: factor on the rate of biases (paper: 2)", _at_least(0))
-    bias_l2: float = option(0.0, RECIPE, "sgd: factor on the decay of biases (paper: 0)", _at_least(0))
+    l2: float = option(5e-4, RECIPE, "sgd: weight decay in the gradient; adamw: decoupled decay", at_least(0))
+    bias_rate: float = option(2.0, RECIPE, "sgd: factor on the rate of biases (paper: 2)", at_least(0))
+    bias_l2: float = option(0.0, RECIPE, "sgd: factor on the decay of biases (paper: 0)", at_least(0))
     layer_rates: str = option(
         "", RECIPE, "sgd: factors on the rate of blocks, as in conv1:0.1,conv2:0.5 (0 holds a block still)"
     )
@@ -122,10 +123,10 @@ class Config:
     )
     schedule: str = option("cosine", RECIPE, "course of the rate", choices=SCHEDULES)
     warmup_steps: int = option(
-        150, RECIPE, "updates over which the rate rises from 0 at first, a quarter of all at most", _at_least(0)
+        150, RECIPE, "updates over which the rate rises from 0 at first, a quarter of all at most", at_least(0)
     )
-    drop_steps: int = option(0, RECIPE, "schedule=step: updates between drops of the rate", _at_least(0))
-    drop_epochs: float = option(0.0, RECIPE, "schedule=step: epochs between drops, instead of steps", _at_least(0))
+    drop_steps: int = option(0, RECIPE, "schedule=step: updates between drops of the rate", at_least(0))
+    drop_epochs: float = option(0.0, RECIPE, "schedule=step: epochs between drops, instead of steps", at_least(0))
     drop_factor: float = option(0.1, RECIPE, "schedule=step: factor at a drop", _within(0, 1))
     label_smoothing: float = option(0.0, RECIPE, "share of the label spread over all classes", _within(0, 1))
     precision: str = option("float32", RECIPE, "Keras dtype policy", choices=PRECISIONS)
@@ -135,10 +136,10 @@ class Config:
     study: str = option("", MACHINE, "name of the study's folder; made from data, model, split and recipe", _plain_name)
     cache_dir: str = option("", MACHINE, "prepared images; default ~/.cache/tftransfer", _no_nul)
     strategy: str = option("auto", MACHINE, "auto: mirrored if there are several GPUs", choices=STRATEGIES)
-    replicas: int = option(0, MACHINE, "devices of --strategy=mirrored; 0: all. Logical CPUs without GPU", _at_least(0))
+    replicas: int = option(0, MACHINE, "devices of --strategy=mirrored; 0: all. Logical CPUs without GPU", at_least(0))
     keep_weights: bool = option(False, MACHINE, "keep the weights of all networks, not of bases only")
     evaluations: int = option(0, MACHINE, "times the validation half is evaluated; 0: once an epoch, 50 at most",
-                              _at_least(0))  # fmt: skip
+                              at_least(0))  # fmt: skip
 
     def __post_init__(self) -> None:
         """Checks each option, then what concerns several; raises ValueError."""
@@ -263,8 +264,8 @@ class RunConfig(Config):
     treatment: str = option("", COMMAND, "base, BnB, AnB, BnB+, AnB+, RnB, SnB, mirrored AnA ..., or as in B4B+")
     n: int = option(0, COMMAND, "blocks to copy, 1 to 7 for AlexNet")
     target: str = option("", COMMAND, "half of --treatment=base: A, B or all")
-    preserve: int = option(0, COMMAND, "blocks above the n frozen ones that are copied and fine-tuned", _at_least(0))
-    release_step: int = option(0, COMMAND, "update from which on preserved blocks train; 0: at once", _at_least(0))
+    preserve: int = option(0, COMMAND, "blocks above the n frozen ones that are copied and fine-tuned", at_least(0))
+    release_step: int = option(0, COMMAND, "update from which on preserved blocks train; 0: at once", at_least(0))
     budget: str = option(
         "equal_updates", COMMAND, "equal_total also trains a base as long as source and target", choices=BUDGETS
     )

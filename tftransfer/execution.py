@@ -182,8 +182,7 @@ class Study:
     @contextlib.contextmanager
     def _only_one(self, cell: Cell) -> Iterator[None]:
         """Holds a cell's lock: of several processes that want the same network, one trains it and the others wait."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(records.lock_path(self.root, cell.name))
+        lock = _lock_of(self.root, cell)
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
@@ -253,8 +252,7 @@ class Study:
 
     def _lock(self, cell: Cell, locks: contextlib.ExitStack) -> bool:
         """Takes a cell's lock if it is free."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(records.lock_path(self.root, cell.name))
+        lock = _lock_of(self.root, cell)
         try:
             locks.enter_context(lock.acquire(timeout=0))
         except filelock.Timeout:
@@ -368,6 +366,13 @@ class Study:
                 view=trainer.view_of(config, training),
             )
         return self._tasks[key]
+
+
+def _lock_of(root: pathlib.Path, cell: Cell) -> filelock.FileLock:
+    """Returns a cell's lock, not yet taken."""
+    path = records.lock_path(root, cell.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return filelock.FileLock(path)
 
 
 def _progress(step: int, steps: int, rows: Sequence[Mapping[str, float]]) -> str:

@@ -181,7 +181,7 @@ def _aside(folder: pathlib.Path) -> pathlib.Path:
 
 def lock_path(study: pathlib.Path, name: str) -> pathlib.Path:
     """Returns the file whose lock a process holds while it trains a network."""
-    return study / f".{name}.lock"
+    return study / ".locks" / f"{name}.lock"
 
 
 def write_text(path: pathlib.Path, text: str) -> None:

@@ -91,31 +91,6 @@ def _integrity(
     }
 
 
-def faults(record: Record) -> list[str]:
-    """Returns what makes a record's score doubtful, one sentence each."""
-    integrity, found = record.content["integrity"], []
-    if record.status == records.DIVERGED:
-        found.append(f"{record.name} diverged at step {integrity['diverged_at_step']}: its loss is no longer finite")
-    elif not integrity["left_chance"]:
-        found.append(f"{record.name} did not leave chance: top-1 {100 * record.result['top1']:.1f} %")
-    if not integrity["frozen_blocks_unchanged"]:
-        found.append(f"{record.name}: frozen blocks changed while it trained")
-    if record.status != records.DIVERGED and not integrity["fine_tuned_blocks_moved"]:
-        found.append(f"{record.name}: fine-tuned blocks did not move")
-    return found
-
-
-def stale(record: Record, reference: Record) -> str | None:
-    """Returns a sentence if a network's `minus_base` is to another training of its base than `reference`."""
-    then = record.content.get("reference")
-    if then is None or then["weights"] == reference.weights_digest:
-        return None
-    return (
-        f"{record.name} was compared with another training of {reference.name}, whose weights were not the same; "
-        f"--force trains it again"
-    )
-
-
 def command_of(cell: Cell) -> str:
     """Returns the command that trains a cell, without paths of this machine."""
     treatment = cell.treatment
@@ -133,8 +108,3 @@ def command_of(cell: Cell) -> str:
         if value != field.default and field.name not in _PATHS:
             words.append(f"--{field.name}={value}")
     return " ".join(words)
-
-
-def sound(record: Record) -> bool:
-    """Returns True if a network ended as it should: finite, its frozen blocks as they were."""
-    return record.status == records.DONE and record.content["integrity"]["frozen_blocks_unchanged"]

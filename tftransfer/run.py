@@ -11,11 +11,11 @@ import shlex
 import sys
 import time
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import tftransfer
-from tftransfer import command_line, config, plan, records, splits, treatments
-from tftransfer.data import sources
+from tftransfer import command_line, config, findings, plan, records, splits, treatments
+from tftransfer.data import progress, sources
 from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
 
@@ -75,12 +75,12 @@ def _train(
         _check(Cell(treatment, _split(options, names, kinds), options), root, preparing.images_per_class(options))
     if options.dataset not in sources.OWN_DATASETS:
         _start_tensorflow(options)  # its devices must be there before TFDS loads it to read a set
-    store = preparing.prepare(options, _progress_printer(options.dataset))
-    if store.notes:
-        _say(f"images: {'; '.join(_note(name, count) for name, count in sorted(store.notes.items()))}")
+    store = preparing.prepare(options, progress.printer(options.dataset))
+    for line in progress.notes(store):
+        _say(line)
     cell = Cell(treatment, _split(options, store.class_names, store.class_kinds), options)
     steps = _check(cell, root, store.counts("train"))
-    execution, results = _start_tensorflow(options)
+    execution = _start_tensorflow(options)
     study = execution.Study(root, store, say=_say, progress_bar=sys.stdout.isatty())
     study.check(steps, options.force)
     try:
@@ -93,9 +93,9 @@ def _train(
         return command_line.EXIT_FAILED
     found = [study.finished(step.cell) for step in steps]
     print(_table(cell, root, store.dataset, found, time.perf_counter() - started))
-    for warning in _warnings(cell, found, results):
+    for warning in _warnings(cell, found):
         print(f"WARNING: {warning}", file=sys.stderr)
-    failed = any(not results.sound(network.record) for network in found)
+    failed = any(not findings.sound(network.record) for network in found)
     return command_line.EXIT_FAILED if failed else 0
 
 
@@ -111,56 +111,31 @@ def _check(cell: Cell, root: pathlib.Path, per_class: Sequence[int] | None) -> l
     return steps
 
 
-def _start_tensorflow(options: config.Config) -> tuple[types.ModuleType, types.ModuleType]:
-    """Loads TensorFlow with its devices, and returns the modules `execution` and `results`."""
+def _start_tensorflow(options: config.Config) -> types.ModuleType:
+    """Loads TensorFlow with its devices, and returns the module `execution`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build concern no user
     with command_line.hushed():
-        from tftransfer import execution, results
+        from tftransfer import execution
         from tftransfer.training import strategies
 
         strategies.make(options.strategy, options.replicas)
-    return execution, results
+    return execution
 
 
-def _warnings(cell: Cell, found: Sequence, results: types.ModuleType) -> list[str]:
+def _warnings(cell: Cell, found: Sequence) -> list[str]:
     """Returns what a user must know before trusting the table."""
-    warnings = [fault for network in found for fault in results.faults(network.record)]
+    warnings = [fault for network in found for fault in findings.faults(network.record)]
     by_name = {network.record.name: network.record for network in found}
     reference = by_name[cell.reference.name]
-    warnings += [text for record in by_name.values() if (text := results.stale(record, reference))]
+    warnings += [text for record in by_name.values() if (text := findings.stale(record, reference))]
     asked = by_name[cell.name]
     if cell.config.keep_weights and asked.weights_file is None and asked.status == records.DONE:
         warnings.append(f"{cell.name} was trained without --keep_weights; --force trains it again and keeps them")
     return warnings
 
 
-def _note(name: str, count: int) -> str:
-    """Returns what was noticed while images were prepared, as a user reads it."""
-    if name.startswith("mode_"):
-        return f"{count} of mode {name.removeprefix('mode_')} were converted to RGB"
-    return f"{count} {name.replace('_', ' ')}"
-
-
 def _say(line: str) -> None:
     print(line, flush=True)
-
-
-def _progress_printer(dataset: str) -> Callable[[int, int], None]:
-    """Returns a function that tells how far preparation is: in place in a terminal, else in a few lines."""
-    last = -1
-
-    def show(done: int, total: int) -> None:
-        nonlocal last
-        tenth = 10 * done // max(1, total)
-        if sys.stderr.isatty():
-            print(
-                f"\rpreparing {dataset}: {done} of {total} images", end="\n" if done == total else "", file=sys.stderr
-            )
-        elif tenth != last:
-            print(f"preparing {dataset}: {done} of {total} images", file=sys.stderr, flush=True)
-        last = tenth
-
-    return show
 
 
 def _catalogue() -> str:

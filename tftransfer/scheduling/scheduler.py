@@ -250,6 +250,7 @@ class Scheduler:
 def _is_free(path: pathlib.Path) -> bool:
     """Returns True if nobody holds a lock."""
     try:
+        path.parent.mkdir(exist_ok=True)
         with filelock.FileLock(path, timeout=0):
             return True
     except filelock.Timeout:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -19,11 +19,16 @@ _REFRESH_SECONDS = 2.0
 _FAILURES_SHOWN = 5
 
 
-def table(overview: Overview) -> Table:
-    """Returns a study as a table: treatments by blocks copied, each with the mean top-1 of its networks."""
+def picture(overview: Overview) -> Group:
+    """Returns a study as a table under its headline, with what failed below."""
+    return Group(Text(headline(overview)), _table(overview), Text(_failures(overview)))
+
+
+def _table(overview: Overview) -> Table:
+    """Returns treatments by blocks copied, each with the mean top-1 of its networks."""
     roles = by_role(overview.lines)
     numbers = sorted({n for of_role in roles.values() for n in of_role})
-    grid = Table(title=headline(overview), title_justify="left", caption=_caption(overview), caption_justify="left")
+    grid = Table()
     grid.add_column("treatment")
     for n in numbers:
         grid.add_column("base" if n == 0 else f"n = {n}", justify="right")
@@ -47,8 +52,8 @@ def text(overview: Overview) -> str:
     """Returns the table as plain text."""
     console = Console(width=160, no_color=True, highlight=False)
     with console.capture() as capture:
-        console.print(table(overview))
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+        console.print(picture(overview))
+    return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
 
 
 def duration(seconds: float) -> str:
@@ -72,12 +77,12 @@ def _cell(lines: Sequence[Line]) -> Text:
     return Text(f"{mark}{100 * statistics.fmean(scores):.1f} %", style="dim" if unfinished else "")
 
 
-def _caption(overview: Overview) -> Text | None:
+def _failures(overview: Overview) -> str:
     """Returns why networks failed."""
     shown = list(overview.failures.items())[:_FAILURES_SHOWN]
     lines = [f"failed: {name}: {reason}" for name, reason in shown]
     rest = len(overview.failures) - len(shown)
-    return Text("\n".join([*lines, *([f"and {rest} more"] if rest else [])])) if lines else None
+    return "\n".join([*lines, *([f"and {rest} more"] if rest else [])])
 
 
 @contextlib.contextmanager
@@ -94,17 +99,16 @@ def live(study: pathlib.Path) -> Iterator[tuple[Callable[[], None], Callable[[st
         yield _lines(study), lambda line: print(line, flush=True)
         return
     found: dict[str, Record] = {}
-    with Live(table(look(study, found)), auto_refresh=False, transient=True) as shown:
+    with Live(picture(look(study, found)), auto_refresh=False, transient=True) as shown:
         last = 0.0
 
         def update() -> None:
             nonlocal last
             if time.monotonic() - last >= _REFRESH_SECONDS:
                 last = time.monotonic()
-                shown.update(table(look(study, found)), refresh=True)
+                shown.update(picture(look(study, found)), refresh=True)
 
         yield update, lambda line: shown.console.print(line, highlight=False, markup=False)
-    print(text(look(study, found)))
 
 
 def _lines(study: pathlib.Path) -> Callable[[], None]:

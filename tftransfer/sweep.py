@@ -1,0 +1,255 @@
+"""Trains the networks of a whole study, in the right order, many at a time.
+
+    python -m tftransfer.sweep --treatments=BnB,AnB --n=1-7 --split_seeds=0-3 --seeds=0-1
+
+Options are checked, and `--dry_run` and `--status` answer, without TensorFlow; the networks train in processes of their
+own.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import json
+import pathlib
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+
+import tftransfer
+from tftransfer import command_line, config, findings, grids, plan, processes, records, splits, treatments
+from tftransfer.config import COMMAND, MACHINE, Config, option
+from tftransfer.data import preparing, sources
+from tftransfer.data.store import Store
+from tftransfer.grids import Grid
+from tftransfer.plan import Cell
+from tftransfer.scheduling import estimate, local, overview, view
+from tftransfer.scheduling.board import Board
+from tftransfer.scheduling.scheduler import DIVERGED, DONE, FAILED, SKIPPED, Scheduler
+
+_USAGE = """
+usage: python -m tftransfer.sweep --treatments=BnB,AnB --n=1-7 [options]
+
+Trains all networks of a grid of treatments, blocks, halves, splits and seeds, with the bases that they wait for.
+Networks of one target half and seed train in lockstep: frozen blocks that they share are computed once. The same
+command goes on after an interruption. --dry_run says how many networks, hours and bytes; --status says how far a study
+is. Irregular studies are unions: --cells="treatments=AnB n=1-7 split_seeds=0-3" --cells="treatments=BnB+ n=3".
+"""
+RUNNERS = {"local": "processes on this machine", "ray": "tasks of a Ray cluster (extra ray)"}
+_AXES = tuple(field.name for field in dataclasses.fields(Grid))
+_WARNINGS_SHOWN = 20
+EXIT_TERMINATED = 143  # 128 + SIGTERM
+
+
+def _listed(default: str, help_: str) -> str:
+    return option(default, COMMAND, help_)
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepConfig(Config):
+    """The options of `python -m tftransfer.sweep`."""
+
+    treatments: str = _listed(
+        "", "base, BnB, AnB, BnB+, AnB+, RnB, SnB: source A is the other half, B the target's own"
+    )
+    n: str = _listed("", "blocks to copy: numbers and ranges as in 1-3,7, names of blocks, or all")
+    directions: str = _listed("A,B", "targets: A, B, and all (for base, RnB, SnB)")
+    split_seeds: str = _listed("0", "seeds of random splits, as in 0-3")
+    seeds: str = _listed("0", "seeds of the networks, as in 0-4")
+    images_per_class: str = _listed("0", "first k training images of each class of the target, as in 10,100; 0: all")
+    preserve: str = _listed("0", "blocks above the n frozen ones that are copied and fine-tuned, as in 0,2")
+    release_step: str = _listed("0", "updates from which on preserved blocks train; 0: at once")
+    cells: tuple = option((), COMMAND, "a grid of its own, may be repeated: words AXIS=VALUES of the options above")
+    budget: str = option(
+        "equal_updates", COMMAND, "equal_total adds bases trained as long as source and target", choices=config.BUDGETS
+    )
+    retry_failed: bool = option(False, COMMAND, "train networks again that failed or diverged before")
+    dry_run: bool = option(False, COMMAND, "print the number of networks, what is done, hours and disk, then stop")
+    status: bool = option(False, COMMAND, "print how far the study is, whoever trains it, then stop")
+    version: bool = option(False, COMMAND, "print the version, then stop")
+    group_size: int = option(0, MACHINE, "most networks in lockstep; 0: as many as memory holds", config.at_least(0))
+    workers: int = option(0, MACHINE, "groups at a time; 0: one for each GPU, or one", config.at_least(0))
+    runner: str = option("local", MACHINE, "who trains", choices=RUNNERS)
+    ray_address: str = option("", MACHINE, "--runner=ray: HOST:PORT of a cluster; empty: one that runs here")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns its exit code."""
+    started = time.perf_counter()
+    options, given = command_line.parse(SweepConfig, argv, _USAGE)
+    if options.version:
+        print(f"tftransfer {tftransfer.__version__}")
+        return 0
+    if options.status:
+        print(view.text(overview.look(_study(options, given))))
+        return 0
+    study, asked = _study(options, given), _grids(options, given)
+    names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
+    cells = _cells(options, asked, names, kinds)
+    if options.dry_run:
+        print(_plan_text(options, cells, study))
+        return 0
+    return _train(options, asked, study, started)
+
+
+def _study(options: SweepConfig, given: set[str]) -> pathlib.Path:
+    """Returns the study's folder."""
+    kinds = [grid.split for grid in _grids(options, given)] if not options.status else []
+    return pathlib.Path(options.runs_dir) / options.study_name("-".join(dict.fromkeys(kinds)).replace(",", "-"))
+
+
+def _grids(options: SweepConfig, given: set[str]) -> list[Grid]:
+    """Returns the grids that were asked for; raises ValueError if there is none or options contradict each other."""
+    for one, many in (("seed", "seeds"), ("split_seed", "split_seeds")):
+        if one in given:
+            raise ValueError(f"In a sweep say --{many}, a list as in 0-3. Received: --{one}={getattr(options, one)}")
+    if options.ray_address and options.runner != "ray":
+        raise ValueError(f"--ray_address needs --runner=ray. Received: --runner={options.runner}")
+    config.refuse_idle(options, given)
+    defaults = {axis: getattr(options, axis) for axis in _AXES}
+    if options.cells:
+        return [grids.read(text, defaults) for text in options.cells]
+    if not options.treatments:
+        raise ValueError(
+            f"Which networks? Expected --treatments with some of {', '.join(_roles())}, or --cells. Received neither."
+        )
+    return [Grid(**defaults)]
+
+
+def _roles() -> list[str]:
+    """Returns the treatments that are written for target B."""
+    return [name for name in treatments.TREATMENTS if name == "base" or treatments.parse(name, 1).target == "B"]
+
+
+def _cells(
+    options: SweepConfig, asked: Sequence[Grid], names: Sequence[str], kinds: Sequence[str | None]
+) -> list[Cell]:
+    """Returns the networks with their bases."""
+    common = Config(**{f.name: getattr(options, f.name) for f in dataclasses.fields(Config) if f.name not in _AXES})
+
+    def split_of(kind: str, split_seed: int) -> splits.Split:
+        return splits.make(kind, names, kinds, split_seed, options.split_file or None)
+
+    cells = grids.union(asked, common, split_of, options.budget == "equal_total")
+    if options.release_step != "0" and not any(cell.treatment.release_step for cell in cells):
+        raise ValueError(
+            f"--release_step says when preserved blocks train: it needs --preserve. Received: {options.release_step}"
+        )
+    return cells
+
+
+def _train(options: SweepConfig, asked: Sequence[Grid], study: pathlib.Path, started: float) -> int:
+    """Prepares the images, trains what is missing and says how it went."""
+    records.check_writable(pathlib.Path(options.runs_dir))
+    store = _prepare(options)
+    cells = _cells(options, asked, store.class_names, store.class_kinds)
+    for cell in cells:
+        plan.check_recipe(cell, store.counts("train"))
+    study.mkdir(parents=True, exist_ok=True)
+    Board(study).write_plan(cells)
+    with _terminable(), view.live(study) as (update, say):
+        runner = local.LocalRunner(study, str(store.path), options.workers)
+        sweep = Scheduler(cells, study, runner, options.group_size, options.retry_failed, say)
+        sweep.run(update)
+    return _end(sweep, study, time.perf_counter() - started)
+
+
+def _prepare(options: SweepConfig) -> Store:
+    """Returns the prepared images; a process of its own makes them."""
+    own = {f.name: getattr(options, f.name) for f in dataclasses.fields(Config) if f.name not in _AXES}
+    with tempfile.TemporaryDirectory() as folder:
+        request, answer = pathlib.Path(folder) / "options.json", pathlib.Path(folder) / "store.txt"
+        request.write_text(json.dumps(own), encoding="utf-8")
+        words = processes.words("tftransfer.scheduling.prepare", str(request), str(answer))
+        code = subprocess.run(words, env=processes.environment(), check=False).returncode
+        if code:
+            raise SystemExit(code)  # it has said why
+        return Store.open(answer.read_text(encoding="utf-8"))
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Makes SIGTERM end the sweep as Ctrl-C does, its processes in order."""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(EXIT_TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
+    """Prints how a sweep went; returns the exit code."""
+    states = list(sweep.states.values())
+    print(view.text(overview.look(study)))
+    counts = collections.Counter(state.state for state in states)
+    now = sum(state.now for state in states)
+    print(f"seconds    {seconds:.0f} ({now} trained, {counts[DONE] + counts[DIVERGED] - now} there before)")
+    print(f"records    {study}")
+    print(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
+    warnings = [fault for state in states if state.record for fault in findings.faults(state.record)]
+    warnings += [
+        f"{state.cell.name} {state.state}: {state.reason}" for state in states if state.state in (FAILED, SKIPPED)
+    ]
+    more = len(warnings) - _WARNINGS_SHOWN
+    for warning in [*warnings[:_WARNINGS_SHOWN], *([f"and {more} more, see the records"] if more > 0 else [])]:
+        print(f"WARNING: {warning}", file=sys.stderr)
+    whole = all(state.record and findings.sound(state.record) for state in states)
+    return 0 if whole else command_line.EXIT_FAILED
+
+
+def _plan_text(options: SweepConfig, cells: Sequence[Cell], study: pathlib.Path) -> str:
+    """Returns what a sweep would do."""
+    board = Board(study)
+    left, table = [], collections.defaultdict(collections.Counter)
+    for cell in cells:
+        record = records.read(study / cell.name)
+        if record:
+            plan.refuse_another(record, cell)
+        state = record.status if record else "failed" if board.failure(cell) else "to train"
+        table[_row(cell)][state] += 1
+        left += [cell] if state == "to train" or (options.retry_failed and state != records.DONE) else []
+    rows = [f"study      {study}", f"data set   {options.dataset}", ""]
+    rows.append(f"{'networks':<42}{'all':>6}{'done':>7}{'to train':>10}{'failed':>8}")
+    total = collections.Counter()
+    for name, counts in table.items():
+        total += counts
+        rows.append(_count(name, counts))
+    rows += [_count("all", total), "", *_costs(options, left)]
+    return "\n".join(rows)
+
+
+def _row(cell: Cell) -> str:
+    """Returns the line of the plan that a network is counted in."""
+    kind = cell.split.name.rstrip("0123456789") if cell.config.split == "random" else cell.split.name
+    target = " on all classes" if cell.treatment.target == "all" else f", {kind}"
+    reduced = ", k images per class" if cell.images_per_class else ""
+    return f"{treatments.role(cell.treatment)}{target}{reduced}"
+
+
+def _count(name: str, counts: collections.Counter) -> str:
+    bad = counts["failed"] + counts[records.DIVERGED]
+    return f"{name:<42}{sum(counts.values()):>6}{counts[records.DONE]:>7}{counts['to train']:>10}{bad:>8}"
+
+
+def _costs(options: SweepConfig, left: Sequence[Cell]) -> list[str]:
+    """Returns what the networks will cost that are left."""
+    workers = options.workers or len(local.gpus()) or 1
+    cost = estimate.estimate(left, preparing.images_per_class(options), workers)
+    if cost.hours is None:
+        time_text = "not known: `python -m tftransfer.bench` with the same options measures this machine"
+    else:
+        most = "at most " if cost.upper else "about "
+        time_text = f"{most}{view.duration(3600 * cost.hours)} on this machine, by speeds measured here"
+    disk = "not known" if cost.disk_bytes is None else f"about {cost.disk_bytes / 1e9:.2g} GB in runs"
+    return [f"time       {time_text}", f"disk       {disk}"]
+
+
+if __name__ == "__main__":
+    command_line.main(main)
