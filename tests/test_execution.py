@@ -75,7 +75,7 @@ def finished(tmp_path_factory, store):
 
 
 def names(root):
-    return sorted(path.name for path in root.iterdir() if path.is_dir())
+    return sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def test_what_is_needed_is_trained_in_order(study):
@@ -303,3 +303,71 @@ def test_all_classes(study):
     record = study.ensure(everything).record
     assert record.content["identity"]["data"]["class_count"] == CLASSES
     assert names(study.root) == ["random0-R2all-seed0", "random0-baseall-seed0"]
+
+
+def test_a_group_leaves_the_records_that_its_networks_would_have_had_alone(finished, study, store):
+    for label in ("A", "B"):
+        assert study.train_group([dataclasses.replace(cell("base"), treatment=treatments.base(label))]).lost == []
+    end = study.train_group([cell("B4B+"), cell("A4B"), cell("A2B")])
+    assert end == execution.GroupEnd()
+    alone = execution.Study(finished, store, say=lambda line: None)
+    for text in ("A4B", "B4B+"):
+        together, single = (records.read(s.root / cell(text).name) for s in (study, alone))
+        assert together.key == single.key
+        assert together.weights_digest == single.weights_digest, "to the last bit"
+        for column in ("loss", "val_top1", "step", "learning_rate"):
+            assert together.content["history"][column] == single.content["history"][column]
+        scores = ("top1", "top5", "minus_base")
+        assert [together.result[name] for name in scores] == [single.result[name] for name in scores]
+        assert together.content["integrity"] == single.content["integrity"]
+        assert list((study.root / cell(text).name).glob("events.out.tfevents.*"))
+    cost = [records.read(study.root / cell(text).name).content["cost"] for text in ("B4B+", "A4B", "A2B")]
+    assert sum(c["seconds"] for c in cost) == pytest.approx(cost[0]["group"]["seconds"], abs=0.1)
+    assert {c["group"]["networks"] for c in cost} == {3}
+    assert cost[0]["seconds"] > cost[1]["seconds"], "the fine-tuned network trains all of its blocks"
+
+
+def test_a_group_trains_only_what_is_missing(study):
+    study.ensure(cell("A2B"))
+    before = records.read(study.root / cell("A2B").name)
+    study.train_group([cell("A2B"), cell("A3B")])
+    assert records.read(study.root / cell("A2B").name) == before
+    assert records.read(study.root / cell("A3B").name).content["cost"]["group"]["networks"] == 1
+
+
+def test_a_group_leaves_out_what_another_process_trains(study):
+    study.ensure(cell("A2B"))
+    with execution.Study(study.root, study._store)._only_one(cell("A3B")):
+        end = study.train_group([cell("A3B"), cell("A4B")])
+    assert end.elsewhere == ["random0-A3B-seed0"]
+    assert records.read(study.root / cell("A4B").name)
+    assert records.read(study.root / cell("A3B").name) is None
+
+
+def test_a_group_names_the_bases_whose_weights_are_gone_or_damaged(study, store):
+    study.ensure(cell("A2B"))
+    (study.root / "random0-baseA-seed0" / records.WEIGHTS).write_bytes(b"damaged")
+    again = execution.Study(study.root, store, say=lambda line: None)
+    assert again.train_group([cell("A3B")]).lost == ["random0-baseA-seed0"]
+    assert records.read(study.root / cell("A3B").name) is None
+    base = dataclasses.replace(cell("base"), treatment=treatments.base("A"))
+    assert again.train_group([base]).lost == [], "asked for itself, it is trained again"
+    assert again.train_group([cell("A3B")]).lost == []
+    assert records.read(study.root / cell("A3B").name)
+
+
+def test_a_group_too_large_for_memory_is_refused_before_it_trains(study, store):
+    study.ensure(cell("base"))
+    small = execution.Study(study.root, store, say=lambda line: None, memory_share=1e-6)
+    with pytest.raises(MemoryError, match="GB are available"):
+        small.train_group([cell("B2B")])
+    assert names(study.root) == ["random0-baseB-seed0"]
+
+
+def test_evaluations_are_told_as_they_come(tmp_path, store):
+    seen = []
+    study = execution.Study(
+        tmp_path, store, say=lambda line: None, watch=lambda step, steps, rows: seen.append((step, steps, list(rows)))
+    )
+    study.train_group([cell("base", evaluations=3)])
+    assert seen == [(step, 3, ["random0-baseB-seed0"]) for step in (1, 2, 3)]

@@ -64,7 +64,8 @@ def test_the_main_job(options, tmp_path):
         assert part in table, table
     study = pathlib.Path(re.search(r"records    (\S+)", table)[1])
     assert re.search(rf"compare    tensorboard --logdir {re.escape(str(study))}", table)
-    assert sorted(p.name for p in study.iterdir() if p.is_dir()) == ["random0-B4B-seed0", "random0-baseB-seed0"]
+    networks = sorted(path.name for path in study.iterdir() if path.is_dir() and not path.name.startswith("."))
+    assert networks == ["random0-B4B-seed0", "random0-baseB-seed0"]
     before = (study / "random0-baseB-seed0" / records.RECORD).read_bytes()
 
     second = command("--treatment=AnB+", "--n=4", *options, cwd=tmp_path)

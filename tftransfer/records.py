@@ -144,7 +144,7 @@ def write(folder: pathlib.Path, content: Mapping[str, Any]) -> Record:
 
 @contextlib.contextmanager
 def replacing(folder: pathlib.Path) -> Iterator[None]:
-    """Gives a network's folder to a new training; what was finished there before comes back if that one fails.
+    """Gives a network's folder to a new training; if that fails, what was finished there before comes back.
 
     If the process itself is killed, `restore` does it at the next call. Only one process may be inside, for one folder.
     """
@@ -159,6 +159,8 @@ def replacing(folder: pathlib.Path) -> Iterator[None]:
         yield
     finally:
         restore(folder)
+        if not (folder / RECORD).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def restore(folder: pathlib.Path) -> None:

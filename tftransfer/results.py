@@ -48,8 +48,10 @@ def content(
         "integrity": _integrity(cell, task, outcome, chance, source),
         "reference": {"key": reference.key, "weights": reference.weights_digest} if reference else None,
         "cost": {
-            "seconds": round(outcome.seconds, 2),
-            "train_seconds": round(outcome.train_seconds, 2),
+            # Of a group's time each network bears the share that its arithmetic has.
+            "seconds": round(outcome.seconds * outcome.share, 2),
+            "train_seconds": round(outcome.train_seconds * outcome.share, 2),
+            "group": {"networks": outcome.group_size, "seconds": round(outcome.seconds, 2)},
             "images_per_second": round(outcome.images_per_second, 1),
             "train_steps": outcome.train_steps,
             "train_images": len(task.training),

@@ -50,6 +50,8 @@ class Group:
     Attributes:
         model: The combined model, `(batch, height, width, channels)` to a dict of logits by network name.
         networks: As given.
+        template: As given.
+        blocks: Its blocks.
 
     Raises:
         ValueError: If a source's weights do not fit the template.
@@ -65,8 +67,8 @@ class Group:
         block_names: Sequence[str] | None = None,
     ) -> None:
         self.networks = tuple(networks)
-        self._template = template
-        self._blocks = blocks(template, block_names)
+        self.template = template
+        self.blocks = blocks(template, block_names)
         self._seed, self._target = seed, target
         inputs = keras.Input(template.input_shape[1:])
         self._trunks = {key: self._trunk(key, sources[key]) for key in self._frozen_sources()}
@@ -93,25 +95,25 @@ class Group:
     def _trunk(self, key: str, weights: Weights) -> keras.Model:
         """Returns the frozen blocks of a source, with an output at every cut that a network needs."""
         wanted = sorted({network.frozen for network in self.networks if network.source == key} - {0})
-        outputs = {str(n): self._blocks[n - 1].output for n in wanted}
+        outputs = {str(n): self.blocks[n - 1].output for n in wanted}
         name = f"trunk-{list(self._frozen_sources()).index(key)}"
-        trunk = self._clone(keras.Model(self._template.input, outputs), name, role="trunk")
-        transfer.copy_layers(_only(weights, self._blocks[: wanted[-1]]), trunk)
+        trunk = self._clone(keras.Model(self.template.input, outputs), name, role="trunk")
+        transfer.copy_layers(_only(weights, self.blocks[: wanted[-1]]), trunk)
         trunk.trainable = False
         return trunk
 
     def _tower(self, network: Network) -> keras.Model:
         """Returns what trains of a network, with initial weights of its own."""
-        start = self._blocks[network.frozen - 1].output if network.frozen else self._template.input
+        start = self.blocks[network.frozen - 1].output if network.frozen else self.template.input
         role = "base" if network.source is None else "top"
-        return self._clone(keras.Model(start, self._template.output), network.name, role)
+        return self._clone(keras.Model(start, self.template.output), network.name, role)
 
     def _copy(self, network: Network, sources: Mapping[str, Weights]) -> Weights:
         """Copies the blocks that train from their source into the tower; returns all copied blocks' weights."""
         if network.source is None:
             return {}
-        copied = _only(sources[network.source], self._blocks[: network.copied])
-        inside = _only(sources[network.source], self._blocks[network.frozen : network.copied])
+        copied = _only(sources[network.source], self.blocks[: network.copied])
+        inside = _only(sources[network.source], self.blocks[network.frozen : network.copied])
         transfer.copy_layers(inside, self._towers[network.name])
         return copied
 
@@ -136,7 +138,7 @@ class Group:
         return {
             f"{network.name}/{layer}": rates[block.name]
             for network in self.networks
-            for block in self._blocks[network.frozen :]
+            for block in self.blocks[network.frozen :]
             for layer in block.layers
             if block.name in rates and self._towers[network.name].get_layer(layer).weights
         }
@@ -147,7 +149,7 @@ class Group:
             f"{network.name}/{layer}": network.release_step
             for network in self.networks
             if network.release_step
-            for block in self._blocks[network.frozen : network.copied]
+            for block in self.blocks[network.frozen : network.copied]
             for layer in block.layers
             if self._towers[network.name].get_layer(layer).weights
         }
@@ -164,7 +166,7 @@ class Group:
         network = self._network(name)
         found = {}
         if network.frozen:
-            found |= _only(transfer.weights_of(self._trunks[network.source]), self._blocks[: network.frozen])
+            found |= _only(transfer.weights_of(self._trunks[network.source]), self.blocks[: network.frozen])
         return found | transfer.weights_of(self._towers[name])
 
     def copied_weights(self, name: str) -> Weights:
@@ -174,7 +176,7 @@ class Group:
     def copied_layers(self, name: str) -> dict[str, tuple[str, ...]]:
         """Returns the weight layers of each copied block."""
         start = self._starts[name]
-        copied = self._blocks[: self._network(name).copied]
+        copied = self.blocks[: self._network(name).copied]
         return {block.name: tuple(layer for layer in block.layers if layer in start) for block in copied}
 
     def trained_variables(self, name: str) -> int:

@@ -14,7 +14,7 @@ from tftransfer.config import Config
 from tftransfer.data import pipeline
 from tftransfer.data.store import Half, mean_image
 from tftransfer.models import names as model_names
-from tftransfer.training import callbacks, evaluation, memory, strategies
+from tftransfer.training import callbacks, costs, evaluation, memory, strategies
 from tftransfer.training.group import Group, Network, reseeded
 from tftransfer.training.optimizers import CaffeSGD, RateSchedule
 from tftransfer.transfer import Weights
@@ -57,9 +57,11 @@ class Outcome:
         changed_blocks: Names of copied blocks with any bit changed.
         trained_parameters: Parameters that trained.
         train_steps: Updates done.
-        seconds: From building the group to the end of its evaluation.
-        train_seconds: In training steps.
-        images_per_second: In the median training step.
+        seconds: Of the whole group, from building it to the end of its evaluation.
+        train_seconds: Of the whole group, in training steps.
+        images_per_second: In the group's median training step.
+        group_size: Networks in the group.
+        share: Of the group's arithmetic that was this network's, 0 to 1.
         strategy: Name of the strategy and its devices.
     """
 
@@ -76,6 +78,8 @@ class Outcome:
     seconds: float
     train_seconds: float
     images_per_second: float
+    group_size: int
+    share: float
     strategy: str
 
 
@@ -185,9 +189,10 @@ def train(
         logits, labels = _predict(group, config, task)
     seconds = time.perf_counter() - started
     speed = config.batch_size / watch.seconds_per_step
-    kind = strategies.describe(strategy)
+    kind, shares = strategies.describe(strategy), costs.shares(group)
     return [
-        _outcome(group, network, watch, logits[network.name], labels, (seconds, speed, kind)) for network in networks
+        _outcome(group, network, watch, logits[network.name], labels, (seconds, speed, kind, shares[network.name]))
+        for network in networks
     ]
 
 
@@ -289,10 +294,10 @@ def _outcome(
     watch: callbacks.Watch,
     logits: np.ndarray,
     labels: np.ndarray,
-    cost: tuple[float, float, str],
+    cost: tuple[float, float, str, float],
 ) -> Outcome:
     """Gathers what is known of a network, and compares its copied blocks with their source bit by bit."""
-    seconds, images_per_second, strategy = cost
+    seconds, images_per_second, strategy, share = cost
     weights = group.weights(network.name)
     changed = transfer.changed_layers(group.copied_weights(network.name), weights)
     layers = group.copied_layers(network.name)
@@ -311,5 +316,7 @@ def _outcome(
         seconds=seconds,
         train_seconds=watch.train_seconds,
         images_per_second=images_per_second,
+        group_size=len(group.networks),
+        share=share,
         strategy=strategy,
     )
