@@ -29,12 +29,15 @@ FLOORS = {
     "tftransfer.speeds": 3,
     "tftransfer.transfer": 3,
     "tftransfer.tensorboard_view": 3,
+    "tftransfer.analysis": 3,
     "tftransfer.training": 4,
     "tftransfer.results": 5,
     "tftransfer.execution": 5,
+    "tftransfer.reporting": 5,
     "tftransfer.tuning": 5,
     "tftransfer.scheduling": 5,
     "tftransfer.run": 6,
+    "tftransfer.report": 6,
     "tftransfer.tune": 6,
     "tftransfer.sweep": 6,
     "tftransfer": 1,
@@ -82,7 +85,7 @@ QUICK = [
     "tftransfer", "tftransfer.treatments", "tftransfer.splits", "tftransfer.seeds", "tftransfer.config",
     "tftransfer.command_line", "tftransfer.records", "tftransfer.plan", "tftransfer.speeds", "tftransfer.models.names",
     "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run", "tftransfer.sweep",
-    "tftransfer.scheduling.prepare", "tftransfer.findings",
+    "tftransfer.scheduling.prepare", "tftransfer.findings", "tftransfer.analysis",
 ]  # fmt: skip
 
 
