@@ -12,6 +12,7 @@ import filelock
 from tftransfer import plan, records, results, tensorboard_view
 from tftransfer.config import Config
 from tftransfer.data.store import Store
+from tftransfer.models import architectures
 from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.training import strategies, trainer, weights
@@ -82,8 +83,15 @@ class Study:
         if record is None:
             return None
         plan.refuse_another(record, cell)
-        if record.key == records.key(self._identity(cell, source)):
+        wanted = self._identity(cell, source)
+        if record.key == records.key(wanted):
             return record
+        if record.identity.get("architecture") != wanted.get("architecture"):
+            raise ValueError(
+                f"{record.folder} holds a network of another architecture under the name "
+                f"{record.identity['recipe']['model']}; nothing was overwritten. Give this study another name with "
+                f"--study=NAME."
+            )
         if record.identity["data"]["fingerprint"] != self._store.fingerprint:
             raise ValueError(
                 f"{record.folder} holds a network of another version of the data set; nothing was overwritten. Give "
@@ -164,7 +172,7 @@ class Study:
     def _identity(self, cell: Cell, source: Record | None) -> dict[str, Any]:
         """Returns what a cell is, given the training of its source."""
         origin = {"key": source.key, "weights": source.weights_digest} if source else None
-        return cell.identity(self._store.fingerprint, origin)
+        return cell.identity(self._store.fingerprint, origin, architectures.identity(cell.config))
 
     def _load_weights(self, cell: Cell, record: Record) -> Weights | None:
         """Returns the kept weights of a network if they are the recorded ones."""
@@ -236,7 +244,8 @@ class Study:
             return {}
         trained = self._weights[cell.source.name]
         if treatment.source == "S":
-            return {"statistics": trainer.weights_like(trained, cell.config.seed, treatment.target)}
+            kept = trainer.statistics(cell.config)
+            return {"statistics": trainer.weights_like(trained, cell.config.seed, treatment.target, kept)}
         return {cell.source.name: trained}
 
     def _task(self, cell: Cell) -> trainer.Task:
