@@ -185,7 +185,7 @@ def test_an_unfinished_folder_is_trained_again(study):
 def test_an_interruption_leaves_nothing_that_counts_as_done(study, monkeypatch):
     study.ensure(cell("base"))
 
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(execution.trainer, "train", interrupted)
@@ -212,7 +212,7 @@ def test_a_diverged_base_is_recorded_and_not_copied_from(study):
 def test_a_forced_training_that_is_interrupted_keeps_the_old_result(study, monkeypatch):
     first = study.ensure(cell("base")).record
 
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(execution.trainer, "train", interrupted)

@@ -8,7 +8,7 @@ import difflib
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tftransfer import splits, treatments
@@ -19,6 +19,7 @@ SCHEDULES = ("constant", "step", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("auto", "one_device", "mirrored")
 BUDGETS = ("equal_updates", "equal_total")
+BATCH_NORMS = ("inference", "adapt")
 AUGMENTATIONS = ("crop_mirror", "crop", "mirror", "none")
 
 DATA, SPLIT, MODEL, RECIPE, MACHINE, COMMAND = "data", "split", "model", "recipe", "machine", "command"
@@ -64,6 +65,12 @@ def _plain_name(value: str) -> str | None:
     return None if fine and len(value) <= 120 else "at most 120 ASCII letters, digits, '.', '_', '-', no '.' first"
 
 
+def _name_list(value: str) -> str | None:
+    """Accepts names with commas between them, each once, or nothing."""
+    names = value.split(",")
+    return None if not value or (all(names) and len(set(names)) == len(names)) else "NAME,NAME,... each once"
+
+
 def _no_nul(value: str) -> str | None:
     return None if "\0" not in value else "a path without NUL characters"
 
@@ -96,11 +103,20 @@ class Config:
     split_seed: int = option(0, SPLIT, "seed of a random split; 0 to 3 are the paper's", _within(0, 2**32))
     split_file: str = option("", SPLIT, 'JSON file {"A": [names], "B": [names]} for --split=file', _no_nul)
 
-    model: str = option("AlexNet", MODEL, "architecture", choices=model_names.MODELS)
-    width: float = option(0.25, MODEL, "factor on channels and units; the paper's is 1", _within(0.01, 8))
-    dropout: float = option(0.5, MODEL, "share of units dropped after fc6 and fc7", _within(0, 1))
+    model: str = option("AlexNet", MODEL, model_names.EXPECTED, model_names.fault)
+    blocks: str = option(
+        "",
+        MODEL,
+        "where blocks end: names of blocks or layers, as --list_blocks shows; the rest is the head",
+        _name_list,
+    )
+    width: float = option(0.25, MODEL, "AlexNet: factor on channels and units; the paper's is 1", _within(0.01, 8))
+    dropout: float = option(0.5, MODEL, "AlexNet: share of units dropped after fc6 and fc7", _within(0, 1))
     initializer: str = option(
-        "he_normal", MODEL, "initial weights; paper: N(0, .01) and constant biases", choices=model_names.INITIALIZERS
+        "he_normal",
+        MODEL,
+        "AlexNet: initial weights; paper: N(0, .01) and constant biases",
+        choices=model_names.INITIALIZERS,
     )
 
     epochs: float = option(12.0, RECIPE, "passes over the training half; ignored if --steps is given", _above(0))
@@ -129,6 +145,12 @@ class Config:
     drop_epochs: float = option(0.0, RECIPE, "schedule=step: epochs between drops, instead of steps", at_least(0))
     drop_factor: float = option(0.1, RECIPE, "schedule=step: factor at a drop", _within(0, 1))
     label_smoothing: float = option(0.0, RECIPE, "share of the label spread over all classes", _within(0, 1))
+    batch_norm: str = option(
+        "inference",
+        RECIPE,
+        "in frozen blocks: use and keep the source's moving statistics, or let them adapt to the target's images",
+        choices=BATCH_NORMS,
+    )
     precision: str = option("float32", RECIPE, "Keras dtype policy", choices=PRECISIONS)
     seed: int = option(0, RECIPE, "decides initial weights, data order, augmentation and dropout", _within(0, 2**31))
 
@@ -148,6 +170,17 @@ class Config:
             raise ValueError("--split=file needs --split_file=FILE. Received no --split_file.")
         if self.split_file and self.split != "file":
             raise ValueError(f"--split_file needs --split=file. Received: --split={self.split}")
+        smallest = model_names.smallest_side(self.model)
+        if self.input_size < smallest:
+            raise ValueError(
+                f"{self.model} takes images of at least {smallest} pixels a side. Received: --image_size="
+                f"{self.input_size}. Use --image_size={smallest} or more, or another --model."
+            )
+        if model_names.is_file(self.model) and self.precision != "float32":
+            raise ValueError(
+                f"The layers of a model file have types of their own, so --precision would change nothing. "
+                f"Received: --model={self.model} --precision={self.precision}"
+            )
         self.block_rates()
         if self.drop_steps and self.drop_epochs:
             raise ValueError(
@@ -181,24 +214,34 @@ class Config:
         """Pixels by which stored images exceed the input: the paper's 29 of 227 (256 less 227)."""
         return round(self.input_size * 29 / 227)
 
-    def block_rates(self) -> dict[str, float]:
-        """Returns the factors on the rate of blocks that are not 1; raises ValueError if they cannot be read."""
-        blocks = model_names.MODELS[self.model]
-        rates = {block: self.layer_rate_decay**depth for depth, block in enumerate(reversed(blocks))}
+    def block_rates(self, blocks: Sequence[str] | None = None) -> dict[str, float]:
+        """Returns the factors on the rate of blocks that are not 1.
+
+        Args:
+            blocks: The model's blocks if Keras was asked for them; by default what is known without. Where they are
+                not known, only what can be read without them is checked and returned.
+
+        Raises:
+            ValueError: If the factors cannot be read, or are of blocks which the model does not have.
+        """
+        blocks = blocks or model_names.blocks_of(self.model, self.blocks)
+        known = blocks or ()
+        rates = {block: self.layer_rate_decay**depth for depth, block in enumerate(reversed(known))}
         for part in filter(None, self.layer_rates.split(",")):
-            block, _, factor = part.partition(":")
+            block, _, factor = part.rpartition(":")
             try:
                 rate = float(factor)
             except ValueError:
                 rate = math.nan
-            if block not in blocks or not (math.isfinite(rate) and rate >= 0):
+            if (blocks and block not in blocks) or not block or not (math.isfinite(rate) and rate >= 0):
+                names = f"blocks of {self.model} ({', '.join(blocks)})" if blocks else f"blocks of {self.model}"
                 raise ValueError(
-                    f"Bad --layer_rates. Expected BLOCK:FACTOR[,...] with blocks of {self.model} ({', '.join(blocks)}) "
-                    f"and factors of at least 0. Received: {part!r}"
+                    f"Bad --layer_rates. Expected BLOCK:FACTOR[,...] with {names} and factors of at least 0. "
+                    f"Received: {part!r}"
                 )
-            rates[block] *= rate
+            rates[block] = rates.get(block, 1.0) * rate
         rates = {block: rate for block, rate in rates.items() if rate != 1}
-        if rates and self.optimizer != "sgd":
+        if (rates or self.layer_rate_decay != 1) and self.optimizer != "sgd":
             raise ValueError(f"Rates per layer need --optimizer=sgd. Received: --optimizer={self.optimizer}")
         return rates
 
@@ -213,6 +256,13 @@ class Config:
         }
         if self.steps:
             rest["epochs"] = 0.0  # ignored, so it must not make a difference
+        rest["model"] = model_names.label(self.model)
+        if self.model not in model_names.MODELS:
+            rest |= dict.fromkeys(("width", "dropout"), 0.0) | {"initializer": ""}  # they are AlexNet's
+        if model_names.has_batch_norm(self.model) is False:
+            del rest["batch_norm"]
+        if not self.blocks:
+            del rest["blocks"]
         return inputs | rest
 
     def study_name(self, split: str = "") -> str:
@@ -224,8 +274,9 @@ class Config:
         if self.study:
             return self.study
         recipe = json.dumps(self.recipe() | {"protocol": PROTOCOL}, sort_keys=True)
+        model = model_names.safe_label(self.model)
         dataset = "".join(c if c.isalnum() or c in "._-" else "-" for c in self.dataset)
-        return f"{dataset}-{self.model}-{split or self.split}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
+        return f"{dataset}-{model}-{split or self.split}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
 
     def train_steps(self, images: int) -> int:
         """Returns the updates of one network whose half has `images` training images."""
@@ -262,7 +313,7 @@ class RunConfig(Config):
     """The options of `python -m tftransfer.run`."""
 
     treatment: str = option("", COMMAND, "base, BnB, AnB, BnB+, AnB+, RnB, SnB, mirrored AnA ..., or as in B4B+")
-    n: int = option(0, COMMAND, "blocks to copy, 1 to 7 for AlexNet")
+    n: str = option("", COMMAND, "blocks to copy: how many (1 to 7 for AlexNet), or the name of the last, as in conv3")
     target: str = option("", COMMAND, "half of --treatment=base: A, B or all")
     preserve: int = option(0, COMMAND, "blocks above the n frozen ones that are copied and fine-tuned", at_least(0))
     release_step: int = option(0, COMMAND, "update from which on preserved blocks train; 0: at once", at_least(0))
@@ -272,6 +323,7 @@ class RunConfig(Config):
     dry_run: bool = option(False, COMMAND, "print what would be trained, and why, then stop")
     force: bool = option(False, COMMAND, "train this network again though its record exists")
     list: bool = option(False, COMMAND, "print the names of data sets, models and treatments, then stop")
+    list_blocks: bool = option(False, COMMAND, "print where the model can be cut, its blocks and their cost, then stop")
     version: bool = option(False, COMMAND, "print the version, then stop")
 
 
@@ -287,22 +339,62 @@ def check_fields(config: Any) -> None:
             raise ValueError(f"Bad --{field.name} ({field.metadata['help']}). Expected {expected}. Received: {value!r}")
 
 
-def parse_treatment(config: RunConfig, given: set[str]) -> treatments.Treatment:
+def block_number(text: str, blocks: Sequence[str] | None) -> int | None:
+    """Returns how many blocks `--n` means: a number, or the name of the last copied block.
+
+    Args:
+        text: Value of the option.
+        blocks: The model's blocks from the input upwards; None if they are not known yet.
+
+    Returns:
+        The number; None for a name that cannot be looked up yet.
+
+    Raises:
+        ValueError: If the model has no such block below its head.
+    """
+    if str(text).lstrip("+-").isdigit():
+        return int(text)
+    if blocks is None:
+        return None
+    if text not in blocks[:-1]:
+        near = difflib.get_close_matches(text, blocks[:-1], n=3)
+        raise ValueError(
+            f"No block to copy up to has that name. Expected --n=1 to --n={len(blocks) - 1}, or one of "
+            f"{', '.join(blocks[:-1])}. Received: --n={text}"
+            + (f" (did you mean {' or '.join(near)}?)" if near else "")
+        )
+    return blocks.index(text) + 1
+
+
+def parse_treatment(config: RunConfig, given: set[str], blocks: Sequence[str] | None = None) -> treatments.Treatment:
     """Reads the treatment of a `run`.
 
     Args:
         config: The options.
         given: Names of the options which the user set, to tell `--n=0` from no `--n`.
+        blocks: The model's blocks if Keras was asked for them; by default what is known without.
+
+    Returns:
+        The treatment. Its `n` is 1 in place of the name of a block that only Keras can tell.
     """
     if not config.treatment:
         raise ValueError(f"Which network? Expected --treatment={'|'.join(treatments.TREATMENTS)}. Received none.")
-    n = config.n if "n" in given else None
-    blocks = len(model_names.MODELS[config.model])
+    blocks = blocks or model_names.blocks_of(config.model, config.blocks)
+    n = None
+    if "n" in given:
+        n = block_number(config.n, blocks)
+        n = 1 if n is None else n
     refuse_idle(config, given)
+    model_names.check_reachable(config.model)
     if config.release_step and config.optimizer != "sgd":
         raise ValueError(f"--release_step needs --optimizer=sgd. Received: --optimizer={config.optimizer}")
     treatment = treatments.parse(
-        config.treatment, n, config.target or None, blocks, config.preserve, config.release_step
+        config.treatment,
+        n,
+        config.target or None,
+        len(blocks) if blocks else None,
+        config.preserve,
+        config.release_step,
     )
     if config.budget == "equal_total" and not treatments.control_base(treatment):
         raise ValueError(
@@ -325,7 +417,10 @@ def refuse_idle(config: Config, given: set[str]) -> None:
         "bias_rate": (config.optimizer != "sgd", "--optimizer=sgd"),
         "bias_l2": (config.optimizer != "sgd", "--optimizer=sgd"),
         "drop_factor": (config.schedule != "step", "--schedule=step"),
+        "batch_norm": (model_names.has_batch_norm(config.model) is False, "a model with batch normalisation"),
     }
+    own = config.model in model_names.MODELS
+    idle |= dict.fromkeys(("width", "dropout", "initializer"), (not own, "--model=AlexNet"))
     for name, (without_effect, needed) in idle.items():
         if name in given and without_effect:
             raise ValueError(f"--{name} would change nothing here: it goes with {needed}. Leave it out.")

@@ -9,12 +9,13 @@ from typing import Any
 
 import filelock
 
-from tftransfer import plan, records, results, tensorboard_view
+from tftransfer import plan, records, results, tensorboard_view, treatments
 from tftransfer.config import Config
 from tftransfer.data.store import Store
+from tftransfer.models import architectures
 from tftransfer.plan import Cell
 from tftransfer.records import Record
-from tftransfer.training import strategies, trainer, weights
+from tftransfer.training import portraits, strategies, trainer, weights
 from tftransfer.training.group import Network
 from tftransfer.transfer import Weights
 
@@ -116,8 +117,15 @@ class Study:
         if record is None:
             return None
         plan.refuse_another(record, cell)
-        if record.key == records.key(self._identity(cell, source)):
+        wanted = self._identity(cell, source)
+        if record.key == records.key(wanted):
             return record
+        if record.identity.get("architecture") != wanted.get("architecture"):
+            raise ValueError(
+                f"{record.folder} holds a network of another architecture under the name "
+                f"{record.identity['recipe']['model']}; nothing was overwritten. Give this study another name with "
+                f"--study=NAME."
+            )
         if record.identity["data"]["fingerprint"] != self._store.fingerprint:
             raise ValueError(
                 f"{record.folder} holds a network of another version of the data set; nothing was overwritten. Give "
@@ -197,7 +205,7 @@ class Study:
     def _identity(self, cell: Cell, source: Record | None) -> dict[str, Any]:
         """Returns what a cell is, given the training of its source."""
         origin = {"key": source.key, "weights": source.weights_digest} if source else None
-        return cell.identity(self._store.fingerprint, origin)
+        return cell.identity(self._store.fingerprint, origin, architectures.identity(cell.config))
 
     def _load_weights(self, cell: Cell, record: Record) -> Weights | None:
         """Returns the kept weights of a network if they are the recorded ones."""
@@ -274,13 +282,19 @@ class Study:
                 for member in members
             }
             outcomes = self._fit([member.cell for member in members], task, events)
+            painter = portraits.Painter(members[0].cell.config, task.classes, portraits.inputs(task))
             return [
-                self._write(member, task, outcome, events[outcome.name])
+                self._write(member, task, outcome, events[outcome.name], painter)
                 for member, outcome in zip(members, outcomes, strict=True)
             ]
 
     def _write(
-        self, member: Member, task: trainer.Task, outcome: trainer.Outcome, events: tensorboard_view.EventFile
+        self,
+        member: Member,
+        task: trainer.Task,
+        outcome: trainer.Outcome,
+        events: tensorboard_view.EventFile,
+        painter: portraits.Painter,
     ) -> Record:
         """Writes the record of one trained network, and what stands beside it."""
         cell, folder = member.cell, self.root / member.cell.name
@@ -289,11 +303,24 @@ class Study:
         tensorboard_view.write_result(events, self.root.name, content, time.time())
         if content["weights"]["kept"]:
             weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
+        if content["status"] == records.DONE:
+            content["portrait"] = portraits.save(
+                folder, painter.portrait(outcome.weights, *self._compared_with(member))
+            )
         record = records.write(folder, content)
         if cell.treatment.is_reference:
             self._weights[cell.name] = outcome.weights
         self._trained_now.add(cell.name)
         return record
+
+    def _compared_with(self, member: Member) -> tuple[Weights | None, Weights | None]:
+        """Returns the weights of a network's source and of its target's base, where these are at hand."""
+        cell, reference = member.cell, member.reference
+        source = self._weights.get(cell.source.name) if cell.treatment.source in treatments.LETTERS else None
+        if reference is None or reference.status != records.DONE:
+            return source, None
+        base = self._weights.get(cell.reference.name)
+        return source, base if base is not None else self._load_weights(cell.reference, reference)
 
     def _fit(
         self, cells: Sequence[Cell], task: trainer.Task, events: Mapping[str, tensorboard_view.EventFile]
@@ -347,7 +374,8 @@ class Study:
         trained = self._weights[cell.source.name]
         if treatment.source == "S":
             if "statistics" not in sources:
-                sources["statistics"] = trainer.weights_like(trained, cell.config.seed, treatment.target)
+                kept = trainer.statistics(cell.config)
+                sources["statistics"] = trainer.weights_like(trained, cell.config.seed, treatment.target, kept)
             return "statistics"
         sources[cell.source.name] = trained
         return cell.source.name

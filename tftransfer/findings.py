@@ -13,6 +13,8 @@ def faults(record: Record) -> list[str]:
         found.append(f"{record.name} did not leave chance: top-1 {100 * record.result['top1']:.1f} %")
     if not integrity["frozen_blocks_unchanged"]:
         found.append(f"{record.name}: frozen blocks changed while it trained")
+    if record.status != records.DIVERGED and not integrity.get("frozen_statistics_as_wanted", True):
+        found.append(f"{record.name}: moving statistics of frozen blocks are not as --batch_norm says")
     if record.status != records.DIVERGED and not integrity["fine_tuned_blocks_moved"]:
         found.append(f"{record.name}: fine-tuned blocks did not move")
     return found

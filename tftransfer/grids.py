@@ -63,12 +63,13 @@ class Grid:
             treatments.for_target(treatment, "B")
         return roles
 
-    def cells(self, config: Config, split_of: SplitOf) -> Iterator[Cell]:
+    def cells(self, config: Config, split_of: SplitOf, blocks: Sequence[str] | None) -> Iterator[Cell]:
         """Yields the networks.
 
         Args:
             config: What they have in common.
             split_of: Gives the halves of a kind of split and its seed.
+            blocks: The model's blocks, its head the last; None if only building it can tell.
 
         Raises:
             ValueError: If a combination makes no sense.
@@ -80,9 +81,9 @@ class Grid:
                 base = dataclasses.replace(
                     config, split=kind, split_seed=split_seed, split_file=config.split_file if kind == "file" else ""
                 )
-                yield from self._cells_of(base, split)
+                yield from self._cells_of(base, split, blocks)
 
-    def _cells_of(self, config: Config, split: Split) -> Iterator[Cell]:
+    def _cells_of(self, config: Config, split: Split, blocks: Sequence[str] | None) -> Iterator[Cell]:
         """Yields the networks of one split."""
         axes = itertools.product(
             integers(self.seeds, "seeds"),
@@ -92,12 +93,11 @@ class Grid:
         )
         for seed, images_per_class, target, role in axes:
             own = dataclasses.replace(config, seed=seed, images_per_class=images_per_class)
-            for treatment in self._treatments(role, config):
+            for treatment in self._treatments(role, blocks):
                 yield Cell(treatments.for_target(treatment, target), split, own)
 
-    def _treatments(self, role: str, config: Config) -> Iterator[Treatment]:
+    def _treatments(self, role: str, blocks: Sequence[str] | None) -> Iterator[Treatment]:
         """Yields a role with every n, and every number of preserved blocks."""
-        blocks = model_names.MODELS.get(config.model)
         if role == "base":
             yield treatments.base("B")
             return
@@ -114,7 +114,9 @@ class Grid:
                 f"How many blocks? --treatments={self.treatments} needs --n: a number, a list or a range as in 1-7. "
                 f"Received no --n."
             )
-        if self.n == "all" and blocks:
+        if blocks is None and not all(c in "0123456789-," for c in self.n):
+            return [1]  # a name, or all: which blocks these are is known once the model is built
+        if self.n == "all":
             return list(range(1, len(blocks)))
         names = {name: number for number, name in enumerate(blocks or (), start=1)}
         return integers(self.n, "n", names)
@@ -151,7 +153,13 @@ def read(text: str, defaults: Mapping[str, str]) -> Grid:
     return Grid(**{**defaults, **given})
 
 
-def union(grids: Sequence[Grid], config: Config, split_of: SplitOf, with_control: bool = False) -> list[Cell]:
+def union(
+    grids: Sequence[Grid],
+    config: Config,
+    split_of: SplitOf,
+    with_control: bool = False,
+    blocks: Sequence[str] | None = None,
+) -> list[Cell]:
     """Returns the networks of several grids and the bases that they wait for, each once, bases first.
 
     Args:
@@ -159,10 +167,12 @@ def union(grids: Sequence[Grid], config: Config, split_of: SplitOf, with_control
         config: What all networks have in common.
         split_of: Gives the halves of a kind of split and its seed.
         with_control: True adds the bases that train as long as source and target together.
+        blocks: The model's blocks where only building it could tell them.
     """
+    blocks = blocks or model_names.blocks_of(config.model, config.blocks)
     asked: dict[str, Cell] = {}
     for grid in grids:
-        for cell in grid.cells(config, split_of):
+        for cell in grid.cells(config, split_of, blocks):
             asked.setdefault(cell.name, cell)
     found: dict[str, Cell] = {}
     for cell in asked.values():

@@ -123,14 +123,18 @@ class Cell:
             warmup_steps=round(self.config.warmup_steps * stretch),
         )
 
-    def identity(self, fingerprint: str, source: dict[str, str] | None) -> dict[str, Any]:
+    def identity(
+        self, fingerprint: str, source: dict[str, str] | None, architecture: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Returns all that decides the result: equal identities are the same network.
 
         Args:
             fingerprint: SHA-256 of the data set's content.
             source: `key` and `weights` (both SHA-256) of the trained source; None for bases and random sources.
+            architecture: What Keras says of a model which is not built in: digest, blocks, preprocessing.
         """
         return {
+            **({"architecture": architecture} if architecture else {}),
             "protocol": config_lib.PROTOCOL,
             "data": {
                 "fingerprint": fingerprint,
@@ -190,7 +194,8 @@ def training_images(cell: Cell, per_class: Sequence[int]) -> int:
 
 def refuse_another(record: Record, cell: Cell) -> None:
     """Raises ValueError if the record under a cell's name is of another configuration, whatever its images."""
-    wanted = cell.identity(record.identity["data"]["fingerprint"], record.identity["source"])
+    found = record.identity
+    wanted = cell.identity(found["data"]["fingerprint"], found["source"], found.get("architecture"))
     if record.key != records.key(wanted):
         raise ValueError(
             f"{record.folder} holds a network of another configuration; nothing was overwritten. What differs: "

@@ -2,6 +2,7 @@
 
 runs/<study>/<network>/record.json       written last and atomically: its presence means done
                        weights.weights.h5  bases, others with --keep_weights
+                       model.json  beside the weights, if the architecture is not built in
                        events.out.tfevents...  TensorBoard's view of the record
 """
 
@@ -21,6 +22,7 @@ import numpy as np
 FORMAT = 1
 RECORD = "record.json"
 WEIGHTS = "weights.weights.h5"
+ARCHITECTURE = "model.json"
 PUBLISHED = "published"
 DONE, DIVERGED = "done", "diverged"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tftransfer import environment, records
 from tftransfer.config import Config
+from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.training import evaluation, trainer
@@ -82,6 +83,7 @@ def _integrity(
     return {
         "frozen_blocks": list(outcome.frozen_blocks),
         "frozen_blocks_unchanged": not changed,
+        **_statistics(cell.config.batch_norm, outcome),
         "fine_tuned_blocks": tuned,
         "fine_tuned_blocks_moved": all(name in outcome.changed_blocks for name in tuned),
         "diverged_at_step": outcome.diverged_at,
@@ -90,6 +92,21 @@ def _integrity(
         # Copied weights bring their source's updates with them: more than a standard base had.
         "updates": outcome.train_steps,
         "updates_of_source": source.content["cost"]["train_steps"] if source else 0,
+    }
+
+
+def _statistics(batch_norm: str, outcome: trainer.Outcome) -> dict[str, Any]:
+    """Returns what became of the moving statistics of frozen blocks, if there are any."""
+    if not outcome.blocks_with_statistics:
+        return {}
+    moved = set(outcome.moved_statistics)
+    return {
+        "batch_norm": batch_norm,
+        "frozen_blocks_with_statistics": list(outcome.blocks_with_statistics),
+        # With `adapt`, what was proven unchanged above are the weights; these are what had to move instead.
+        "frozen_statistics_moved": sorted(moved),
+        "frozen_statistics_as_wanted": moved
+        == (set(outcome.blocks_with_statistics) if batch_norm == "adapt" else set()),
     }
 
 
@@ -107,6 +124,7 @@ def command_of(cell: Cell) -> str:
     words += [f"--release_step={treatment.release_step}"] if treatment.release_step else []
     for field in dataclasses.fields(Config):
         value = getattr(cell.config, field.name)
+        value = model_names.label(value) if field.name == "model" else value
         if value != field.default and field.name not in _PATHS:
             words.append(f"--{field.name}={value}")
     return " ".join(words)

@@ -9,6 +9,7 @@ import os
 import pathlib
 import shlex
 import sys
+import textwrap
 import time
 import types
 from collections.abc import Sequence
@@ -38,6 +39,9 @@ def main(argv: Sequence[str]) -> int:
     if options.list:
         print(_catalogue())
         return 0
+    if options.list_blocks:
+        print(_blocks_text(options))
+        return 0
     treatment = config.parse_treatment(options, given)
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
@@ -45,12 +49,43 @@ def main(argv: Sequence[str]) -> int:
             f"Training needs Keras on TensorFlow; only the model builders run on other backends. "
             f"Received: KERAS_BACKEND={backend}"
         )
+    blocks = model_names.blocks_of(options.model, options.blocks)
+    if blocks is None and not options.dry_run:
+        treatment = config.parse_treatment(options, given, _blocks_from_keras(options, given))
     names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
     study = pathlib.Path(options.runs_dir) / options.study_name()
     if options.dry_run:
         print(_plan_text(Cell(treatment, _split(options, names, kinds), options), study, names))
+        if blocks is None:
+            print(
+                f"\nnot checked: --model={options.model} is built only to train; does it exist, and n, in its blocks?"
+            )
         return 0
     return _train(options, treatment, study, names, kinds, started)
+
+
+def _blocks_from_keras(options: config.RunConfig, given: set[str]) -> tuple[str, ...]:
+    """Builds a model that is not built in, and returns its blocks after refusing options that would change nothing."""
+    _start_tensorflow(options)
+    from tftransfer.models import architectures
+
+    return architectures.checked_blocks(options, given)
+
+
+def _unchecked(options: config.RunConfig) -> str:
+    """Returns what a dry run cannot know of a model that only Keras can build."""
+    named = options.n and config.block_number(options.n, None) is None
+    text = f"--n={options.n}, which block this is (shown as 1), " if named else "the number of its blocks, "
+    return f"\nnot checked: --model={options.model} was not built: {text}--blocks, --layer_rates, digest of a record"
+
+
+def _blocks_text(options: config.RunConfig) -> str:
+    """Returns the model's blocks with their cost, and all places where it may be cut."""
+    model_names.check_reachable(options.model)
+    _start_tensorflow(options)
+    from tftransfer.models import block_table
+
+    return block_table.text(options)
 
 
 def _split(options: config.Config, names: Sequence[str], kinds: Sequence[str | None]) -> splits.Split:
@@ -145,6 +180,15 @@ def _catalogue() -> str:
     rows += [f"  {'NAME':<16} any image classification set of TensorFlow Datasets, such as cifar100, imagenet2012"]
     rows += ["", "Models (--model), with their blocks:"]
     rows += [f"  {name:<16} {' '.join(blocks)}" for name, blocks in model_names.MODELS.items()]
+    rows += textwrap.wrap(
+        f"of keras.applications: {', '.join(model_names.APPLICATIONS)}",
+        100,
+        initial_indent="  ",
+        subsequent_indent="    ",
+    )
+    rows += ["  FILE.keras       the architecture in a file of model.save(); its weights are not used"]
+    rows += ["  module:function  your own code: function(input_shape, classes) returns a functional keras.Model"]
+    rows += ["  The blocks of each: python -m tftransfer.run --model=NAME --list_blocks"]
     rows += ["", "Treatments (--treatment), n blocks of a source, then the target:"]
     rows += [f"  {name:<16} {text}" for name, text in treatments.TREATMENTS.items()]
     rows += ["", "Splits (--split):"]
@@ -175,8 +219,9 @@ def _state(cell: Cell, study: pathlib.Path) -> str:
     record = records.read(study / cell.name)
     if record is None:
         return "to train"
-    same = records.key(cell.identity(record.identity["data"]["fingerprint"], record.identity["source"]))
-    if record.key != same:
+    found = record.identity
+    same = cell.identity(found["data"]["fingerprint"], found["source"], found.get("architecture"))
+    if record.key != records.key(same):
         return "other recipe"
     lost = cell.treatment.is_reference and record.weights_file is None and record.status == records.DONE
     return "weights lost" if lost else record.status

@@ -25,6 +25,7 @@ from tftransfer.config import COMMAND, MACHINE, Config, option
 from tftransfer.data import preparing, sources
 from tftransfer.data.store import Store
 from tftransfer.grids import Grid
+from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
 from tftransfer.scheduling import estimate, local, overview, view
 from tftransfer.scheduling.board import Board
@@ -87,12 +88,13 @@ def main(argv: Sequence[str]) -> int:
         print(view.text(overview.look(_study(options, given))))
         return 0
     study, asked = _study(options, given), _grids(options, given)
+    model_names.check_reachable(options.model)
     names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
     cells = _cells(options, asked, names, kinds)
     if options.dry_run:
         print(_plan_text(options, cells, study))
         return 0
-    return _train(options, asked, study, started)
+    return _train(options, given, asked, study, started)
 
 
 def _study(options: SweepConfig, given: set[str]) -> pathlib.Path:
@@ -125,7 +127,11 @@ def _roles() -> list[str]:
 
 
 def _cells(
-    options: SweepConfig, asked: Sequence[Grid], names: Sequence[str], kinds: Sequence[str | None]
+    options: SweepConfig,
+    asked: Sequence[Grid],
+    names: Sequence[str],
+    kinds: Sequence[str | None],
+    blocks: Sequence[str] | None = None,
 ) -> list[Cell]:
     """Returns the networks with their bases."""
     common = Config(**{f.name: getattr(options, f.name) for f in dataclasses.fields(Config) if f.name not in _AXES})
@@ -133,7 +139,7 @@ def _cells(
     def split_of(kind: str, split_seed: int) -> splits.Split:
         return splits.make(kind, names, kinds, split_seed, options.split_file or None)
 
-    cells = grids.union(asked, common, split_of, options.budget == "equal_total")
+    cells = grids.union(asked, common, split_of, options.budget == "equal_total", blocks)
     if options.release_step != "0" and not any(cell.treatment.release_step for cell in cells):
         raise ValueError(
             f"--release_step says when preserved blocks train: it needs --preserve. Received: {options.release_step}"
@@ -141,11 +147,11 @@ def _cells(
     return cells
 
 
-def _train(options: SweepConfig, asked: Sequence[Grid], study: pathlib.Path, started: float) -> int:
+def _train(options: SweepConfig, given: set[str], asked: Sequence[Grid], study: pathlib.Path, started: float) -> int:
     """Prepares the images, trains what is missing and says how it went."""
     records.check_writable(pathlib.Path(options.runs_dir))
-    store = _prepare(options)
-    cells = _cells(options, asked, store.class_names, store.class_kinds)
+    store, blocks = _prepare(options, given)
+    cells = _cells(options, asked, store.class_names, store.class_kinds, blocks)
     for cell in cells:
         plan.check_recipe(cell, store.counts("train"))
     study.mkdir(parents=True, exist_ok=True)
@@ -157,17 +163,18 @@ def _train(options: SweepConfig, asked: Sequence[Grid], study: pathlib.Path, sta
     return _end(sweep, study, time.perf_counter() - started)
 
 
-def _prepare(options: SweepConfig) -> Store:
-    """Returns the prepared images; a process of its own makes them."""
+def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str]]:
+    """Returns the prepared images and the model's blocks; a process of its own makes and finds them."""
     own = {f.name: getattr(options, f.name) for f in dataclasses.fields(Config) if f.name not in _AXES}
     with tempfile.TemporaryDirectory() as folder:
-        request, answer = pathlib.Path(folder) / "options.json", pathlib.Path(folder) / "store.txt"
-        request.write_text(json.dumps(own), encoding="utf-8")
+        request, answer = pathlib.Path(folder) / "request.json", pathlib.Path(folder) / "answer.json"
+        request.write_text(json.dumps({"config": own, "given": sorted(given)}), encoding="utf-8")
         words = processes.words("tftransfer.scheduling.prepare", str(request), str(answer))
         code = subprocess.run(words, env=processes.environment(), check=False).returncode
         if code:
             raise SystemExit(code)  # it has said why
-        return Store.open(answer.read_text(encoding="utf-8"))
+        found = json.loads(answer.read_text(encoding="utf-8"))
+        return Store.open(found["store"]), found["blocks"]
 
 
 @contextlib.contextmanager
@@ -222,6 +229,8 @@ def _plan_text(options: SweepConfig, cells: Sequence[Cell], study: pathlib.Path)
         total += counts
         rows.append(_count(name, counts))
     rows += [_count("all", total), "", *_costs(options, left)]
+    if model_names.blocks_of(options.model, options.blocks) is None:
+        rows.append(f"not checked  --model={options.model} is built only to train: its blocks, and so --n and --blocks")
     return "\n".join(rows)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
-from tftransfer.models.blocks import Block, blocks
+from tftransfer.models.blocks import Block, blocks, every_layer
 
 Weights = Mapping[str, list[np.ndarray]]
 
@@ -87,18 +87,42 @@ def weights_of(model: keras.Model, of: Sequence[Block] | None = None) -> dict[st
     return {layer.name: layer.get_weights() for layer in layers if layer.weights}
 
 
-def changed_layers(before: Weights, after: Weights) -> tuple[str, ...]:
+def changed_layers(
+    before: Weights, after: Weights, leaving_out: Mapping[str, Sequence[int]] | None = None
+) -> tuple[str, ...]:
     """Returns the names of layers whose weights are not the same bit by bit.
 
     Args:
         before: Weights by layer name.
         after: The same layers later; others are ignored.
+        leaving_out: Places of weights that do not count, by layer name, such as `statistics_of` gives; none by
+            default, so that the moving statistics of batch normalisation count as well.
     """
+    idle = leaving_out or {}
     return tuple(
         name
         for name, arrays in before.items()
-        if any(a.tobytes() != b.tobytes() for a, b in zip(arrays, after[name], strict=True))
+        if any(
+            a.tobytes() != b.tobytes()
+            for place, (a, b) in enumerate(zip(arrays, after[name], strict=True))
+            if place not in idle.get(name, ())
+        )
     )
+
+
+def statistics_of(model: keras.Model) -> dict[str, tuple[int, ...]]:
+    """Returns which weights are moving statistics of batch normalisation: places in each layer's weights, by its name.
+
+    Layers without are left out; a model in the place of a layer counts as one layer.
+    """
+    found = {}
+    for layer in model.layers:
+        norms = [part for part in every_layer(layer) if isinstance(part, keras.layers.BatchNormalization)]
+        moving = {id(w) for norm in norms for w in norm.weights if w.name.startswith(("moving_", "renorm_"))}
+        places = tuple(place for place, weight in enumerate(layer.weights) if id(weight) in moving)
+        if places:
+            found[layer.name] = places
+    return found
 
 
 def _layers(model: keras.Model, of: Sequence[Block]) -> list[keras.Layer]:

@@ -121,7 +121,7 @@ def parse(
     text: str,
     n: int | None = None,
     target: str | None = None,
-    blocks: int = 8,
+    blocks: int | None = 8,
     preserve: int = 0,
     release_step: int = 0,
 ) -> Treatment:
@@ -131,7 +131,7 @@ def parse(
         text: `base`, a name with the letter n (`AnB+`) or with a number in its place (`A4B+`).
         n: Blocks to copy, 1 to `blocks - 1`; needed if `text` says n, forbidden for `base`.
         target: The half of a base, "A", "B" or "all"; forbidden for others, whose name has it.
-        blocks: Number of blocks of the network, its head included.
+        blocks: Number of blocks of the network, its head included; None if it is not known yet.
         preserve: Blocks above the n frozen ones that are copied and fine-tuned.
         release_step: Update from which on they train.
 
@@ -171,10 +171,14 @@ def parse(
         raise ValueError(f"--n contradicts the treatment. Leave --n out. Received: --treatment={text} --n={n}")
     n = written if n is None else n
     if n is None:
+        most = f" to --n={blocks - 1}" if blocks else " or more"
         raise ValueError(
-            f"--treatment={text} needs the number of blocks to copy. Expected --n=1 to --n={blocks - 1}. "
-            "Received no --n."
+            f"--treatment={text} needs the number of blocks to copy. Expected --n=1{most}. Received no --n."
         )
+    if blocks is None:
+        if n < 1:
+            raise ValueError(f"n must be at least 1. Received: n={n}")
+        blocks = n + preserve + 1  # as many as it needs: the model itself is asked later
     if not 1 <= n <= blocks - 1:
         raise ValueError(
             f"n must be 1 to {blocks - 1}: the network has {blocks} blocks, and the last, its head, is always trained. "

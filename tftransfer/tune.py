@@ -18,6 +18,7 @@ from tftransfer import command_line, config, records, splits, treatments
 from tftransfer.config import COMMAND, Config, option
 from tftransfer.data import preparing, sources
 from tftransfer.data.store import Store
+from tftransfer.models import names as model_names
 from tftransfer.tuning import budget, flagfile, held_out, oracles, space
 from tftransfer.tuning.study import DIVERGED, FAILED, OK, Study, Trial, winner
 
@@ -69,6 +70,11 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     options, given = command_line.parse(TuneConfig, argv, _USAGE)
     config.refuse_idle(options, given)
+    if options.model not in model_names.MODELS:
+        raise ValueError(
+            f"A search varies width, dropout and initial weights, which only {', '.join(model_names.MODELS)} has. "
+            f"Received: --model={options.model}. Try recipes for it with tftransfer.run."
+        )
     start, choices = space.around(options.start(), {name: getattr(options, name) for name in space.LISTS})
     class_names, class_kinds = sources.describe_classes(options.dataset, options.data_dir or None)
     _split(options, class_names, class_kinds)

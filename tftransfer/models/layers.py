@@ -1,5 +1,8 @@
 """Layers of the paper's network that Keras lacks, or that it has in a form too slow for the CPU."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -136,46 +139,51 @@ class LocalResponseNormalization(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
-@keras.saving.register_keras_serializable(package="tftransfer")
-class ReplicaDropout(keras.layers.Layer):
-    """Dropout whose mask depends on nothing but (seed, step, place of the image in the global batch).
+def placed(draw: Callable[[tuple], Any], shape: Sequence) -> Any:
+    """Returns noise for the images that this replica holds of the global batch.
 
-    Keras' own `Dropout` gives every replica of a `tf.distribute` strategy the same mask. This one draws the noise of
-    the whole batch in each replica and takes the replica's share, so that one device and two end at the same weights.
-    Every replica must hold equally many images. The only state is `seed_generator.state`, the pair (seed, training
-    calls so far); `seek` sets the second, to continue a run that was interrupted.
+    The noise of the whole batch is drawn in each replica, which takes its share, so that one device and two see the
+    same. Every replica must hold equally many images.
 
     Args:
-        rate: Share of the inputs set to 0 in training, in [0, 1); the others are scaled by `1 / (1 - rate)`.
+        draw: Draws noise of a shape, from a seed that is the same on every replica.
+        shape: Of the noise, the batch of this replica first; 1 there is one draw for all images.
+    """
+    index, replicas = _replica()
+    batch, *rest = shape
+    if replicas == 1 or (isinstance(batch, int) and batch == 1):
+        return draw((batch, *rest))
+    return ops.slice(draw((replicas * batch, *rest)), [index * batch] + [0] * len(rest), (batch, *rest))
+
+
+class StepNoise(keras.layers.Layer):
+    """A layer whose noise depends on nothing but (seed, step, place of the image in the global batch).
+
+    Keras' own layers of noise give every replica of a `tf.distribute` strategy the same draw. The only state is
+    `seed_generator.state`, the pair (seed, training calls so far); `seek` sets the second, to continue a run that was
+    interrupted. Subclasses say what is drawn.
+
+    Args:
         seed: Any integer from 0 to 2**31 - 1, or None for one drawn at random.
         **kwargs: Arguments of `keras.layers.Layer`.
-
-    Raises:
-        ValueError: If `rate` is out of range.
     """
 
-    def __init__(self, rate, seed=None, **kwargs):
+    def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(f"`rate` must be at least 0 and less than 1. Received: rate={rate}")
-        self.rate = rate
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
-    def call(self, inputs, training=False):
-        if not training or self.rate == 0:
-            return inputs
-        index, replicas = _replica()
-        batch, *rest = ops.shape(inputs)
-        noise = keras.random.uniform((replicas * batch, *rest), dtype="float32", seed=self.seed_generator)
-        if replicas > 1:
-            noise = ops.slice(noise, [index * batch] + [0] * len(rest), (batch, *rest))
-        scale = ops.where(noise >= self.rate, 1 / (1 - self.rate), 0.0)
-        return inputs * ops.cast(scale, inputs.dtype)
+    def uniform(self, shape):
+        """Numbers from 0 to below 1 for this replica's part of a batch."""
+        return placed(lambda s: keras.random.uniform(s, dtype="float32", seed=self.seed_generator), shape)
+
+    def normal(self, shape):
+        """Standard normal numbers for this replica's part of a batch."""
+        return placed(lambda s: keras.random.normal(s, dtype="float32", seed=self.seed_generator), shape)
 
     def seek(self, step: int) -> None:
-        """Sets the number of training calls made so far, which with the seed decides the next mask."""
+        """Sets the number of training calls made so far, which with the seed decides the next draw."""
         state = self.seed_generator.state
         state.assign(ops.stack([ops.convert_to_tensor(state)[0], ops.cast(step, state.dtype)]))
 
@@ -183,4 +191,39 @@ class ReplicaDropout(keras.layers.Layer):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+        return {**super().get_config(), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="tftransfer")
+class ReplicaDropout(StepNoise):
+    """Dropout whose mask depends on nothing but (seed, step, place of the image in the global batch).
+
+    Args:
+        rate: Share of the inputs set to 0 in training, in [0, 1); the others are scaled by `1 / (1 - rate)`.
+        seed: Any integer from 0 to 2**31 - 1, or None for one drawn at random.
+        noise_shape: Shape of the mask if it is shared along axes, as in `keras.layers.Dropout`: 1 where it is, None
+            where it is not.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If `rate` is out of range.
+    """
+
+    def __init__(self, rate, seed=None, noise_shape=None, **kwargs):
+        super().__init__(seed, **kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f"`rate` must be at least 0 and less than 1. Received: rate={rate}")
+        self.rate = rate
+        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+
+    def call(self, inputs, training=False):
+        if not training or self.rate == 0:
+            return inputs
+        shape = ops.shape(inputs)
+        wanted = self.noise_shape or (None,) * len(shape)
+        noise = self.uniform([given if side is None else side for side, given in zip(wanted, shape, strict=True)])
+        scale = ops.where(noise >= self.rate, 1 / (1 - self.rate), 0.0)
+        return inputs * ops.cast(scale, inputs.dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate, "noise_shape": self.noise_shape}

@@ -1,10 +1,105 @@
 """Names that a command needs before any tensor exists; nothing here imports Keras."""
 
+import difflib
+import os
+import pathlib
+import re
+
 ALEXNET_BLOCKS: tuple[str, ...] = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
 """Blocks of AlexNet from the input upwards; the last is the head."""
 
 MODELS: dict[str, tuple[str, ...]] = {"AlexNet": ALEXNET_BLOCKS}
 """Built-in architectures and their blocks."""
 
+APPLICATIONS: tuple[str, ...] = (
+    "ConvNeXtTiny", "ConvNeXtSmall", "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtXLarge",
+    "DenseNet121", "DenseNet169", "DenseNet201",
+    "EfficientNetB0", "EfficientNetB1", "EfficientNetB2", "EfficientNetB3", "EfficientNetB4", "EfficientNetB5",
+    "EfficientNetB6", "EfficientNetB7",
+    "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2", "EfficientNetV2B3", "EfficientNetV2S",
+    "EfficientNetV2M", "EfficientNetV2L",
+    "InceptionResNetV2", "InceptionV3",
+    "MobileNet", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small",
+    "NASNetLarge", "NASNetMobile",
+    "ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", "ResNet152V2",
+    "VGG16", "VGG19", "Xception",
+)  # fmt: skip
+"""Builders of keras.applications (Keras 3.15)."""
+
+# Sides in pixels below which keras.applications refuses to build; all others, and AlexNet, go down to 32.
+SMALLEST_SIDES = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71}
+
 INITIALIZERS: tuple[str, ...] = ("paper", "he_normal", "glorot_uniform")
 """Initial weights that the built-in architectures offer."""
+
+EXPECTED = (
+    "AlexNet, a builder of keras.applications such as ResNet50 (--list names them), FILE.keras or module:function"
+)
+"""What --model takes."""
+
+_FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_WITHOUT_BATCH_NORM = ("AlexNet", "VGG", "ConvNeXt")
+
+
+def is_file(model: str) -> bool:
+    """Returns True for `FILE.keras`."""
+    return model.endswith(".keras")
+
+
+def is_function(model: str) -> bool:
+    """Returns True for `module:function`."""
+    return bool(_FUNCTION.fullmatch(model))
+
+
+def fault(model: str) -> str | None:
+    """Returns what was expected if `model` cannot be the name of a model, with near matches."""
+    if model in MODELS or model in APPLICATIONS or is_file(model) or is_function(model):
+        return None
+    by_lower = {name.lower(): name for name in (*MODELS, *APPLICATIONS)}
+    near = [by_lower[name] for name in difflib.get_close_matches(model.lower(), by_lower, n=3)]
+    return EXPECTED + (f" (did you mean {' or '.join(near)}?)" if near else "")
+
+
+def check_reachable(model: str) -> None:
+    """Raises ValueError if `model` is a file which is not there."""
+    if is_file(model) and not pathlib.Path(model).is_file():
+        raise ValueError(
+            f"There is no such model file. Expected a file that model.save wrote. Received: --model={model}"
+        )
+
+
+def label(model: str) -> str:
+    """Returns the model's name for records: a file's without the folders of this machine."""
+    return os.path.basename(model) if is_file(model) else model
+
+
+def safe_label(model: str) -> str:
+    """Returns the model's name as a part of a folder's name."""
+    text = label(model).removesuffix(".keras")
+    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in text)[:40] or "model"
+
+
+def blocks_of(model: str, blocks: str = "") -> tuple[str, ...] | None:
+    """Returns a model's blocks from the input upwards, the head last, or None if only Keras can tell.
+
+    Args:
+        model: Value of --model.
+        blocks: Value of --blocks; empty for the model's own blocks.
+    """
+    known = MODELS.get(model)
+    if known is None or not blocks:
+        return known
+    chosen = tuple(name for name in blocks.split(",") if name != known[-1])
+    return (*chosen, known[-1]) if chosen == tuple(name for name in known[:-1] if name in chosen) else None
+
+
+def has_batch_norm(model: str) -> bool | None:
+    """Returns whether a model has batch normalisation, or None if only Keras can tell."""
+    if model in MODELS or model in APPLICATIONS:
+        return not model.startswith(_WITHOUT_BATCH_NORM)
+    return None
+
+
+def smallest_side(model: str) -> int:
+    """Returns the smallest side of images in pixels that a model of known name takes."""
+    return SMALLEST_SIDES.get(model, 32)

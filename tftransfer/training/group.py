@@ -7,13 +7,15 @@ would have ended alone. The graph is cut at blocks; nothing here knows an archit
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
 from tftransfer import seeds, transfer
-from tftransfer.models.blocks import Block, blocks
+from tftransfer.models.blocks import Block, blocks, every_layer
+from tftransfer.models.copies import reseeded
+from tftransfer.models.layers import StepNoise
 from tftransfer.transfer import Weights
 
 
@@ -46,12 +48,15 @@ class Group:
         seed: Seed of the networks: initial weights and dropout derive from it.
         target: Letter of the half.
         block_names: Blocks of the template, its own by default.
+        batch_norm: In frozen blocks, "inference" uses and keeps the source's moving statistics; "adapt" normalises
+            with those of each batch, as in training, and lets the moving ones follow the target's images.
 
     Attributes:
         model: The combined model, `(batch, height, width, channels)` to a dict of logits by network name.
         networks: As given.
         template: As given.
         blocks: Its blocks.
+        batch_norm: As given.
 
     Raises:
         ValueError: If a source's weights do not fit the template.
@@ -65,9 +70,11 @@ class Group:
         seed: int,
         target: str,
         block_names: Sequence[str] | None = None,
+        batch_norm: str = "inference",
     ) -> None:
         self.networks = tuple(networks)
         self.template = template
+        self.batch_norm = batch_norm
         self.blocks = blocks(template, block_names)
         self._seed, self._target = seed, target
         inputs = keras.Input(template.input_shape[1:])
@@ -80,7 +87,7 @@ class Group:
             tower = self._tower(network)
             self._towers[network.name] = tower
             start = cuts[network.source][str(network.frozen)] if network.frozen else inputs
-            outputs[network.name] = tower(start)
+            outputs[network.name] = _as_float32(tower(start), network.name)
             self._starts[network.name] = self._copy(network, sources)
         self.model = keras.Model(inputs, outputs, name="group")
 
@@ -100,6 +107,8 @@ class Group:
         trunk = self._clone(keras.Model(self.template.input, outputs), name, role="trunk")
         transfer.copy_layers(_only(weights, self.blocks[: wanted[-1]]), trunk)
         trunk.trainable = False
+        if self.batch_norm == "adapt":
+            _let_statistics_follow(trunk)
         return trunk
 
     def _tower(self, network: Network) -> keras.Model:
@@ -155,11 +164,15 @@ class Group:
         }
 
     def seek(self, step: int) -> None:
-        """Sets the number of updates already done, which dropout depends on."""
+        """Sets the number of updates already done, which all noise depends on."""
         for part in (*self._trunks.values(), *self._towers.values()):
-            for layer in part.layers:
-                if hasattr(layer, "seek"):
+            for layer in every_layer(part):
+                if isinstance(layer, StepNoise):
                     layer.seek(step)
+
+    def statistics(self) -> dict[str, tuple[int, ...]]:
+        """Returns which weights of each layer are moving statistics, by their places in the layer's weights."""
+        return transfer.statistics_of(self.template)
 
     def weights(self, name: str) -> dict[str, list[Any]]:
         """Returns all weights of a network by layer name, its frozen blocks included."""
@@ -184,32 +197,21 @@ class Group:
         return sum(math.prod(variable.shape) for variable in self._towers[name].trainable_variables)
 
 
-def reseeded(
-    model: keras.Model, name: str, initial: Callable[[str, str], int], noise: Callable[[str], int]
-) -> keras.Model:
-    """Returns a copy of a functional model with new initial weights and seeds.
+def _let_statistics_follow(trunk: keras.Model) -> None:
+    """Puts the batch normalisation of frozen blocks into training mode; its scale and shift stay as they are."""
+    for layer in every_layer(trunk):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = True
+            for weight in (layer.gamma, layer.beta):
+                if weight is not None:
+                    weight.trainable = False
 
-    Args:
-        model: What to copy; its weights are not.
-        name: Name of the copy, and first part of the paths of its variables.
-        initial: Seed of the initial weights, from the names of layer and weight (`"kernel"`).
-        noise: Seed of a layer's own randomness, from its name.
-    """
 
-    def clone(layer: keras.Layer) -> keras.Layer:
-        config = layer.get_config()
-        for option, value in config.items():
-            if option.endswith("_initializer") and isinstance(value, dict) and "seed" in value.get("config", {}):
-                weight = option.removesuffix("_initializer")
-                value["config"]["seed"] = initial(layer.name, weight)
-        if "seed" in config:
-            config["seed"] = noise(layer.name)
-        return layer.__class__.from_config(config)
-
-    with keras.name_scope(name):
-        copy = keras.models.clone_model(model, clone_function=clone)
-    copy.name = name
-    return copy
+def _as_float32(logits: Any, name: str) -> Any:
+    """Returns logits in float32: under half precision a head of any model may give less."""
+    if logits.dtype == "float32":
+        return logits
+    return keras.layers.Activation("linear", dtype="float32", name=f"{name}-float32")(logits)
 
 
 def _only(weights: Weights, of: Sequence[Block]) -> dict[str, list[Any]]:

@@ -4,6 +4,7 @@ It is computed at the end of training, when weights and images are at hand, and 
 """
 
 import dataclasses
+import functools
 import hashlib
 import io
 import os
@@ -17,7 +18,7 @@ import numpy as np
 from tftransfer import transfer
 from tftransfer.config import Config
 from tftransfer.data import pipeline
-from tftransfer.models import names as model_names
+from tftransfer.models import architectures
 from tftransfer.models.blocks import blocks
 from tftransfer.training import similarity, trainer
 from tftransfer.transfer import Weights
@@ -55,18 +56,48 @@ def compute(
         given, float32 arrays with one linear CKA a block, over `images`: `with_base`, of the network and its target's
         base; and where `source` is given too, `source_with_base`, of the two bases. `images` counts them.
     """
-    portrait = {"filters": filters(network)}
-    if base is None or images is None:
+    return Painter(config, classes, images).portrait(network, source, base)
+
+
+class Painter:
+    """Makes portraits of networks of one target, computing the features of bases that they share once.
+
+    Args:
+        config: Their architecture and precision.
+        classes: Classes of their target.
+        images: As for `compute`.
+    """
+
+    def __init__(self, config: Config, classes: int, images: np.ndarray | None = None) -> None:
+        self._config, self._classes, self._images = config, classes, images
+        self._known: list[tuple[Weights, dict[str, list[np.ndarray]]]] = []
+
+    def portrait(
+        self, network: Weights, source: Weights | None = None, base: Weights | None = None
+    ) -> dict[str, np.ndarray]:
+        """Returns the portrait of a network; the arguments are those of `compute`."""
+        portrait = {"filters": filters(network)}
+        if base is None or self._images is None:
+            return portrait
+        own, others = self._shared(base), {"with_base": _grams(self._model, network, self._images)}
+        others |= {} if source is None else {"source_with_base": self._shared(source)}
+        portrait |= {"blocks": np.array(list(own)), "images": np.array(len(self._images), np.int32)}
+        for name, found in others.items():
+            portrait[name] = np.array([similarity.linear_cka(found[block], own[block]) for block in own], np.float32)
         return portrait
-    with trainer.dtype_policy(config.precision):
-        model = _features_model(config, classes)
-    own, others = _grams(model, base, images), {"with_base": network}
-    others |= {} if source is None else {"source_with_base": source}
-    portrait |= {"blocks": np.array(list(own)), "images": np.array(len(images), np.int32)}
-    for name, weights in others.items():
-        found = own if _same_below_head(weights, base, model) else _grams(model, weights, images)
-        portrait[name] = np.array([similarity.linear_cka(found[block], own[block]) for block in own], np.float32)
-    return portrait
+
+    @functools.cached_property
+    def _model(self) -> keras.Model:
+        with trainer.dtype_policy(self._config.precision):
+            return _features_model(self._config, self._classes)
+
+    def _shared(self, weights: Weights) -> dict[str, list[np.ndarray]]:
+        """Returns the inner products of features that several networks of a group are compared with."""
+        for known, grams in self._known:
+            if known is weights:
+                return grams
+        self._known.append((weights, _grams(self._model, weights, self._images)))
+        return self._known[-1][1]
 
 
 def filters(weights: Weights) -> np.ndarray:
@@ -159,7 +190,7 @@ class _Chosen:
 def _features_model(config: Config, classes: int) -> keras.Model:
     """Returns the architecture with the output of every block below the head, by block name."""
     model = trainer.build_model(config, classes)
-    below = blocks(model, model_names.MODELS[config.model])[:-1]
+    below = blocks(model, architectures.block_names(config))[:-1]
     return keras.Model(model.input, {block.name: block.output for block in below})
 
 
@@ -183,8 +214,3 @@ def _present(weights: Weights, model: keras.Model) -> dict[str, list[np.ndarray]
     """Returns the weights of the layers that a model has: a head is left out."""
     names = {layer.name for layer in model.layers}
     return {name: arrays for name, arrays in weights.items() if name in names}
-
-
-def _same_below_head(first: Weights, second: Weights, model: keras.Model) -> bool:
-    """Returns True if two networks have the same features."""
-    return not transfer.changed_layers(_present(first, model), _present(second, model))

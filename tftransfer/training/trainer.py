@@ -9,11 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from tftransfer import models, seeds, transfer
+from tftransfer import seeds, transfer
 from tftransfer.config import Config
 from tftransfer.data import pipeline
 from tftransfer.data.store import Half, mean_image
-from tftransfer.models import names as model_names
+from tftransfer.models import architectures
 from tftransfer.training import callbacks, costs, evaluation, memory, strategies
 from tftransfer.training.group import Group, Network, reseeded
 from tftransfer.training.optimizers import CaffeSGD, RateSchedule
@@ -54,7 +54,10 @@ class Outcome:
         history: Columns, one value an evaluation.
         copied_blocks: Names of the copied blocks.
         frozen_blocks: Names of those that had to stay as they were.
-        changed_blocks: Names of copied blocks with any bit changed.
+        changed_blocks: Names of copied blocks with any bit changed. Moving statistics count where they had to stay:
+            in frozen blocks, unless they were let follow the images.
+        blocks_with_statistics: Names of frozen blocks with batch normalisation.
+        moved_statistics: Names of those of them whose moving statistics changed.
         trained_parameters: Parameters that trained.
         train_steps: Updates done.
         seconds: Of the whole group, from building it to the end of its evaluation.
@@ -81,22 +84,25 @@ class Outcome:
     group_size: int
     share: float
     strategy: str
+    blocks_with_statistics: tuple[str, ...] = ()
+    moved_statistics: tuple[str, ...] = ()
 
 
 def build_model(config: Config, classes: int, seed: int | None = None) -> keras.Model:
     """Returns the configured architecture, untrained, with a head for `classes`, under the current dtype policy."""
-    builder = getattr(models, config.model)
-    shape = (config.input_size, config.input_size, 3)
-    return builder(
-        shape, classes, width=config.width, dropout=config.dropout, initializer=config.initializer, seed=seed
-    )
+    return architectures.build(config, classes, seed)
 
 
 def view_of(config: Config, training: Half) -> pipeline.View:
-    """Returns how the images of a task become inputs: the mean is that of its own training images."""
+    """Returns how the images of a task become inputs: the mean is that of its own training images.
+
+    A model that scales its images itself gets pixels from 0 to 255.
+    """
     # Images that were stored at the input's own size get their slack by reflection.
     without_slack = training.size == config.input_size and "crop" in config.augment
     padding = (config.crop_slack + 1) // 2 if without_slack else 0
+    if architectures.takes_raw_images(config):
+        return pipeline.View(config.input_size, np.zeros_like(mean_image(training)), 1.0, padding)
     return pipeline.View(config.input_size, mean_image(training), config.pixel_scale, padding)
 
 
@@ -122,7 +128,12 @@ def random_weights(config: Config, target: str) -> Weights:
         return transfer.weights_of(reseeded(template, "random", seed_for, seed_for))
 
 
-def weights_like(trained: Weights, seed: int, target: str) -> Weights:
+def statistics(config: Config) -> dict[str, tuple[int, ...]]:
+    """Returns which weights of the configured architecture are moving statistics, as `transfer.statistics_of`."""
+    return transfer.statistics_of(build_model(config, classes=2)) if architectures.has_batch_norm(config) else {}
+
+
+def weights_like(trained: Weights, seed: int, target: str, kept: Mapping[str, Sequence[int]] | None = None) -> Weights:
     """Returns random weights with the statistics of trained ones: the source of SnB.
 
     Each output channel of a kernel is normal noise with the mean and variance of that trained channel; a bias is
@@ -132,9 +143,14 @@ def weights_like(trained: Weights, seed: int, target: str) -> Weights:
         trained: Weights by layer name.
         seed: The network's seed.
         target: Letter of its half.
+        kept: Weights that stay as they are, by their places in each layer's: moving statistics, of which a variance
+            must not become negative.
     """
+    kept = kept or {}
 
     def like(array: np.ndarray, layer: str, index: int) -> np.ndarray:
+        if index in kept.get(layer, ()):
+            return array
         rng = np.random.Generator(np.random.Philox(seeds.derive(seed, "init", "statistics", target, layer, index)))
         axes = tuple(range(array.ndim - 1)) or (0,)
         mean, deviation = array.mean(axes, np.float64), array.std(axes, np.float64)
@@ -179,8 +195,8 @@ def train(
     train_steps = config.train_steps(images)
     with dtype_policy(config.precision), strategy.scope():
         template = build_model(config, task.classes)
-        blocks = model_names.MODELS[config.model]
-        group = Group(template, networks, sources, config.seed, task.target, blocks)
+        blocks = architectures.block_names(config)
+        group = Group(template, networks, sources, config.seed, task.target, blocks, config.batch_norm)
         if not strategies.on_gpu():  # a GPU's memory is its own, and says itself when it is full
             memory.require_room(group.model, config.batch_size, memory_share)
         _compile(group, config, images, task.classes)
@@ -213,7 +229,7 @@ def _compile(group: Group, config: Config, images: int, classes: int) -> None:
             config.l2,
             config.bias_rate,
             config.bias_l2,
-            layer_rates=group.trained_rates(config.block_rates()),
+            layer_rates=group.trained_rates(config.block_rates(architectures.block_names(config))),
             layer_starts=group.starts(),
         )
     else:
@@ -299,8 +315,8 @@ def _outcome(
     """Gathers what is known of a network, and compares its copied blocks with their source bit by bit."""
     seconds, images_per_second, strategy, share = cost
     weights = group.weights(network.name)
-    changed = transfer.changed_layers(group.copied_weights(network.name), weights)
     layers = group.copied_layers(network.name)
+    changed, with_statistics, moved = _changes(group, network, weights)
     finite = np.isfinite(logits).all() and all(np.isfinite(a).all() for arrays in weights.values() for a in arrays)
     return Outcome(
         name=network.name,
@@ -310,7 +326,9 @@ def _outcome(
         history=watch.histories[network.name],
         copied_blocks=tuple(layers),
         frozen_blocks=tuple(layers)[: network.frozen],
-        changed_blocks=tuple(name for name, of_block in layers.items() if set(of_block) & set(changed)),
+        changed_blocks=changed,
+        blocks_with_statistics=with_statistics,
+        moved_statistics=moved,
         trained_parameters=group.trained_variables(network.name),
         train_steps=watch.step,
         seconds=seconds,
@@ -320,3 +338,19 @@ def _outcome(
         share=share,
         strategy=strategy,
     )
+
+
+def _changes(group: Group, network: Network, weights: Weights) -> tuple[tuple[str, ...], ...]:
+    """Returns the copied blocks that changed, the frozen ones with moving statistics, and those where these moved."""
+    before, statistics = group.copied_weights(network.name), group.statistics()
+    anything = set(transfer.changed_layers(before, weights))
+    trained = set(transfer.changed_layers(before, weights, leaving_out=statistics))
+    layers = group.copied_layers(network.name)
+    frozen = tuple(layers)[: network.frozen]
+    strict = frozen if group.batch_norm == "inference" else ()
+    changed = tuple(name for name in layers if set(layers[name]) & (anything if name in strict else trained))
+    with_statistics = tuple(name for name in frozen if set(layers[name]) & statistics.keys())
+    alone = {name: [arrays[i] for i in statistics[name]] for name, arrays in before.items() if name in statistics}
+    now = {name: [weights[name][i] for i in statistics[name]] for name in alone}
+    moved = set(transfer.changed_layers(alone, now))
+    return changed, with_statistics, tuple(name for name in with_statistics if set(layers[name]) & moved)

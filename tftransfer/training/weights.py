@@ -6,16 +6,20 @@ from typing import Any
 
 from tftransfer import records, transfer
 from tftransfer.config import Config
+from tftransfer.models import architectures, names
 from tftransfer.records import Record
 from tftransfer.training import trainer
 from tftransfer.transfer import Weights
 
 
 def save(path: pathlib.Path, config: Config, classes: int, weights: Weights) -> None:
-    """Writes weights as Keras does, atomically."""
+    """Writes weights as Keras does, atomically, and beside them the architecture if it is not built in."""
     with trainer.dtype_policy(config.precision):
         model = trainer.build_model(config, classes)
     transfer.copy_layers(weights, model)
+    described = architectures.text_of(model, config)
+    if described:
+        records.write_text(path.with_name(records.ARCHITECTURE), described)
     partial = path.with_name(f".partial-{os.getpid()}.weights.h5")
     try:
         model.save_weights(partial)
@@ -32,6 +36,11 @@ def read(record: Record, config: Config, classes: int) -> Weights | None:
         return None
     with trainer.dtype_policy(config.precision):
         model = trainer.build_model(config, classes)
+    return _read_into(model, record)
+
+
+def _read_into(model: Any, record: Record) -> Weights | None:
+    """Loads a record's weights into a model of its architecture."""
     try:
         model.load_weights(record.weights_file)
     except (OSError, ValueError, KeyError, RuntimeError):  # truncated or foreign: h5py and Keras raise any of these
@@ -52,21 +61,28 @@ def load(folder: str | os.PathLike) -> Any:
     record = records.read(pathlib.Path(folder))
     if record is None:
         raise ValueError(f"No finished network in {folder}. Expected a folder with {records.RECORD}.")
-    config = _config(record)
     classes = record.identity["data"]["class_count"]
-    weights = read(record, config, classes)
-    if weights is None:
+    model = _untrained(record, classes)
+    if record.weights_file is None or _read_into(model, record) is None:
         raise ValueError(
             f"The weights of {record.name} were not kept, or are not those of its record. Train it again with "
             f"--keep_weights --force."
         )
-    with trainer.dtype_policy(config.precision):
-        model = trainer.build_model(config, classes)
-    transfer.copy_layers(weights, model)
     return model
+
+
+def _untrained(record: Record, classes: int) -> Any:
+    """Returns the model of a record: from the architecture beside its weights, else from its options."""
+    config, described = _config(record), record.folder / records.ARCHITECTURE
+    with trainer.dtype_policy(config.precision):
+        if described.is_file():
+            return architectures.from_text(described.read_text(encoding="utf-8"), str(described))
+        return trainer.build_model(config, classes)
 
 
 def _config(record: Record) -> Config:
     """Returns the options that decide the network's architecture; no others are needed to load it."""
-    wanted = ("image_size", "model", "width", "dropout", "initializer", "precision")
-    return Config(**{name: record.identity["recipe"][name] for name in wanted})
+    recipe = record.identity["recipe"]
+    wanted = ["image_size", "model", "precision"]
+    wanted += ["width", "dropout", "initializer"] if recipe["model"] in names.MODELS else []
+    return Config(**{name: recipe[name] for name in wanted})

@@ -1,0 +1,204 @@
+"""From the options to an untrained Keras model: our own, a builder of keras.applications, a file, a user's function.
+
+Whatever the model is, it comes back as one that the engine can cut: functional, from images to logits, with names of
+layers that do not depend on what else was built in the process.
+"""
+
+import contextlib
+import functools
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+import keras
+from keras.src.backend.common import global_state
+
+from tftransfer.config import Config
+from tftransfer.models import description, names
+from tftransfer.models.alexnet import AlexNet
+from tftransfer.models.blocks import blocks, every_layer
+from tftransfer.models.costs import BlockCost, block_cost
+from tftransfer.models.soundness import check
+
+# Blocks, digest and preprocessing do not depend on the classes; they are read from a model with this many.
+_PROBE_CLASSES = 2
+
+
+def build(config: Config, classes: int, seed: int | None = None) -> keras.Model:
+    """Returns the configured architecture, untrained, with a head for `classes`, under the current dtype policy.
+
+    Args:
+        config: The options; image size and those of the section "Network" decide.
+        classes: Units of the head.
+        seed: Decides the initial weights of our own architectures; others are drawn at random here, and again, from
+            the run's seed, when a network is made of them.
+
+    Raises:
+        ValueError: If the model cannot be built or used, with the reason.
+    """
+    shape = (config.input_size, config.input_size, 3)
+    if config.model in names.MODELS:
+        return AlexNet(shape, classes, config.width, config.dropout, config.initializer, seed=seed)
+    return _sound(_maker(config.model), shape, classes, names.label(config.model))
+
+
+def _maker(model: str) -> Callable[[tuple[int, int, int], int], keras.Model]:
+    """Returns the function that makes a model of an input shape and a number of classes."""
+    if names.is_file(model):
+        names.check_reachable(model)
+        saved = description.of_file(model)
+        return lambda shape, classes: description.build(saved, shape, classes)
+    if names.is_function(model):
+        return _function(model)
+    return functools.partial(_application, model)
+
+
+def _application(name: str, shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """Builds a model of keras.applications for our own input: without its weights, softmax and preprocessing."""
+    builder = getattr(keras.applications, name)
+    options = {"weights": None, "include_top": True, "classifier_activation": None}
+    if "include_preprocessing" in inspect.signature(builder).parameters:
+        options["include_preprocessing"] = False
+    return builder(input_shape=shape, classes=classes, **options)
+
+
+def _function(model: str) -> Callable[[tuple[int, int, int], int], keras.Model]:
+    """Imports a user's `module:function`."""
+    module, _, function = model.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function, None)
+    except ImportError as error:
+        raise ValueError(f"Cannot import the module of --model={model}: {error}. Is it in this folder?") from error
+    if not callable(found):
+        raise ValueError(f"There is no function {function} in the module {module}. Received: --model={model}")
+    return found
+
+
+def _sound(
+    maker: Callable[[tuple[int, int, int], int], keras.Model], shape: tuple[int, int, int], classes: int, label: str
+) -> keras.Model:
+    """Builds a model with names of its own and refuses what the engine cannot train."""
+    with _own_names():
+        try:
+            model = maker(shape, classes)
+        except Exception as error:  # Keras, or a user's code, may raise anything here
+            text = " ".join(str(error).split())
+            raise ValueError(
+                f"{label} cannot be built for images of {shape[0]} pixels a side and {classes} classes: "
+                f"{type(error).__name__}: {text[:300]}"
+            ) from error
+        if isinstance(model, keras.Sequential) and model.outputs:
+            model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+        check(model, label, shape, classes)
+    model.trainable = True  # a layer that was frozen when a file was saved would stay as it is drawn
+    return model
+
+
+@contextlib.contextmanager
+def _own_names() -> Iterator[None]:
+    """Lets Keras number layers (`conv2d_1`) from the start: seeds and records know layers by name."""
+    counters = "object_name_uids"
+    before = global_state.get_global_attribute(counters)
+    global_state.set_global_attribute(counters, None)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(counters, before)
+
+
+def _options(config: Config) -> tuple[Any, ...]:
+    """Returns what decides the architecture."""
+    own = (config.width, config.dropout, config.initializer) if config.model in names.MODELS else ()
+    return (config.model, config.input_size, config.blocks, *own)
+
+
+@functools.lru_cache(maxsize=16)
+def _probe(options: tuple[Any, ...]) -> tuple[keras.Model, Any]:
+    """Returns the model and its blocks, built once."""
+    model, size, chosen, *own = options
+    config = Config(model=model, image_size=size, blocks=chosen)
+    if own:
+        config = Config(model=model, image_size=size, blocks=chosen, width=own[0], dropout=own[1], initializer=own[2])
+    built = build(config, _PROBE_CLASSES)
+    return built, blocks(built, chosen.split(",") if chosen else None)
+
+
+def block_names(config: Config) -> tuple[str, ...]:
+    """Returns the model's blocks from the input upwards, the head last."""
+    known = names.blocks_of(config.model, config.blocks)
+    return known if known else tuple(block.name for block in _probe(_options(config))[1])
+
+
+def checked_blocks(config: Config, given: Collection[str]) -> tuple[str, ...]:
+    """Returns the blocks of a model that only Keras knows, after refusing options that would change nothing.
+
+    Args:
+        config: The options.
+        given: Names of those which the user set.
+    """
+    found = block_names(config)
+    config.block_rates(found)
+    if "batch_norm" in given and not has_batch_norm(config):
+        raise ValueError(f"--batch_norm would change nothing here: {config.model} has no batch normalisation.")
+    if "pixel_scale" in given and takes_raw_images(config):
+        raise ValueError(f"--pixel_scale would change nothing here: {config.model} scales its images itself.")
+    return found
+
+
+def block_costs(config: Config, classes: int) -> tuple[BlockCost, ...]:
+    """Returns the cost of each block of the model with a head for `classes`."""
+    chosen = config.blocks.split(",") if config.blocks else None
+    return tuple(block_cost(block) for block in blocks(build(config, classes), chosen))
+
+
+def takes_raw_images(config: Config) -> bool:
+    """Returns True if the model scales its images itself, and must get pixels from 0 to 255.
+
+    That is so if its first layer is a Rescaling, or a Normalization with a mean and variance of its own.
+    """
+    if config.model in names.MODELS:
+        return False
+    model = _probe(_options(config))[0]
+    first = next(layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer))
+    normalises = isinstance(first, keras.layers.Normalization) and first.input_mean is not None
+    return isinstance(first, keras.layers.Rescaling) or normalises
+
+
+def has_batch_norm(config: Config) -> bool:
+    """Returns True if the model has batch normalisation."""
+    known = names.has_batch_norm(config.model)
+    if known is not None:
+        return known
+    model = _probe(_options(config))[0]
+    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in every_layer(model))
+
+
+def identity(config: Config) -> dict[str, Any] | None:
+    """Returns what of the architecture decides a result besides the options; None for our own, whose names say it."""
+    if config.model in names.MODELS:
+        return None
+    return {
+        "sha256": description.digest(_probe(_options(config))[0]),
+        "blocks": list(block_names(config)),
+        "raw_images": takes_raw_images(config),
+    }
+
+
+def text_of(model: keras.Model, config: Config) -> str | None:
+    """Returns a model's description, from which it can be built without file or function; None for our own."""
+    return None if config.model in names.MODELS else json.dumps(description.of(model)) + "\n"
+
+
+def from_text(text: str, origin: str) -> keras.Model:
+    """Returns the model of a description that `text_of` gave, with new weights."""
+    try:
+        return description.load(json.loads(text), origin)
+    except ValueError:
+        raise
+    except Exception as error:  # a layer of a user's own which is not registered, or a damaged file
+        raise ValueError(
+            f"{origin} cannot be built: {' '.join(str(error).split())[:300]}. Import what registers its own layers "
+            f"(keras.saving.register_keras_serializable) first."
+        ) from error

@@ -1,0 +1,71 @@
+"""What each block of a model costs: parameters, multiply-adds, activations."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from tftransfer.models.blocks import Block
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockCost:
+    """The cost of one block, forward, for one image.
+
+    Attributes:
+        name: Name of the block.
+        parameters: Weights in it, moving statistics included.
+        multiply_adds: Multiplications with a weight, each with its addition.
+        activation_floats: Numbers that its layers put out; what training must keep is of this order.
+        output_shape: Shape of its output without the batch.
+    """
+
+    name: str
+    parameters: int
+    multiply_adds: int
+    activation_floats: int
+    output_shape: tuple[int | None, ...]
+
+
+def block_cost(block: Block) -> BlockCost:
+    """Returns the cost of a block.
+
+    Multiply-adds are counted where there are kernels: convolutions, fully connected layers, the projections of
+    attention. Normalisation, activation, pooling and attention's products of activations are left out.
+    """
+    counted = {id(weight): math.prod(weight.shape) for node in block.nodes for weight in _weights(node.operation)}
+    return BlockCost(
+        name=block.name,
+        parameters=sum(counted.values()),
+        multiply_adds=sum(_multiply_adds(node) for node in block.nodes),
+        activation_floats=sum(_activations(node) for node in block.nodes),
+        output_shape=tuple(block.output.shape[1:]),
+    )
+
+
+def _weights(operation: Any) -> Sequence[Any]:
+    return getattr(operation, "weights", ())
+
+
+def _inner_nodes(model: keras.Model) -> list[Any]:
+    return [node for operation in model.operations for node in operation._inbound_nodes[:1] if node.input_tensors]
+
+
+def _multiply_adds(node: Any) -> int:
+    """Returns the multiply-adds of one call; each number of a kernel counts once per place where it is applied."""
+    layer = node.operation
+    if isinstance(layer, keras.Model):
+        return sum(_multiply_adds(inner) for inner in _inner_nodes(layer))
+    transposed = isinstance(layer, (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose))
+    shape = (node.input_tensors if transposed else node.output_tensors)[0].shape
+    last = getattr(layer, "data_format", "channels_last") != "channels_first"
+    places = math.prod(side or 1 for side in (shape[1:-1] if last else shape[2:]))
+    return places * sum(math.prod(weight.shape) for weight in _weights(layer) if len(weight.shape) > 1)
+
+
+def _activations(node: Any) -> int:
+    if isinstance(node.operation, keras.Model):
+        return sum(_activations(inner) for inner in _inner_nodes(node.operation))
+    return sum(math.prod(side or 1 for side in tensor.shape[1:]) for tensor in node.output_tensors)
