@@ -107,7 +107,7 @@ def test_files_with_code_are_refused(tmp_path):
     with pytest.raises(ValueError, match="ends in softmax"):
         architectures.build(Config(model=str(path)), CLASSES)
     path.write_bytes(b"no zip")
-    with pytest.raises(ValueError, match="no file of model.save"):
+    with pytest.raises(ValueError, match=r"no file of model\.save"):
         architectures.build(Config(model=str(path)), CLASSES)
 
 

@@ -122,8 +122,9 @@ def test_rates_of_blocks_reach_the_layers_of_any_model(recipe, task):
     assert not np.array_equal(held.weights["two"][0], start.weights["two"][0])
 
 
-def test_a_model_that_scales_its_images_gets_raw_ones(recipe, task):
+def test_a_model_that_scales_its_images_gets_raw_ones(recipe, task, monkeypatch):
     half = task.training
+    monkeypatch.setattr(trainer, "mean_image", lambda half: half.images.mean(0))
     for model, raw in (("small_models:rescaled", True), ("small_models:chain", False)):
         view = trainer.view_of(options_for(recipe, model), half)
         assert (view.scale == 1.0, not view.mean.any()) == (raw, raw)
