@@ -11,6 +11,13 @@ from tftransfer.config import Config, RunConfig
     [
         ({"split": "rondom"}, "did you mean random"),
         ({"model": "AlexNot"}, "did you mean AlexNet"),
+        ({"model": "resnet50"}, "did you mean ResNet50"),
+        ({"model": "Xception"}, "at least 71 pixels a side. Received: --image_size=32"),
+        ({"model": "net.keras", "precision": "mixed_float16"}, "would change nothing"),
+        ({"model": "ResNet50", "layer_rates": "conv1"}, "BLOCK:FACTOR"),
+        ({"blocks": "conv1,,conv2"}, "each once"),
+        ({"blocks": "conv1,conv1"}, "each once"),
+        ({"batch_norm": "train"}, "inference, adapt"),
         ({"learning_rate": 0.0}, "more than 0"),
         ({"learning_rate": float("nan")}, "finite"),
         ({"epochs": float("inf")}, "finite"),
@@ -67,12 +74,30 @@ def test_every_recipe_option_changes_the_recipe():
         "precision": "mixed_bfloat16",
     }  # fmt: skip
     recipe = Config().recipe()
-    untouched = {"model", "drop_steps", "drop_epochs"}  # one model so far; drops need a schedule, below
-    assert set(other) | untouched == set(recipe)
+    untouched = {"model", "drop_steps", "drop_epochs"}  # drops need a schedule, and models differ, below
+    assert set(other) | untouched == set(recipe), "what others have and AlexNet has not is left out"
     for name, value in other.items():
         assert Config(**{name: value}).recipe() != recipe, name
     drops = [Config(schedule="step", **drop).recipe() for drop in ({"drop_steps": 5}, {"drop_epochs": 5.0})]
     assert drops[0] != drops[1]
+    assert Config(blocks="conv2,conv5").recipe() != recipe
+    residual = Config(model="ResNet50").recipe()
+    assert residual != Config(model="ResNet50V2").recipe()
+    assert residual != Config(model="ResNet50", batch_norm="adapt").recipe()
+
+
+def test_recipes_hold_no_options_of_other_models_and_no_folders():
+    recipe = Config(model="/home/me/net.keras").recipe()
+    assert recipe["model"] == "net.keras"
+    assert recipe == Config(model="net.keras", width=0.5, dropout=0.1, initializer="paper").recipe()
+    assert recipe["batch_norm"] == "inference"
+    assert "batch_norm" not in Config(model="VGG16", batch_norm="adapt").recipe()
+    assert Config(model="/home/me/my net.keras").study_name().startswith("motifs-my-net-random-")
+    assert Config(model="nets:build").study_name().startswith("motifs-nets-build-random-")
+
+
+def test_keys_and_names_of_alexnet_stay_as_they_were():
+    assert Config().study_name() == "motifs-AlexNet-random-459adfb0", "as the README shows"
 
 
 def test_lengths():
@@ -105,12 +130,39 @@ def test_n_is_read_only_if_it_was_given():
         config.parse_treatment(RunConfig(treatment="A3B", preserve=2, release_step=9, optimizer="adamw"), set())
 
 
+def test_n_is_a_number_or_the_last_copied_block():
+    def n(text, **options):
+        blocks = options.pop("blocks_of_model", None)
+        return config.parse_treatment(RunConfig(treatment="BnB", n=text, **options), {"n"}, blocks).n
+
+    assert (n("3"), n("conv3"), n("fc7")) == (3, 3, 7)
+    assert n("conv5", blocks="conv2,conv5") == 2
+    with pytest.raises(ValueError, match="Did you mean conv3"):
+        n("conv33")
+    with pytest.raises(ValueError, match="or one of conv1"):
+        n("fc8")
+    with pytest.raises(ValueError, match="n must be 1 to 2"):
+        n("3", blocks="conv2,conv5")
+    assert n("99", model="ResNet50") == 99, "how many blocks it has only Keras can tell"
+    with pytest.raises(ValueError, match="at least 1"):
+        n("0", model="ResNet50")
+    assert n("b", model="ResNet50", blocks_of_model=("a", "b", "head")) == 2
+    with pytest.raises(ValueError, match="n must be 1 to 2"):
+        n("3", model="ResNet50", blocks_of_model=("a", "b", "head"))
+    with pytest.raises(ValueError, match="no such model file"):
+        n("3", model="nowhere/net.keras")
+
+
 def test_rates_of_blocks():
     assert Config().block_rates() == {}
     rates = Config(layer_rates="conv1:0.5,fc8:2", layer_rate_decay=0.5).block_rates()
     assert rates["fc8"] == 2.0
     assert rates["fc7"] == 0.5
     assert rates["conv1"] == 0.5 * 0.5**7
+    other = Config(model="ResNet50", layer_rates="a:0.5", layer_rate_decay=0.5)
+    assert other.block_rates(("a", "b", "head")) == {"a": 0.125, "b": 0.5}
+    with pytest.raises(ValueError, match=r"blocks of ResNet50 \(b, head\)"):
+        other.block_rates(("b", "head"))
 
 
 @pytest.mark.parametrize(
@@ -120,6 +172,11 @@ def test_rates_of_blocks():
         ({"optimizer": "adamw", "momentum": 0.5}, "momentum"),
         ({"optimizer": "adamw", "bias_rate": 1.0}, "bias_rate"),
         ({"drop_factor": 0.5}, "drop_factor"),
+        ({"batch_norm": "adapt"}, "batch_norm"),
+        ({"model": "VGG16", "batch_norm": "adapt"}, "batch_norm"),
+        ({"model": "ResNet50", "width": 0.5}, "width"),
+        ({"model": "ResNet50", "dropout": 0.1}, "dropout"),
+        ({"model": "ResNet50", "initializer": "paper"}, "initializer"),
     ],
 )
 def test_options_that_would_change_nothing_are_refused(options, given):

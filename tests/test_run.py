@@ -192,6 +192,96 @@ def test_split_by_file(options, tmp_path, capsys):
     assert splits.digest([1, 2, 3]) in text
 
 
+def other_model(model, *more):
+    return [f"--model={model}", *more, "--steps=2", "--batch_size=16", "--warmup_steps=0", "--evaluations=1"]
+
+
+@pytest.fixture
+def plain(tmp_path, cache, photographs):
+    return ["--dataset=folder", f"--data_dir={photographs}", "--image_size=32", f"--cache_dir={cache}",
+            f"--runs_dir={tmp_path}/runs"]  # fmt: skip
+
+
+def test_a_network_of_ones_own_from_code_to_record_and_back(plain, tmp_path, capsys):
+    import numpy as np
+
+    import tftransfer
+
+    words = [*plain, *other_model("small_models:nested", "--treatment=BnB", "--n=backbone", "--batch_norm=adapt")]
+    main(*words, "--keep_weights")
+    assert "B2B" in capsys.readouterr().out
+    (study,) = (tmp_path / "runs").iterdir()
+    assert study.name.startswith("folder-small_models-nested-random-")
+    record = records.read(study / "random0-B2B-seed0")
+    assert record.identity["architecture"]["blocks"] == ["stem", "backbone", "logits"]
+    integrity = record.content["integrity"]
+    assert integrity["batch_norm"] == "adapt"
+    assert integrity["frozen_blocks_unchanged"]
+    assert integrity["frozen_statistics_moved"] == integrity["frozen_blocks_with_statistics"] == ["backbone"]
+    assert integrity["frozen_statistics_as_wanted"]
+    model = tftransfer.load(study / "random0-B2B-seed0")
+    assert model.output_shape == (None, 3)
+    kept = tftransfer.load(study / "random0-baseB-seed0").get_layer("stem").get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(kept, model.get_layer("stem").get_weights(), strict=True))
+    main(*words)
+    assert "reused baseB, B2B" in capsys.readouterr().out
+
+
+def test_a_model_file_leaves_no_path_and_is_not_needed_afterwards(plain, tmp_path, capsys):
+    import small_models
+
+    import tftransfer
+
+    path = tmp_path / "my nets" / "net.keras"
+    path.parent.mkdir()
+    small_models.chain((32, 32, 3), 7).save(path)
+    words = [*plain, "--treatment=BnB", "--n=1"]
+    main(*words, *other_model(path))
+    (study,) = (tmp_path / "runs").iterdir()
+    text = (study / "random0-B1B-seed0" / records.RECORD).read_text()
+    assert "my nets" not in text
+    assert "--model=net.keras" in json.loads(text)["command"]
+    small_models.residual((32, 32, 3), 7).save(path)
+    with pytest.raises(ValueError, match="holds a network of another architecture"):
+        main(*words, *other_model(path))
+    path.unlink()
+    assert tftransfer.load(study / "random0-baseB-seed0").output_shape == (None, 3)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--model=small_models:chain", "--treatment=B3B"], "n must be 1 to 2"),
+        (["--model=small_models:chain", "--treatment=BnB", "--n=three"], "or one of one, two"),
+        (["--model=small_models:chain", "--treatment=B1B", "--batch_norm=adapt"], "no batch normalisation"),
+        (["--model=small_models:rescaled", "--treatment=B1B", "--pixel_scale=1"], "scales its images itself"),
+        (["--model=small_models:chain", "--treatment=B1B", "--layer_rates=three:0.5"], "blocks of small_models:chain"),
+        (["--model=small_models:chain", "--treatment=B1B", "--blocks=three"], "cannot be cut behind three"),
+        (["--model=small_models:chain", "--treatment=B1B", "--width=1"], "width would change nothing"),
+    ],
+    ids=str,
+)
+def test_what_only_keras_can_refuse_is_refused_before_training(plain, tmp_path, more, message):
+    with pytest.raises(ValueError, match=message):
+        main(*plain, *more)
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_list_blocks(capsys):
+    assert main("--model=small_models:nested", "--list_blocks") == 0
+    text = capsys.readouterr().out
+    assert re.search(r"1  stem +112 +24,300  15 x 15 x 4 +stem\n", text)
+    assert re.search(r"  logits +7,000 +6,000  1000 +the head, always new", text)
+    assert re.search(r"\n  backbone\n  global_average_pooling2d \*", text)
+
+
+def test_dry_run_of_another_model_builds_nothing_and_says_so():
+    done = command("--model=ResNet50", "--treatment=AnB", "--n=conv4_block6", "--dry_run")
+    assert done.returncode == 0, done.stderr
+    assert "not checked: --model=ResNet50 was not built, so which block --n=conv4_block6 is" in done.stdout
+    assert re.search(r"baseA +to train", done.stdout)
+
+
 @pytest.mark.slow
 def test_ctrl_c_ends_with_a_message_and_the_next_call_goes_on(options, tmp_path):
     endless = [*options, "--steps=100000", "--evaluations=1"]

@@ -40,6 +40,11 @@ def trial(number=1, top1=0.5, seconds=10.0, status=OK, **values):
     )  # fmt: skip
 
 
+def test_models_without_the_searched_options_are_refused():
+    with pytest.raises(ValueError, match="which only AlexNet has"):
+        tune.main(["tune.py", "--model=ResNet50"])
+
+
 # Time
 
 

@@ -103,7 +103,9 @@ class Config:
     split_seed: int = option(0, SPLIT, "seed of a random split; 0 to 3 are the paper's", _within(0, 2**32))
     split_file: str = option("", SPLIT, 'JSON file {"A": [names], "B": [names]} for --split=file', _no_nul)
 
-    model: str = option("AlexNet", MODEL, model_names.EXPECTED, model_names.fault)
+    model: str = option(
+        "AlexNet", MODEL, "AlexNet, a model of keras.applications, FILE.keras or module:function", model_names.fault
+    )
     blocks: str = option(
         "",
         MODEL,

@@ -57,9 +57,7 @@ def main(argv: Sequence[str]) -> int:
     if options.dry_run:
         print(_plan_text(Cell(treatment, _split(options, names, kinds), options), study, names))
         if blocks is None:
-            print(
-                f"\nnot checked: --model={options.model} is built only to train; does it exist, and n, in its blocks?"
-            )
+            print(_unchecked(options))
         return 0
     return _train(options, treatment, study, names, kinds, started)
 
@@ -77,6 +75,13 @@ def _unchecked(options: config.RunConfig) -> str:
     named = options.n and config.block_number(options.n, None) is None
     text = f"--n={options.n}, which block this is (shown as 1), " if named else "the number of its blocks, "
     return f"\nnot checked: --model={options.model} was not built: {text}--blocks, --layer_rates, digest of a record"
+
+
+def _unchecked(options: config.RunConfig) -> str:
+    """Returns what a dry run cannot know of a model that only Keras can build."""
+    named = options.n and config.block_number(options.n, None) is None
+    text = f"which block --n={options.n} is (shown as 1), " if named else "whether it has so many blocks, "
+    return f"\nnot checked: --model={options.model} was not built, so {text}and whether records are of its architecture"
 
 
 def _blocks_text(options: config.RunConfig) -> str:

@@ -2,7 +2,7 @@ import keras
 import pytest
 
 from tftransfer.models import AlexNet
-from tftransfer.models.blocks import blocks, legal_cuts
+from tftransfer.models.blocks import blocks, legal_cuts, possible_ends
 from tftransfer.models.names import ALEXNET_BLOCKS
 
 
@@ -79,3 +79,75 @@ def test_what_cannot_be_cut_is_refused():
     inputs = [keras.Input((4,)), keras.Input((4,))]
     with pytest.raises(ValueError, match="2 input"):
         legal_cuts(keras.Model(inputs, keras.layers.Add()(inputs)))
+
+
+def names(model, *chosen):
+    return [block.name for block in blocks(model, chosen)]
+
+
+def residual_units():
+    """A stem, a unit with a shortcut of its own, one without, and a head."""
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.ReLU(name="stem_relu")(keras.layers.Conv2D(4, 3, padding="same", name="stem")(inputs))
+    for unit, shortcut in (("stage1_block1", True), ("stage1_block2", False)):
+        y = keras.layers.Conv2D(4, 3, padding="same", name=f"{unit}_1_conv")(x)
+        y = keras.layers.BatchNormalization(name=f"{unit}_1_bn")(y)
+        y = keras.layers.Conv2D(4, 3, padding="same", name=f"{unit}_2_conv")(y)
+        x = keras.layers.Conv2D(4, 1, name=f"{unit}_0_conv")(x) if shortcut else x
+        x = keras.layers.ReLU(name=f"{unit}_out")(keras.layers.Add(name=f"{unit}_add")([x, y]))
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(inputs, keras.layers.Dense(3, name="head")(x))
+
+
+def test_a_residual_unit_is_one_block():
+    model = residual_units()
+    found = blocks(model)
+    assert [block.name for block in found] == ["stem", "stage1_block1", "stage1_block2", "head"]
+    assert found[0].layers == ("stem", "stem_relu")
+    assert found[2].layers[-2:] == ("stage1_block2_out", "pool")
+    assert sorted(layer for block in found for layer in block.layers) == sorted(x.name for x in model.layers[1:])
+
+
+def test_users_choose_where_blocks_end():
+    model = residual_units()
+    assert names(model, "stage1_block1") == ["stage1_block1", "head"]
+    assert names(model, "stem", "stage1_block2_add") == ["stem", "stage1_block2_add", "head"]
+    assert blocks(model, ["stage1_block2_add"])[-1].layers == ("stage1_block2_out", "pool", "head")
+    assert names(model, "stem", "head") == ["stem", "head"], "the head may be named"
+    with pytest.raises(ValueError, match="from the input upwards"):
+        names(model, "stage1_block2", "stem")
+    with pytest.raises(ValueError, match="cannot be cut behind stage1_block1_1_conv: not every path"):
+        names(model, "stage1_block1_1_conv")
+    longer = keras.Model(model.input, keras.layers.Rescaling(2.0, name="last")(model.output))
+    with pytest.raises(ValueError, match="must keep a layer with weights"):
+        names(longer, "stem", "head", "head")
+
+
+def test_chosen_blocks_compute_the_same():
+    model = residual_units()
+    images = keras.random.normal((2, 8, 8, 3), seed=0)
+    for end in possible_ends(model):
+        if end != "pool":
+            first = blocks(model, [end])[0]
+            lower, upper = keras.Model(model.input, first.output), keras.Model(first.output, model.output)
+            assert keras.ops.all(upper(lower(images)) == model(images)), end
+
+
+def test_no_block_ends_between_two_uses_of_a_layer():
+    inputs = keras.Input((4,))
+    shared = keras.layers.Dense(4, name="shared")
+    x = keras.layers.Dense(4, name="first")(inputs)
+    x = keras.layers.Dense(4, name="between")(shared(x))
+    model = keras.Model(inputs, keras.layers.Dense(2, name="head")(shared(x)))
+    assert "shared" in legal_cuts(model)
+    assert possible_ends(model) == ("first", "shared")
+    assert [block.layers for block in blocks(model)] == [("first",), ("shared", "between"), ("head",)]
+    with pytest.raises(ValueError, match="a layer is used on both sides"):
+        names(model, "between")
+
+
+def test_a_model_in_the_place_of_a_layer_is_one_layer():
+    import small_models
+
+    found = blocks(small_models.nested((32, 32, 3), 4))
+    assert [block.name for block in found] == ["stem", "backbone", "logits"]

@@ -92,3 +92,16 @@ def test_weights_of_another_architecture_are_refused():
     wide = AlexNet((32, 32, 3), 5, width=0.3)
     with pytest.raises(ValueError, match="do not fit"):
         group([Network("x", "s", 3, 3)], {"s": transfer.weights_of(wide)})
+
+
+def test_seek_reaches_all_noise_of_any_model():
+    import small_models
+
+    model = small_models.residual((32, 32, 3), 5)
+    made = Group(model, [BASE], {}, 0, "B")
+    images = keras.random.normal((3, 32, 32, 3), seed=1)
+    made.seek(7)
+    first = made.model(images, training=True)["base"]
+    assert not keras.ops.all(made.model(images, training=True)["base"] == first)
+    made.seek(7)
+    assert keras.ops.all(made.model(images, training=True)["base"] == first)

@@ -92,7 +92,8 @@ def _sound(
         if isinstance(model, keras.Sequential) and model.outputs:
             model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
         check(model, label, shape, classes)
-    model.trainable = True  # a layer that was frozen when a file was saved would stay as it is drawn
+    for layer in every_layer(model):
+        layer.trainable = True  # one that was frozen when its file was saved would stay as it is drawn
     return model
 
 

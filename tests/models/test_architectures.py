@@ -1,0 +1,140 @@
+import keras
+import pytest
+import small_models
+
+from tftransfer.config import Config
+from tftransfer.models import architectures, description
+from tftransfer.models.blocks import blocks
+
+
+def shape(model, **options):
+    return Config(model=model, image_size=options.pop("image_size", 32), **options)
+
+
+# Blocks of keras.applications: how many, the first three and the last two.
+PINNED = {
+    "ResNet50": (18, ("conv1_conv", "conv2_block1", "conv2_block2"), ("conv5_block3", "predictions")),
+    "ResNet50V2": (18, ("conv1_conv", "conv2_block1", "conv2_block2"), ("conv5_block3", "predictions")),
+    "MobileNetV3Small": (15, ("conv", "expanded_conv", "expanded_conv_1"), ("conv_2", "logits")),
+    "EfficientNetV2B0": (24, ("stem_conv", "block1a", "block2a"), ("top_conv", "predictions")),
+    "ConvNeXtTiny": (23, ("stem", "stage_0_block_0", "stage_0_block_1"), ("stage_3_block_2", "head_dense")),
+    "DenseNet121": (63, ("conv1_conv", "conv2_block1", "conv2_block2"), ("conv5_block16", "predictions")),
+    "MobileNet": (15, ("conv1", "conv_dw_1", "conv_dw_2"), ("conv_dw_13", "conv_preds")),
+    "VGG16": (16, ("block1_conv1", "block1_conv2", "block2_conv1"), ("fc2", "predictions")),
+}
+
+
+@pytest.mark.parametrize("model", PINNED)
+def test_blocks_of_applications(model):
+    found = architectures.block_names(shape(model))
+    assert (len(found), found[:3], found[-2:]) == PINNED[model]
+
+
+@pytest.mark.slow
+def test_every_application_can_be_cut():
+    from tftransfer.models import names
+
+    for model in names.APPLICATIONS:
+        if not model.endswith(("XLarge", "L", "B5", "B6", "B7", "NASNetLarge")):
+            found = architectures.block_names(shape(model, image_size=max(32, names.smallest_side(model))))
+            assert len(found) > 2, model
+            assert len(set(found)) == len(found), model
+
+
+def test_multiply_adds_are_those_that_are_published():
+    """VGG16: 15.5 and ResNet50: 3.9 billion at 224 pixels (He et al. 2016, tables 1 and 6 of their counts)."""
+    for model, billions, parameters in (("VGG16", 15.47, 138_357_544), ("ResNet50", 3.86, 25_636_712)):
+        costs = architectures.block_costs(shape(model, image_size=224), classes=1000)
+        assert sum(cost.multiply_adds for cost in costs) / 1e9 == pytest.approx(billions, abs=0.01)
+        assert sum(cost.parameters for cost in costs) == parameters
+
+
+def test_costs_of_our_own_network_and_of_a_nested_one():
+    costs = architectures.block_costs(Config(width=1.0, image_size=227, dataset="imagenet2012"), classes=1000)
+    assert [cost.name for cost in costs] == list(architectures.block_names(Config()))
+    assert costs[0].multiply_adds == 55 * 55 * 11 * 11 * 3 * 96
+    assert costs[-1].parameters == 4097 * 1000
+    inner = architectures.block_costs(shape("small_models:nested"), classes=3)[1]
+    assert inner.multiply_adds == 7 * 7 * 3 * 3 * 4 * 6
+    assert inner.parameters == 3 * 3 * 4 * 6 + 6 + 4 * 6
+    assert inner.output_shape == (6,), "pooling goes with the layers before it"
+
+
+def test_names_and_digests_do_not_depend_on_what_was_built_before():
+    config = shape("small_models:residual")
+    first = architectures.build(config, 3)
+    keras.layers.Conv2D(3, 3)
+    again = architectures.build(config, 3)
+    assert [layer.name for layer in first.layers] == [layer.name for layer in again.layers]
+    assert "conv2d" in [layer.name for layer in again.layers]
+    assert description.digest(first) == description.digest(again)
+    assert description.digest(architectures.build(config, 4)) != description.digest(first)
+    other = keras.layers.Conv2D(3, 3).name
+    assert other not in {"conv2d", "conv2d_1"}, "the user's own numbering goes on"
+
+
+def test_a_file_gives_the_architecture_with_another_head(tmp_path):
+    path = tmp_path / "net.keras"
+    for builder in (small_models.residual, small_models.chain, small_models.convnext_small):
+        builder((32, 32, 3), 7).save(path)
+        found = architectures.build(shape(str(path)), 3)
+        assert found.output_shape == (None, 3)
+        same = [block.name for block in blocks(found)]
+        assert len(same) == len(blocks(builder((32, 32, 3), 3)))
+
+
+def test_open_sides_of_a_file_take_the_images_size(tmp_path):
+    path = tmp_path / "net.keras"
+    small_models.mobilenet_v3((None, None, 3), 4).save(path)
+    assert architectures.build(shape(str(path), image_size=48), 4).input_shape == (None, 48, 48, 3)
+
+
+def test_weights_in_a_file_are_not_read(tmp_path):
+    path = tmp_path / "net.keras"
+    saved = small_models.chain((32, 32, 3), 3)
+    saved.get_layer("one").set_weights([w * 0 for w in saved.get_layer("one").get_weights()])
+    saved.get_layer("one").trainable = False
+    saved.save(path)
+    layer = architectures.build(shape(str(path)), 3).get_layer("one")
+    assert abs(layer.get_weights()[0]).max() > 0
+    assert layer.trainable, "frozen when it was saved"
+
+
+def test_which_models_scale_their_images():
+    assert not architectures.takes_raw_images(Config())
+    assert not architectures.takes_raw_images(shape("MobileNetV3Small")), "built without its preprocessing"
+    assert architectures.takes_raw_images(shape("EfficientNetB0")), "which cannot be built without"
+    assert architectures.takes_raw_images(shape("small_models:rescaled"))
+
+
+def test_what_identity_says():
+    assert architectures.identity(Config()) is None
+    found = architectures.identity(shape("small_models:chain"))
+    assert found["blocks"] == ["one", "two", "logits"]
+    assert len(found["sha256"]) == 64
+    wide = architectures.identity(shape("small_models:chain", width=0.5, dropout=0.1, initializer="paper"))
+    assert wide == found, "options of AlexNet"
+
+
+def test_a_description_builds_the_same_architecture():
+    config = shape("small_models:convnext_small")
+    model = architectures.build(config, 3)
+    text = architectures.text_of(model, config)
+    again = architectures.from_text(text, "model.json")
+    assert description.digest(again) == description.digest(model)
+    assert architectures.text_of(architectures.build(Config(), 3), Config()) is None
+    with pytest.raises(ValueError, match="code of its own"):
+        architectures.from_text(text.replace('"module": "keras.src.applications', '"module": "evil.code'), "model.json")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("nothing_here:build", "Cannot import the module"),
+        ("small_models:nothing", "no function nothing"),
+        ("small_models:_logits", "cannot be built for images of 32 pixels a side and 3 classes: TypeError"),
+    ],
+)
+def test_functions_that_are_not_there_or_fail(model, message):
+    with pytest.raises(ValueError, match=message):
+        architectures.build(shape(model), 3)

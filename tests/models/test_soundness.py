@@ -1,0 +1,123 @@
+import keras
+import pytest
+from keras import layers
+
+from tftransfer.config import Config
+from tftransfer.models import architectures, soundness
+
+SHAPE, CLASSES = (32, 32, 3), 3
+
+
+def ending(make):
+    inputs = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 3, name="conv")(inputs)
+    return keras.Model(inputs, make(layers.GlobalAveragePooling2D()(x)))
+
+
+def starting(first):
+    inputs = keras.Input(SHAPE)
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(first(inputs)))
+    return keras.Model(inputs, layers.Dense(CLASSES)(x))
+
+
+class Subclassed(keras.Model):
+    def call(self, inputs):
+        return inputs
+
+
+class Hidden(layers.Layer):
+    """Draws noise that no seed decides."""
+
+    def call(self, inputs):
+        return inputs + keras.random.normal(keras.ops.shape(inputs))
+
+
+def two_inputs():
+    inputs = [keras.Input(SHAPE), keras.Input(SHAPE)]
+    x = layers.Conv2D(4, 3)(layers.Add()(inputs))
+    return keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x)))
+
+
+def two_outputs():
+    model = ending(layers.Dense(CLASSES))
+    return keras.Model(model.inputs[0], [model.outputs[0], model.outputs[0]])
+
+
+def dropped_twice():
+    inputs, dropout = keras.Input(SHAPE), layers.Dropout(0.5, name="twice")
+    x = dropout(layers.Conv2D(4, 3)(dropout(inputs)))
+    return keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x)))
+
+
+REFUSED = {
+    "no model": (lambda: 3, "must give a keras.Model"),
+    "subclassed": (Subclassed, "Only a functional"),
+    "two inputs": (two_inputs, r"2 input\(s\)"),
+    "two outputs": (two_outputs, r"2 output\(s\)"),
+    "softmax": (lambda: ending(layers.Dense(CLASSES, activation="softmax")), "ends in softmax"),
+    "softmax layer": (lambda: ending(lambda x: layers.Softmax()(layers.Dense(CLASSES)(x))), "ends in softmax"),
+    "softmax operation": (lambda: ending(lambda x: keras.ops.softmax(layers.Dense(CLASSES)(x))), "ends in softmax"),
+    "softmax, then float32": (
+        lambda: ending(
+            lambda x: layers.Activation("linear", dtype="float32")(layers.Dense(CLASSES, activation="softmax")(x))
+        ),
+        "ends in softmax",
+    ),
+    "classes": (lambda: ending(layers.Dense(CLASSES + 1)), r"logits of shape \(None, 3\). Received: \(None, 4\)"),
+    "a map": (lambda: keras.Model(i := keras.Input(SHAPE), layers.Conv2D(CLASSES, 3)(i)), "must end in logits"),
+    "other images": (
+        lambda: keras.Model(i := keras.Input((64, 64, 3)), layers.Dense(3)(layers.Flatten()(i))),
+        "Use --image_size=64",
+    ),
+    "lambda": (lambda: ending(lambda x: layers.Dense(CLASSES)(layers.Lambda(lambda y: y * 2)(x))), "Lambda layer"),
+    "random images": (lambda: starting(layers.RandomFlip()), "which cannot be repeated image by image"),
+    "fixed batch": (lambda: starting(layers.Dropout(0.5, noise_shape=(8, 1, 1, 1))), "fixes the batch"),
+    "shared dropout": (dropped_twice, "draws noise in 2 places"),
+    "hidden noise": (lambda: starting(Hidden()), "a layer of its own draws random numbers"),
+    "one block": (
+        lambda: keras.Model(i := keras.Input(SHAPE), layers.Dense(CLASSES)(layers.Flatten()(i))),
+        "single block",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_trained_is_refused_with_the_reason(case):
+    make, message = REFUSED[case]
+    with pytest.raises(ValueError, match=message) as error:
+        soundness.check(make(), "net.keras", SHAPE, CLASSES)
+    assert "\n" not in str(error.value)
+
+
+def test_relu_below_the_head_and_linear_above_are_no_fault():
+    soundness.check(
+        ending(lambda x: layers.Activation("linear")(layers.Dense(CLASSES)(layers.ReLU()(x)))), "x", SHAPE, CLASSES
+    )
+
+
+def test_files_with_code_are_refused(tmp_path):
+    path = tmp_path / "net.keras"
+    starting(layers.Lambda(lambda x: x * 2, output_shape=SHAPE)).save(path)
+    with pytest.raises(ValueError, match="holds a Lambda layer, which is code"):
+        architectures.build(Config(model=str(path)), CLASSES)
+    starting(Hidden()).save(path)
+    with pytest.raises(ValueError, match=r"Hidden, code of its own.*--model=module:function"):
+        architectures.build(Config(model=str(path)), CLASSES)
+    ending(layers.Dense(CLASSES, activation="softmax")).save(path)
+    with pytest.raises(ValueError, match="ends in softmax"):
+        architectures.build(Config(model=str(path)), CLASSES)
+    path.write_bytes(b"no zip")
+    with pytest.raises(ValueError, match=r"no file of model\.save"):
+        architectures.build(Config(model=str(path)), CLASSES)
+
+
+@pytest.mark.parametrize("size", [32, 48])
+def test_images_too_small_for_a_file_are_one_line(tmp_path, size):
+    path = tmp_path / "net.keras"
+    inputs = keras.Input((None, None, 3))
+    x = inputs
+    for _ in range(6):
+        x = layers.Conv2D(4, 3, strides=2)(x)
+    keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x))).save(path)
+    with pytest.raises(ValueError, match=f"images of {size} pixels a side"):
+        architectures.build(Config(model=str(path), image_size=size), CLASSES)

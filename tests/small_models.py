@@ -1,0 +1,105 @@
+"""Small networks of many kinds, as a user of --model=module:function writes them."""
+
+import inspect
+
+import keras
+from keras import layers
+from keras.src.applications import convnext, densenet, efficientnet_v2, resnet
+
+
+def residual(input_shape, classes):
+    """Two residual units with batch normalisation and every kind of noise, by hand, with names that Keras chooses."""
+    inputs = keras.Input(input_shape)
+    x = layers.Conv2D(8, 3, strides=2, use_bias=False)(inputs)
+    x = layers.ReLU()(layers.BatchNormalization(momentum=0.8)(x))
+    for noise in (layers.SpatialDropout2D(0.2), layers.Dropout(0.2, noise_shape=(None, 1, 1, 1))):
+        y = layers.Conv2D(8, 3, padding="same")(x)
+        y = layers.ReLU()(layers.BatchNormalization(momentum=0.8)(y))
+        y = layers.BatchNormalization(momentum=0.8)(layers.Conv2D(8, 3, padding="same")(y))
+        x = layers.ReLU()(x + noise(y))
+    x = layers.GaussianNoise(0.1)(layers.GlobalAveragePooling2D()(x))
+    x = layers.AlphaDropout(0.1)(layers.Dense(12, activation="selu")(x))
+    x = layers.GaussianDropout(0.2)(x)
+    return keras.Model(inputs, layers.Dense(classes)(x))
+
+
+def chain(input_shape, classes):
+    """Without batch normalisation or noise."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.Conv2D(4, 3, strides=2, activation="relu", name="one"),
+            layers.Conv2D(4, 3, strides=2, activation="relu", name="two"),
+            layers.Flatten(name="flat"),
+            layers.Dense(classes, name="logits"),
+        ],
+        name="chain",
+    )
+
+
+def rescaled(input_shape, classes):
+    """Scales its images itself."""
+    return keras.Sequential(
+        [keras.Input(input_shape), layers.Rescaling(1 / 255), *chain(input_shape, classes).layers], name="rescaled"
+    )
+
+
+def nested(input_shape, classes):
+    """A backbone with batch normalisation and dropout in the place of a layer."""
+    inside = keras.Input((15, 15, 4))
+    x = layers.BatchNormalization(momentum=0.8)(layers.Conv2D(6, 3, strides=2)(inside))
+    backbone = keras.Model(inside, layers.Dropout(0.3)(layers.ReLU()(x)), name="backbone")
+    inputs = keras.Input(input_shape)
+    x = backbone(layers.Conv2D(4, 3, strides=2, name="stem")(inputs))
+    return keras.Model(inputs, layers.Dense(classes, name="logits")(layers.GlobalAveragePooling2D()(x)))
+
+
+def attention(input_shape, classes):
+    """Layers that are made of others."""
+    inputs = keras.Input(input_shape)
+    x = layers.Reshape((49, 8))(layers.Conv2D(8, 4, strides=4, name="patches")(inputs)[:, :7, :7])
+    x = x + layers.MultiHeadAttention(2, 4, name="attention")(x, x)
+    x = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+    return keras.Model(inputs, layers.Dense(classes, name="logits")(x))
+
+
+def resnet_v1(input_shape, classes):
+    def stack(x):
+        return resnet.stack_residual_blocks_v1(x, 4, 2, stride1=1, name="conv2")
+
+    return _logits(resnet.ResNet, input_shape, classes, stack_fn=stack, preact=False, use_bias=True)
+
+
+def resnet_v2(input_shape, classes):
+    def stack(x):
+        return resnet.stack_residual_blocks_v2(x, 4, 2, name="conv2")
+
+    return _logits(resnet.ResNet, input_shape, classes, stack_fn=stack, preact=True, use_bias=True)
+
+
+def mobilenet_v3(input_shape, classes):
+    return _logits(keras.applications.MobileNetV3Small, input_shape, classes, alpha=0.25, minimalistic=True)
+
+
+def efficientnet_v2b(input_shape, classes):
+    kinds = efficientnet_v2.DEFAULT_BLOCKS_ARGS["efficientnetv2-b0"]
+    few = [{**kind, "num_repeat": 2, "input_filters": 8, "output_filters": 8} for kind in (kinds[1], kinds[3])]
+    return _logits(
+        efficientnet_v2.EfficientNetV2, input_shape, classes, width_coefficient=1.0, depth_coefficient=1.0,
+        default_size=32, blocks_args=few, name="efficientnetv2-few",
+    )  # fmt: skip
+
+
+def convnext_small(input_shape, classes):
+    sizes = {"depths": [1, 1, 2, 1], "projection_dims": [8, 8, 8, 16]}
+    return _logits(convnext.ConvNeXt, input_shape, classes, drop_path_rate=0.5, name="convnext_few", **sizes)
+
+
+def densenet_few(input_shape, classes):
+    return _logits(densenet.DenseNet, input_shape, classes, blocks=[2, 1])
+
+
+def _logits(builder, input_shape, classes, **options):
+    if "include_preprocessing" in inspect.signature(builder).parameters:
+        options["include_preprocessing"] = False
+    return builder(weights=None, classifier_activation=None, input_shape=input_shape, classes=classes, **options)

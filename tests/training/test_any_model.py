@@ -1,0 +1,136 @@
+"""Networks of any architecture in a group end where they would have ended alone; their statistics are proven."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tftransfer import records
+from tftransfer.models import architectures
+from tftransfer.training import trainer
+from tftransfer.training.group import Network
+
+BASE = Network("base")
+SMALL = ("resnet_v1", "resnet_v2", "mobilenet_v3", "efficientnet_v2b", "convnext_small", "densenet_few", "nested")
+FULL = ("ResNet50", "ResNet50V2", "MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny", "DenseNet121")
+
+
+def options_for(recipe, model, **options):
+    return dataclasses.replace(recipe, model=model, batch_size=16, steps=3, learning_rate=0.002, **options)
+
+
+def networks_for(config):
+    """Frozen at two depths, fine-tuned, preserved, base."""
+    top = len(architectures.block_names(config)) - 1
+    low = max(1, top // 2)
+    return [
+        Network("low", "s", low, low),
+        Network("high", "s", top, top),
+        Network("tuned", "s", low, 0),
+        Network("kept", "s", top, low),
+        BASE,
+    ]
+
+
+def largest_difference(one, other):
+    assert one.weights.keys() == other.weights.keys()
+    pairs = [(a, b) for name in one.weights for a, b in zip(one.weights[name], other.weights[name], strict=True)]
+    return max(float(np.abs(a - b).max()) for a, b in pairs)
+
+
+def check_group(config, task, networks=None):
+    networks = networks or networks_for(config)
+    (source,) = trainer.train(config, task, [BASE], {})
+    sources = {"s": source.weights}
+    together = trainer.train(config, task, networks, sources)
+    differences = {}
+    for network, outcome in zip(networks, together, strict=True):
+        alone = source if network == BASE else trainer.train(config, task, [network], sources)[0]
+        assert np.isfinite(outcome.scores["cross_entropy"])
+        assert (alone.changed_blocks, alone.moved_statistics) == (outcome.changed_blocks, outcome.moved_statistics)
+        differences[network.name] = largest_difference(alone, outcome)
+    print(f"{config.model} {config.batch_norm}: {differences}")
+    assert max(differences.values()) <= 1e-6, differences
+    return dict(zip([network.name for network in networks], together, strict=True))
+
+
+@pytest.mark.parametrize("batch_norm", ["inference", "adapt"])
+def test_every_tower_of_a_residual_network_ends_where_it_would_have_ended_alone(recipe, task, batch_norm):
+    config = options_for(recipe, "small_models:residual", batch_norm=batch_norm)
+    found = check_group(config, task)
+    blocks = architectures.block_names(config)
+    assert len(blocks) == 5
+    low, high = found["low"], found["high"]
+    assert (low.frozen_blocks, low.changed_blocks) == (blocks[:2], ())
+    assert (high.frozen_blocks, high.changed_blocks) == (blocks[:4], ())
+    assert high.blocks_with_statistics == blocks[:3]
+    moved = blocks[:3] if batch_norm == "adapt" else ()
+    assert (low.moved_statistics, high.moved_statistics) == (moved[:2], moved)
+    assert found["kept"].changed_blocks == blocks[2:4]
+    assert found["tuned"].changed_blocks == blocks[:2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_norm", ["inference", "adapt"])
+@pytest.mark.parametrize("model", SMALL)
+def test_every_tower_of_a_small_model_ends_where_it_would_have_ended_alone(recipe, task, model, batch_norm):
+    check_group(options_for(recipe, f"small_models:{model}", batch_norm=batch_norm), task)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", FULL)
+def test_every_tower_of_a_full_model_ends_where_it_would_have_ended_alone(recipe, task, model):
+    config = options_for(recipe, model, batch_norm="inference" if model == "ConvNeXtTiny" else "adapt")
+    config = dataclasses.replace(config, batch_size=8, steps=2)
+    check_group(config, task, networks_for(config)[:2])
+
+
+def test_frozen_batch_norm_ignores_or_follows_the_images(recipe, task):
+    """The two policies train other networks, from the same source."""
+    config = options_for(recipe, "small_models:residual")
+    (source,) = trainer.train(config, task, [BASE], {})
+    frozen = Network("frozen", "s", 2, 2)
+    outcomes = [
+        trainer.train(dataclasses.replace(config, batch_norm=policy), task, [frozen], {"s": source.weights})[0]
+        for policy in ("inference", "adapt")
+    ]
+    kept, adapted = (outcome.weights["batch_normalization"] for outcome in outcomes)
+    trained = source.weights["batch_normalization"]
+    assert all(np.array_equal(a, b) for a, b in zip(kept, trained, strict=True)), "bit for bit, statistics included"
+    assert all(np.array_equal(a, b) for a, b in zip(adapted[:2], trained[:2], strict=True)), "scale and shift stay"
+    assert not any(np.array_equal(a, b) for a, b in zip(adapted[2:], trained[2:], strict=True))
+    assert records.weights_digest(outcomes[0].weights) != records.weights_digest(outcomes[1].weights)
+
+
+def test_random_weights_with_statistics_keep_variances_positive(recipe, task):
+    config = options_for(recipe, "small_models:residual")
+    (source,) = trainer.train(config, task, [BASE], {})
+    places = trainer.statistics(config)
+    assert places["batch_normalization"] == (2, 3)
+    made = trainer.weights_like(source.weights, 0, "B", places)
+    for layer, kept in places.items():
+        for place in kept:
+            assert np.array_equal(made[layer][place], source.weights[layer][place])
+    assert not np.array_equal(made["conv2d"][0], source.weights["conv2d"][0])
+
+
+def test_rates_of_blocks_reach_the_layers_of_any_model(recipe, task):
+    config = options_for(recipe, "small_models:chain", layer_rates="one:0")
+    (held,) = trainer.train(config, task, [BASE], {})
+    (start,) = trainer.train(dataclasses.replace(config, learning_rate=1e-30), task, [BASE], {})
+    assert np.array_equal(held.weights["one"][0], start.weights["one"][0])
+    assert not np.array_equal(held.weights["two"][0], start.weights["two"][0])
+
+
+def test_a_model_that_scales_its_images_gets_raw_ones(recipe, task, monkeypatch):
+    half = task.training
+    monkeypatch.setattr(trainer, "mean_image", lambda half: half.images.mean(0))
+    for model, raw in (("small_models:rescaled", True), ("small_models:chain", False)):
+        view = trainer.view_of(options_for(recipe, model), half)
+        assert (view.scale == 1.0, not view.mean.any()) == (raw, raw)
+
+
+def test_half_precision_ends_in_whole_logits(recipe, task):
+    config = options_for(recipe, "small_models:chain", precision="mixed_bfloat16")
+    (outcome,) = trainer.train(config, task, [BASE], {})
+    assert outcome.diverged_at is None
