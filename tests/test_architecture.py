@@ -30,8 +30,10 @@ FLOORS = {
     "tftransfer.results": 5,
     "tftransfer.execution": 5,
     "tftransfer.tuning": 5,
+    "tftransfer.benching": 5,
     "tftransfer.run": 6,
     "tftransfer.tune": 6,
+    "tftransfer.bench": 6,
     "tftransfer": 1,
 }
 
@@ -76,7 +78,7 @@ def test_modules_import_only_from_lower_floors(module):
 QUICK = [
     "tftransfer", "tftransfer.treatments", "tftransfer.splits", "tftransfer.seeds", "tftransfer.config",
     "tftransfer.command_line", "tftransfer.records", "tftransfer.plan", "tftransfer.speeds", "tftransfer.models.names",
-    "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run",
+    "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run", "tftransfer.bench",
 ]  # fmt: skip
 
 

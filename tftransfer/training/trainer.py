@@ -174,7 +174,7 @@ def train(
         template = build_model(config, task.classes)
         blocks = model_names.MODELS[config.model]
         group = Group(template, networks, sources, config.seed, task.target, blocks)
-        _compile(group, config, images, task.classes)
+        compile_group(group, config, images, task.classes)
         watch = callbacks.Watch([network.name for network in networks], config.steps_per_epoch(images), report)
         _fit(group, config, task, train_steps, watch, progress_bar)
         logits, labels = _predict(group, config, task)
@@ -186,7 +186,7 @@ def train(
     ]
 
 
-def _compile(group: Group, config: Config, images: int, classes: int) -> None:
+def compile_group(group: Group, config: Config, images: int, classes: int) -> None:
     """Compiles the combined model: each network has its own loss and metrics, and one optimizer serves all."""
     rate = RateSchedule(
         config.learning_rate,
