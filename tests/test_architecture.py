@@ -36,10 +36,12 @@ FLOORS = {
     "tftransfer.reporting": 5,
     "tftransfer.tuning": 5,
     "tftransfer.scheduling": 5,
+    "tftransfer.benching": 5,
     "tftransfer.run": 6,
     "tftransfer.report": 6,
     "tftransfer.tune": 6,
     "tftransfer.sweep": 6,
+    "tftransfer.bench": 6,
     "tftransfer": 1,
 }
 
@@ -85,7 +87,7 @@ QUICK = [
     "tftransfer", "tftransfer.treatments", "tftransfer.splits", "tftransfer.seeds", "tftransfer.config",
     "tftransfer.command_line", "tftransfer.records", "tftransfer.plan", "tftransfer.speeds", "tftransfer.models.names",
     "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run", "tftransfer.sweep",
-    "tftransfer.scheduling.prepare", "tftransfer.findings", "tftransfer.analysis",
+    "tftransfer.scheduling.prepare", "tftransfer.bench", "tftransfer.findings", "tftransfer.analysis",
 ]  # fmt: skip
 
 

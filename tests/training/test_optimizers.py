@@ -60,6 +60,22 @@ def test_equals_a_numpy_reference_over_200_steps():
             np.testing.assert_allclose(variable.numpy(), weights[variable.path], atol=1e-6)
 
 
+def test_equals_the_update_of_keras_to_the_last_bit(monkeypatch):
+    def trained():
+        model, rng = network(), np.random.default_rng(0)
+        optimizer = CaffeSGD(RateSchedule(0.05, 20, "cosine"), l2=0.01, layer_rates={"first": 0.3})
+        for _ in range(20):
+            x, y = rng.normal(size=(8, 6)).astype("float32"), rng.normal(size=(8, 3)).astype("float32")
+            optimizer.apply_gradients(zip(gradients_of(model, x, y), model.trainable_variables, strict=True))
+        return model.get_weights(), [variable.numpy() for variable in optimizer.momentums]
+
+    ours = trained()
+    monkeypatch.setattr(CaffeSGD, "_update_at_once", lambda self, *args: keras.optimizers.SGD.update_step(self, *args))
+    for here, there in zip(ours, trained(), strict=True):
+        for one, other in zip(here, there, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_a_rate_of_0_holds_a_layer_and_the_longest_name_counts():
     optimizer = CaffeSGD(layer_rates={"conv1": 0.0, "A4B/conv1": 0.5})
     assert optimizer.factors("B4B/conv1/kernel")[0] == 0.0

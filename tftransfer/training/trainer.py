@@ -199,7 +199,7 @@ def train(
         group = Group(template, networks, sources, config.seed, task.target, blocks, config.batch_norm)
         if not strategies.on_gpu():  # a GPU's memory is its own, and says itself when it is full
             memory.require_room(group.model, config.batch_size, memory_share)
-        _compile(group, config, images, task.classes)
+        compile_group(group, config, images, task.classes)
         watch = callbacks.Watch([network.name for network in networks], config.steps_per_epoch(images), report)
         _fit(group, config, task, train_steps, watch, progress_bar)
         logits, labels = _predict(group, config, task)
@@ -212,7 +212,7 @@ def train(
     ]
 
 
-def _compile(group: Group, config: Config, images: int, classes: int) -> None:
+def compile_group(group: Group, config: Config, images: int, classes: int) -> None:
     """Compiles the combined model: each network has its own loss and metrics, and one optimizer serves all."""
     rate = RateSchedule(
         config.learning_rate,

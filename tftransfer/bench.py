@@ -1,0 +1,190 @@
+"""Measures what this machine does with a recipe, before a long study.
+
+    python -m tftransfer.bench --time_budget=5m
+
+Takes the options of `run`. Options are checked before TensorFlow is loaded, in processes of their own.
+"""
+
+import dataclasses
+import pathlib
+import statistics
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from tftransfer import command_line, config, environment, records, speeds, splits
+from tftransfer.benching import contenders, measuring
+from tftransfer.benching.measuring import Measured
+from tftransfer.config import COMMAND, Config, option
+from tftransfer.data import preparing, sources
+from tftransfer.tuning import budget
+
+_USAGE = """
+usage: python -m tftransfer.bench [--time_budget=5m] [options of run]
+
+Measures what this machine does with a recipe: speed of a base, of a network with frozen blocks and of a group in
+lockstep, what starting costs, whether training waits for images, how near it comes to the machine's matrix products,
+and whether two replicas train what one does. Images are those of the data set if it was prepared, else drawn ones of
+its size. The speeds are kept in --cache_dir, for estimates in hours.
+"""
+_LEAST_SECONDS = 60
+_SECONDS_FOR_REPLICAS = 0.2  # share of the time
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchConfig(Config):
+    """The options of `python -m tftransfer.bench`."""
+
+    time_budget: str = option("5m", COMMAND, "time of all measurements, at least 60s: 90s, 5m, 1h", budget.fault)
+
+    def __post_init__(self) -> None:
+        """Checks the options of `run`, then the time."""
+        super().__post_init__()
+        if self.seconds < _LEAST_SECONDS:
+            raise ValueError(
+                f"--time_budget is too short to start three networks. Expected at least {_LEAST_SECONDS}s. "
+                f"Received: {self.time_budget}"
+            )
+
+    @property
+    def seconds(self) -> float:
+        """The time budget in seconds."""
+        return budget.seconds_of(self.time_budget)
+
+    def recipe_config(self) -> Config:
+        """Returns the options which `run` has, too."""
+        return Config(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Config)})
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns its exit code."""
+    options, given = command_line.parse(BenchConfig, argv, _USAGE)
+    config.refuse_idle(options, given)
+    names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
+    splits.make(options.split, names, kinds, options.split_seed, options.split_file or None)
+    recipe = options.recipe_config()
+    cache = pathlib.Path(preparing.cache_folder(options)).expanduser()
+    records.check_writable(cache)
+    load_before = measuring.load()
+    chosen = contenders.chosen(recipe, options.seconds)
+    found = measuring.measure(recipe, chosen, options.seconds * (1 - _SECONDS_FOR_REPLICAS), _say)
+    _say("1 and 2 replicas: training the same network")
+    equal = measuring.replicas(recipe, options.seconds * _SECONDS_FOR_REPLICAS)
+    for measured in found:
+        _remember(recipe, measured, equal)
+    print(_table(recipe, found, equal, (load_before, measuring.load())))
+    if all(measured.fault for measured in found):
+        print("python -m tftransfer.bench: nothing was measured; a longer --time_budget may help", file=sys.stderr)
+        return command_line.EXIT_FAILED
+    print(f"kept       {cache / speeds.FILE}")
+    return 0
+
+
+def _remember(recipe: Config, measured: Measured, equal: dict[str, Any]) -> None:
+    """Keeps what was measured of one contender."""
+    if measured.fault:
+        return
+    details = {
+        "turns": measured.turns,
+        "compile_seconds": measured.compile_seconds,
+        "share_of_matmul": measured.share_of_peak(recipe.batch_size),
+        "waiting": measured.median("waiting"),
+        "peak_memory_mb": measured.peak_memory_mb,
+        "device": measured.device,
+        "drawn_images": measured.drawn,
+        "replicas": equal,
+    }
+    networks = len(measured.contender.frozen)
+    seconds = measured.median("seconds_per_step")
+    speeds.remember(recipe, measured.contender.kind, seconds, networks, measured.start_seconds, details)
+
+
+def _table(recipe: Config, found: Sequence[Measured], equal: dict[str, Any], loads: tuple[float, float]) -> str:
+    """Returns what was measured, and what limits."""
+    machine = environment.machine()
+    ended = [measured for measured in found if not measured.fault]
+    device = f" ({ended[0].device})" if ended else ""
+    rows = [
+        "",
+        f"machine    {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']:g} GiB{device}",
+        f"recipe     {recipe.model}, width {recipe.width:g}, {recipe.input_size} px, batch {recipe.batch_size}, "
+        f"{recipe.precision}",
+        *([f"images     {_images(recipe, ended)}"] if ended else []),
+        "",
+        f"{'':<18}{'images/s':>10}{'spread':>16}{'ms a step':>11}{'start s':>9}{'waiting':>9}{'of peak':>9}"
+        f"{'memory':>10}",
+    ]
+    for measured in found:
+        rows.append(_row(measured, recipe.batch_size))
+    rows += ["", f"replicas   {_replicas(equal)}"]
+    if ended:
+        rows += [f"limit      {line}" for line in _limits(recipe, ended, loads)]
+    return "\n".join(rows)
+
+
+def _images(recipe: Config, ended: Sequence[Measured]) -> str:
+    if any(measured.drawn for measured in ended):
+        return f"drawn, of the configured size: {recipe.dataset} is not prepared in --cache_dir, or too small"
+    return f"{recipe.dataset}, half B"
+
+
+def _row(measured: Measured, batch_size: int) -> str:
+    """Returns a contender's line; images per second count each image once for a whole group."""
+    if measured.fault:
+        return f"{measured.contender.text:<18}not measured: {measured.fault}"
+    median, low, high = measured.images_per_second(batch_size)
+    spread = f"{low:.0f} to {high:.0f}"
+    return (
+        f"{measured.contender.text:<18}{median:>10.0f}{spread:>16}{1000 * measured.median('seconds_per_step'):>11.1f}"
+        f"{measured.start_seconds:>9.1f}{100 * measured.median('waiting'):>7.1f} %"
+        f"{100 * measured.share_of_peak(batch_size):>7.0f} %{measured.peak_memory_mb:>7.0f} MB"
+    )
+
+
+def _replicas(equal: dict[str, Any]) -> str:
+    if "fault" in equal:
+        return f"not compared: {equal['fault']}"
+    return (
+        f"after 3 updates the weights of 1 and 2 replicas ({equal['strategy']}) differ by "
+        f"{equal['difference']:.1e} of the largest at most"
+    )
+
+
+def _limits(recipe: Config, ended: Sequence[Measured], loads: tuple[float, float]) -> list[str]:
+    """Returns what holds training back, the worst first, and what to do about it."""
+    lines = []
+    free = environment.machine()["cores"]
+    if loads[0] > 0.5 * free:
+        lines.append(
+            f"other programs: load {loads[0]:.1f} on {free} cores before, {loads[1]:.1f} after; measure again when idle"
+        )
+    slowest = max(ended, key=lambda measured: measured.median("waiting"))
+    if slowest.median("waiting") > 0.1:
+        lines.append(
+            f"input: {slowest.contender.text} waits for images {100 * slowest.median('waiting'):.0f} % of its time; a "
+            f"smaller --image_size, more cores or --augment=none help"
+        )
+    share = statistics.median(measured.share_of_peak(recipe.batch_size) for measured in ended)
+    if share >= 0.5:
+        lines.append(f"arithmetic: {100 * share:.0f} % of what matrix products reach; only less of it or a GPU helps")
+    else:
+        lines.append(
+            f"what is no matrix product: steps reach {100 * share:.0f} % of its rate, as narrow layers do; a larger "
+            f"--width or --batch_size costs less than in proportion"
+        )
+    together = [measured for measured in ended if measured.contender.kind == speeds.LOCKSTEP]
+    alone = [measured for measured in ended if measured.contender.kind == speeds.FROZEN]
+    if together and alone:
+        networks = len(together[0].contender.frozen)
+        each = together[0].median("seconds_per_step") / networks
+        gain = alone[0].median("seconds_per_step") / each
+        lines.append(f"lockstep: a network of {networks} costs 1/{gain:.1f} of a step alone (frozen, n in the middle)")
+    return lines
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    command_line.main(main)

@@ -1,0 +1,1 @@
+"""What this machine does with a recipe: measurements, each contender in a process of its own."""

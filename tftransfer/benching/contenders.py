@@ -1,0 +1,46 @@
+"""Whose speed is measured: groups of networks, as data. Nothing here loads TensorFlow."""
+
+import dataclasses
+
+from tftransfer import speeds
+from tftransfer.config import Config
+from tftransfer.models import names as model_names
+
+REPLICAS = "replicas"
+_ENOUGH_SECONDS_FOR_ALL_TOWERS = 180
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """A group of networks whose training is measured.
+
+    Attributes:
+        kind: One of `speeds.KINDS`.
+        frozen: Source and number of frozen blocks of each network; `("", 0)` is a base.
+    """
+
+    kind: str
+    frozen: tuple[tuple[str, int], ...]
+
+    @property
+    def text(self) -> str:
+        """The contender as the table names it."""
+        if self.kind == speeds.BASE:
+            return "base"
+        if self.kind == speeds.FROZEN:
+            return f"frozen, n = {self.frozen[0][1]}"
+        return f"lockstep of {len(self.frozen)}"
+
+
+def chosen(config: Config, budget_seconds: float) -> tuple[Contender, ...]:
+    """Returns what is measured: a base, a network frozen up to its middle, and a group of frozen ones in lockstep.
+
+    The group holds AnB and BnB for every n, in a short time for every other n only. Loss scaling couples the networks
+    of a group, so with mixed_float16 there is none.
+    """
+    blocks = len(model_names.MODELS[config.model])
+    depths = range(1, blocks) if budget_seconds >= _ENOUGH_SECONDS_FOR_ALL_TOWERS else range(2, blocks, 2)
+    found = [Contender(speeds.BASE, (("", 0),)), Contender(speeds.FROZEN, (("A", blocks // 2),))]
+    if config.precision != "mixed_float16":
+        found.append(Contender(speeds.LOCKSTEP, tuple((source, n) for source in "AB" for n in depths)))
+    return tuple(found)
