@@ -17,6 +17,7 @@ FLOORS = {
     "tftransfer.splits": 1,
     "tftransfer.seeds": 1,
     "tftransfer.environment": 1,
+    "tftransfer.interruption": 1,
     "tftransfer.config": 2,
     "tftransfer.command_line": 2,
     "tftransfer.records": 2,
@@ -74,6 +75,7 @@ def test_modules_import_only_from_lower_floors(module):
 
 QUICK = [
     "tftransfer", "tftransfer.treatments", "tftransfer.splits", "tftransfer.seeds", "tftransfer.config",
+    "tftransfer.interruption",
     "tftransfer.command_line", "tftransfer.records", "tftransfer.plan", "tftransfer.models.names",
     "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run",
 ]  # fmt: skip

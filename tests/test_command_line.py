@@ -90,7 +90,7 @@ def test_exit_codes_and_messages(capsys):
     assert run_main(bad_input) == command_line.EXIT_BAD_INPUT
     assert run_main(interrupted) == 130
     assert run_main(no_disk) == command_line.EXIT_BAD_INPUT
-    assert "goes on from them" in (said := capsys.readouterr().err)
+    assert "goes on from there" in (said := capsys.readouterr().err)
     assert "No space left" in said
     assert "Traceback" not in said
 

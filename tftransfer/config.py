@@ -63,6 +63,14 @@ def _plain_name(value: str) -> str | None:
     return None if fine and len(value) <= 120 else "at most 120 ASCII letters, digits, '.', '_', '-', no '.' first"
 
 
+def _auto_or_minutes(value: str) -> str | None:
+    try:
+        fine = value == "auto" or 0 <= float(value) < math.inf
+    except ValueError:
+        fine = False
+    return None if fine else "auto or a number of minutes of at least 0"
+
+
 def _no_nul(value: str) -> str | None:
     return None if "\0" not in value else "a path without NUL characters"
 
@@ -139,6 +147,10 @@ class Config:
     keep_weights: bool = option(False, MACHINE, "keep the weights of all networks, not of bases only")
     evaluations: int = option(0, MACHINE, "times the validation half is evaluated; 0: once an epoch, 50 at most",
                               _at_least(0))  # fmt: skip
+    checkpoint_minutes: str = option(
+        "auto", MACHINE, "time between checkpoints, from which an interrupted training goes on; auto: less than 2 % of "
+        "the time goes into them; 0: none", _auto_or_minutes,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         """Checks each option, then what concerns several; raises ValueError."""
@@ -179,6 +191,11 @@ class Config:
     def crop_slack(self) -> int:
         """Pixels by which stored images exceed the input: the paper's 29 of 227 (256 less 227)."""
         return round(self.input_size * 29 / 227)
+
+    @property
+    def minutes_between_checkpoints(self) -> float | None:
+        """Minutes, 0 for no checkpoints, None for as often as costs little."""
+        return None if self.checkpoint_minutes == "auto" else float(self.checkpoint_minutes)
 
     def block_rates(self) -> dict[str, float]:
         """Returns the factors on the rate of blocks that are not 1; raises ValueError if they cannot be read."""

@@ -15,6 +15,7 @@ from tftransfer.data.store import Store
 from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.training import strategies, trainer, weights
+from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.training.group import Network
 from tftransfer.transfer import Weights
 
@@ -176,23 +177,26 @@ class Study:
     def _train(self, cell: Cell, source: Record | None, reference: Record | None) -> Record:
         """Trains one network and writes its record; what was there before is kept until then."""
         folder = self.root / cell.name
+        checkpoints = self._checkpoints(cell, source)
         with records.replacing(folder):
             tensorboard_view.write_experiment(self.root, time.time())
             task = self._task(cell)
-            outcome, events = self._fit(cell, task, folder)
+            outcome, events = self._fit(cell, task, folder, checkpoints)
             with contextlib.closing(events):
                 content = results.content(cell, self._identity(cell, source), task, outcome, source, reference)
                 tensorboard_view.write_result(events, self.root.name, content, time.time())
             if content["weights"]["kept"]:
                 weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
             record = records.write(folder, content)
+        if checkpoints:
+            checkpoints.clear()
         if cell.treatment.is_reference:
             self._weights[cell.name] = outcome.weights
         self._trained_now.add(cell.name)
         return record
 
     def _fit(
-        self, cell: Cell, task: trainer.Task, folder: pathlib.Path
+        self, cell: Cell, task: trainer.Task, folder: pathlib.Path, checkpoints: Checkpoints | None
     ) -> tuple[trainer.Outcome, tensorboard_view.EventFile]:
         """Trains one network, telling the user and TensorBoard how it goes."""
         label, config, sources = cell.treatment.label, self._training_config(cell), self._sources(cell)
@@ -206,7 +210,7 @@ class Study:
         def report(step: int, rows: Mapping[str, Mapping[str, float]]) -> None:
             for row in rows.values():
                 events.scalars(step, tensorboard_view.row(row), time.time())
-                if not self._progress_bar:
+                if not self._progress_bar and not (checkpoints and step <= checkpoints.told_until):
                     self._say(f"{label}: {_progress(step, steps, row)}")
 
         network = Network(
@@ -217,11 +221,26 @@ class Study:
             release_step=cell.treatment.release_step,
         )
         try:
-            (outcome,) = trainer.train(config, task, [network], sources, report, self._progress_bar)
+            (outcome,) = trainer.train(config, task, [network], sources, report, self._progress_bar, checkpoints)
         except BaseException:
             events.close()
             raise
         return outcome, events
+
+    def _checkpoints(self, cell: Cell, source: Record | None) -> Checkpoints | None:
+        """Returns where checkpoints of a cell's training are kept, None if none are wanted."""
+        minutes = cell.config.minutes_between_checkpoints
+        if minutes == 0:
+            return None
+        before = self._record_of(cell)
+        about = {
+            "cell": self._identity(cell, source),
+            # Checkpoints that outlived their record, by a kill at the last moment, are of no use to --force.
+            "replaces": before.content["finished"] if before else None,
+        }
+        label = cell.treatment.label
+        folder = self.root / ".checkpoints" / cell.name
+        return Checkpoints(folder, about, lambda line: self._say(f"{label}: {line}"), minutes)
 
     def _training_config(self, cell: Cell) -> Config:
         """Returns the options that a cell trains with."""
