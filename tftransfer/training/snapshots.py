@@ -118,6 +118,7 @@ class Saver(keras.callbacks.Callback):
         interruption: Signals that were noted.
 
     Attributes:
+        is_inside_round: True if training goes on inside a round; the metrics must then be built before `fit`.
         unevaluated: Results of the round in hand if its steps are done and its evaluation is not.
     """
 
@@ -129,6 +130,10 @@ class Saver(keras.callbacks.Callback):
         self._interruption = interruption
         self._sums: dict[str, np.ndarray] = {}
         self._size = 0
+
+    @property
+    def is_inside_round(self) -> bool:
+        return bool(self._sums)
 
     def restore(self, model: keras.Model, identity: Mapping[str, Any]) -> None:
         """Puts a compiled model and the watch where the newest checkpoint of this training left them, if any."""

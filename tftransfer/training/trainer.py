@@ -275,6 +275,8 @@ def _fit(
     options = {"callbacks": [watch, saver] if saver else [watch], "verbose": int(progress_bar)}
     if saver and saver.unevaluated is not None:
         _evaluate_round(group.model, validation, saver.unevaluated, options)
+    elif saver and saver.is_inside_round:
+        group.model.evaluate(validation.take(1), verbose=0)  # makes the variables of the metrics
     for first_step, length, before, rounds in _rounds(config, len(task.training), watch.step):
         if watch.all_diverged:
             break
