@@ -2,7 +2,7 @@
 
     python tests/benchmarks/checkpoint_cost.py [--folder=FOLDER_ON_THE_DISK_TO_MEASURE]
 
-Printed are the bytes of a checkpoint, the median and longest of ten saves, the median restore (reading and SHA-256), and
+Printed are the bytes of a checkpoint, the median and longest of ten saves, one restore (reading and SHA-256), and
 the share of the time that `--checkpoint_minutes=auto` then spends on saving.
 """
 

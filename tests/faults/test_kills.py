@@ -93,17 +93,30 @@ def end(process, number):
     return process.wait(LONGEST_SECONDS)
 
 
+def until_it_has_saved(process, runs):
+    """Waits until a process has written a checkpoint or has ended; what it says is read and dropped."""
+    before = checkpoint_files(runs)
+    threading.Thread(target=process.stdout.read, daemon=True).start()
+    while process.poll() is None and checkpoint_files(runs) <= before:
+        time.sleep(0.01)
+
+
+def checkpoint_files(runs):
+    return {path.name for path in runs.glob("*/.checkpoints/*/*.npz")}
+
+
 def test_killed_again_and_again(options, whole, tmp_path, tally):
-    """At moments drawn at random: half of them while it starts, half while it trains."""
+    """At moments drawn at random: a third of them while it starts and builds, the others while it trains."""
     rng = random.Random(0)
     words = [*options, f"--runs_dir={tmp_path}", "--checkpoint_minutes=0.001"]
     kills, steps_seen = 0, []
     while kills < KILLS:
         process = start(words)
-        if kills % 4 == 3:
-            time.sleep(rng.uniform(0, 12))
-        elif until_it_trains(process):
-            time.sleep(rng.uniform(0, 8))
+        if kills % 3 == 2:
+            time.sleep(rng.uniform(0, 15))
+        else:
+            until_it_has_saved(process, tmp_path)
+            time.sleep(rng.uniform(0, 1.5))
         if end(process, signal.SIGKILL) == 0:
             break  # it was done before
         kills += 1

@@ -75,12 +75,11 @@ def take(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def put_back(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
-    """Sets all variables of a compiled model and its optimizer to what `take` returned.
+    """Sets all variables of a compiled model and its optimizer, which must be built, to what `take` returned.
 
     Raises:
         ValueError: If they are of another model.
     """
-    model.optimizer.build(model.trainable_variables)  # before that it has no momentum that could be set
     _assign(_WEIGHTS, model.variables, arrays)
     _assign(_OPTIMIZER, model.optimizer.variables, arrays)
 
@@ -137,7 +136,8 @@ class Saver(keras.callbacks.Callback):
 
     def restore(self, model: keras.Model, identity: Mapping[str, Any]) -> None:
         """Puts a compiled model and the watch where the newest checkpoint of this training left them, if any."""
-        model.optimizer.build(model.trainable_variables)
+        if not model.optimizer.built:  # before that it has no momentum that could be set
+            model.optimizer.build(model.trainable_variables)
         shapes = [[str(variable.dtype), *variable.shape] for variable in (*model.variables, *model.optimizer.variables)]
         self._size = sum(4 * math.prod(shape) for _, *shape in shapes)
         checkpoint = self._checkpoints.restore({**identity, "variables": shapes})
