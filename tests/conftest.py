@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tally import Tally
+
 # Two logical CPUs stand for two GPUs. They must be asked for before any test module starts TensorFlow.
 LOGICAL_CPUS = 2
 tf.config.set_logical_device_configuration(
@@ -65,3 +67,18 @@ def recipe():
     from tftransfer.config import Config
 
     return Config(width=0.1, batch_size=32, steps=4, learning_rate=0.002, warmup_steps=0, evaluations=1)
+
+
+_TALLY = Tally()
+
+
+@pytest.fixture
+def tally():
+    """Where tests marked `faults` report what they tried and what came of it."""
+    _TALLY.start()
+    return _TALLY
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in _TALLY.lines():
+        terminalreporter.write_line(line)

@@ -17,6 +17,7 @@ FLOORS = {
     "tftransfer.splits": 1,
     "tftransfer.seeds": 1,
     "tftransfer.environment": 1,
+    "tftransfer.interruption": 1,
     "tftransfer.config": 2,
     "tftransfer.command_line": 2,
     "tftransfer.records": 2,
@@ -88,6 +89,7 @@ QUICK = [
     "tftransfer.command_line", "tftransfer.records", "tftransfer.plan", "tftransfer.speeds", "tftransfer.models.names",
     "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run", "tftransfer.sweep",
     "tftransfer.scheduling.prepare", "tftransfer.bench", "tftransfer.findings", "tftransfer.analysis",
+    "tftransfer.interruption",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@ import dataclasses
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
@@ -83,14 +84,18 @@ def test_exit_codes_and_messages(capsys):
     def interrupted(_):
         raise KeyboardInterrupt
 
+    def terminated(_):
+        signal.raise_signal(signal.SIGTERM)
+
     def no_disk(_):
         raise OSError(28, "No space left on device", "runs/x")
 
     assert run_main(lambda _: None) == 0
     assert run_main(bad_input) == command_line.EXIT_BAD_INPUT
     assert run_main(interrupted) == 130
+    assert run_main(terminated) == 143
     assert run_main(no_disk) == command_line.EXIT_BAD_INPUT
-    assert "goes on from them" in (said := capsys.readouterr().err)
+    assert (said := capsys.readouterr().err).count("goes on from there") == 2
     assert "No space left" in said
     assert "Traceback" not in said
 

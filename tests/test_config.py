@@ -39,6 +39,9 @@ from tftransfer.config import Config, RunConfig
         ({"layer_rates": "conv1:-1"}, "at least 0"),
         ({"layer_rates": "conv1:0.5", "optimizer": "adamw"}, "need --optimizer=sgd"),
         ({"layer_rate_decay": 0.0}, "above 0"),
+        ({"checkpoint_minutes": "-1"}, "auto or a number"),
+        ({"checkpoint_minutes": "often"}, "auto or a number"),
+        ({"checkpoint_minutes": "inf"}, "auto or a number"),
         ({"replicas": 2}, "needs --strategy=mirrored"),
         ({"replicas": 3, "strategy": "mirrored", "batch_size": 64}, "must divide"),
     ],
@@ -59,6 +62,7 @@ def test_study_name_carries_data_model_split_and_recipe():
     assert name.startswith("motifs-AlexNet-random-")
     assert Config(epochs=20.0).study_name() != name, "another recipe is another study"
     assert Config(seed=3, split_seed=2, images_per_class=5, runs_dir="x", strategy="one_device").study_name() == name
+    assert Config(checkpoint_minutes="0").study_name() == name
     assert Config(steps=5, epochs=3.0).study_name() == Config(steps=5).study_name(), "epochs are ignored then"
     assert Config(study="mine").study_name() == "mine"
     assert "/" not in Config(dataset="cifar100/config:3.0.2").study_name()
@@ -98,6 +102,11 @@ def test_recipes_hold_no_options_of_other_models_and_no_folders():
 
 def test_keys_and_names_of_alexnet_stay_as_they_were():
     assert Config().study_name() == "motifs-AlexNet-random-459adfb0", "as the README shows"
+
+
+def test_time_between_checkpoints():
+    found = [Config(checkpoint_minutes=text).minutes_between_checkpoints for text in ("auto", "0", "2.5")]
+    assert found == [None, 0.0, 2.5]
 
 
 def test_lengths():

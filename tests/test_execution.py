@@ -1,18 +1,20 @@
 import dataclasses
 import json
 import pathlib
+import signal
 import threading
 import time
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing import event_file_loader
 
 import tftransfer
 from conftest import ArrayHalf, make_half
-from tftransfer import execution, findings, plan, records, splits, treatments
+from tftransfer import execution, findings, interruption, plan, records, splits, treatments
 from tftransfer.config import Config
 from tftransfer.plan import Cell
-from tftransfer.training import trainer
+from tftransfer.training import checkpoints, trainer
 
 CLASSES = 6
 
@@ -296,6 +298,66 @@ def test_a_base_as_long_as_source_and_target(study):
     assert record.result["minus_base"] is not None
     assert not (record.folder / records.WEIGHTS).exists(), "only standard bases are copied from"
     assert "--budget=equal_total" in record.content["command"]
+
+
+def scalars(folder):
+    """Returns the scalars that TensorBoard would show: tag, step, value; what depends on the clock left out."""
+    (path,) = folder.glob("events*")
+    return [
+        (value.tag, event.step, value.simple_value)
+        for event in event_file_loader.LegacyEventFileLoader(str(path)).Load()
+        for value in event.summary.value
+        if not value.tag.startswith("_") and value.tag != "final/seconds"
+    ]
+
+
+def test_an_interrupted_network_goes_on_and_leaves_nothing_behind(study, store, tmp_path, monkeypatch):
+    rounds = {"evaluations": 3}
+    whole = study.ensure(cell("B2B", **rounds)).record
+    said = []
+    other = execution.Study(tmp_path / "other", store, say=said.append)
+    due = checkpoints.Checkpoints.due
+
+    def end_after_two_steps(self, size):
+        self.asked = getattr(self, "asked", 0) + 1
+        if self.asked == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return True
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "due", end_after_two_steps)
+    for _ in range(2):  # baseB, then B2B
+        with pytest.raises(interruption.Terminated):
+            other.ensure(cell("B2B", **rounds))
+        assert len(list((other.root / ".checkpoints").glob("*/*.npz"))) == 2
+        assert not list(other.root.glob("random*/*step*.npz"))
+        monkeypatch.setattr(checkpoints.Checkpoints, "due", due)
+        other.ensure(cell("base", **rounds))
+        monkeypatch.setattr(checkpoints.Checkpoints, "due", end_after_two_steps)
+    monkeypatch.setattr(checkpoints.Checkpoints, "due", due)
+    record = other.ensure(cell("B2B", **rounds)).record
+    assert "B2B: goes on from its checkpoint at step 2" in said
+    assert sum(line.startswith("B2B: step") for line in said) == 3, "no line is said twice"
+    assert record.weights_digest == whole.weights_digest
+    assert record.result == whole.result
+    assert {**record.content["history"], "seconds": 0} == {**whole.content["history"], "seconds": 0}
+    assert scalars(record.folder) == scalars(whole.folder)
+    assert not (other.root / ".checkpoints").exists()
+    assert names(other.root) == names(study.root)
+
+
+def test_checkpoints_that_outlived_their_record_are_not_used_by_force(study):
+    first = study.ensure(cell("base")).record
+    before, after = (study._checkpoints(cell("base"), None) for _ in range(2))
+    study.root.joinpath("random0-baseB-seed0", records.RECORD).unlink()
+    of_first = study._checkpoints(cell("base"), None)
+    assert before._about == after._about
+    assert before._about["replaces"] == first.content["finished"]
+    assert of_first._about["replaces"] is None
+
+
+def test_no_checkpoints_if_none_are_wanted(study):
+    assert study._checkpoints(cell("base", checkpoint_minutes="0"), None) is None
+    assert study._checkpoints(cell("base", checkpoint_minutes="2"), None) is not None
 
 
 def test_all_classes(study):

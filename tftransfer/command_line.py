@@ -18,6 +18,7 @@ from typing import TypeVar
 from absl import flags
 
 from tftransfer import config as config_lib
+from tftransfer import interruption
 
 ConfigT = TypeVar("ConfigT")
 
@@ -25,6 +26,8 @@ EXIT_BAD_INPUT = 2
 EXIT_FAILED = 3  # trained, but a network diverged
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+EXIT_TERMINATED = 143  # 128 + SIGTERM
+_GOES_ON = "What is done is kept; the same command goes on from there."
 
 
 class UsageError(ValueError):
@@ -116,7 +119,7 @@ def _first_upper(text: str) -> str:
 
 
 def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | None = None) -> None:
-    """Runs a command; bad input ends in one line on standard error, Ctrl-C in a message, both without a traceback.
+    """Runs a command; bad input ends in one line on standard error, as do Ctrl-C and SIGTERM, without a traceback.
 
     Args:
         command: Takes the command line, returns the exit code.
@@ -125,7 +128,8 @@ def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | N
     argv = list(sys.argv if argv is None else argv)
     program = f"python -m tftransfer.{pathlib.Path(argv[0]).stem}"
     try:
-        code = command(argv)
+        with interruption.raising():
+            code = command(argv)
     except (ValueError, RuntimeError) as error:
         if not _raised_here(error):
             raise  # a fault of ours or of a library, which needs its traceback
@@ -138,11 +142,11 @@ def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | N
         print(f"{program}: {error}. Check that the path exists, can be written and has room.", file=sys.stderr)
         code = EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print(
-            f"\n{program}: interrupted. Finished networks are kept; the same command goes on from them.",
-            file=sys.stderr,
-        )
+        print(f"\n{program}: interrupted. {_GOES_ON}", file=sys.stderr)
         code = EXIT_INTERRUPTED
+    except interruption.Terminated:
+        print(f"{program}: ended by SIGTERM. {_GOES_ON}", file=sys.stderr)
+        code = EXIT_TERMINATED
     sys.stdout.flush()
     raise SystemExit(code or 0)
 

@@ -71,6 +71,14 @@ def _name_list(value: str) -> str | None:
     return None if not value or (all(names) and len(set(names)) == len(names)) else "NAME,NAME,... each once"
 
 
+def _auto_or_minutes(value: str) -> str | None:
+    try:
+        fine = value == "auto" or 0 <= float(value) < math.inf
+    except ValueError:
+        fine = False
+    return None if fine else "auto or a number of minutes of at least 0"
+
+
 def _no_nul(value: str) -> str | None:
     return None if "\0" not in value else "a path without NUL characters"
 
@@ -164,6 +172,10 @@ class Config:
     keep_weights: bool = option(False, MACHINE, "keep the weights of all networks, not of bases only")
     evaluations: int = option(0, MACHINE, "times the validation half is evaluated; 0: once an epoch, 50 at most",
                               at_least(0))  # fmt: skip
+    checkpoint_minutes: str = option(
+        "auto", MACHINE, "time between checkpoints, from which an interrupted training goes on; auto: less than 2 % of "
+        "the time goes into them; 0: none", _auto_or_minutes,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         """Checks each option, then what concerns several; raises ValueError."""
@@ -215,6 +227,11 @@ class Config:
     def crop_slack(self) -> int:
         """Pixels by which stored images exceed the input: the paper's 29 of 227 (256 less 227)."""
         return round(self.input_size * 29 / 227)
+
+    @property
+    def minutes_between_checkpoints(self) -> float | None:
+        """Minutes, 0 for no checkpoints, None for as often as costs little."""
+        return None if self.checkpoint_minutes == "auto" else float(self.checkpoint_minutes)
 
     def block_rates(self, blocks: Sequence[str] | None = None) -> dict[str, float]:
         """Returns the factors on the rate of blocks that are not 1.
@@ -275,7 +292,9 @@ class Config:
         """
         if self.study:
             return self.study
-        recipe = json.dumps(self.recipe() | {"protocol": PROTOCOL}, sort_keys=True)
+        # Empty values do not count, so that an option which is added later leaves the names of studies as they are.
+        telling = {name: value for name, value in self.recipe().items() if value}
+        recipe = json.dumps(telling | {"protocol": PROTOCOL}, sort_keys=True)
         model = model_names.safe_label(self.model)
         dataset = "".join(c if c.isalnum() or c in "._-" else "-" for c in self.dataset)
         return f"{dataset}-{model}-{split or self.split}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"

@@ -25,6 +25,11 @@ def versions_of(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def threads() -> int:
+    """Returns on how many processors this process may run, which is how many threads libraries start."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def machine() -> dict[str, Any]:
     """Returns what kind of machine this is."""
     model = platform.processor() or platform.machine()

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import pathlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from tftransfer.models import architectures
 from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.training import portraits, strategies, trainer, weights
+from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.training.group import Network
 from tftransfer.transfer import Weights
 
@@ -270,6 +272,7 @@ class Study:
 
     def _train(self, members: Sequence[Member]) -> list[Record]:
         """Trains a group and writes its records; what was there before is kept until then."""
+        checkpoints = self._checkpoints(members)
         with contextlib.ExitStack() as stack:
             for member in members:
                 stack.enter_context(records.replacing(self.root / member.cell.name))
@@ -281,12 +284,15 @@ class Study:
                 )
                 for member in members
             }
-            outcomes = self._fit([member.cell for member in members], task, events)
+            outcomes = self._fit([member.cell for member in members], task, events, checkpoints)
             painter = portraits.Painter(members[0].cell.config, task.classes, portraits.inputs(task))
-            return [
+            written = [
                 self._write(member, task, outcome, events[outcome.name], painter)
                 for member, outcome in zip(members, outcomes, strict=True)
             ]
+        if checkpoints:
+            checkpoints.clear()
+        return written
 
     def _write(
         self,
@@ -323,7 +329,11 @@ class Study:
         return source, base if base is not None else self._load_weights(cell.reference, reference)
 
     def _fit(
-        self, cells: Sequence[Cell], task: trainer.Task, events: Mapping[str, tensorboard_view.EventFile]
+        self,
+        cells: Sequence[Cell],
+        task: trainer.Task,
+        events: Mapping[str, tensorboard_view.EventFile],
+        checkpoints: Checkpoints | None,
     ) -> list[trainer.Outcome]:
         """Trains a group, telling the user and TensorBoard how it goes."""
         config, labels = self._training_config(cells[0]), [cell.treatment.label for cell in cells]
@@ -339,7 +349,7 @@ class Study:
                 events[name].scalars(step, tensorboard_view.row(row), time.time())
             if self._watch:
                 self._watch(step, steps, {cell.name: rows[cell.treatment.slug] for cell in cells})
-            if not self._progress_bar:
+            if not self._progress_bar and not (checkpoints and step <= checkpoints.told_until):
                 self._say(f"{labels[0] if len(labels) == 1 else who}: {_progress(step, steps, list(rows.values()))}")
 
         sources, networks = {}, []
@@ -355,7 +365,27 @@ class Study:
                 )
             )
         return trainer.train(
-            config, task, networks, sources, report, self._progress_bar, memory_share=self._memory_share
+            config, task, networks, sources, report, self._progress_bar, checkpoints, self._memory_share
+        )
+
+    def _checkpoints(self, members: Sequence[Member]) -> Checkpoints | None:
+        """Returns where checkpoints of a group's training are kept, None if none are wanted."""
+        cells = [member.cell for member in members]
+        minutes = cells[0].config.minutes_between_checkpoints
+        if minutes == 0:
+            return None
+        before = [self._record_of(cell) for cell in cells]
+        about = {
+            "cells": [self._identity(member.cell, member.source) for member in members],
+            # Checkpoints that outlived their record, by a kill at the last moment, are of no use to --force.
+            "replaces": [record.content["finished"] if record else None for record in before],
+        }
+        name, label = cells[0].name, cells[0].treatment.label
+        if len(cells) > 1:
+            digest = hashlib.sha256(" ".join(cell.name for cell in cells).encode()).hexdigest()[:8]
+            name, label = f"{name}-and-{len(cells) - 1}-{digest}", f"{len(cells)} networks"
+        return Checkpoints(
+            self.root / ".checkpoints" / name, about, lambda line: self._say(f"{label}: {line}"), minutes
         )
 
     def _training_config(self, cell: Cell) -> Config:

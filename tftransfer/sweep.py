@@ -7,17 +7,15 @@ own.
 """
 
 import collections
-import contextlib
 import dataclasses
 import json
 import pathlib
 import shlex
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import tftransfer
 from tftransfer import command_line, config, findings, grids, plan, processes, records, splits, treatments
@@ -42,7 +40,6 @@ is. Irregular studies are unions: --cells="treatments=AnB n=1-7 split_seeds=0-3"
 RUNNERS = {"local": "processes on this machine", "ray": "tasks of a Ray cluster (extra ray)"}
 _AXES = tuple(field.name for field in dataclasses.fields(Grid))
 _WARNINGS_SHOWN = 20
-EXIT_TERMINATED = 143  # 128 + SIGTERM
 
 
 def _listed(default: str, help_: str) -> str:
@@ -156,7 +153,7 @@ def _train(options: SweepConfig, given: set[str], asked: Sequence[Grid], study: 
         plan.check_recipe(cell, store.counts("train"))
     study.mkdir(parents=True, exist_ok=True)
     Board(study).write_plan(cells)
-    with _terminable(), view.live(study) as (update, say):
+    with view.live(study) as (update, say):
         runner = local.LocalRunner(study, str(store.path), options.workers)
         sweep = Scheduler(cells, study, runner, options.group_size, options.retry_failed, say)
         sweep.run(update)
@@ -175,20 +172,6 @@ def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str
             raise SystemExit(code)  # it has said why
         found = json.loads(answer.read_text(encoding="utf-8"))
         return Store.open(found["store"]), found["blocks"]
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Makes SIGTERM end the sweep as Ctrl-C does, its processes in order."""
-
-    def end(number: int, frame: object) -> None:
-        raise SystemExit(EXIT_TERMINATED)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:

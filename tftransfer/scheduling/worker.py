@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tftransfer import execution, processes, records
+from tftransfer import command_line, execution, interruption, processes, records
 from tftransfer.data.store import Store
 from tftransfer.plan import Cell
 from tftransfer.scheduling.board import Beat, Board
@@ -101,4 +101,8 @@ def main(path: pathlib.Path) -> None:
 
 if __name__ == "__main__":
     processes.end_with_parent()
-    main(pathlib.Path(sys.argv[1]))
+    try:
+        with interruption.raising():
+            main(pathlib.Path(sys.argv[1]))
+    except (interruption.Terminated, KeyboardInterrupt):  # the sweep ends, and has said so
+        raise SystemExit(command_line.EXIT_TERMINATED) from None

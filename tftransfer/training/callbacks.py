@@ -50,18 +50,61 @@ class Watch(keras.callbacks.Callback):
         self._steps_per_epoch = steps_per_epoch
         self._report = report
         self._step_seconds: list[float] = []
+        self._earlier: Mapping[str, Any] = {"seconds": 0.0, "train_seconds": 0.0, "seconds_per_step": None}
         self._started = self._last = time.perf_counter()
 
     @property
     def seconds_per_step(self) -> float:
-        """Median over the training steps, the first few and evaluations left out."""
-        steady = self._step_seconds[_FIRST_STEPS:] or self._step_seconds
-        return float(np.median(steady)) if steady else math.nan
+        """Median over the training steps, the first few and evaluations left out; those of this process, if any."""
+        steady = self._step_seconds[_FIRST_STEPS:]
+        earlier = self._earlier["seconds_per_step"]
+        if not steady and earlier is not None:
+            return earlier
+        return float(np.median(steady or self._step_seconds)) if self._step_seconds else math.nan
 
     @property
     def train_seconds(self) -> float:
         """Sum over all training steps, compilation included, evaluations left out."""
-        return float(sum(self._step_seconds))
+        return self._earlier["train_seconds"] + float(sum(self._step_seconds))
+
+    @property
+    def earlier_seconds(self) -> float:
+        """What the checkpoint that training went on from had taken."""
+        return self._earlier["seconds"]
+
+    @property
+    def all_diverged(self) -> bool:
+        """True if there is nothing left to train."""
+        return len(self.diverged) == len(self.networks)
+
+    def state(self) -> dict[str, Any]:
+        """Returns all that was seen, for `resume`, as JSON has it."""
+        return {
+            "step": self.step,
+            "histories": self.histories,
+            "diverged": self.diverged,
+            "seconds": time.perf_counter() - self._started,
+            "train_seconds": self.train_seconds,
+            "seconds_per_step": self.seconds_per_step if self._step_seconds else self._earlier["seconds_per_step"],
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Goes on from a `state` of another process, and reports its history again."""
+        self.step = state["step"]
+        self.histories = {name: state["histories"][name] for name in self.networks}
+        self.diverged = dict(state["diverged"])
+        self._earlier = {name: state[name] for name in self._earlier}
+        self._started -= state["seconds"]
+        for index in range(len(self.histories[self.networks[0]].get("step", ()))):
+            rows = {
+                name: {column: values[index] for column, values in history.items()}
+                for name, history in self.histories.items()
+            }
+            self._tell(rows)
+
+    def rest(self) -> None:
+        """Leaves the time since the last step out of the next one."""
+        self._last = time.perf_counter()
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self._last = time.perf_counter()
@@ -86,17 +129,22 @@ class Watch(keras.callbacks.Callback):
             row = {"step": self.step, "epoch": self.step / self._steps_per_epoch}
             row |= {"seconds": time.perf_counter() - self._started, "learning_rate": rate}
             row |= {metric: of_network(logs, name, metric) for metric in METRICS}
-            for column, value in row.items():
-                finite = value is not None and math.isfinite(value)
-                self.histories[name].setdefault(column, []).append(value if finite else None)
-            rows[name] = row
+            rows[name] = {c: value if value is not None and math.isfinite(value) else None for c, value in row.items()}
+            for column, value in rows[name].items():
+                self.histories[name].setdefault(column, []).append(value)
+        self._tell(rows)
+
+    def _tell(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """Reports rows of history; what is no number stands as nan there."""
         if self._report:
-            self._report(self.step, rows)
+            step = next(iter(rows.values()))["step"]
+            named = {name: {c: math.nan if v is None else v for c, v in row.items()} for name, row in rows.items()}
+            self._report(step, named)
 
     def _look_for_divergence(self, logs: Mapping[str, Any]) -> None:
         for name in self.networks:
             loss = of_network(logs, name, "loss")
             if loss is not None and not math.isfinite(loss):
                 self.diverged.setdefault(name, self.step)
-        if len(self.diverged) == len(self.networks):
+        if self.all_diverged:
             self.model.stop_training = True

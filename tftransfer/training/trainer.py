@@ -9,12 +9,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from tftransfer import seeds, transfer
+from tftransfer import interruption, seeds, transfer
 from tftransfer.config import Config
 from tftransfer.data import pipeline
 from tftransfer.data.store import Half, mean_image
 from tftransfer.models import architectures
-from tftransfer.training import callbacks, costs, evaluation, memory, strategies
+from tftransfer.training import callbacks, costs, evaluation, memory, snapshots, strategies
+from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.training.group import Group, Network, reseeded
 from tftransfer.training.optimizers import CaffeSGD, RateSchedule
 from tftransfer.transfer import Weights
@@ -60,7 +61,8 @@ class Outcome:
         moved_statistics: Names of those of them whose moving statistics changed.
         trained_parameters: Parameters that trained.
         train_steps: Updates done.
-        seconds: Of the whole group, from building it to the end of its evaluation.
+        seconds: Of the whole group, from building it to the end of its evaluation; if training was interrupted, with
+            what its checkpoint had taken.
         train_seconds: Of the whole group, in training steps.
         images_per_second: In the group's median training step.
         group_size: Networks in the group.
@@ -166,9 +168,13 @@ def train(
     sources: Mapping[str, Weights],
     report: Report | None = None,
     progress_bar: bool = False,
+    checkpoints: Checkpoints | None = None,
     memory_share: float = 1.0,
 ) -> list[Outcome]:
     """Trains a group of networks to the end.
+
+    With checkpoints it goes on from the newest one, and ends where it would have ended without interruption: on the
+    CPU bit for bit. SIGTERM and Ctrl-C then wait for the step in hand and save another.
 
     Args:
         config: The recipe.
@@ -177,6 +183,7 @@ def train(
         sources: Weights of the sources that they name.
         report: Called after every evaluation with the step and each network's row of history.
         progress_bar: True shows Keras' progress bar.
+        checkpoints: Those of this very training; None keeps none.
         memory_share: Share of the available memory that the group may take, 0 to 1.
 
     Returns:
@@ -185,6 +192,8 @@ def train(
     Raises:
         ValueError: If batch and replicas do not go together.
         NoRoomError: If the group would not fit into memory; nothing was trained.
+        KeyboardInterrupt: After Ctrl-C.
+        Terminated: After SIGTERM.
     """
     started = time.perf_counter()
     if config.precision == "mixed_float16" and len(networks) > 1:
@@ -192,7 +201,7 @@ def train(
     strategy = strategies.make(config.strategy, config.replicas)
     strategies.check_batch(config.batch_size, strategy)
     images = len(task.training)
-    train_steps = config.train_steps(images)
+    kind = strategies.describe(strategy)
     with dtype_policy(config.precision), strategy.scope():
         template = build_model(config, task.classes)
         blocks = architectures.block_names(config)
@@ -201,11 +210,19 @@ def train(
             memory.require_room(group.model, config.batch_size, memory_share)
         compile_group(group, config, images, task.classes)
         watch = callbacks.Watch([network.name for network in networks], config.steps_per_epoch(images), report)
-        _fit(group, config, task, train_steps, watch, progress_bar)
+        if checkpoints is None:
+            _fit(group, config, task, watch, None, progress_bar)
+        else:
+            halves = {"training": task.training, "validation": task.validation}
+            identity = snapshots.identity(config, task.view, halves, networks, sources, kind)
+            with interruption.deferred() as noted:
+                saver = snapshots.Saver(checkpoints, watch, noted)
+                saver.restore(group.model, identity)
+                _fit(group, config, task, watch, saver, progress_bar)
         logits, labels = _predict(group, config, task)
-    seconds = time.perf_counter() - started
+    seconds = watch.earlier_seconds + time.perf_counter() - started
     speed = config.batch_size / watch.seconds_per_step
-    kind, shares = strategies.describe(strategy), costs.shares(group)
+    shares = costs.shares(group)
     return [
         _outcome(group, network, watch, logits[network.name], labels, (seconds, speed, kind, shares[network.name]))
         for network in networks
@@ -263,7 +280,12 @@ def _loss(smoothing: float, classes: int) -> Any:
 
 
 def _fit(
-    group: Group, config: Config, task: Task, train_steps: int, watch: callbacks.Watch, progress_bar: bool
+    group: Group,
+    config: Config,
+    task: Task,
+    watch: callbacks.Watch,
+    saver: snapshots.Saver | None,
+    progress_bar: bool,
 ) -> None:
     """Runs `fit` over rounds of equal length, each ending in an evaluation, and a last shorter one if need be."""
     names = [network.name for network in group.networks]
@@ -274,27 +296,57 @@ def _fit(
         crop="crop" in config.augment,
         mirror="mirror" in config.augment,
     )
-    batches = pipeline.training_batches(task.training, task.view, sampling, 0, train_steps)
-    training = batches.map(lambda x, y: (x, dict.fromkeys(names, y)))
     validation = pipeline.evaluation_batches(task.validation, task.view, config.batch_size).map(
         lambda x, y, w: (x, dict.fromkeys(names, y), dict.fromkeys(names, w))
     )
-    epochs = train_steps / config.steps_per_epoch(len(task.training))
-    rounds = config.evaluations or min(_MOST_EVALUATIONS, max(1, round(epochs)))
-    length = -(-train_steps // min(rounds, train_steps))
-    whole, rest = divmod(train_steps, length)
-    options = {
-        "validation_data": validation,
-        "callbacks": [watch],
-        "shuffle": False,
-        "verbose": int(progress_bar),
-    }
-    if whole:
-        group.model.fit(training, epochs=whole, steps_per_epoch=length, **options)
-    if rest and not group.model.stop_training:
-        tail = pipeline.training_batches(task.training, task.view, sampling, whole * length, rest)
-        tail = tail.map(lambda x, y: (x, dict.fromkeys(names, y)))
-        group.model.fit(tail, initial_epoch=whole, epochs=whole + 1, steps_per_epoch=rest, **options)
+    options = {"callbacks": [watch, saver] if saver else [watch], "verbose": int(progress_bar)}
+    if saver and saver.unevaluated is not None:
+        _evaluate_round(group.model, validation, saver.unevaluated, options)
+    elif saver and saver.is_inside_round:
+        group.model.evaluate(validation.take(1), verbose=0)  # makes the variables of the metrics
+    for first_step, length, before, rounds in _rounds(config, len(task.training), watch.step):
+        if watch.all_diverged:
+            break
+        batches = pipeline.training_batches(task.training, task.view, sampling, first_step, length * rounds)
+        group.model.fit(
+            batches.map(lambda x, y: (x, dict.fromkeys(names, y))),
+            initial_epoch=before,
+            epochs=before + rounds,
+            steps_per_epoch=length,
+            validation_data=validation,
+            shuffle=False,
+            **options,
+        )
+
+
+def _rounds(config: Config, images: int, done: int) -> list[tuple[int, int, int, int]]:
+    """Returns the calls of `fit` that are left after `done` steps: first step, steps of a round, rounds before, rounds.
+
+    A round that was interrupted comes first, then those of full length, then a shorter last one.
+    """
+    train_steps = config.train_steps(images)
+    wanted = config.evaluations or min(_MOST_EVALUATIONS, max(1, round(train_steps / config.steps_per_epoch(images))))
+    length = -(-train_steps // min(wanted, train_steps))
+    calls = []
+    while done < train_steps:
+        before, inside = divmod(done, length)
+        whole = train_steps // length - before
+        if inside or whole == 0:
+            steps, rounds = min(length - inside, train_steps - done), 1
+        else:
+            steps, rounds = length, whole
+        calls.append((done, steps, before, rounds))
+        done += steps * rounds
+    return calls
+
+
+def _evaluate_round(
+    model: keras.Model, validation: Any, results: Mapping[str, float], options: Mapping[str, Any]
+) -> None:
+    """Ends a round whose steps were done before an interruption, as `fit` would have ended it."""
+    validated = model.evaluate(validation, return_dict=True, **options)
+    for callback in options["callbacks"]:
+        callback.on_epoch_end(0, {**results, **{f"val_{name}": value for name, value in validated.items()}})
 
 
 def _predict(group: Group, config: Config, task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:

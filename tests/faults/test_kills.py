@@ -1,0 +1,222 @@
+"""Ends the real command at any moment; what it finds in the end must be what it would have found at once."""
+
+import contextlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing import event_file_loader
+
+from tftransfer import command_line, records
+
+pytestmark = pytest.mark.faults
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+KILLS = int(os.environ.get("TFTRANSFER_KILLS", "20"))
+LONGEST_SECONDS = 600  # of one process; more is a hang
+RECIPE = ("--image_size=32", "--width=0.05", "--steps=400", "--batch_size=16", "--evaluations=7", "--split_seed=1")
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    """A folder of images: six classes, 20 training and 8 validation images each; prepared before anything is killed."""
+    root = tmp_path_factory.mktemp("photographs")
+    for number in range(6):
+        for split, images in (("train", 20), ("val", 8)):
+            folder = root / split / f"class{number}"
+            folder.mkdir(parents=True)
+            for i in range(images):
+                Image.new("RGB", (40, 36), (40 * number, 255 - 40 * number, (i * 37) % 256)).save(folder / f"{i}.png")
+    cache = tmp_path_factory.mktemp("cache")
+    return ["--treatment=BnB", "--n=2", "--dataset=folder", f"--data_dir={root}", f"--cache_dir={cache}", *RECIPE]
+
+
+@pytest.fixture(scope="module")
+def whole(options, tmp_path_factory):
+    """The study of a command that nobody interrupted, without checkpoints."""
+    runs = tmp_path_factory.mktemp("whole")
+    process = start([*options, f"--runs_dir={runs}", "--checkpoint_minutes=0"])
+    _, said = process.communicate(timeout=LONGEST_SECONDS)
+    assert process.returncode == 0, said
+    return essence(runs)
+
+
+def start(options):
+    words = [sys.executable, "-u", "-m", "tftransfer.run", *options]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def essence(runs):
+    """Returns what an interruption must not change in a folder of studies, wall-clock time left out."""
+    (study,) = runs.iterdir()
+    found = {}
+    for record in records.read_study(study):
+        history = {name: column for name, column in record.content["history"].items() if name != "seconds"}
+        found[record.name] = (record.weights_digest, record.result, history, scalars(record.folder))
+    return found
+
+
+def scalars(folder):
+    (path,) = folder.glob("events*")
+    return [
+        (value.tag, event.step, value.simple_value)
+        for event in event_file_loader.LegacyEventFileLoader(str(path)).Load()
+        for value in event.summary.value
+        if not value.tag.startswith("_") and value.tag != "final/seconds"
+    ]
+
+
+def until_it_trains(process):
+    """Waits until a process trains; returns False if it ended before. What it says later is read and dropped."""
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if "training on" in line:
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            return True
+    return False
+
+
+def end(process, number):
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(number)
+    return process.wait(LONGEST_SECONDS)
+
+
+def until_it_has_saved(process, runs):
+    """Waits until a process has written a checkpoint or has ended; what it says is read and dropped."""
+    before = checkpoint_files(runs)
+    threading.Thread(target=process.stdout.read, daemon=True).start()
+    while process.poll() is None and checkpoint_files(runs) <= before:
+        time.sleep(0.01)
+
+
+def checkpoint_files(runs):
+    return {path.name for path in runs.glob("*/.checkpoints/*/*.npz")}
+
+
+def test_killed_again_and_again(options, whole, tmp_path, tally):
+    """At moments drawn at random: a third of them while it starts and builds, the others while it trains."""
+    rng = random.Random(0)
+    words = [*options, f"--runs_dir={tmp_path}", "--checkpoint_minutes=0.001"]
+    kills, steps_seen = 0, []
+    while kills < KILLS:
+        process = start(words)
+        if kills % 3 == 2:
+            time.sleep(rng.uniform(0, 15))
+        else:
+            until_it_has_saved(process, tmp_path)
+            time.sleep(rng.uniform(0, 1.5))
+        if end(process, signal.SIGKILL) == 0:
+            break  # it was done before
+        kills += 1
+        steps_seen.append(newest_steps(tmp_path))
+    process = start(words)
+    out, said = process.communicate(timeout=LONGEST_SECONDS)
+    survived = process.returncode == 0 and essence(tmp_path) == whole
+    tally.fault("SIGKILL of run", survived, kills)
+    print(f"{kills} kills; newest checkpoints at each: {steps_seen}")
+    assert survived, (out, said)
+    assert any(steps_seen), "no kill met a checkpoint: it was not tested"
+    assert not list(tmp_path.glob("*/.checkpoints"))
+
+
+def newest_steps(runs):
+    found = sorted(runs.glob("*/.checkpoints/*/*.npz"))
+    return int(found[-1].name.split("step")[1].split("-")[0]) if found else 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_signal_ends_it_soon_with_a_checkpoint(number, options, whole, tmp_path, tally):
+    words = [*options, f"--runs_dir={tmp_path}"]
+    process = start(words)
+    assert until_it_trains(process)
+    while process.poll() is None and not list(tmp_path.glob("*/*/events*")):
+        time.sleep(0.05)
+    time.sleep(3)
+    sent = time.monotonic()
+    code = end(process, number)
+    seconds = time.monotonic() - sent
+    said = process.stderr.read()
+    expected = {signal.SIGTERM: command_line.EXIT_TERMINATED, signal.SIGINT: command_line.EXIT_INTERRUPTED}[number]
+    kept = newest_steps(tmp_path)
+    out, _ = start(words).communicate(timeout=LONGEST_SECONDS)
+    survived = code == expected and "goes on from there" in said and essence(tmp_path) == whole
+    tally.fault(f"{signal.Signals(number).name} of run", survived)
+    print(f"ended {seconds:.1f} s after {number!r}, checkpoint at step {kept}")
+    assert survived, (code, said)
+    assert len(said.strip().splitlines()) == 1, said
+    assert f"goes on from its checkpoint at step {kept}" in out
+
+
+def damage(kind, path):
+    content = path.read_bytes()
+    if kind == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif kind == "bit flipped":
+        path.write_bytes(content[:500] + bytes([content[500] ^ 4]) + content[501:])
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "gone":
+        path.unlink()
+
+
+def test_damaged_checkpoints_are_never_used(options, whole, tmp_path, tally):
+    words = [*options, f"--runs_dir={tmp_path}/begun", "--checkpoint_minutes=0.001"]
+    process = start(words)
+    while process.poll() is None and len(list(tmp_path.glob("begun/*/.checkpoints/*/*.npz"))) < 2:
+        time.sleep(0.02)
+    end(process, signal.SIGKILL)
+    for kind, which in (("truncated", [-1]), ("bit flipped", [-1, -2]), ("empty", [-1]), ("gone", [-1, -2])):
+        runs = tmp_path / kind.replace(" ", "-")
+        shutil.copytree(tmp_path / "begun", runs)
+        files = sorted(runs.glob("*/.checkpoints/*/*.npz"))
+        for index in which:
+            damage(kind, files[index])
+        process = start([*options, f"--runs_dir={runs}"])
+        out, said = process.communicate(timeout=LONGEST_SECONDS)
+        survived = process.returncode == 0 and essence(runs) == whole
+        survived &= ("damaged" in out) == (kind != "gone")
+        tally.fault(f"checkpoint {kind}", survived, len(which))
+        assert survived, (kind, out, said)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 700 KB, less than two checkpoints and a record need."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "none", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("a small disk can be mounted by root alone: a full disk was NOT tried")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_ends_in_one_line_or_not_at_all(options, whole, small_disk, tmp_path, tally):
+    """Its checkpoints do not fit beside a file of others; later there is room again."""
+    words = [*options, f"--runs_dir={small_disk}/runs", "--checkpoint_minutes=0.001"]
+    (small_disk / "others").write_bytes(bytes(500_000))
+    process = start(words)
+    out, said = process.communicate(timeout=LONGEST_SECONDS)
+    clear = process.returncode == 0 or (process.returncode == 2 and len(said.strip().splitlines()) == 1)
+    counted = [json.loads(path.read_text())["status"] for path in small_disk.glob("runs/*/*/record.json")]
+    (small_disk / "others").unlink()
+    subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)
+    again = start(words)
+    last, _ = again.communicate(timeout=LONGEST_SECONDS)
+    survived = clear and again.returncode == 0 and essence(small_disk / "runs") == whole
+    tally.fault("full disk while checkpointing", survived)
+    print(f"exit code {process.returncode}, {len(counted)} record(s), then {again.returncode}: {said.strip()}")
+    assert survived, (out, said, last)
+    assert "No space left" in out + said

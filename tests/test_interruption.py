@@ -1,0 +1,96 @@
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tftransfer import interruption
+from tftransfer.interruption import Terminated
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def test_sigterm_raises_and_the_handler_before_comes_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated), interruption.raising():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)], ids=["term", "int"]
+)
+def test_a_signal_waits_until_it_is_acted_on(number, raised):
+    done = []
+
+    def work():
+        with interruption.deferred() as noted:
+            noted.act()
+            signal.raise_signal(number)
+            done.append(noted.received)
+            noted.act()
+            done.append("never")
+
+    with pytest.raises(raised):
+        work()
+    assert done == [number]
+
+
+def test_a_signal_that_nobody_acted_on_is_raised_at_the_end():
+    done = []
+
+    def work():
+        with interruption.deferred():
+            signal.raise_signal(signal.SIGTERM)
+            done.append("all of it")
+
+    with pytest.raises(Terminated):
+        work()
+    assert done == ["all of it"]
+
+
+def test_the_second_signal_acts_at_once():
+    def work():
+        with interruption.raising(), interruption.deferred():
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+            pytest.fail("it should have ended")
+
+    with pytest.raises(Terminated):
+        work()
+
+
+def test_the_second_signal_ends_a_process_without_handlers_of_its_own():
+    code = (
+        "import signal\nfrom tftransfer import interruption\nwith interruption.deferred():\n"
+        "    signal.raise_signal(signal.SIGTERM)\n    print('goes on', flush=True)\n"
+        "    signal.raise_signal(signal.SIGTERM)\n    print('never')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGTERM, "goes on\n")
+
+
+def test_an_ignored_signal_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as shells start jobs in the background
+    try:
+        with interruption.deferred() as noted:
+            signal.raise_signal(signal.SIGINT)
+            assert noted.received is None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_other_threads_set_no_handlers():
+    before = signal.getsignal(signal.SIGTERM)
+    seen = []
+
+    def work():
+        with interruption.raising(), interruption.deferred() as noted:
+            seen.append((signal.getsignal(signal.SIGTERM), noted.received))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [(before, None)]

@@ -1,0 +1,222 @@
+import errno
+import hashlib
+import math
+import os
+
+import numpy as np
+import pytest
+
+from tftransfer.training import checkpoints
+from tftransfer.training.checkpoints import Checkpoints
+
+IDENTITY = {"recipe": {"epochs": 3}, "networks": [("base", 0)]}
+ARRAYS = {
+    "a": np.linspace(0, 1, 7, dtype=np.float32).reshape(7, 1),
+    "b": np.array([[1, -2]], np.int64),
+    "c": np.array([np.nan, np.inf], np.float32),
+    "d": np.array(3.5),
+}
+
+
+def begun(folder, said=None, identity=IDENTITY, **options):
+    """Returns the checkpoints of a training that has just begun anew or gone on, and from where."""
+    made = Checkpoints(folder, {"data": "f"}, (said if said is not None else []).append, **options)
+    return made, made.restore(identity)
+
+
+def filled(folder, steps):
+    made, _ = begun(folder)
+    for step in steps:
+        assert made.save(step, {**ARRAYS, "step": np.array(step)}, {"story": [step, None, 0.1, math.inf]})
+    return sorted(folder.iterdir())
+
+
+def test_what_was_saved_comes_back_bit_for_bit(tmp_path):
+    filled(tmp_path / "new" / "folder", [310])
+    said = []
+    _, found = begun(tmp_path / "new" / "folder", said)
+    assert found.step == 310
+    assert found.notes["story"] == [310, None, 0.1, math.inf]
+    for name, array in ARRAYS.items():
+        assert (found.arrays[name].dtype, found.arrays[name].shape) == (array.dtype, array.shape)
+        assert found.arrays[name].tobytes() == array.tobytes()
+    assert said == ["goes on from its checkpoint at step 310"]
+
+
+def test_the_last_two_are_kept_and_the_newest_counts(tmp_path):
+    files = filled(tmp_path, [3, 6, 9, 9])
+    assert [path.name.rpartition("-")[0] for path in files] == ["000003-step9", "000004-step9"]
+    assert begun(tmp_path)[1].step == 9
+
+
+def test_nothing_there_is_a_new_training_and_nothing_to_say(tmp_path):
+    said = []
+    assert begun(tmp_path / "nothing", said)[1] is None
+    assert said == []
+    assert not (tmp_path / "nothing").exists()
+
+
+def flipped(content):
+    place = len(content) // 2
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+DAMAGE = {
+    "truncated": lambda content: content[:-1],
+    "half": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "one bit": flipped,
+    "first bit": lambda content: bytes([content[0] ^ 128]) + content[1:],
+    "longer": lambda content: content + b"\0",
+    "another file": lambda content: b"PK" + os.urandom(2000),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_one_is_never_used(damage, tmp_path):
+    older, newest = filled(tmp_path, [1, 2])
+    newest.write_bytes(DAMAGE[damage](newest.read_bytes()))
+    said = []
+    assert begun(tmp_path, said)[1].step == 1
+    assert "damaged" in said[0]
+    assert not newest.exists(), "it would count as one of the two that are kept"
+    older.write_bytes(DAMAGE[damage](older.read_bytes()))
+    assert begun(tmp_path, said)[1] is None
+    assert said[-1] == "no whole checkpoint is left; training starts anew"
+    assert len(filled(tmp_path, [5])) == 1
+
+
+def test_a_file_with_the_right_digest_that_is_no_checkpoint(tmp_path):
+    for number, content in enumerate((b"", b"no archive", _archive(tmp_path, x=np.zeros(2)))):
+        (tmp_path / f"00000{number}-step1-{hashlib.sha256(content).hexdigest()}.npz").write_bytes(content)
+    (tmp_path / "notes.npz").write_bytes(b"somebody's own file")
+    said = []
+    assert begun(tmp_path, said)[1] is None
+    assert len(said) == 4
+    assert [path.name for path in tmp_path.glob("*.npz")] == ["notes.npz"]
+
+
+def test_pickled_objects_are_not_loaded(tmp_path):
+    content = _archive(tmp_path, notes=np.array([print], dtype=object))
+    (tmp_path / f"000001-step1-{hashlib.sha256(content).hexdigest()}.npz").write_bytes(content)
+    said = []
+    assert begun(tmp_path, said)[1] is None
+    assert "allow_pickle" in said[0]
+
+
+def _archive(folder, **arrays):
+    path = folder / "made"
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+@pytest.mark.parametrize(
+    ("about", "identity", "named"),
+    [
+        ({"data": "g"}, IDENTITY, 'data: "f" there, "g" here'),
+        ({"data": "f"}, {**IDENTITY, "recipe": {"epochs": 4}}, "recipe.epochs: 3 there, 4 here"),
+        ({"data": "f"}, {**IDENTITY, "networks": [("base", 1)]}, "networks"),
+        ({"data": "f"}, {**IDENTITY, "more": 1}, "more: null there, 1 here"),
+    ],
+)
+def test_another_trainings_checkpoints_are_not_used_and_what_differs_is_said(about, identity, named, tmp_path):
+    files = filled(tmp_path, [1, 2])
+    said = []
+    other = Checkpoints(tmp_path, about, said.append)
+    assert other.restore(identity) is None
+    assert named in said[0]
+    assert sorted(tmp_path.iterdir()) == files, "nothing is removed before there is something new"
+    other.save(1, {}, {})
+    other.save(2, {}, {})
+    assert not set(files) & set(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_had_half_written_does_not_count(tmp_path):
+    filled(tmp_path, [1])
+    (tmp_path / ".partial.npz").write_bytes(b"half")
+    assert begun(tmp_path)[1].step == 1
+    assert not (tmp_path / ".partial.npz").exists()
+
+
+def test_a_full_disk_is_said_once_and_leaves_the_others_whole(tmp_path, monkeypatch):
+    files, said = filled(tmp_path, [1, 2]), []
+    made, _ = begun(tmp_path, said)
+    whole = np.savez
+
+    def full(file, **arrays):
+        file.write(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.np, "savez", full)
+    assert not made.save(3, ARRAYS, {})
+    assert not made.save(4, ARRAYS, {})
+    assert sorted(tmp_path.iterdir()) == files
+    assert said[1:] == ["no checkpoint could be written at step 3: [Errno 28] No space left on device"]
+    monkeypatch.setattr(checkpoints.np, "savez", whole)
+    assert made.save(5, ARRAYS, {})
+    assert begun(tmp_path)[1].step == 5
+
+
+class Clock:
+    """Stands for the module `time`."""
+
+    now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+def test_saving_takes_less_than_two_percent_of_the_time(tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(checkpoints, "time", clock)
+    made, _ = begun(tmp_path)
+
+    def slow(*_, **__):
+        clock.now += 1.5
+
+    monkeypatch.setattr(made, "_write", slow)
+    saves, start = 0, clock.now
+    while clock.now < start + 5000:
+        clock.now += 0.3  # a step
+        if made.due(size=10):
+            made.save(1, {}, {})
+            saves += 1
+    assert 0.01 < 1.5 * saves / (clock.now - start) < 0.02
+
+
+def test_the_first_save_waits_for_its_size_and_none_come_too_often(tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(checkpoints, "time", clock)
+    made, _ = begun(tmp_path)
+    clock.now += 4.9
+    assert not made.due(size=10)
+    clock.now += 0.2
+    assert made.due(size=10)
+    assert not made.due(size=500_000_000), "five seconds to write"
+    clock.now += 245
+    assert made.due(size=500_000_000)
+
+
+def test_the_time_between_two_can_be_set(tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(checkpoints, "time", clock)
+    always, often = (begun(tmp_path, minutes=minutes)[0] for minutes in (0.0, 0.1))
+    assert always.due(size=10**12)
+    assert not often.due(size=10)
+    clock.now += 6.1
+    assert often.due(size=10**12)
+
+
+def test_they_are_cleared_with_their_folder(tmp_path):
+    one, other = tmp_path / ".checkpoints" / "one", tmp_path / ".checkpoints" / "other"
+    for folder in (one, other):
+        filled(folder, [1])
+    begun(one)[0].clear()
+    assert not one.exists()
+    assert other.exists()
+    begun(other)[0].clear()
+    begun(other)[0].clear()
+    assert list(tmp_path.iterdir()) == []

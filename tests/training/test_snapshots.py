@@ -1,0 +1,237 @@
+"""A training that was interrupted ends where it would have ended, bit for bit."""
+
+import dataclasses
+import signal
+
+import keras
+import numpy as np
+import pytest
+
+from tftransfer import records
+from tftransfer.interruption import Terminated
+from tftransfer.training import trainer
+from tftransfer.training.checkpoints import Checkpoints
+from tftransfer.training.group import Network
+
+BASE = Network("base")
+ROUNDS = {"steps": 7, "evaluations": 3, "schedule": "cosine", "warmup_steps": 1}  # rounds of 3, 3 and 1 steps
+GROUP = (Network("f", "s", 4, 4), Network("late", "s", 4, 2, release_step=5), BASE)
+
+# Where a training can be interrupted, by its (step, place): after a step inside a round; in the evaluation which
+# follows the last step of a round; after that evaluation.
+INSIDE, EVALUATION, AFTER = "inside a round", "in an evaluation", "after an evaluation"
+PLACES = ((1, INSIDE), (3, EVALUATION), (3, AFTER), (5, INSIDE), (7, EVALUATION), (7, AFTER))
+
+
+class Interrupted(Checkpoints):
+    """Checkpoints of a training which SIGTERM ends at a place, and which saves nothing before."""
+
+    def __init__(self, folder, at):
+        super().__init__(folder, say=lambda line: None)
+        self.at = at
+
+    def due(self, size):
+        return False
+
+
+@pytest.fixture
+def interrupting(monkeypatch):
+    """Sends SIGTERM to this process at the place of an `Interrupted`."""
+    saver = trainer.snapshots.Saver
+
+    def acting(name, place):
+        method = getattr(saver, name)
+
+        def act(self, *arguments, **options):
+            if getattr(self._checkpoints, "at", None) == (self._watch.step, place):
+                signal.raise_signal(signal.SIGTERM)
+            method(self, *arguments, **options)
+
+        monkeypatch.setattr(saver, name, act)
+
+    acting("on_train_batch_end", INSIDE)
+    acting("on_test_batch_end", EVALUATION)
+    acting("on_epoch_end", AFTER)
+
+
+def train(recipe, task, networks, sources, checkpoints=None, report=None):
+    return trainer.train(recipe, task, networks, sources, report, checkpoints=checkpoints)
+
+
+def essence(outcomes):
+    """All that an interruption must not change."""
+    return [
+        {
+            "weights": records.weights_digest(outcome.weights),
+            "scores": repr(outcome.scores),  # nan is not equal to itself
+            "history": {column: values for column, values in outcome.history.items() if column != "seconds"},
+            "diverged_at": outcome.diverged_at,
+            "train_steps": outcome.train_steps,
+            "changed_blocks": outcome.changed_blocks,
+        }
+        for outcome in outcomes
+    ]
+
+
+def ends_alike(recipe, task, networks, sources, folder, places):
+    """Trains once in one go, and once with an interruption at every place, each of which must have happened."""
+    whole = train(recipe, task, networks, sources)
+    for place in places:
+        with pytest.raises(Terminated):
+            train(recipe, task, networks, sources, Interrupted(folder, place))
+    said = []
+    pieces = train(recipe, task, networks, sources, Checkpoints(folder, say=said.append))
+    assert said == [f"goes on from its checkpoint at step {places[-1][0]}"]
+    assert essence(pieces) == essence(whole)
+    return whole, pieces
+
+
+def normalized(config, classes, seed=None):
+    """A network with batch norm, whose moving averages are no trained weights, and dropout of Keras' own."""
+    x = inputs = keras.Input((32, 32, 3))
+    for number in range(1, 6):
+        x = keras.layers.Conv2D(4, 3, strides=2, padding="same", name=f"conv{number}")(x)
+        x = keras.layers.BatchNormalization(momentum=0.9)(x)
+        x = keras.layers.ReLU()(x)
+    x = keras.layers.Flatten()(x)
+    for number in (6, 7):
+        x = keras.layers.Dense(8, "relu", name=f"fc{number}")(x)
+        x = keras.layers.Dropout(0.5, name=f"drop{number}")(x)  # its name decides its seed
+    return keras.Model(inputs, keras.layers.Dense(classes, name="fc8")(x))
+
+
+@pytest.fixture(scope="module")
+def source(recipe, task):
+    return {"s": train(recipe, task, [BASE], {})[0].weights}
+
+
+@pytest.mark.slow
+def test_a_group_interrupted_everywhere_ends_as_if_never(recipe, task, source, tmp_path, interrupting):
+    """Dropout, crops, mirrors, frozen, fine-tuned and later released blocks, cosine with warm-up."""
+    lively = dataclasses.replace(recipe, **ROUNDS)
+    whole, pieces = ends_alike(lively, task, GROUP, source, tmp_path, PLACES)
+    assert whole[0].history["step"] == [3, 6, 7]
+    assert pieces[0].seconds > 0
+    assert np.isfinite(pieces[0].images_per_second), "no step was done by the last process"
+
+
+def test_checkpoints_change_nothing(recipe, task, tmp_path):
+    often = Checkpoints(tmp_path, say=pytest.fail, minutes=0)
+    assert essence(train(recipe, task, [BASE], {}, often)) == essence(train(recipe, task, [BASE], {}))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"precision": "mixed_bfloat16"},
+        {"precision": "mixed_float16"},
+        {"momentum": 0.0, "dropout": 0.0, "augment": "none"},
+        {"schedule": "step", "drop_steps": 2, "warmup_steps": 0, "label_smoothing": 0.1},
+        {"strategy": "mirrored", "replicas": 2},
+    ],
+    ids=str,
+)
+def test_other_recipes_and_two_replicas(recipe, task, options, tmp_path, interrupting):
+    ends_alike(dataclasses.replace(recipe, **{**ROUNDS, **options}), task, [BASE], {}, tmp_path, PLACES)
+
+
+def test_adamw(recipe, task, tmp_path, interrupting):
+    adamw = dataclasses.replace(recipe, **ROUNDS, optimizer="adamw")
+    ends_alike(adamw, task, [BASE], {}, tmp_path, [(4, INSIDE)])
+
+
+@pytest.mark.parametrize("replicas", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_group_with_batch_norm_interrupted_everywhere(replicas, recipe, task, tmp_path, interrupting, monkeypatch):
+    """Moving averages, dropout of Keras' own, crops, mirrors, frozen, fine-tuned and later released blocks, cosine."""
+    monkeypatch.setattr(trainer, "build_model", normalized)
+    options = ROUNDS | ({"strategy": "mirrored", "replicas": replicas} if replicas else {})
+    recipe = dataclasses.replace(recipe, **options)
+    source = {"s": train(recipe, task, [BASE], {})[0].weights}
+    whole, _ = ends_alike(recipe, task, GROUP, source, tmp_path, PLACES)
+    assert set(whole[1].changed_blocks) == {"conv3", "conv4"}
+
+
+@pytest.mark.slow
+def test_one_of_three_networks_diverges(recipe, task, source, tmp_path, interrupting):
+    hot = {"h": {name: [array * 1e25 for array in arrays] for name, arrays in source["s"].items()}}
+    networks = (*GROUP[::2], Network("hot", "h", 4, 0))
+    lively = dataclasses.replace(recipe, **ROUNDS)
+    whole, _ = ends_alike(lively, task, networks, source | hot, tmp_path, [(3, AFTER), (5, INSIDE)])
+    assert [outcome.diverged_at for outcome in whole] == [None, None, 3]
+
+
+def test_when_all_have_diverged_nothing_is_trained_on(recipe, task, tmp_path, interrupting):
+    hot = dataclasses.replace(recipe, learning_rate=1e30, steps=100, evaluations=2)
+    whole, _ = ends_alike(hot, task, [BASE], {}, tmp_path, [(25, EVALUATION), (25, AFTER)])
+    assert whole[0].train_steps == 25
+
+
+def test_the_history_is_told_again_so_that_views_can_be_rebuilt(recipe, task, tmp_path, interrupting):
+    lively, told, again = dataclasses.replace(recipe, **ROUNDS), {}, {}
+
+    def keep(rows):
+        return lambda step, of: rows.setdefault(step, dict(of["base"]))
+
+    checkpoints = Interrupted(tmp_path, (5, INSIDE))
+    with pytest.raises(Terminated):
+        train(lively, task, [BASE], {}, checkpoints, keep(told))
+    assert list(told) == [3]
+    checkpoints = Checkpoints(tmp_path, say=lambda line: None)
+    (outcome,) = train(lively, task, [BASE], {}, checkpoints, keep(again))
+    assert list(again) == [3, 6, 7]
+    assert checkpoints.told_until == 3
+    assert again[3] == told[3]
+    assert outcome.history["seconds"] == sorted(outcome.history["seconds"]), "time goes on, too"
+    assert outcome.train_seconds < outcome.seconds
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"seed": 1}, "seed: 0 there, 1 here"),
+        pytest.param(
+            {"strategy": "mirrored", "replicas": 2},
+            'strategy: "one_device: CPU" there, "mirrored: CPU x 2" here',
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["seed", "replicas"],
+)
+def test_what_would_not_end_alike_begins_anew(recipe, task, options, named, tmp_path, interrupting):
+    lively = dataclasses.replace(recipe, **ROUNDS)
+    with pytest.raises(Terminated):
+        train(lively, task, [BASE], {}, Interrupted(tmp_path, (1, INSIDE)))
+    other, said = dataclasses.replace(lively, **options), []
+    anew = train(other, task, [BASE], {}, Checkpoints(tmp_path, say=said.append))
+    assert len(said) == 1
+    assert named in said[0]
+    assert essence(anew) == essence(train(other, task, [BASE], {}))
+
+
+def test_other_options_sources_images_threads_and_versions_are_another_training(recipe, task, source, monkeypatch):
+    def identity(source=source, task=task, strategy="one_device: CPU", networks=GROUP, **options):
+        config, halves = dataclasses.replace(recipe, **options), {"training": task.training, "val": task.validation}
+        return trainer.snapshots.identity(config, task.view, halves, networks, source, strategy)
+
+    first = identity()
+    same = {"runs_dir": "x", "checkpoint_minutes": "0", "keep_weights": True, "cache_dir": "x", "study": "x"}
+    assert identity(**same) == first
+    relabelled = dataclasses.replace(task.validation, labels=task.validation.labels[::-1])
+    others = {
+        "sources": identity({"s": {name: [a + 1 for a in arrays] for name, arrays in source["s"].items()}}),
+        "images": identity(task=dataclasses.replace(task, validation=relabelled)),
+        "view": identity(task=dataclasses.replace(task, view=dataclasses.replace(task.view, mean=task.view.mean + 1))),
+        "strategy": identity(strategy="mirrored: CPU x 2"),
+        "networks": identity(networks=GROUP[:2]),
+        "recipe": identity(learning_rate=0.003),
+        "evaluations": identity(evaluations=2),
+        "seed": identity(seed=1),
+    }
+    for name, value in (("threads", lambda: 99), ("versions", lambda: {"keras": "0"})):
+        with monkeypatch.context() as patch:
+            patch.setattr(trainer.snapshots.environment, name, value)
+            others[name] = identity()
+    for name, other in others.items():
+        assert {line.partition(":")[0].partition(".")[0] for line in records.differences(first, other)} == {name}

@@ -1,0 +1,83 @@
+"""Signals that end a process: acted on at once, or after the step in hand."""
+
+import contextlib
+import os
+import signal
+import threading
+import types
+from collections.abc import Callable, Iterator
+
+_Handler = Callable[[int, types.FrameType | None], None]
+
+
+class Terminated(BaseException):
+    """SIGTERM, as `KeyboardInterrupt` is SIGINT: machines send it before they are taken away."""
+
+
+class Interruption:
+    """What `deferred` has noted.
+
+    Attributes:
+        received: The signal that arrived first; None if there was none.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+
+    def act(self) -> None:
+        """Raises what the signal stands for, if one arrived."""
+        if self.received is not None:
+            _raise(self.received, None)
+
+
+def _raise(number: int, _: types.FrameType | None) -> None:
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+
+def _handles_signals() -> bool:
+    """Returns True in the main thread, the only one that may set handlers."""
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextlib.contextmanager
+def _handlers(handlers: dict[int, _Handler]) -> Iterator[None]:
+    """Sets handlers for a while; a signal that the process was started to ignore stays ignored."""
+    before = {number: signal.getsignal(number) for number in handlers}
+    mine = [number for number in handlers if before[number] not in (signal.SIG_IGN, None)] if _handles_signals() else []
+    for number in mine:
+        signal.signal(number, handlers[number])
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, before[number])
+
+
+@contextlib.contextmanager
+def raising() -> Iterator[None]:
+    """Makes SIGTERM raise `Terminated` in the main thread, so that what is open is closed."""
+    with _handlers({signal.SIGTERM: _raise}):
+        yield
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[Interruption]:
+    """Notes SIGTERM and Ctrl-C for whoever reads the yielded object; a second signal acts at once.
+
+    What was noted and not acted on is raised at the end.
+    """
+    interruption = Interruption()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def note(number: int, frame: types.FrameType | None) -> None:
+        if interruption.received is None:
+            interruption.received = number
+        elif callable(before[number]):
+            before[number](number, frame)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    with _handlers(dict.fromkeys(before, note)):
+        yield interruption
+    interruption.act()
