@@ -1,6 +1,7 @@
 """Bars of what a cut costs at each block and what fine-tuning gains."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from tftransfer.analysis.decomposition import CO_ADAPTATION, SPECIFICITY
 from tftransfer.reporting import style
@@ -28,20 +29,8 @@ def bars(decomposition: pd.DataFrame) -> Canvas:
     with style.settings():
         canvas, (axes,) = style.canvas(1, 1, 4.2)
         for place, effect in enumerate(shown):
-            treatment, hatch, label = _BARS[effect]
             rows = table[table["effect"].eq(effect)].sort_values("n")
-            x = rows["n"] + (place - (len(shown) - 1) / 2) * width
-            axes.bar(x, 100 * rows["mean"], width * 0.92, color=style.colour(treatment), label=label, hatch=hatch,
-                     edgecolor="white", linewidth=0.5)  # fmt: skip
-            known = rows["low"].notna()
-            if known.any():
-                low, high = 100 * (rows["mean"] - rows["low"])[known], 100 * (rows["high"] - rows["mean"])[known]
-                axes.errorbar(x[known], 100 * rows["mean"][known], [low, high], fmt="none", ecolor=style.INK,
-                              elinewidth=1, capsize=2)  # fmt: skip
-            for at, row in zip(x, rows.itertuples(), strict=True):
-                between = interval(row.low, row.high)
-                said = f"{label}, n = {row.n}: {points(row.mean)} points" + (f", 95 % {between}" if between else "")
-                canvas.mark(axes, at, 100 * row.mean, said, marker="_", markersize=7, color=style.INK)
+            _effect(canvas, axes, effect, rows, (place - (len(shown) - 1) / 2) * width, 0.92 * width)
         axes.axhline(0, color=style.INK, linewidth=0.8)
         axes.set_xticks(sorted(table.loc[table["effect"].isin(shown), "n"].unique()))
         axes.grid(visible=False, axis="x")
@@ -49,3 +38,22 @@ def bars(decomposition: pd.DataFrame) -> Canvas:
         axes.set_ylabel("points")
         canvas.figure.legend(loc="outside lower center", ncols=2)
     return canvas
+
+
+def _effect(canvas: Canvas, axes: Axes, effect: str, rows: pd.DataFrame, shift: float, width: float) -> None:
+    """Draws an effect's bars, one for each n, with their intervals."""
+    treatment, hatch, label = _BARS[effect]
+    mean, low, high = (100 * rows[column] for column in ("mean", "low", "high"))
+    drawn = axes.bar(
+        rows["n"] + shift, mean, width, color=style.colour(treatment), label=label, hatch=hatch, edgecolor="white",
+        linewidth=0.5,
+    )  # fmt: skip
+    for bar, row in zip(drawn, rows.itertuples(), strict=True):
+        between = interval(row.low, row.high)
+        known = f", 95 % interval {between}" if between else ""
+        canvas.tip(bar, f"{label}, n = {row.n}: {points(row.mean)} points{known}")
+    known = low.notna()
+    if known.any():
+        reach = [(mean - low)[known], (high - mean)[known]]
+        at = (rows["n"] + shift)[known]
+        axes.errorbar(at, mean[known], reach, fmt="none", ecolor=style.INK, elinewidth=1, capsize=2)

@@ -9,35 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tftransfer.analysis.roles import BASE
+from tftransfer.mosaic import mosaic
 from tftransfer.reporting import style
 from tftransfer.reporting.style import Canvas
 
 Portraits = Mapping[str, Mapping[str, np.ndarray]]
-_PADDING = 1
-
-
-def mosaic(filters: np.ndarray) -> np.ndarray:
-    """Returns kernels side by side, about twice as wide as high.
-
-    Args:
-        filters: `(filters, height, width, channels)` uint8 of any number of channels; other than three are averaged to
-            grey.
-
-    Returns:
-        `(rows, columns, 3)` uint8, white between the kernels.
-    """
-    if filters.shape[-1] != 3:
-        filters = np.repeat(filters.mean(-1, keepdims=True), 3, axis=-1).astype(np.uint8)
-    count, height, width, _ = filters.shape
-    columns = math.ceil(math.sqrt(2 * count * height / width))
-    rows = math.ceil(count / columns)
-    pad = _PADDING
-    picture = np.full((rows * (height + pad) + pad, columns * (width + pad) + pad, 3), 255, np.uint8)
-    for place, kernel in enumerate(filters):
-        row, column = divmod(place, columns)
-        top, left = pad + row * (height + pad), pad + column * (width + pad)
-        picture[top : top + height, left : left + width] = kernel
-    return picture
 
 
 def family(networks: pd.DataFrame, portraits: Portraits) -> list[tuple[str, str]]:
@@ -75,8 +51,7 @@ def filters(shown: list[tuple[str, str]], portraits: Portraits) -> Canvas:
             axes.imshow(picture, interpolation="nearest")
             axes.set_title(title)
             axes.set_axis_off()
-            axes.set_gid(f"tip{len(canvas.tips)}")
-            canvas.tips[f"tip{len(canvas.tips)}"] = f"first-layer filters of {name}"
+            canvas.tip(axes, f"first-layer filters of {name}")
     return canvas
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -69,8 +70,12 @@ class Canvas:
     def mark(self, axes: Axes, x: float, y: float, text: str, **options: object) -> None:
         """Draws one point that says `text` under the pointer."""
         (line,) = axes.plot([x], [y], linestyle="none", **options)
+        self.tip(line, text)
+
+    def tip(self, artist: Artist, text: str) -> None:
+        """Makes a part of the figure say `text` under the pointer."""
         gid = f"tip{len(self.tips)}"
-        line.set_gid(gid)
+        artist.set_gid(gid)
         self.tips[gid] = text
 
 

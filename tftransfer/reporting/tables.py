@@ -89,7 +89,7 @@ def _variant(treatment: str, images: int, preserve: int, release: int) -> str:
 def _pairs(values: pd.Series) -> str:
     """Returns how many pairs each mean has."""
     low, high = int(values.min()), int(values.max())
-    return count(low, "pair") if low == high else f"{low} to {high} pairs"
+    return count(low, "pair") if low == high else f"{low} to {high} pairs each"
 
 
 def _effect(row: tuple) -> str:

@@ -160,15 +160,23 @@ def _between(axes: Axes, start: float | pd.Series, end: pd.Series, shade: str, n
     xs = gap.index.to_list()
     axes.fill_between(xs, first[xs], end[xs], where=(gap <= 0).to_list(), color=shade, alpha=0.16, linewidth=0,
                       interpolate=True)  # fmt: skip
-    n = gap.idxmin()
-    last = n == max(xs)
-    low, high = sorted((float(first[n]), float(end[n])))
-    # Losses are named inside their shade, gains above their line, where no other line runs.
-    y = (low + high) / 2 if below else float(end.max())
+    _name(axes, name, first[xs], end[xs], gap.idxmin(), below)
+
+
+def _name(axes: Axes, name: str, first: pd.Series, end: pd.Series, n: float, below: bool) -> None:
+    """Names a shaded effect where it is largest: losses inside their shade, gains above their line."""
+    last = max(end.index)
+    if not below:
+        n, y = last, float(end.max())
+    elif n == last:  # in the middle of the last stretch, so that it stays inside
+        n, y = last - 0.5, float(first.iloc[-2:].mean() + end.iloc[-2:].mean()) / 2
+    else:  # nearer to where the shade is wide
+        y = 0.62 * float(first[n]) + 0.38 * float(end[n])
     axes.annotate(
-        name, (n, y), fontsize=8.5, color=style.INK, ha="right" if last else "center", zorder=5,
-        va="center" if below else "bottom", xytext=(-4 if last else 0, 0 if below else 9), textcoords="offset points",
+        name, (n, y), fontsize=8.5, color=style.INK, ha="center" if below else "right",
+        va="center" if below else "bottom", xytext=(0, 0 if below else 10), textcoords="offset points",
         bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.75},
+        zorder=1.9,  # below lines and points: no number is hidden
     )  # fmt: skip
 
 
