@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import html
 import io
 import re
@@ -84,7 +85,7 @@ def _treatments(report: Report, halves: str) -> list[Drawing]:
     known = [name for name in copies if not name.startswith(BASE)]
     if halves == "all" or not known or (halves != "random" and set(known) == {"AnB"}):
         return []
-    suffix = "" if halves == "random" else f"-{halves}"
+    suffix = "" if halves == "random" else f"-{_plain(halves)}"
     what = spoken(halves)
     found = [
         Drawing(
@@ -123,6 +124,12 @@ def _treatments(report: Report, halves: str) -> list[Drawing]:
             )
         )
     return found
+
+
+def _plain(name: str) -> str:
+    """Returns a name fit for files and for parts of a page; records of others may hold any."""
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return name if re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name) else f"halves-{digest}"
 
 
 def _relative(report: Report) -> list[Drawing]:
