@@ -23,7 +23,11 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",  # the floor of Keras 3.15
     packages=find_packages(include=["tftransfer", "tftransfer.*"]),
-    package_data={"tftransfer.data": ["*.csv"], "tftransfer.analysis": ["data/*.csv"]},
+    package_data={
+        "tftransfer.data": ["*.csv"],
+        "tftransfer.analysis": ["data/*.csv"],  # the paper's published results
+        "tftransfer.reporting": ["templates/*.j2"],
+    },
     install_requires=[
         "absl-py>=2.3",
         "filelock>=3.20",  # older ones follow symbolic links in the lock's place

@@ -18,6 +18,7 @@ FLOORS = {
     "tftransfer.seeds": 1,
     "tftransfer.environment": 1,
     "tftransfer.interruption": 1,
+    "tftransfer.mosaic": 1,
     "tftransfer.config": 2,
     "tftransfer.command_line": 2,
     "tftransfer.records": 2,
@@ -89,7 +90,7 @@ QUICK = [
     "tftransfer.command_line", "tftransfer.records", "tftransfer.plan", "tftransfer.speeds", "tftransfer.models.names",
     "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run", "tftransfer.sweep",
     "tftransfer.scheduling.prepare", "tftransfer.bench", "tftransfer.findings", "tftransfer.analysis",
-    "tftransfer.interruption",
+    "tftransfer.interruption", "tftransfer.mosaic", "tftransfer.report",
 ]  # fmt: skip
 
 

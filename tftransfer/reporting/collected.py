@@ -7,12 +7,14 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import tftransfer
 from tftransfer import analysis, environment
-from tftransfer.analysis import boosts, checks, decomposition, paper
+from tftransfer.analysis import boosts, checks, decomposition, paper, portraits
 from tftransfer.analysis import study as study_lib
+from tftransfer.analysis.finding import Finding
 from tftransfer.analysis.roles import BASE
 from tftransfer.records import Record
 
@@ -42,6 +44,13 @@ class Report:
     def is_paper(self) -> bool:
         """True if this is the paper's own study."""
         return self.study is None
+
+    @property
+    def kind(self) -> str:
+        """What it is about, under the name."""
+        if self.is_paper:
+            return "The results of Yosinski, Clune, Bengio and Lipson, from the logs that they published"
+        return "How transferable features are, block by block"
 
     @functools.cached_property
     def main(self) -> pd.DataFrame:
@@ -77,8 +86,25 @@ class Report:
     def findings(self) -> list[checks.Finding]:
         """What a reader must know before trusting the numbers."""
         own = paper.caveats() if self.is_paper else []
+        own += [Finding(checks.WARNING, "portrait", fault) for fault in self._portraits[1]]
         found = [*own, *checks.findings(self.frame, self.study)]
         return sorted(found, key=lambda finding: finding.weight != checks.WARNING)
+
+    @property
+    def portraits(self) -> Mapping[str, Mapping[str, np.ndarray]]:
+        """The arrays kept beside records, by network; without those that cannot be read."""
+        return self._portraits[0]
+
+    @functools.cached_property
+    def _portraits(self) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
+        """The arrays, and what is wrong with others."""
+        found, faults = {}, []
+        for record in self.records:
+            try:
+                found[record.name] = portraits.read(record)
+            except ValueError as error:
+                faults.append(str(error))
+        return found, faults
 
     @functools.cached_property
     def halves(self) -> list[str]:

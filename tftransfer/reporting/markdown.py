@@ -24,7 +24,7 @@ def text(report: Report, figures: Mapping[str, str] | None = None) -> str:
         report: The study.
         figures: Title of each figure and its path from the text; none by default.
     """
-    parts = [f"# {escaped(report.name)}", "\n".join(f"- {escaped(line)}" for line in sentences.summary(report))]
+    parts = [f"# {escaped(report.name)}", escaped(report.kind) + ".", *map(escaped, sentences.summary(report))]
     parts += [f"![{escaped(title)}]({path})" for title, path in (figures or {}).items()]
     for table in tables.tables(report):
         parts += [f"## {escaped(table.title)}", _table(table)]

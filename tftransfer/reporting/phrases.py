@@ -4,6 +4,7 @@ import math
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def percent(share: float) -> str:

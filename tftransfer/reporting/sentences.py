@@ -7,7 +7,7 @@ import pandas as pd
 from tftransfer.analysis.decomposition import CO_ADAPTATION, SPECIFICITY, UNDECIDED
 from tftransfer.analysis.roles import BASE
 from tftransfer.reporting.collected import Report
-from tftransfer.reporting.phrases import count, interval, numbers, percent, points
+from tftransfer.reporting.phrases import NO_BREAK, count, interval, numbers, percent, points
 
 HALVES = {
     "random": "random halves of the classes",
@@ -26,20 +26,24 @@ def spoken(halves: str) -> str:
 
 
 def summary(report: Report) -> list[str]:
-    """Returns the opening of a report: what was trained, then what each kind of halves says."""
+    """Returns the opening of a report: what was trained, then a paragraph for each kind of halves."""
     if report.main.empty:
         return ["No finished network of this study can be counted yet; what is missing is listed below."]
-    found = [_scope(report)]
-    for halves in report.halves:
-        found += _halves(report, halves)
-    return found + list(_distance(report))
+    found = [_scope(report), *(" ".join(_halves(report, halves)) for halves in report.halves)]
+    return [_unbroken(paragraph) for paragraph in found if paragraph]
+
+
+def _unbroken(text: str) -> str:
+    """Returns a text whose numbers stay with their units at the end of a line."""
+    return text.replace(" %", f"{NO_BREAK}%").replace("n = ", f"n{NO_BREAK}={NO_BREAK}")
 
 
 def _scope(report: Report) -> str:
     main = report.main
     models = ", ".join(sorted(main["model"].unique()))
     datasets = ", ".join(sorted(main["dataset"].unique()))
-    parts = [f"{count(main['split'].nunique(), 'split')}"] if set(report.halves) != {"all"} else []
+    splits = main.loc[main["halves"].ne("all"), "split"].nunique()
+    parts = [count(splits, "split")] if splits else []
     seeds = main["seed"].nunique()
     parts += [count(seeds, "seed")] if seeds > 1 else []
     hours = main["seconds"].sum() / 3600
@@ -70,6 +74,8 @@ def _halves(report: Report, halves: str) -> Iterator[str]:
     yield from _losses(plain, report.dominance[report.dominance["halves"].eq(halves)])
     yield from _tuning(report, plain, halves)
     yield from _random(plain)
+    if halves == "natural_manmade":
+        yield from _distance(report)
 
 
 def _losses(found: pd.DataFrame, dominance: pd.DataFrame) -> Iterator[str]:
@@ -93,12 +99,12 @@ def _losses(found: pd.DataFrame, dominance: pd.DataFrame) -> Iterator[str]:
     decided = dominance[dominance["dominates"].ne(UNDECIDED)]
     if len(decided):
         each = [
-            f"{effect} is the larger loss at n = {numbers([int(n) for n in group['n']])}"
+            f"{effect} is the larger at n = {numbers([int(n) for n in group['n']])}"
             for effect, group in decided.groupby("dominates")
         ]
         rest = dominance.loc[dominance["dominates"].eq(UNDECIDED), "n"]
         open_ = f"; elsewhere (n = {numbers([int(n) for n in rest])}) the data do not decide" if len(rest) else ""
-        yield f"Of the two, {', '.join(each)}{open_}."
+        yield f"Of these two losses, {' and '.join(each)}{open_}."
     if found["effect"].isin([CO_ADAPTATION, SPECIFICITY]).sum() == 0:
         rows = found[found["effect"].eq("transfer")]
         if len(rows):

@@ -9,7 +9,7 @@ import pandas as pd
 from tftransfer.analysis import decomposition
 from tftransfer.analysis.roles import BASE
 from tftransfer.reporting.collected import Report
-from tftransfer.reporting.phrases import DASH, interval, percent, points
+from tftransfer.reporting.phrases import DASH, count, interval, percent, points
 from tftransfer.reporting.sentences import spoken
 
 # Order in which a reader expects them.
@@ -66,26 +66,30 @@ def _effects(report: Report, halves: str) -> Iterator[Table]:
     found = report.effects[report.effects["halves"].eq(halves) & ~report.effects["treatment"].eq(BASE)]
     if found.empty:
         return
-    blocks = sorted(int(n) for n in found["n"].unique() if n)
-    rows = []
     variant = ["treatment", "images_per_class", "preserve", "release_step"]
-    for (treatment, images, preserve, release), group in sorted(found.groupby(variant), key=_place):
-        cells = {int(row.n): _effect(row) for row in group.itertuples()}
-        name = treatment + "".join(
-            f", {text} {value}"
-            for text, value in (("keep", preserve), ("from", release), ("images", images))
-            if value
-        )  # fmt: skip
-        pairs = _range(group["pairs"])
-        rows.append((name, pairs, *(cells.get(n, "") for n in (blocks or [0]))))
-    heads = ("treatment", "pairs each", *(f"n = {n}" for n in blocks)) if blocks else ("treatment", "pairs", "n = 0")
+    columns = sorted(found.groupby(variant), key=_place)
+    cells = [{int(row.n): _effect(row) for row in group.itertuples()} for _, group in columns]
+    heads = [f"{_variant(*key)}, {_pairs(group['pairs'])}" for key, group in columns]
+    blocks = sorted(int(n) for n in found["n"].unique())
     yield Table(
         f"Points from the own base: {spoken(halves)}",
-        heads,
-        tuple(rows),
+        ("n", *heads),
+        tuple((str(n), *(cell.get(n, "") for cell in cells)) for n in blocks),
         "Top-1 less that of the base of the same target, split and seed; in brackets the 95 % interval, over splits or "
         "else over seeds of the one split; none where there is one of each.",
     )
+
+
+def _variant(treatment: str, images: int, preserve: int, release: int) -> str:
+    """Returns a treatment with what is not at its default."""
+    parts = (("keep", preserve), ("from", release), ("images per class", images))
+    return treatment + "".join(f", {text} {value}" for text, value in parts if value)
+
+
+def _pairs(values: pd.Series) -> str:
+    """Returns how many pairs each mean has."""
+    low, high = int(values.min()), int(values.max())
+    return count(low, "pair") if low == high else f"{low} to {high} pairs each"
 
 
 def _effect(row: tuple) -> str:
@@ -93,11 +97,6 @@ def _effect(row: tuple) -> str:
         return f"({percent(row.top1)}, no base)"
     between = interval(row.low, row.high)
     return points(row.minus_base) + (f" ({between})" if between else "")
-
-
-def _range(values: pd.Series) -> str:
-    low, high = int(values.min()), int(values.max())
-    return str(low) if low == high else f"{low}{DASH}{high}"
 
 
 def _place(item: tuple) -> tuple:
