@@ -310,9 +310,9 @@ class Study:
         if content["weights"]["kept"]:
             weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
         if content["status"] == records.DONE:
-            content["portrait"] = portraits.save(
-                folder, painter.portrait(outcome.weights, *self._compared_with(member))
-            )
+            portrait = painter.portrait(outcome.weights, *self._compared_with(member))
+            content["portrait"] = portraits.save(folder, portrait)
+            tensorboard_view.write_filters(events, portrait["filters"], time.time())
         record = records.write(folder, content)
         if cell.treatment.is_reference:
             self._weights[cell.name] = outcome.weights

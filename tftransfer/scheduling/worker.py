@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tftransfer import command_line, execution, interruption, processes, records
+from tftransfer import command_line, execution, interruption, processes, records, speeds
 from tftransfer.data.store import Store
 from tftransfer.plan import Cell
 from tftransfer.scheduling.board import Beat, Board
@@ -23,6 +23,7 @@ from tftransfer.scheduling.jobs import FAILED, NO_MEMORY, OK, End, Job
 from tftransfer.training import memory
 
 _BEAT_SECONDS = 5.0
+_STEADY_STEPS = 50  # fewer say little about speed
 
 
 class Pulse:
@@ -78,7 +79,19 @@ def work(study: execution.Study, cells: tuple[Cell, ...], again: frozenset[str])
     except Exception as error:  # the log has all of it
         traceback.print_exc()
         return End(FAILED, f"{type(error).__name__}: {error}".partition("\n")[0][:500])
+    _remember_speed(study, cells)
     return End(OK, elsewhere=tuple(left.elsewhere), lost=tuple(left.lost))
+
+
+def _remember_speed(study: execution.Study, cells: tuple[Cell, ...]) -> None:
+    """Keeps how fast the group trained, so that a later sweep can be told in hours."""
+    trained = [cell for cell in cells if (record := study.finished(cell)).record and record.now]
+    if trained:
+        cost = study.finished(trained[0]).record.content["cost"]
+        if cost["train_steps"] >= _STEADY_STEPS and cost["images_per_second"]:
+            kind = speeds.kind_of([cell.treatment.frozen_blocks for cell in trained])
+            config = trained[0].config
+            speeds.remember(config, kind, config.batch_size / cost["images_per_second"], len(trained))
 
 
 def main(path: pathlib.Path) -> None:
