@@ -6,17 +6,16 @@ Takes the options of `run`. Options are checked before TensorFlow is loaded, in 
 """
 
 import dataclasses
-import pathlib
 import statistics
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, config, environment, records, speeds, splits
+from tftransfer import command_line, config, environment, speeds, splits
 from tftransfer.benching import contenders, measuring
 from tftransfer.benching.measuring import Measured
 from tftransfer.config import COMMAND, Config, option
-from tftransfer.data import preparing, sources
+from tftransfer.data import sources
 from tftransfer.tuning import budget
 
 _USAGE = """
@@ -63,8 +62,7 @@ def main(argv: Sequence[str]) -> int:
     names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
     splits.make(options.split, names, kinds, options.split_seed, options.split_file or None)
     recipe = options.recipe_config()
-    cache = pathlib.Path(preparing.cache_folder(options)).expanduser()
-    records.check_writable(cache)
+    speeds.check_writable(recipe)
     load_before = measuring.load()
     chosen = contenders.chosen(recipe, options.seconds)
     found = measuring.measure(recipe, chosen, options.seconds * (1 - _SECONDS_FOR_REPLICAS), _say)
@@ -76,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
     if all(measured.fault for measured in found):
         print("python -m tftransfer.bench: nothing was measured; a longer --time_budget may help", file=sys.stderr)
         return command_line.EXIT_FAILED
-    print(f"kept       {cache / speeds.FILE}")
+    print(f"kept       {speeds.path_of(recipe)}")
     return 0
 
 

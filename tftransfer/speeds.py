@@ -14,6 +14,7 @@ import logging
 import math
 import os
 import pathlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -95,7 +96,7 @@ def remember(
     speed = {"seconds_per_step": seconds_per_step / networks, "networks": networks, "measured": _now()}
     if start_seconds is not None:
         speed["start_seconds"] = start_seconds
-    path = pathlib.Path(preparing.cache_folder(config)) / FILE
+    path = path_of(config)
     setting = _setting(config)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +112,7 @@ def remember(
 
 def known(config: Config) -> Speeds | None:
     """Returns what was measured on this machine with the same model, sizes, batch and precision, None if nothing."""
-    entry = _entries(pathlib.Path(preparing.cache_folder(config)) / FILE).get(_key(_setting(config)))
+    entry = _entries(path_of(config)).get(_key(_setting(config)))
     if entry is None:
         return None
     found = entry["speeds"]
@@ -121,6 +122,24 @@ def known(config: Config) -> Speeds | None:
         networks={kind: speed["networks"] for kind, speed in found.items()},
         measured={kind: speed["measured"] for kind, speed in found.items()},
     )
+
+
+def path_of(config: Config) -> pathlib.Path:
+    """Returns the file that speeds are kept in."""
+    return pathlib.Path(preparing.cache_folder(config)).expanduser() / FILE
+
+
+def check_writable(config: Config) -> None:
+    """Raises ValueError if speeds cannot be kept; makes the cache folder if need be."""
+    folder = path_of(config).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"test")
+    except OSError as error:
+        raise ValueError(
+            f"Cannot write into the cache folder: {error}. Use --cache_dir=FOLDER with one that can be written."
+        ) from error
 
 
 def _setting(config: Config) -> dict[str, Any]:
