@@ -184,11 +184,11 @@ def train(
         raise ValueError("Loss scaling couples the networks of a group: with mixed_float16 train them one by one.")
     strategy = strategies.make(config.strategy, config.replicas)
     strategies.check_batch(config.batch_size, strategy)
+    blocks = architectures.block_names(config)  # looks at the model outside the strategy's scope
     images = len(task.training)
     train_steps = config.train_steps(images)
     with dtype_policy(config.precision), strategy.scope():
         template = build_model(config, task.classes)
-        blocks = architectures.block_names(config)
         group = Group(template, networks, sources, config.seed, task.target, blocks, config.batch_norm)
         _compile(group, config, images, task.classes)
         watch = callbacks.Watch([network.name for network in networks], config.steps_per_epoch(images), report)
