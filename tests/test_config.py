@@ -146,7 +146,7 @@ def test_n_is_a_number_or_the_last_copied_block():
 
     assert (n("3"), n("conv3"), n("fc7")) == (3, 3, 7)
     assert n("conv5", blocks="conv2,conv5") == 2
-    with pytest.raises(ValueError, match="Did you mean conv3"):
+    with pytest.raises(ValueError, match="did you mean conv3"):
         n("conv33")
     with pytest.raises(ValueError, match="or one of conv1"):
         n("fc8")

@@ -77,3 +77,16 @@ def test_batch_norm_statistics_are_copied_and_frozen():
     assert transfer.transplant(one, other, n=1, frozen=True) == ("conv1",)
     np.testing.assert_array_equal(other.get_layer("conv1_bn").moving_mean, [1, 2, 3, 4])
     assert not other.get_layer("conv1_bn").trainable
+
+
+def test_moving_statistics_are_known_and_can_be_left_out():
+    import small_models
+
+    model = small_models.nested((32, 32, 3), 3)
+    places = transfer.statistics_of(model)
+    assert places == {"backbone": (4, 5)}, "of a model in the place of a layer: kernel, bias, scale, shift, then these"
+    before = transfer.weights_of(model)
+    after = {name: [array.copy() for array in arrays] for name, arrays in before.items()}
+    after["backbone"][4] += 1
+    assert transfer.changed_layers(before, after) == ("backbone",)
+    assert transfer.changed_layers(before, after, leaving_out=places) == ()

@@ -9,6 +9,7 @@ import functools
 import importlib
 import inspect
 import json
+import os
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ from tftransfer.models import description, names
 from tftransfer.models.alexnet import AlexNet
 from tftransfer.models.blocks import blocks, every_layer
 from tftransfer.models.costs import BlockCost, block_cost
-from tftransfer.models.soundness import check
+from tftransfer.models.soundness import check, check_repeatable
 
 # Blocks, digest and preprocessing do not depend on the classes; they are read from a model with this many.
 _PROBE_CLASSES = 2
@@ -112,17 +113,32 @@ def _own_names() -> Iterator[None]:
 def _options(config: Config) -> tuple[Any, ...]:
     """Returns what decides the architecture."""
     own = (config.width, config.dropout, config.initializer) if config.model in names.MODELS else ()
-    return (config.model, config.input_size, config.blocks, *own)
+    return (config.model, config.input_size, config.blocks, _version(config.model), *own)
+
+
+def _version(model: str) -> tuple[int, int] | None:
+    """Returns what tells one state of a model file from another."""
+    if not names.is_file(model):
+        return None
+    names.check_reachable(model)
+    found = os.stat(model)
+    return found.st_mtime_ns, found.st_size
 
 
 @functools.lru_cache(maxsize=16)
 def _probe(options: tuple[Any, ...]) -> tuple[keras.Model, Any]:
     """Returns the model and its blocks, built once."""
-    model, size, chosen, *own = options
+    model, size, chosen, _, *own = options
     config = Config(model=model, image_size=size, blocks=chosen)
     if own:
         config = Config(model=model, image_size=size, blocks=chosen, width=own[0], dropout=own[1], initializer=own[2])
-    built = build(config, _PROBE_CLASSES)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # the digest must not depend on where a model was first asked for
+    try:
+        built = build(config, _PROBE_CLASSES)
+        check_repeatable(built, names.label(model), built.input_shape[1:])
+    finally:
+        keras.config.set_dtype_policy(before)
     return built, blocks(built, chosen.split(",") if chosen else None)
 
 

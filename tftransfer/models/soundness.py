@@ -34,7 +34,6 @@ def check(model: Any, label: str, shape: tuple[int, int, int], classes: int) -> 
             f"{label} has a single block, its head: nowhere between its layers with weights do all paths run through "
             f"one tensor, so that nothing can be copied."
         )
-    _check_repeatable(model, label, shape)
 
 
 def _check_ends(model: keras.Model, label: str, shape: tuple[int, int, int], classes: int) -> None:
@@ -103,8 +102,11 @@ def _leaves(model: keras.Model) -> Iterator[keras.Layer]:
             yield layer
 
 
-def _check_repeatable(model: keras.Model, label: str, shape: tuple[int, int, int]) -> None:
-    """Refuses hidden randomness: layers whose code we do not know may draw numbers which no seed decides."""
+def check_repeatable(model: keras.Model, label: str, shape: tuple[int, int, int]) -> None:
+    """Raises ValueError if a model draws hidden random numbers: layers whose code we do not know may do so.
+
+    A copy with seeds of its own is run twice, as in training.
+    """
     if all(type(layer).__module__.startswith(("keras.", "tftransfer.")) for layer in every_layer(model)):
         return
     try:

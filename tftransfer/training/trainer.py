@@ -200,11 +200,11 @@ def train(
         raise ValueError("Loss scaling couples the networks of a group: with mixed_float16 train them one by one.")
     strategy = strategies.make(config.strategy, config.replicas)
     strategies.check_batch(config.batch_size, strategy)
+    blocks = architectures.block_names(config)  # looks at the model outside the strategy's scope
     images = len(task.training)
     kind = strategies.describe(strategy)
     with dtype_policy(config.precision), strategy.scope():
         template = build_model(config, task.classes)
-        blocks = architectures.block_names(config)
         group = Group(template, networks, sources, config.seed, task.target, blocks, config.batch_norm)
         if not strategies.on_gpu():  # a GPU's memory is its own, and says itself when it is full
             memory.require_room(group.model, config.batch_size, memory_share)
