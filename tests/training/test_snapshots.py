@@ -87,16 +87,19 @@ def ends_alike(recipe, task, networks, sources, folder, places):
 
 
 def normalized(config, classes, seed=None):
-    """A network with batch norm, whose moving averages are no trained weights, and dropout of Keras' own."""
+    """A network with batch norm, whose moving averages are no trained weights, and dropout of Keras' own.
+
+    Every layer is named: weights are copied, and seeds derived, by name.
+    """
     x = inputs = keras.Input((32, 32, 3))
     for number in range(1, 6):
         x = keras.layers.Conv2D(4, 3, strides=2, padding="same", name=f"conv{number}")(x)
-        x = keras.layers.BatchNormalization(momentum=0.9)(x)
-        x = keras.layers.ReLU()(x)
-    x = keras.layers.Flatten()(x)
+        x = keras.layers.BatchNormalization(momentum=0.9, name=f"norm{number}")(x)
+        x = keras.layers.ReLU(name=f"relu{number}")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
     for number in (6, 7):
         x = keras.layers.Dense(8, "relu", name=f"fc{number}")(x)
-        x = keras.layers.Dropout(0.5, name=f"drop{number}")(x)  # its name decides its seed
+        x = keras.layers.Dropout(0.5, name=f"drop{number}")(x)
     return keras.Model(inputs, keras.layers.Dense(classes, name="fc8")(x))
 
 
