@@ -11,6 +11,8 @@ from setuptools import find_packages, setup
 ROOT = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "tftransfer/__init__.py").read_text(encoding="utf-8"))[1]
 
+REPORT = ["jinja2>=3.1.6", "matplotlib>=3.10", "pandas>=3.0", "scipy>=1.16"]
+
 setup(
     name="tftransfer",
     version=VERSION,
@@ -21,7 +23,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",  # the floor of Keras 3.15
     packages=find_packages(include=["tftransfer", "tftransfer.*"]),
-    package_data={"tftransfer.data": ["*.csv"]},
+    package_data={"tftransfer.data": ["*.csv"], "tftransfer.analysis": ["data/*.csv"]},
     install_requires=[
         "absl-py>=2.3",
         "filelock>=3.20",  # older ones follow symbolic links in the lock's place
@@ -34,7 +36,8 @@ setup(
         "tensorflow-datasets>=4.9.10",
     ],
     extras_require={
-        "test": ["keras-tuner>=1.4.8", "pytest>=9.0"],
+        "report": REPORT,
+        "test": ["keras-tuner>=1.4.8", "pytest>=9.0", *REPORT],
         "lint": ["ruff>=0.14"],
         "tune": ["keras-tuner[bayesian]>=1.4.8"],
     },

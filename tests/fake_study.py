@@ -1,103 +1,88 @@
-"""Studies whose networks were never trained: made-up scores, written by the project's own writers."""
+"""Records of networks that were never trained, written as real ones are."""
 
-import contextlib
-import dataclasses
-import hashlib
 import pathlib
 
 import numpy as np
 
-from tftransfer import plan, records, splits, tensorboard_view, treatments
+from tftransfer import plan, records, splits, treatments
 from tftransfer.config import Config
 
-WALL_TIME = 1.7e9
-CLASSES, CHANCE = 20, 0.1
-BASE_TOP1 = {"A": 0.64, "B": 0.6}
-# Points that a network loses with each block: by the role of its source and whether it is fine-tuned.
-_SLOPES = {("own", False): -0.004, ("own", True): 0.002, ("other", False): -0.012, ("other", True): 0.004}
-_ROLES = {"A": {"A": "own", "B": "other"}, "B": {"A": "other", "B": "own"}}
-PAPER = ("BnB", "AnB", "BnB+", "AnB+", "AnA", "BnA", "AnA+", "BnA+")
+CLASSES = 40
+# Points below or above the base, by role and n, before noise: roughly the paper's.
+EFFECTS = {
+    "AnB": (0.3, -0.1, -0.6, -2.5, -4.7, -4.5, -8.3), "BnB": (0.3, 0.0, -0.2, -1.9, -3.0, -0.5, 0.0),
+    "AnB+": (0.3, 0.6, 1.3, 1.0, 1.1, 1.2, 1.2), "BnB+": (0.3, 0.6, 1.2, 1.3, 1.1, 0.9, 1.2),
+}  # fmt: skip
 
 
-def cells(families=PAPER, blocks=range(1, 8), split_seeds=(0,), config=None):
-    """Returns the bases of both halves and every treatment in `families` at every n, split by split."""
-    config, found = config or Config(learning_rate=0.01), []
-    for seed in split_seeds:
-        split = splits.random_split(CLASSES, seed)
-        wanted = [treatments.base(target) for target in "AB"]
-        wanted += [treatments.parse(family, n=n) for family in families for n in blocks]
-        found += [plan.Cell(treatment, split, config) for treatment in wanted]
-    return found
+def cell(label: str, split_seed: int = 0, target: str | None = None, **options) -> plan.Cell:
+    """Returns the network of a literal label (`A4B+`, `base` with a target)."""
+    stages = {name: options.pop(name) for name in ("preserve", "release_step") if name in options}
+    split = splits.random_split(CLASSES, split_seed)
+    return plan.Cell(treatments.parse(label, target=target, **stages), split, Config(**options))
 
 
-def top1(cell):
-    """Returns the score of a network: the same for the same name."""
-    treatment = cell.treatment
-    noise = np.random.default_rng(int(hashlib.sha256(cell.name.encode()).hexdigest()[:8], 16)).normal(0, 0.004)
-    base = BASE_TOP1[treatment.target]
-    if treatment.is_base:
-        return round(base + noise, 4)
-    if treatment.source == "R":
-        return round(base * np.exp(-0.3 * treatment.n) + noise, 4)
-    slope = _SLOPES[_ROLES[treatment.target][treatment.source], treatment.fine_tuned]
-    return round(base + slope * treatment.n + noise, 4)
-
-
-def content(cell, **changes):
-    """Returns the content of a network's record."""
-    base = cell.treatment.is_reference
-    source = {"key": "0" * 64, "weights": "0" * 64} if cell.source else None
-    return {
-        "name": cell.name,
-        "status": records.DONE,
-        "treatment": dataclasses.asdict(cell.treatment) | {"label": cell.treatment.label},
+def content(of: plan.Cell, top1: float | None, checks: int = 4, **changes) -> dict:
+    """Returns the content of a record; a network without a score diverged."""
+    treatment = of.treatment
+    done = top1 is not None
+    steps = [100 * (i + 1) for i in range(checks)]
+    curve = [(top1 or 0) * (1 - 0.5**i) for i in range(1, checks)] + [top1]
+    source = {"key": "0" * 64, "weights": "1" * 64} if treatment.source_base else None
+    whole = {
+        "name": of.name,
+        "status": records.DONE if done else records.DIVERGED,
+        "treatment": {"label": treatment.label},
         "result": {
-            "top1": top1(cell),
-            "top5": 0.9,
-            "per_class_top1": top1(cell),
-            "cross_entropy": 1.5,
-            "minus_base": 0.0 if base else round(top1(cell) - top1(cell.reference), 4),
-            "chance": CHANCE,
+            "top1": top1, "top5": min(1.0, top1 + 0.2) if done else None, "per_class_top1": top1,
+            "cross_entropy": 2 - top1 if done else None, "minus_base": None, "chance": 0.05,
         },
         "integrity": {
             "frozen_blocks": [], "frozen_blocks_unchanged": True, "fine_tuned_blocks": [],
-            "fine_tuned_blocks_moved": True, "diverged_at_step": None, "left_chance": True,
-            "target_classes_seen_by_source": 0, "updates": 100, "updates_of_source": 0 if base else 100,
+            "fine_tuned_blocks_moved": True, "diverged_at_step": None if done else 7,
+            "left_chance": done and top1 > 0.1, "updates": 400,
+            "target_classes_seen_by_source": 20 if treatment.source_base == treatment.target else 0,
+            "updates_of_source": 400 if treatment.source_base else 0,
         },
-        "reference": None if base else {"key": "0" * 64, "weights": "0" * 64},
         "cost": {
-            "seconds": 12.0, "train_seconds": 10.0, "images_per_second": 640.0, "train_steps": 100,
+            "seconds": 60.0, "train_seconds": 50.0, "images_per_second": 500.0, "train_steps": 400,
             "train_images": 4000, "validation_images": 1000, "trained_parameters": 1000,
         },
-        "weights": {"kept": False, "sha256": "0" * 64},
+        "weights": {"kept": False, "sha256": "2" * 64},
         "history": {
-            "step": [50, 100], "epoch": [0.8, 1.6], "seconds": [5.0, 10.0], "learning_rate": [0.01, 0.0],
-            "loss": [3.0, 2.0], "top1": [0.2, 0.5], "val_top1": [0.3, top1(cell)], "val_top5": [0.8, 0.9],
-            "val_cross_entropy": [2.0, 1.5],
+            "step": steps, "epoch": [s / 100 for s in steps], "seconds": [s / 10 for s in steps],
+            "learning_rate": [0.01] * checks, "loss": [3 - 2 * (v or 0) for v in curve], "top1": curve,
+            "val_top1": curve, "val_top5": curve, "val_cross_entropy": curve,
         },
-        "command": "", "versions": {}, "machine": {}, "finished": "2026-11-20T20:06:50+00:00",
-        "identity": cell.identity("f" * 64, source),
-    } | changes  # fmt: skip
+        "command": "python -m tftransfer.run --treatment=AnB --n=4",
+        "versions": {"python": "3.11.7", "tftransfer": "0.1.0", "tensorflow": "2.21.0"},
+        "machine": {"system": "Linux x86_64", "processor": "a processor", "cores": 2, "memory_gib": 8.0},
+        "finished": "2026-11-20T20:06:50+00:00",
+        "identity": of.identity("f" * 64, source),
+        "reference": None,
+    }  # fmt: skip
+    return whole | changes
 
 
-def begin(study, cell, rows=1):
-    """Writes what a network in training has written after `rows` evaluations, and returns its open event file."""
-    tensorboard_view.write_experiment(study, WALL_TIME)
-    history = content(cell)["history"]
-    events = tensorboard_view.EventFile(study / cell.name)
-    for index in range(rows):
-        row = {column: values[index] for column, values in history.items()}
-        events.scalars(row["step"], tensorboard_view.row(row), WALL_TIME + row["seconds"])
-    return events
+def write(study: pathlib.Path, label: str, top1: float | None, split_seed: int = 0, **options) -> records.Record:
+    """Writes one network's record into a study."""
+    of = cell(label, split_seed, **options)
+    return records.write(study / of.name, content(of, top1))
 
 
-def finish(study, cell, **changes):
-    """Writes everything that a finished network leaves: its events, its row in HParams, its record."""
-    with contextlib.closing(begin(study, cell, rows=2)) as events:
-        tensorboard_view.write_result(events, study.name, content(cell, **changes), WALL_TIME + 12)
-    return records.write(study / cell.name, content(cell, **changes))
-
-
-def write(study: pathlib.Path, networks):
-    """Writes a study of finished networks."""
-    return [finish(study, cell) for cell in networks]
+def write_paper_like(study: pathlib.Path, noise: float = 0.003, split_seeds: int = 3, **options) -> int:
+    """Writes a balanced study, 58 networks a split: with three splits 174 records. Returns how many."""
+    rng, count = np.random.default_rng(0), 0
+    for split_seed in range(split_seeds):
+        bases = {target: float(0.6 + rng.normal(0, 0.01)) for target in "AB"}
+        for target, base in bases.items():
+            write(study, "base", base, split_seed, target=target, **options)
+            count += 1
+            for role, points in EFFECTS.items():
+                source = target if role.startswith("B") else {"A": "B", "B": "A"}[target]
+                for n, effect in enumerate(points, start=1):
+                    top1 = base + effect / 100 + float(rng.normal(0, noise))
+                    label = f"{source}{n}{target}{'+' if role.endswith('+') else ''}"
+                    write(study, label, top1, split_seed, **options)
+                    count += 1
+    return count

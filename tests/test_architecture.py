@@ -25,11 +25,14 @@ FLOORS = {
     "tftransfer.plan": 3,
     "tftransfer.transfer": 3,
     "tftransfer.tensorboard_view": 3,
+    "tftransfer.analysis": 3,
     "tftransfer.training": 4,
     "tftransfer.results": 5,
     "tftransfer.execution": 5,
+    "tftransfer.reporting": 5,
     "tftransfer.tuning": 5,
     "tftransfer.run": 6,
+    "tftransfer.report": 6,
     "tftransfer.tune": 6,
     "tftransfer": 1,
 }
@@ -76,6 +79,7 @@ QUICK = [
     "tftransfer", "tftransfer.treatments", "tftransfer.splits", "tftransfer.seeds", "tftransfer.config",
     "tftransfer.command_line", "tftransfer.records", "tftransfer.plan", "tftransfer.models.names",
     "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run",
+    "tftransfer.analysis",
 ]  # fmt: skip
 
 

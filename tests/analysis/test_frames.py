@@ -1,0 +1,116 @@
+import json
+
+import pytest
+
+import fake_study
+from tftransfer import analysis, records, treatments
+from tftransfer.analysis import frames, roles, study
+
+
+@pytest.mark.parametrize(
+    ("label", "role"),
+    [
+        ("A4B", "AnB"),
+        ("B4A", "AnB"),
+        ("A4A+", "BnB+"),
+        ("B1B", "BnB"),
+        ("R2A", "RnB"),
+        ("S2B", "SnB"),
+        ("R3all", "RnB"),
+    ],
+)
+def test_mirrored_networks_share_a_role(label, role):
+    assert roles.role(treatments.parse(label)) == role
+
+
+def test_bases_and_their_controls_have_roles():
+    assert roles.role(treatments.base("A")) == roles.role(treatments.base("all")) == "base"
+    control = {label: treatments.control_base(treatments.parse(label)) for label in ("A4B", "B4A", "A4A", "B4B")}
+    assert {label: roles.role(base) for label, base in control.items()} == {
+        "A4B": "base-plusA", "B4A": "base-plusA", "A4A": "base-plusB", "B4B": "base-plusB",
+    }  # fmt: skip
+
+
+def test_a_network_is_compared_with_the_base_of_its_own_target_split_seed_and_images(tmp_path):
+    fake_study.write(tmp_path, "base", 0.5, target="A")
+    fake_study.write(tmp_path, "base", 0.6, target="B")
+    fake_study.write(tmp_path, "base", 0.7, target="B", seed=1)
+    fake_study.write(tmp_path, "base", 0.3, target="B", images_per_class=10)
+    fake_study.write(tmp_path, "A4B", 0.55)
+    fake_study.write(tmp_path, "B4A", 0.55)
+    fake_study.write(tmp_path, "A4B", 0.55, seed=1)
+    fake_study.write(tmp_path, "A4B", 0.35, images_per_class=10)
+    fake_study.write(tmp_path, "A4B", 0.55, split_seed=1)
+    table = analysis.networks(tmp_path)
+    assert list(table.columns) == list(frames.COLUMNS)
+    found = table[table["treatment"].eq("AnB")].set_index("name")["minus_base"].round(6)
+    assert found.drop("random1-A4B-seed0").to_dict() == {
+        "random0-A4B-seed0": -0.05, "random0-B4A-seed0": 0.05, "random0-A4B-seed1": -0.15, "random0-A4B-k10-seed0": 0.05
+    }  # fmt: skip
+    assert found.isna()["random1-A4B-seed0"], "its split has no base here"
+    assert (table.loc[table["treatment"].eq("base"), "minus_base"] == 0).all()
+
+
+def test_another_recipe_is_another_base(tmp_path):
+    fake_study.write(tmp_path / "s", "base", 0.5, target="B")
+    fake_study.write(tmp_path / "s", "A4B", 0.4, epochs=3.0)
+    table = analysis.networks(tmp_path / "s")
+    assert table["recipe"].nunique() == 2
+    assert table.loc[table["treatment"].eq("AnB"), "minus_base"].isna().all()
+
+
+def test_diverged_and_repeated_networks_are_set_apart(tmp_path):
+    fake_study.write(tmp_path, "base", 0.5, target="B")
+    fake_study.write(tmp_path, "A4B", None)
+    record = fake_study.write(tmp_path, "B4B", 0.4)
+    again = tmp_path / "copy" / records.RECORD
+    again.parent.mkdir()
+    again.write_text((record.folder / records.RECORD).read_text())
+    changed = fake_study.content(fake_study.cell("A5B"), 0.4)
+    changed["integrity"]["frozen_blocks_unchanged"] = False
+    records.write(tmp_path / changed["name"], changed)
+    table = analysis.networks(tmp_path)
+    assert sorted(table["set_apart"]) == ["", "", "diverged", "duplicate", "frozen blocks changed"]
+    assert table.loc[table["status"].eq("diverged"), ["top1", "minus_base"]].isna().all(axis=None)
+    assert analysis.effects(table)["networks"].sum() == 2
+
+
+def test_unreadable_and_unfinished_networks_hide_no_others(tmp_path):
+    fake_study.write(tmp_path, "base", 0.5, target="B")
+    for name, text in (("damaged", "{"), ("old", json.dumps({"format": 0}))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / records.RECORD).write_text(text)
+    other = fake_study.content(fake_study.cell("A4B"), 0.4)
+    del other["identity"]["treatment"]["preserve"]
+    other["identity"]["treatment"]["unheard_of"] = 3
+    records.write(tmp_path / "later", other)
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "events.out.tfevents.1").touch()
+    found = study.read(tmp_path)
+    assert [record.name for record in found.records] == ["random0-baseB-seed0"]
+    assert len(found.unreadable) == 3
+    assert "another version" in " ".join(found.unreadable)
+    assert found.unfinished == ("begun",)
+    assert len(analysis.networks(found)) == len(analysis.networks(tmp_path)) == 1
+
+
+def test_folders_that_are_no_study_say_what_would_be_one(tmp_path):
+    record = fake_study.write(tmp_path / "study", "base", 0.5, target="B")
+    with pytest.raises(ValueError, match="no such study"):
+        analysis.networks(tmp_path / "nothing")
+    with pytest.raises(ValueError, match=r"holds studies .* Use one of study"):
+        analysis.networks(tmp_path)
+    with pytest.raises(ValueError, match="folder of one network"):
+        analysis.networks(record.folder)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="No network of a study lies here"):
+        analysis.networks(tmp_path / "empty")
+
+
+def test_published_differences_are_those_of_the_records():
+    import pathlib
+
+    for folder in (pathlib.Path(__file__).parents[2] / "runs" / "published").glob("tiny_imagenet-*"):
+        table = analysis.networks(folder).set_index("name")
+        recorded = {record.name: record.result["minus_base"] for record in records.read_study(folder)}
+        assert table["minus_base"].to_dict() == pytest.approx(recorded)

@@ -1,0 +1,143 @@
+"""One row per finished network of a study: what was done to it, what it scored, and against which base."""
+
+import hashlib
+import json
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from tftransfer import records
+from tftransfer.analysis import paper
+from tftransfer.analysis.roles import BASE, halves, role
+from tftransfer.analysis.study import Study, read
+from tftransfer.records import Record
+from tftransfer.treatments import Treatment
+
+# What must be equal for a network and a base to be compared; the base's half is the network's target.
+PAIRED_BY = ("target", "split", "seed", "images_per_class", "recipe")
+# What tells networks apart. Two with all of this in common are the same network twice.
+CELL = ("treatment", "n", *PAIRED_BY, "preserve", "release_step")
+# Reasons to keep a network out of all means.
+DUPLICATE, DIVERGED, NOT_FROZEN = "duplicate", "diverged", "frozen blocks changed"
+TYPES = {
+    "n": "int64", "seed": "int64", "images_per_class": "int64", "preserve": "int64", "release_step": "int64",
+    "top1": "float64", "top5": "float64", "per_class_top1": "float64", "cross_entropy": "float64",
+    "minus_base": "float64", "chance": "float64", "left_chance": "boolean", "frozen_blocks_unchanged": "boolean",
+    "updates": "Int64", "updates_of_source": "Int64", "classes_seen": "Int64", "seconds": "float64",
+    "images_per_second": "float64",
+}  # fmt: skip
+COLUMNS = (
+    "name", "key", "status", "treatment", "label", "n", "target", "split", "halves", "seed", "images_per_class",
+    "preserve", "release_step", "recipe", "dataset", "model", "top1", "top5", "per_class_top1", "cross_entropy",
+    "minus_base", "chance", "left_chance", "frozen_blocks_unchanged", "updates", "updates_of_source", "classes_seen",
+    "seconds", "images_per_second", "finished", "set_apart",
+)  # fmt: skip
+
+
+def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
+    """Returns the finished networks of a study, one row each.
+
+    Args:
+        study: A study's folder, what `study.read` made of it, or "paper" for the published logs of the paper's authors.
+
+    Returns:
+        A frame with the columns `COLUMNS`, sorted by treatment, n, split, target and seed:
+
+        - `treatment`: its role, written for target B whatever the target is: AnB, BnB, AnB+, BnB+, RnB, SnB, base,
+          base-plusA. `label` is its literal name (`B4A` has role AnB and target A), `n` the copied blocks (0 for
+          bases). `status` is `done` or `diverged`.
+        - `split` (random0), `halves` its kind without number (random, natural_manmade, file-..., all), `target`,
+          `seed`, `images_per_class` (0: all), `preserve`, `release_step`.
+        - `recipe`: 8 digits of the hash of recipe, protocol and data: networks with different ones do not compare.
+        - `top1`, `top5`, `per_class_top1`, `chance`: shares, 0 to 1. `cross_entropy` in nats.
+        - `minus_base`: `top1` less that of the base of the same target, split, seed, images per class and recipe,
+          computed from these records; 0 for bases, NaN where there is no such base.
+        - `left_chance`, `frozen_blocks_unchanged`: proofs, missing where nothing was recorded.
+        - `updates`, `updates_of_source`: of training. `classes_seen`: classes of its target that its source was
+          trained on.
+        - `seconds`, `images_per_second`, `finished` (UTC, missing for the paper).
+        - `set_apart`: why it is left out of all means (`duplicate`, `diverged`, `frozen blocks changed`), else empty.
+
+    Raises:
+        ValueError: If the folder does not exist or holds no study.
+    """
+    if isinstance(study, str) and study == paper.NAME:
+        rows = paper.rows()
+    else:
+        found = study if isinstance(study, Study) else read(pathlib.Path(study))
+        rows = [row(record) for record in found.records]
+    return frame(rows)
+
+
+def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Returns rows as a frame, with what can only be told from all of them: duplicates and differences from bases."""
+    table = pd.DataFrame(list(rows), columns=[c for c in COLUMNS if c not in ("minus_base", "set_apart")])
+    table["finished"] = pd.to_datetime(table["finished"], utc=True, errors="coerce")
+    table["set_apart"] = _set_apart(table)
+    table["minus_base"] = _minus_base(table)
+    table = table.astype({name: kind for name, kind in TYPES.items() if name in table})[list(COLUMNS)]
+    return table.sort_values(
+        ["treatment", "n", "split", "target", "seed", "images_per_class", "preserve", "release_step", "name"],
+        ignore_index=True,
+    )
+
+
+def row(record: Record) -> dict[str, Any]:
+    """Returns a record's values in the columns of the frame."""
+    content, identity, recipe = record.content, record.identity, record.identity["recipe"]
+    treatment = Treatment(**identity["treatment"])
+    result, integrity, cost = record.result, content["integrity"], content["cost"]
+    scores = {name: result.get(name) for name in ("top1", "top5", "per_class_top1", "cross_entropy", "chance")}
+    return scores | {
+        "name": record.name,
+        "key": record.key,
+        "status": record.status,
+        "treatment": role(treatment),
+        "label": treatment.label,
+        "n": treatment.n,
+        "target": treatment.target,
+        "split": identity["split"],
+        "halves": "all" if treatment.target == "all" else halves(identity["split"]),
+        "seed": identity["seed"],
+        "images_per_class": identity["images_per_class"],
+        "preserve": treatment.preserve,
+        "release_step": treatment.release_step,
+        "recipe": recipe_digest(identity),
+        "dataset": recipe["dataset"],
+        "model": recipe["model"],
+        "left_chance": integrity.get("left_chance"),
+        "frozen_blocks_unchanged": integrity.get("frozen_blocks_unchanged"),
+        "updates": integrity.get("updates"),
+        "updates_of_source": integrity.get("updates_of_source"),
+        "classes_seen": integrity.get("target_classes_seen_by_source"),
+        "seconds": cost.get("seconds"),
+        "images_per_second": cost.get("images_per_second"),
+        "finished": content.get("finished"),
+    }
+
+
+def recipe_digest(identity: Mapping[str, Any]) -> str:
+    """Returns 8 digits which are equal for networks that compare: same recipe, protocol and data set."""
+    deciding = [records.key(identity["recipe"]), identity["protocol"], identity["data"]["fingerprint"]]
+    return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:8]
+
+
+def _set_apart(table: pd.DataFrame) -> pd.Series:
+    """Returns why each network is left out of means; of duplicates, the first stays."""
+    reasons = pd.Series("", index=table.index, dtype="str")
+    reasons[table["frozen_blocks_unchanged"].eq(False)] = NOT_FROZEN
+    reasons[table["status"].ne(records.DONE)] = DIVERGED
+    fine = table[reasons.eq("")]
+    reasons[fine.index[fine.duplicated(list(CELL))]] = DUPLICATE
+    return reasons
+
+
+def _minus_base(table: pd.DataFrame) -> pd.Series:
+    """Returns each network's top-1 less that of its own base."""
+    fine = table[table["set_apart"].eq("")]
+    bases = fine[fine["treatment"].eq(BASE)].set_index(list(PAIRED_BY))["top1"].astype(float)
+    own = pd.MultiIndex.from_frame(table[list(PAIRED_BY)])
+    difference = table["top1"].astype(float) - bases.reindex(own).to_numpy()
+    return difference.where(table["set_apart"].ne(DIVERGED))

@@ -1,0 +1,79 @@
+"""The paper's own results, as a study: what its authors' published logs say.
+
+`data/paper_runs.csv` has one row for each of the 148 networks whose Caffe logs Yosinski et al. published with the paper
+(http://yosinski.com/transfer). 22 of their 170 run folders hold no log: 18 of 28 AnB+ and 4 of 14 BnB+. `top1` is the
+paper's score, the mean of the ten highest of about 450 validation checks; `top1_final` is the last check.
+"""
+
+import csv
+import functools
+import hashlib
+import pathlib
+from typing import Any
+
+from tftransfer import treatments
+from tftransfer.analysis.roles import halves, role
+from tftransfer.treatments import Treatment
+
+NAME = "paper"
+_FILE = pathlib.Path(__file__).parent / "data" / "paper_runs.csv"
+# The authors call the natural half A in their files; here, as in the paper's text, A is man-made.
+_LETTERS = {"natural": "B", "manmade": "A"}
+_CLASSES = {"natural": 449, "manmade": 551, "A": 500, "B": 500, "all": 1000}
+
+
+@functools.cache
+def runs() -> tuple[dict[str, str], ...]:
+    """Returns the rows of the file as they stand."""
+    with _FILE.open(newline="", encoding="utf-8") as file:
+        return tuple(csv.DictReader(file))
+
+
+def rows() -> list[dict[str, Any]]:
+    """Returns the networks in the columns of `frames.frame`."""
+    return [_row(run) for run in runs()]
+
+
+def treatment(run: dict[str, str]) -> Treatment:
+    """Returns what was done to a network of the file."""
+    target = _LETTERS.get(run["target"], run["target"])
+    if not run["source"]:
+        return treatments.base(target)
+    source = _LETTERS.get(run["source"], run["source"])
+    return Treatment(source, int(run["n"]), target, run["fine_tuned"] == "1")
+
+
+def _row(run: dict[str, str]) -> dict[str, Any]:
+    what, chance = treatment(run), 1 / _CLASSES[run["target"]]
+    # Reduced-data networks had 200,000 updates, all others 450,000: two recipes.
+    recipe = hashlib.sha256(f"CaffeNet, {run['iterations']} iterations".encode()).hexdigest()[:8]
+    return {
+        "name": run["run"],
+        "key": hashlib.sha256(run["run"].encode()).hexdigest(),
+        "status": "done",
+        "treatment": role(what),
+        "label": what.label,
+        "n": what.n,
+        "target": what.target,
+        "split": run["split"],
+        "halves": halves(run["split"]),
+        "seed": 0,
+        "images_per_class": int(run["images_per_class"] or 0),
+        "preserve": 0,
+        "release_step": 0,
+        "recipe": recipe,
+        "dataset": "imagenet2012",
+        "model": "CaffeNet",
+        "top1": float(run["top1"]),
+        "chance": chance,
+        "left_chance": _left_chance(float(run["top1"]), run["target"]),
+        "updates": int(run["iterations"]),
+        "updates_of_source": int(run["iterations"]) if what.source in treatments.LETTERS else 0,
+        "classes_seen": _CLASSES[run["target"]] if what.source == what.target else 0,
+    }
+
+
+def _left_chance(top1: float, target: str) -> bool:
+    """Returns True if a score is four standard deviations above chance, on ILSVRC12's 50 images of each class."""
+    chance = 1 / _CLASSES[target]
+    return top1 > chance + 4 * (chance * (1 - chance) / (50 * _CLASSES[target])) ** 0.5
