@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 400;
-const MARGIN = { top: 18, right: 24, bottom: 48, left: 64 };
+const MARGIN = { top: 18, right: 104, bottom: 48, left: 64 };
 const REACH = 28; // pixels within which a point is taken
 const MEASURES = {
   top1: { title: "top-1 on the validation half, %", unit: " %", text: (share) => (100 * share).toFixed(1) },
@@ -136,10 +136,15 @@ export class Chart {
   axes(width) {
     const group = draw("g", { class: "axes" });
     const bottom = HEIGHT - MARGIN.bottom;
-    for (const share of ticks(100 * this.low, 100 * this.high, 6).map((tick) => tick / 100)) {
-      const y = this.y(share);
+    const levels = ticks(100 * this.low, 100 * this.high, 8);
+    const whole = levels.every((level) => Math.abs(level - Math.round(level)) < 1e-6);
+    for (const level of levels) {
+      const y = this.y(level / 100);
+      const text = words(this.measure, level / 100, false);
       group.append(draw("path", { d: `M${MARGIN.left},${y}H${width - MARGIN.right}`, class: "grid" }));
-      group.append(draw("text", { x: MARGIN.left - 8, y: y + 4, "text-anchor": "end" }, words(this.measure, share, false)));
+      group.append(
+        draw("text", { x: MARGIN.left - 8, y: y + 4, "text-anchor": "end" }, whole ? text.replace(".0", "") : text),
+      );
     }
     for (const n of this.blocks) {
       group.append(draw("text", { x: this.x(n), y: bottom + 18, "text-anchor": "middle" }, String(n)));
@@ -155,20 +160,22 @@ export class Chart {
   /** Levels of the bases and of chance; chance is only named where it lies far below. */
   levels(width) {
     const group = draw("g", { class: "levels" });
-    const level = (share, name, text, place = MARGIN.left + 6) => {
+    const edge = width - MARGIN.right;
+    const level = (share, name, text) => {
       const y = this.y(share);
-      group.append(draw("path", { d: `M${MARGIN.left},${y}H${width - MARGIN.right}`, class: `level ${name}` }));
-      group.append(draw("text", { x: place, y: y - 5 }, text));
+      group.append(draw("path", { d: `M${MARGIN.left},${y}H${edge}`, class: `level ${name}` }));
+      group.append(draw("text", { x: edge + 8, y: y + 4 }, text));
     };
     for (const base of this.picture.bases) {
       const share = base[this.measure].value;
-      if (share !== null) level(share, "base", `${base.label} ${words(this.measure, share)}`);
+      const known = this.measure === "minus_base" && share === 0;
+      if (share !== null) level(share, "base", known ? base.label : `${base.label} ${words(this.measure, share)}`);
     }
     const chance = this.picture.chance;
     if (this.measure !== "top1" || chance === null) return group;
     const text = `chance ${words("top1", chance)}`;
     if (chance >= this.low && chance <= this.high) level(chance, "chance", text);
-    else group.append(draw("text", { x: MARGIN.left + 6, y: HEIGHT - MARGIN.bottom - 6 }, `\u2193 ${text}`));
+    else group.append(draw("text", { x: edge + 8, y: HEIGHT - MARGIN.bottom + 4 }, `${text} \u2193`));
     return group;
   }
 

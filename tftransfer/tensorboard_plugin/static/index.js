@@ -3,6 +3,9 @@
 import { Chart, interval, make, sample, words } from "./chart.js";
 
 const POLL_MS = 3000;
+const CAPTION =
+  "Treatments are written for target B: networks of the other direction count with them (B4A is AnB). " +
+  "Bars are 95 % intervals of the mean over splits, or over the seeds of one split; a single one has none.";
 const MEASURES = { top1: "Top-1", minus_base: "Minus base" };
 
 const state = { name: null, version: null, study: null, picture: 0, measure: "top1", hidden: new Set() };
@@ -40,13 +43,14 @@ function build() {
   parts.progress = make("section", { class: "progress", hidden: "" });
   parts.table = make("section", { class: "numbers" });
   parts.notes = make("section", { class: "notes", hidden: "" });
-  parts.main.append(parts.legend, host, parts.spoken, parts.progress, parts.table, parts.notes);
+  parts.main.append(parts.legend, host, parts.spoken, make("p", { class: "caption" }, CAPTION));
+  parts.main.append(parts.notes, parts.progress, parts.table);
   document.body.append(bar, parts.message, parts.main);
   bar.addEventListener("submit", (event) => event.preventDefault());
   parts.chart = new Chart(host, (text) => (parts.spoken.textContent = text));
 }
 
-/** A labelled list to choose from, hidden while there is nothing to choose. */
+/** A labelled list to choose from. */
 function choice(bar, title, chosen) {
   const label = make("label", { hidden: "" }, title);
   const select = label.appendChild(make("select", { name: title.toLowerCase() }));
@@ -137,7 +141,7 @@ function offer(select, options, chosen) {
     const known = options.some(([value]) => value === String(chosen));
     select.value = known ? chosen : options[0]?.[0];
   }
-  select.parentElement.hidden = options.length < 2;
+  select.parentElement.hidden = select === parts.picture && options.length < 2;
 }
 
 function refresh() {
@@ -200,6 +204,7 @@ function table(title, heads, rows) {
   const body = made.createTBody();
   for (const row of rows) {
     const line = body.insertRow();
+    if (row[0] !== line.previousElementSibling?.firstElementChild.textContent) line.className = "first";
     line.append(...row.map((cell, i) => make(i ? "td" : "th", i ? {} : { scope: "row" }, String(cell))));
   }
   return made;
