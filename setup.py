@@ -23,7 +23,12 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",  # the floor of Keras 3.15
     packages=find_packages(include=["tftransfer", "tftransfer.*"]),
-    package_data={"tftransfer.data": ["*.csv"], "tftransfer.analysis": ["data/*.csv"]},
+    package_data={
+        "tftransfer.data": ["*.csv"],
+        "tftransfer.analysis": ["data/*.csv"],
+        "tftransfer.tensorboard_plugin": ["static/*"],
+    },
+    entry_points={"tensorboard_plugins": ["tftransfer = tftransfer.tensorboard_plugin:TransferPlugin"]},
     install_requires=[
         "absl-py>=2.3",
         "filelock>=3.20",  # older ones follow symbolic links in the lock's place
@@ -37,7 +42,7 @@ setup(
     ],
     extras_require={
         "report": REPORT,
-        "test": ["keras-tuner>=1.4.8", "pytest>=9.0", *REPORT],
+        "test": ["keras-tuner>=1.4.8", "pytest>=9.0", "selenium>=4.40", *REPORT],
         "lint": ["ruff>=0.14"],
         "tune": ["keras-tuner[bayesian]>=1.4.8"],
     },

@@ -94,7 +94,7 @@ class Browser:
             js + 'return all.map((element) => element.textContent.replace(/\\s+/g, " ").trim());', selector
         )
 
-    def wait(self, condition, what, seconds=60):
+    def wait(self, condition, what, seconds=120):
         """Waits until `condition()` is true, through redraws of the page, and returns it."""
         from selenium.common import exceptions
 
@@ -108,7 +108,7 @@ class Browser:
             self.shot("failed")
             raise
 
-    def one(self, selector, text=None, seconds=60):
+    def one(self, selector, text=None, seconds=120):
         """Waits for an element, with a text if one is given."""
 
         def found():

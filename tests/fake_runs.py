@@ -4,9 +4,9 @@ import contextlib
 import hashlib
 import pathlib
 
-import fake_study
 import numpy as np
 
+import fake_study
 from tftransfer import plan, records, splits, tensorboard_view, treatments
 from tftransfer.config import Config
 

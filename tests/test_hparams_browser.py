@@ -1,5 +1,6 @@
 """TensorBoard's own HParams view, in a real browser, of networks that the project's writers wrote."""
 
+import re
 import time
 
 import browsing
@@ -53,10 +54,8 @@ class View:
 
     def matching(self):
         """Returns how many networks the view says that it has found."""
-        texts = self.page.texts("tf-hparams-query-pane")
-        (pane,) = self.page.all("tf-hparams-query-pane")
-        del texts
-        return int(self.page.driver.execute_script("return arguments[0]._totalSessionGroupsCountStr", pane))
+        (text,) = [t for t in self.page.texts(".section.paging") if "matching session groups" in t]
+        return int(re.search(r"matching session groups: (\d+)", text)[1])
 
     def sort(self, column, direction):
         """Chooses from the lists "Sort by" and "Direction"."""
@@ -134,10 +133,8 @@ def test_a_treatment_is_filtered(view):
 
 def test_parallel_coordinates_show_every_network(view, study):
     view.page.one("paper-tab", "PARALLEL COORDINATES").click()
-    lines = "tf-hparams-parallel-coords-plot .foreground path"
-    view.page.wait(lambda: len(view.page.all("tf-hparams-parallel-coords-plot path[d]")) >= len(study[0]), lines)
-    axes = view.page.texts("tf-hparams-parallel-coords-plot .axis-title") or view.page.texts(".axis-title")
-    assert [title for title in axes if title] == [*COLUMNS, *METRICS]
+    view.page.wait(lambda: len(view.page.all("g.foreground path[d]")) == len(study[0]), "a line for each network")
+    assert view.page.texts(".axis-title") == [*COLUMNS, *METRICS]
     view.page.shot("hparams-parallel")
 
 

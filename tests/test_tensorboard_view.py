@@ -51,14 +51,16 @@ def test_a_network_is_one_row_with_the_declared_columns_and_metrics(tmp_path):
     assert session.hparams["n"].number_value == 4
     assert session.hparams["frozen"].bool_value is False
     assert session.hparams["learning_rate"].number_value == 0.25
-    assert session.group_name == "A4B+: random0-A4B-tuned-seed0 in study", "so that TensorBoard never averages two networks"
+    assert session.group_name == "A4B+: random0-A4B-tuned-seed0 in study", (
+        "so that TensorBoard never averages two networks"
+    )
 
 
 def test_filters_hide_no_value_that_can_occur(tmp_path):
     tensorboard_view.write_experiment(tmp_path, WALL_TIME)
     (content_,) = hparams(tmp_path).values()
     infos = {info.name: info for info in content_.experiment.hparam_infos}
-    allowed = {name: [value for value in info.domain_discrete.values] for name, info in infos.items()}
+    allowed = {name: list(info.domain_discrete.values) for name, info in infos.items()}
     boxes = {name: values for name, values in allowed.items() if 0 < len(values) < 10}
     assert set(boxes) == {"target", "frozen"}, "TensorBoard shows boxes for fewer than ten values, and hides all others"
     assert [value.string_value for value in boxes["target"]] == list(treatments.TARGETS)

@@ -49,8 +49,8 @@ TREATMENT_COLUMNS = (
     "model",
 )
 NUMBERS = ("n", "preserve", "release_step", "images_per_class", "seed")
-# TensorBoard offers a filter only where it knows the values: boxes to tick for fewer than ten of them, which hide rows of
-# any other value, and a regular expression from ten on, which does not.
+# TensorBoard offers a filter only where it knows the values: boxes to tick for fewer than ten of them, which hide rows
+# of any other value, and a regular expression from ten on, which does not.
 DOMAINS = {
     "treatment": hparams_api.Discrete(["base", "base-plusA", "base-plusB", *list(treatments.TREATMENTS)[1:]]),
     "target": hparams_api.Discrete(list(treatments.TARGETS)),

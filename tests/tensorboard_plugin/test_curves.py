@@ -1,9 +1,9 @@
 import json
 
 import fake_runs
-import fake_study
 import pytest
 
+import fake_study
 from tftransfer import analysis, records
 from tftransfer.tensorboard_plugin import curves
 from tftransfer.tensorboard_plugin.folders import Folders
@@ -32,7 +32,9 @@ def test_the_numbers_are_those_of_the_analysis(study):
     answer = read(study)
     (picture,) = answer["pictures"]
     effects = analysis.effects(analysis.networks(study)).set_index(["treatment", "n"])
-    assert [line["label"] for line in picture["curves"]] == ["AnB", "AnB+", "BnB", "BnB+"], "mirrored networks count too"
+    assert [line["label"] for line in picture["curves"]] == ["AnB", "AnB+", "BnB", "BnB+"], (
+        "mirrored networks count too"
+    )
     for line in picture["curves"]:
         for point in line["points"]:
             row = effects.loc[(line["label"], point["n"])]
@@ -75,6 +77,15 @@ def test_networks_that_do_not_compare_are_pictures_of_their_own(study):
     write(study, fake_runs.cells(["AnB"], [1, 2]))
     write(study, fake_runs.cells(["AnB"], [1], images_per_class=5))
     assert [picture["label"] for picture in read(study)["pictures"]] == ["all images", "5 images per class"]
+
+
+def test_networks_of_all_classes_are_apart_from_those_of_halves(study):
+    write(study, fake_runs.cells(["AnB"], [1]))
+    fake_study.write(study, "base", 0.5, target="all")
+    fake_study.write(study, "R1all", 0.4)
+    halves, everything = read(study)["pictures"]
+    assert (halves["label"], everything["label"]) == ("random halves", "all classes")
+    assert points(everything, "RnB")[1]["minus_base"]["value"] == pytest.approx(-0.1)
 
 
 def test_variants_of_a_treatment_are_lines_of_their_own(study):

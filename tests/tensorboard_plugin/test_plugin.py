@@ -109,11 +109,14 @@ def test_every_failure_becomes_a_message(logdir, monkeypatch, caplog):
 
 
 def test_a_missing_extra_is_named_with_the_command(logdir, monkeypatch):
-    for name in [m for m in sys.modules if m.startswith(("tftransfer.analysis", "tftransfer.tensorboard_plugin.curves"))]:
+    for name in [
+        m for m in sys.modules if m.startswith(("tftransfer.analysis", "tftransfer.tensorboard_plugin.curves"))
+    ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr(tftransfer.tensorboard_plugin, "curves", raising=False)
     monkeypatch.setitem(sys.modules, "pandas", None)
     tensorboard = client(logdir)
+    assert tensorboard.get("/data/plugins_listing").json["tftransfer"]["enabled"], "the tab is there, to say so"
     assert tensorboard.get(f"{HOME}/studies").status_code == 200
     answer = tensorboard.get(f"{HOME}/study?name=study")
     assert answer.status_code == 501

@@ -39,6 +39,15 @@ def test_without_tensorboards_data_a_network_is_still_named(tmp_path):
     assert (row["name"], row["step"], row["top1"]) == (A1B.name, None, None)
 
 
+def test_a_score_that_is_no_number_is_not_known(tmp_path):
+    fake_runs.finish(tmp_path / "study", BASE_B)
+    with contextlib.closing(fake_runs.begin(tmp_path / "study", A1B, rows=1)) as events:
+        events.scalars(300, {progress.TOP1: float("nan")}, fake_runs.WALL_TIME + 99)
+        (found,) = Folders(str(tmp_path)).all().values()
+        (row,) = progress.of(found, tensorboards_data(tmp_path), context.RequestContext(), "")
+    assert (row["step"], row["top1"]) == (300, None)
+
+
 def test_the_tags_are_those_that_are_written():
-    assert progress.LOSS == tensorboard_view.SCALARS["loss"]
-    assert progress.TOP1 == tensorboard_view.SCALARS["val_top1"]
+    assert tensorboard_view.SCALARS["loss"] == progress.LOSS
+    assert tensorboard_view.SCALARS["val_top1"] == progress.TOP1

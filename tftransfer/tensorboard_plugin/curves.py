@@ -56,37 +56,36 @@ class Curves:
             return seen, None, _reason(path, error)
 
     def _numbers(self) -> dict[str, Any]:
-        rows = {path: row for path, (_, row, _) in self._rows.items() if row}
-        problems = [problem for _, _, problem in self._rows.values() if problem]
         try:
-            frame, effects = _analysed(rows.values())
+            frame, effects = _analysed(self._known())
         except Exception:  # at least one is of another kind: find out which, and do without
-            faults = {path: fault for path, row in rows.items() if (fault := _fault(path, row))}
-            problems += faults.values()
-            frame, effects = _analysed([row for path, row in rows.items() if path not in faults])
+            self._refuse_foreign()
+            frame, effects = _analysed(self._known())
         steps = set(frame.loc[~frame["treatment"].str.startswith(f"{BASE}-"), "updates"].dropna())
         self.steps = int(steps.pop()) if len(steps) == 1 else None
         apart = frame[frame["set_apart"].ne("")]
         return {
             "finished": len(frame),
             "pictures": _pictures(frame, effects),
-            "problems": problems,
+            "problems": [problem for _, _, problem in self._rows.values() if problem],
             "set_apart": [f"{name}: {why}" for name, why in zip(apart["name"], apart["set_apart"], strict=True)],
         }
+
+    def _known(self) -> list[Row]:
+        return [row for _, row, _ in self._rows.values() if row]
+
+    def _refuse_foreign(self) -> None:
+        """Puts a reason in the place of each row that cannot be analysed."""
+        for path, (seen, row, _) in self._rows.items():
+            try:
+                _analysed([row] if row else [])
+            except Exception as error:
+                self._rows[path] = (seen, None, _reason(path, error))
 
 
 def _analysed(rows: Iterable[Row]) -> tuple[pd.DataFrame, pd.DataFrame]:
     frame = frames.frame(rows)
     return frame, differences.effects(frame)
-
-
-def _fault(path: pathlib.Path, row: Row) -> str:
-    """Returns what is wrong with a row, "" if nothing is."""
-    try:
-        _analysed([row])
-    except Exception as error:
-        return _reason(path, error)
-    return ""
 
 
 def _reason(path: pathlib.Path, error: Exception) -> str:
@@ -124,7 +123,9 @@ def _words(column: str, value: Any) -> str:
     """Returns what a picture's networks have in common, in words."""
     if column == "images_per_class":
         return f"{value} images per class" if value else "all images"
-    return f"recipe {value}" if column == "recipe" else f"{value} halves"
+    if column == "recipe":
+        return f"recipe {value}"
+    return "all classes" if value == "all" else f"{value} halves"
 
 
 def _bases(networks: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,6 +1,8 @@
-"""What TensorBoard asks of the tab: its files, its studies, the numbers of one study. Whatever fails becomes a message."""
+"""What TensorBoard asks of the tab: its files, its studies, one study's numbers. Whatever fails becomes a message."""
 
+import contextlib
 import functools
+import importlib
 import json
 import logging
 import pathlib
@@ -37,10 +39,14 @@ class TransferPlugin(base_plugin.TBPlugin):
         self._folders = Folders(context.logdir)
         self._curves: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self._loader: threading.Thread | None = None
 
     def is_active(self) -> bool:
         """Returns True if there are records in the logdir."""
-        return self._folders.any()
+        active = self._folders.any()
+        if active:
+            self._load_early()
+        return active
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
         """Returns where the tab begins."""
@@ -53,12 +59,13 @@ class TransferPlugin(base_plugin.TBPlugin):
 
     def _studies(self, request: wrappers.Request) -> Answer:
         studies = self._folders.all().values()
-        self._load_early()
         return 200, {"studies": [{"name": study.name, "version": study.version} for study in studies]}
 
     def _load_early(self) -> None:
-        """Loads pandas while the browser draws: its import takes a second."""
-        threading.Thread(target=_load, daemon=True).start()
+        """Loads pandas, which takes a second, while the browser draws TensorBoard's own page."""
+        if self._loader is None:
+            self._loader = threading.Thread(target=_load, daemon=True)
+            self._loader.start()
 
     def _study(self, request: wrappers.Request) -> Answer:
         name = request.args.get("name", "")
@@ -84,10 +91,8 @@ class TransferPlugin(base_plugin.TBPlugin):
 
 def _load() -> None:
     """Loads what the numbers need; what is missing is said when they are asked for."""
-    try:
-        import tftransfer.tensorboard_plugin.curves
-    except ImportError:
-        return
+    with contextlib.suppress(ImportError):
+        importlib.import_module(f"{__package__}.curves")
 
 
 def _json(answer: Callable[[wrappers.Request], Answer]) -> Callable:

@@ -1,5 +1,6 @@
 """How far the networks are that have no record yet: what TensorBoard itself has read of their event files."""
 
+import math
 import pathlib
 from typing import Any
 
@@ -33,7 +34,7 @@ def of(study: Study, data: provider.DataProvider | None, context: Any, experimen
             {
                 "name": printable(path.name),
                 "step": newest.step if newest else None,
-                "top1": float(top1.value) if top1 else None,
+                "top1": float(top1.value) if top1 and math.isfinite(top1.value) else None,
                 "written": _written(path),
             }
         )

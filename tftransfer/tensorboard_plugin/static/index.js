@@ -44,7 +44,7 @@ function build() {
   parts.table = make("section", { class: "numbers" });
   parts.notes = make("section", { class: "notes", hidden: "" });
   parts.main.append(parts.legend, host, parts.spoken, make("p", { class: "caption" }, CAPTION));
-  parts.main.append(parts.notes, parts.progress, parts.table);
+  parts.main.append(parts.progress, parts.notes, parts.table);
   document.body.append(bar, parts.message, parts.main);
   bar.addEventListener("submit", (event) => event.preventDefault());
   parts.chart = new Chart(host, (text) => (parts.spoken.textContent = text));
