@@ -27,7 +27,9 @@ setup(
         "tftransfer.data": ["*.csv"],
         "tftransfer.analysis": ["data/*.csv"],  # the paper's published results
         "tftransfer.reporting": ["templates/*.j2"],
+        "tftransfer.tensorboard_plugin": ["static/*"],
     },
+    entry_points={"tensorboard_plugins": ["tftransfer = tftransfer.tensorboard_plugin:TransferPlugin"]},
     install_requires=[
         "absl-py>=2.3",
         "filelock>=3.20",  # older ones follow symbolic links in the lock's place
@@ -43,7 +45,7 @@ setup(
     ],
     extras_require={
         "report": REPORT,
-        "test": ["keras-tuner>=1.4.8", "pytest>=9.0", *REPORT],
+        "test": ["keras-tuner>=1.4.8", "pytest>=9.0", "selenium>=4.40", *REPORT],
         "lint": ["ruff>=0.14"],
         "tune": ["keras-tuner[bayesian]>=1.4.8"],
     },

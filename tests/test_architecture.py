@@ -33,6 +33,7 @@ FLOORS = {
     "tftransfer.tensorboard_view": 3,
     "tftransfer.analysis": 3,
     "tftransfer.training": 4,
+    "tftransfer.tensorboard_plugin": 5,
     "tftransfer.results": 5,
     "tftransfer.execution": 5,
     "tftransfer.reporting": 5,
@@ -106,3 +107,11 @@ def test_no_global_flags_and_no_assertions_in_the_package():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         assert not any(isinstance(node, ast.Assert) for node in ast.walk(tree)), module
         assert "flags.FLAGS" not in path.read_text(encoding="utf-8"), module
+
+
+def test_the_tab_needs_nothing_that_trains():
+    for module in MODULES:
+        if module.startswith("tftransfer.tensorboard_plugin"):
+            others = {m for m in imports_of(MODULES[module]) if not m.startswith("tftransfer.tensorboard_plugin")}
+            wanted = {m for m in others if m.startswith("tftransfer")}
+            assert all(floor(m) <= 3 and m != "tftransfer.tensorboard_view" for m in wanted), f"{module}: {wanted}"

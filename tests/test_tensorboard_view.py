@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams import plugin_data_pb2
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 from tftransfer import mosaic, plan, splits, tensorboard_view, treatments
 from tftransfer.config import Config
@@ -54,7 +54,28 @@ def test_a_network_is_one_row_with_the_declared_columns_and_metrics(tmp_path):
     assert session.hparams["n"].number_value == 4
     assert session.hparams["frozen"].bool_value is False
     assert session.hparams["learning_rate"].number_value == 0.25
-    assert session.group_name == "random0-A4B-tuned-seed0 in study", "so that TensorBoard never averages two networks"
+    assert session.group_name == "A4B+: random0-A4B-tuned-seed0 in study", (
+        "so that TensorBoard never averages two networks"
+    )
+
+
+def test_filters_hide_no_value_that_can_occur(tmp_path):
+    tensorboard_view.write_experiment(tmp_path, WALL_TIME)
+    (content_,) = hparams(tmp_path).values()
+    infos = {info.name: info for info in content_.experiment.hparam_infos}
+    allowed = {name: list(info.domain_discrete.values) for name, info in infos.items()}
+    boxes = {name: values for name, values in allowed.items() if 0 < len(values) < 10}
+    assert set(boxes) == {"target", "frozen"}, "TensorBoard shows boxes for fewer than ten values, and hides all others"
+    assert [value.string_value for value in boxes["target"]] == list(treatments.TARGETS)
+    assert len(allowed["treatment"]) >= 10
+    assert len(allowed["split"]) >= 10
+    families = {treatments.parse(name, n=None if name == "base" else 1, target="B" if name == "base" else None).family
+                for name in treatments.TREATMENTS}  # fmt: skip
+    assert {value.string_value for value in allowed["treatment"]} >= families
+    numbers = [name for name, info in infos.items() if info.type == api_pb2.DATA_TYPE_FLOAT64]
+    values = tensorboard_view.columns(content()["identity"])
+    assert numbers
+    assert all(type(values[name]) in (int, float) for name in numbers)
 
 
 def test_scalars_are_read_back(tmp_path):

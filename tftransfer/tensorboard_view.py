@@ -29,7 +29,7 @@ SCALARS = {
 # What the HParams view compares, from left to right: tag -> name shown.
 METRICS = {
     "final/top1": "top-1",
-    "final/minus_base": "top-1 minus base",
+    "final/minus_base": "minus base",  # longer names do not fit TensorBoard's columns
     "final/top5": "top-5",
     "final/cross_entropy": "cross-entropy",
     "final/seconds": "seconds",
@@ -50,6 +50,15 @@ TREATMENT_COLUMNS = (
     "dataset",
     "model",
 )
+NUMBERS = ("n", "preserve", "release_step", "images_per_class", "seed")
+# TensorBoard offers a filter only where it knows the values: boxes to tick for fewer than ten of them, which hide rows
+# of any other value, and a regular expression from ten on, which does not.
+DOMAINS = {
+    "treatment": hparams_api.Discrete(["base", "base-plusA", "base-plusB", *list(treatments.TREATMENTS)[1:]]),
+    "target": hparams_api.Discrete(list(treatments.TARGETS)),
+    "frozen": hparams_api.Discrete([True, False]),
+    "split": hparams_api.Discrete(["natural_manmade", *(f"random{seed}" for seed in range(10))]),
+}
 RECIPE_COLUMNS = (
     "image_size", "width", "initializer", "dropout", "epochs", "steps", "batch_size", "optimizer", "learning_rate",
     "layer_rates", "layer_rate_decay", "schedule", "warmup_steps", "drop_steps", "drop_epochs", "drop_factor",
@@ -151,11 +160,11 @@ def write_result(file: EventFile, study: str, content: Mapping[str, Any], wall_t
     """
     steps = content["cost"]["train_steps"]
     result = content["result"] | {"seconds": content["cost"]["seconds"]}
+    label = treatments.Treatment(**content["identity"]["treatment"]).label
+    # The label first: TensorBoard shows the beginning only.
+    trial = f"{label}: {content['name']} in {study}"
     file.summary(
-        summary_v2.hparams_pb(
-            columns(content["identity"]), trial_id=f"{content['name']} in {study}", start_time_secs=wall_time
-        ),
-        wall_time,
+        summary_v2.hparams_pb(columns(content["identity"]), trial_id=trial, start_time_secs=wall_time), wall_time
     )
     file.scalars(steps, {tag: result.get(tag.removeprefix("final/")) for tag in METRICS}, wall_time)
     status = api_pb2.STATUS_SUCCESS if content["status"] == "done" else api_pb2.STATUS_FAILURE
@@ -167,7 +176,7 @@ def write_experiment(study: pathlib.Path, wall_time: float) -> None:
     if any(not path.name.endswith(_FIGURE_SUFFIX) for path in study.glob("events.out.tfevents.*")):
         return
     summary = summary_v2.hparams_config_pb(
-        hparams=[hparams_api.HParam(column) for column in (*TREATMENT_COLUMNS, *RECIPE_COLUMNS)],
+        hparams=[hparams_api.HParam(name, DOMAINS.get(name)) for name in (*TREATMENT_COLUMNS, *RECIPE_COLUMNS)],
         metrics=[hparams_api.Metric(tag, display_name=name) for tag, name in METRICS.items()],
         time_created_secs=wall_time,
     )
@@ -175,6 +184,8 @@ def write_experiment(study: pathlib.Path, wall_time: float) -> None:
     declared = plugin_data_pb2.HParamsPluginData.FromString(plugin_data.content)
     for info in declared.experiment.hparam_infos:
         info.differs = info.name in SHOWN_FIRST
+        if info.name in NUMBERS:
+            info.type = api_pb2.DATA_TYPE_FLOAT64  # without an interval: a filter from minus to plus infinity
     plugin_data.content = declared.SerializeToString()
     file = EventFile(study)
     file.summary(summary, wall_time)

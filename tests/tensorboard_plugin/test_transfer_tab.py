@@ -1,0 +1,221 @@
+"""The tab *Transfer* in a real browser, inside a real TensorBoard."""
+
+import contextlib
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+
+import browsing
+import fake_runs
+import pytest
+from browsing import browser  # noqa: F401
+
+from tftransfer import records
+
+ROOT = pathlib.Path(__file__).parents[2]
+HTML = "<img src=x onerror=document.title='owned'>"
+MISSING = "random0-A7B-seed0"
+
+
+@pytest.fixture(scope="module")
+def logdir(tmp_path_factory):
+    """A study of 57 networks of 58, one damaged record, one of a strange name, and one network in training."""
+    logdir = tmp_path_factory.mktemp("transfer") / "logdir"
+    study = logdir / "study"
+    networks = fake_runs.cells()
+    for cell in networks:
+        if cell.name != MISSING:
+            records.write(study / cell.name, fake_runs.content(cell))
+    strange = fake_runs.cells(["RnB"], [1])[2]
+    records.write(study / "strange", fake_runs.content(strange, name=HTML, status="diverged"))
+    (study / "damaged").mkdir()
+    (study / "damaged" / "record.json").write_text("{")
+    return logdir
+
+
+@pytest.fixture(scope="module")
+def address(logdir):
+    with browsing.tensorboard(logdir) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def tab(browser, address):  # noqa: F811
+    """Opens the tab, and gives the page inside its frame."""
+    browser.driver.set_window_size(1400, 1000)
+    browser.open("about:blank")
+    browser.open(f"{address}#tftransfer")
+    browser.driver.switch_to.frame(browser.one("iframe[src*=tftransfer]"))
+    try:
+        browser.wait(lambda: browser.all("[data-curve] .marker"), "curves")
+        yield browser
+    finally:
+        browser.driver.switch_to.default_content()
+
+
+def markers(page):
+    """Returns the points drawn, as (curve, n)."""
+    js = """return [...document.querySelectorAll("[data-curve] .marker")]
+        .map((marker) => [marker.parentElement.dataset.curve, Number(marker.dataset.n)]);"""
+    return {(curve, n) for curve, n in page.driver.execute_script(js)}
+
+
+def point(page, curve, n):
+    return page.one(f"[data-curve='{curve}'] .marker[data-n='{n}']")
+
+
+def choose(page, measure):
+    page.one(f"input[value={measure}]").click()
+
+
+@pytest.mark.browser
+def test_curves_levels_numbers_and_notes_are_shown_and_no_rule_of_the_page_is_broken(browser, address):  # noqa: F811
+    with tab(browser, address) as page:
+        assert markers(page) == {(t, n) for t in ("AnB", "AnB+", "BnB", "BnB+") for n in range(1, 8)}
+        levels = page.texts(".levels text")
+        assert levels[0].startswith("base 6")
+        assert levels[1] == "chance 5.0 % \u2193"
+        assert len(page.all(".numbers tbody tr")) == 29
+        notes = " ".join(page.texts(".notes li"))
+        assert "damaged/record.json is damaged" in notes
+        page.shot("transfer-top1")
+        assert page.errors() == [], "the policies of the page, and missing files, would be named here"
+
+
+@pytest.mark.browser
+def test_a_point_under_the_pointer_tells_its_values(browser, address):  # noqa: F811
+    from selenium.webdriver import ActionChains
+
+    with tab(browser, address) as page:
+        ActionChains(page.driver).move_to_element(point(page, "BnB", 5)).perform()
+        first, top1, minus_base, count = page.wait(lambda: page.texts(".tip:not([hidden]) div"), "values")
+        mirrored = [c for c in fake_runs.cells(["BnB", "AnA"], [5]) if not c.treatment.is_base]
+        expected = 100 * sum(fake_runs.top1(c) for c in mirrored) / 2
+        assert (first, count) == ("BnB, n = 5", "2 networks")
+        assert float(top1.split()[1]) == pytest.approx(expected, abs=0.06)
+        assert minus_base.startswith("minus base \u2212")
+        page.shot("transfer-hover")
+
+
+@pytest.mark.browser
+def test_minus_base_is_one_choice_away(browser, address):  # noqa: F811
+    with tab(browser, address) as page:
+        choose(page, "minus_base")
+        page.wait(lambda: "top-1 minus base, points" in page.texts(".axes text"), "the other axis")
+        assert page.texts(".levels text") == ["base"]
+        page.shot("transfer-minus-base")
+
+
+@pytest.mark.browser
+def test_the_keyboard_reaches_every_point(browser, address):  # noqa: F811
+    from selenium.webdriver import Keys
+
+    with tab(browser, address) as page:
+        keys = page.one(".host")
+        keys.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+        assert page.texts(".tip div")[0] == "AnB, n = 2"
+        keys.send_keys(Keys.ARROW_UP)
+        assert page.texts(".tip div")[0] != "AnB, n = 2"
+        assert page.texts("[aria-live]")[0].startswith(page.texts(".tip div")[0])
+        keys.send_keys(Keys.ESCAPE)
+        assert not page.all(".tip:not([hidden])")
+        box = page.one(".legend input")
+        box.send_keys(Keys.SPACE)
+        assert not {curve for curve, _ in markers(page)} & {"AnB"}, "a curve can be taken out"
+        page.one("input[value=top1]").send_keys(Keys.ARROW_RIGHT)
+        assert page.texts(".levels text") == ["base"]
+
+
+@pytest.mark.browser
+def test_names_from_records_are_text(browser, address):  # noqa: F811
+    with tab(browser, address) as page:
+        assert f"{HTML}: diverged" in page.texts(".notes li")
+        assert not page.all("img")
+        assert page.driver.execute_script("return document.title") == "Transfer"
+
+
+@pytest.mark.browser
+def test_the_tab_follows_the_dark_mode_of_tensorboard(browser, address):  # noqa: F811
+    def switch(mode):
+        page.driver.switch_to.default_content()
+        page.one("app-header-dark-mode-toggle button").click()
+        page.one("button.mat-mdc-menu-item", mode).click()
+        page.wait(lambda: not page.all("button.mat-mdc-menu-item"), "the menu to close")
+        page.driver.switch_to.frame(page.one("iframe[src*=tftransfer]"))
+        return page.driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+
+    with tab(browser, address) as page:
+        assert switch("Dark") == "rgb(48, 48, 48)"
+        page.shot("transfer-dark")
+        assert switch("Light") == "rgb(255, 255, 255)"
+
+
+@pytest.mark.browser
+def test_networks_appear_while_they_are_trained(browser, logdir, address):  # noqa: F811
+    (cell,) = [c for c in fake_runs.cells() if c.name == MISSING]
+    (other,) = fake_runs.cells(["RnB"], [2])[2:]
+    study = logdir / "study"
+    with tab(browser, address) as page, contextlib.closing(fake_runs.begin(study, cell, rows=2)):
+        row = page.wait(lambda: page.texts(".progress tbody tr > *"), "progress")
+        assert row[0] == cell.name
+        page.wait(lambda: page.texts(".progress tbody td")[0] == "200 of 400", "the update")
+        page.shot("transfer-progress")
+        assert point(page, "AnB", 7), "of the other direction"
+        records.write(study / cell.name, fake_runs.content(cell))
+        page.wait(lambda: not page.all(".progress tbody tr"), "the end of training")
+        records.write(study / other.name, fake_runs.content(other))
+        page.wait(lambda: ("RnB", 2) in markers(page), "a new curve")
+
+
+@pytest.mark.browser
+def test_speed_of_a_study_of_170_networks(tmp_path, browser, capsys):  # noqa: F811
+    study = tmp_path / "logdir" / "study"
+    networks = fake_runs.cells(split_seeds=(0, 1, 2))[:171]
+    for cell in networks[:170]:
+        records.write(study / cell.name, fake_runs.content(cell))
+
+    def seconds(address):
+        start = time.perf_counter()
+        with urllib.request.urlopen(f"{address}data/plugin/tftransfer/study?name=study") as answer:
+            assert json.load(answer)["finished"] in (170, 171)
+        return time.perf_counter() - start
+
+    with browsing.tensorboard(tmp_path / "logdir") as address:
+        first, again = seconds(address), seconds(address)
+        records.write(study / networks[170].name, fake_runs.content(networks[170]))
+        changed = seconds(address)
+        start = time.perf_counter()
+        with tab(browser, address):
+            shown = time.perf_counter() - start
+    with capsys.disabled():
+        print(
+            f"\ntab, 170 networks: first answer with pandas' import {first:.2f} s, nothing new {again:.3f} s, one new "
+            f"record {changed:.3f} s; the tab in the browser, TensorBoard's own page included, {shown:.1f} s"
+        )
+
+
+@pytest.mark.slow
+def test_tensorboard_finds_the_installed_tab(tmp_path, logdir):
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / "tftransfer", source / "tftransfer", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path / "site", source]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if "Could not find a version that satisfies the requirement setuptools" in done.stderr:
+        pytest.skip("needs a package index, to build")
+    assert done.returncode == 0, done.stderr
+    started = (sys.executable, "-m", "tensorboard.main")
+    with browsing.tensorboard(logdir, started, path=tmp_path / "site", cwd=tmp_path) as address:
+
+        def get(path):
+            with urllib.request.urlopen(f"{address}{path}") as answer:
+                return answer.read()
+
+        assert json.loads(get("data/plugins_listing"))["tftransfer"]["enabled"]
+        assert json.loads(get("data/plugin/tftransfer/study?name=study"))["finished"] >= 57
+        assert b"export async function render" in get("data/plugin/tftransfer/index.js")

@@ -1,0 +1,249 @@
+// The curves as inline SVG: accuracy by n, with intervals, and a point under the pointer or the arrow keys.
+
+const SVG = "http://www.w3.org/2000/svg";
+const HEIGHT = 400;
+const MARGIN = { top: 18, right: 104, bottom: 48, left: 64 };
+const REACH = 28; // pixels within which a point is taken
+const MEASURES = {
+  top1: { title: "top-1 on the validation half, %", unit: " %", text: (share) => (100 * share).toFixed(1) },
+  minus_base: { title: "top-1 minus base, points", unit: " points", text: (share) => signed(100 * share) },
+};
+const SHAPES = {
+  circle: "M-5,0A5,5 0 1 1 5,0A5,5 0 1 1 -5,0Z",
+  diamond: "M0,-6.5L6.5,0L0,6.5L-6.5,0Z",
+  square: "M-4.7,-4.7H4.7V4.7H-4.7Z",
+  triangle: "M0,-6L6,5H-6Z",
+};
+const SOURCES = { B: ["own", "circle"], A: ["other", "diamond"], R: ["random", "square"], S: ["statistics", "triangle"] };
+
+function signed(value) {
+  const text = Math.abs(value).toFixed(1);
+  if (Number(text) === 0) return "0.0";
+  return (value < 0 ? "\u2212" : "+") + text;
+}
+
+/** Makes an element; text is set as text, so that names from records are never markup. */
+export function make(name, attributes = {}, text = null, space = null) {
+  const element = space ? document.createElementNS(space, name) : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  if (text !== null) element.textContent = text;
+  return element;
+}
+
+const draw = (name, attributes, text) => make(name, attributes, text, SVG);
+
+/** A share as people read it: "59.6 %" or "+1.2 points"; a dash where nothing is known. */
+export function words(measure, share, unit = true) {
+  if (share === null) return "\u2013";
+  return MEASURES[measure].text(share) + (unit ? MEASURES[measure].unit : "");
+}
+
+/** "59.2 to 60.1", or nothing where the interval is not known. */
+export function interval(measure, value) {
+  return value.low === null ? "" : `${words(measure, value.low, false)} to ${words(measure, value.high, false)}`;
+}
+
+/** What a curve looks like: class of its colour, marker, and whether it is fine-tuned or a variant. */
+export function style(curve, curves) {
+  const [colour, shape] = SOURCES[curve.treatment[0]] ?? ["random", "square"];
+  const variant = curves.filter((other) => other.treatment === curve.treatment).indexOf(curve) > 0;
+  const tuned = curve.treatment.endsWith("+");
+  return { path: SHAPES[shape], classes: `${colour}${tuned ? " tuned" : ""}${variant ? " variant" : ""}` };
+}
+
+/** A short line with its marker, for the legend. */
+export function sample(curve, curves) {
+  const { path, classes } = style(curve, curves);
+  const svg = draw("svg", { width: 38, height: 16, class: `curve ${classes}`, "aria-hidden": "true" });
+  svg.append(draw("path", { d: "M1,8H37", class: "line" }));
+  svg.append(draw("path", { d: path, class: "marker", transform: "translate(19,8)" }));
+  return svg;
+}
+
+/** Round numbers that divide a range into about `count` parts. */
+export function ticks(low, high, count) {
+  const rough = (high - low) / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
+  const first = Math.ceil(low / step - 1e-9);
+  const found = [];
+  for (let i = first; i * step <= high + 1e-9 * step; i += 1) found.push(i * step);
+  return found;
+}
+
+export class Chart {
+  /** `host`: the element drawn into, which takes the keyboard. `say`: is told the text of the chosen point. */
+  constructor(host, say) {
+    this.host = host;
+    this.say = say;
+    this.svg = draw("svg", { class: "chart", role: "img" });
+    this.tip = make("div", { class: "tip", hidden: "" });
+    host.append(this.svg, this.tip);
+    this.points = [];
+    this.chosen = null;
+    host.addEventListener("pointermove", (event) => this.choose(this.nearest(event)));
+    host.addEventListener("pointerleave", () => this.choose(null));
+    host.addEventListener("blur", () => this.choose(null));
+    host.addEventListener("keydown", (event) => this.press(event));
+    new ResizeObserver(() => this.picture && this.render()).observe(host);
+  }
+
+  show(picture, measure, hidden) {
+    Object.assign(this, { picture, measure, hidden });
+    this.render();
+  }
+
+  render() {
+    const width = Math.max(360, this.host.clientWidth);
+    const chosen = this.chosen && [this.chosen.curve.label, this.chosen.point.n];
+    this.curves = this.picture.curves.filter((curve) => !this.hidden.has(curve.label));
+    this.layout(width);
+    this.svg.setAttribute("width", width);
+    this.svg.setAttribute("height", HEIGHT);
+    this.svg.setAttribute("aria-label", `${MEASURES[this.measure].title}, by the number of copied blocks`);
+    this.svg.replaceChildren(this.axes(width), this.levels(width), ...this.curves.map((curve) => this.curve(curve)));
+    this.choose(this.points.find((p) => chosen && p.curve.label === chosen[0] && p.point.n === chosen[1]) ?? null);
+  }
+
+  /** Finds the scales, and where each point comes to lie. Curves stand side by side so that intervals do not hide. */
+  layout(width) {
+    const blocks = this.picture.curves.flatMap((curve) => curve.points.map((point) => point.n));
+    const [first, last] = blocks.length ? [Math.min(...blocks), Math.max(...blocks)] : [1, 7];
+    const inner = width - MARGIN.left - MARGIN.right;
+    this.blocks = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    this.x = (n) => MARGIN.left + ((n - first + 0.6) / (last - first + 1.2)) * inner;
+    const values = this.curves.flatMap((curve) => curve.points.map((point) => point[this.measure]));
+    values.push(...this.picture.bases.map((base) => base[this.measure]));
+    const shares = values.flatMap((v) => [v.value, v.low, v.high]).filter((share) => share !== null);
+    const [low, high] = shares.length ? [Math.min(...shares), Math.max(...shares)] : [0, 1];
+    const room = Math.max(0.08 * (high - low), 0.004);
+    [this.low, this.high] = [low - room, high + room];
+    const tall = HEIGHT - MARGIN.top - MARGIN.bottom;
+    this.y = (share) => MARGIN.top + ((this.high - share) / (this.high - this.low)) * tall;
+    const spread = Math.min(9, (0.6 * inner) / this.blocks.length / Math.max(1, this.curves.length));
+    this.points = this.curves.flatMap((curve, index) =>
+      curve.points
+        .filter((point) => point[this.measure].value !== null)
+        .map((point) => ({
+          curve,
+          point,
+          x: this.x(point.n) + (index - (this.curves.length - 1) / 2) * spread,
+          y: this.y(point[this.measure].value),
+        })),
+    );
+  }
+
+  axes(width) {
+    const group = draw("g", { class: "axes" });
+    const bottom = HEIGHT - MARGIN.bottom;
+    const levels = ticks(100 * this.low, 100 * this.high, 8);
+    const whole = levels.every((level) => Math.abs(level - Math.round(level)) < 1e-6);
+    for (const level of levels) {
+      const y = this.y(level / 100);
+      const text = words(this.measure, level / 100, false);
+      group.append(draw("path", { d: `M${MARGIN.left},${y}H${width - MARGIN.right}`, class: "grid" }));
+      group.append(
+        draw("text", { x: MARGIN.left - 8, y: y + 4, "text-anchor": "end" }, whole ? text.replace(".0", "") : text),
+      );
+    }
+    for (const n of this.blocks) {
+      group.append(draw("text", { x: this.x(n), y: bottom + 18, "text-anchor": "middle" }, String(n)));
+    }
+    const middle = (MARGIN.left + width - MARGIN.right) / 2;
+    group.append(draw("path", { d: `M${MARGIN.left},${bottom}H${width - MARGIN.right}`, class: "axis" }));
+    group.append(draw("text", { x: middle, y: HEIGHT - 8, "text-anchor": "middle" }, "n, blocks copied from the source"));
+    const turned = `translate(16,${(MARGIN.top + bottom) / 2}) rotate(-90)`;
+    group.append(draw("text", { transform: turned, "text-anchor": "middle" }, MEASURES[this.measure].title));
+    return group;
+  }
+
+  /** Levels of the bases and of chance; chance is only named where it lies far below. */
+  levels(width) {
+    const group = draw("g", { class: "levels" });
+    const edge = width - MARGIN.right;
+    const level = (share, name, text) => {
+      const y = this.y(share);
+      group.append(draw("path", { d: `M${MARGIN.left},${y}H${edge}`, class: `level ${name}` }));
+      group.append(draw("text", { x: edge + 8, y: y + 4 }, text));
+    };
+    for (const base of this.picture.bases) {
+      const share = base[this.measure].value;
+      const known = this.measure === "minus_base" && share === 0;
+      if (share !== null) level(share, "base", known ? base.label : `${base.label} ${words(this.measure, share)}`);
+    }
+    const chance = this.picture.chance;
+    if (this.measure !== "top1" || chance === null) return group;
+    const text = `chance ${words("top1", chance)}`;
+    if (chance >= this.low && chance <= this.high) level(chance, "chance", text);
+    else group.append(draw("text", { x: edge + 8, y: HEIGHT - MARGIN.bottom + 4 }, `${text} \u2193`));
+    return group;
+  }
+
+  curve(curve) {
+    const { path, classes } = style(curve, this.picture.curves);
+    const group = draw("g", { class: `curve ${classes}`, "data-curve": curve.label });
+    const points = this.points.filter((p) => p.curve === curve);
+    group.append(draw("path", { class: "line", d: points.map((p, i) => `${i ? "L" : "M"}${p.x},${p.y}`).join("") }));
+    for (const p of points) {
+      const { low, high } = p.point[this.measure];
+      if (low !== null) {
+        const [top, end] = [this.y(high), this.y(low)];
+        const d = `M${p.x - 3},${top}h6M${p.x},${top}V${end}M${p.x - 3},${end}h6`;
+        group.append(draw("path", { d, class: "interval", "data-n": p.point.n }));
+      }
+    }
+    for (const p of points) {
+      p.marker = draw("path", {
+        d: path, class: "marker", transform: `translate(${p.x},${p.y})`, "data-n": p.point.n,
+      });
+      group.append(p.marker);
+    }
+    return group;
+  }
+
+  nearest(event) {
+    const box = this.svg.getBoundingClientRect();
+    const distance = (p) => Math.hypot(p.x - (event.clientX - box.left), p.y - (event.clientY - box.top));
+    return this.points.filter((p) => distance(p) < REACH).sort((a, b) => distance(a) - distance(b))[0] ?? null;
+  }
+
+  /** Left and right go along a curve, up and down to the next value at the same n. */
+  press(event) {
+    if (event.key === "Escape") return this.choose(null);
+    const along = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const across = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (!along && !across) return undefined;
+    event.preventDefault();
+    if (!this.chosen) return this.choose(this.points[0] ?? null);
+    const { curve, point } = this.chosen;
+    const row = along
+      ? this.points.filter((p) => p.curve === curve)
+      : this.points.filter((p) => p.point.n === point.n).sort((a, b) => a.y - b.y);
+    return this.choose(row[row.indexOf(this.chosen) + (along ?? across)] ?? this.chosen);
+  }
+
+  choose(chosen) {
+    this.chosen?.marker.classList.remove("chosen");
+    const changed = chosen !== this.chosen;
+    this.chosen = chosen;
+    this.tip.hidden = !chosen;
+    if (!chosen) return;
+    chosen.marker.classList.add("chosen");
+    if (changed) this.describe(chosen);
+  }
+
+  describe({ curve, point, x, y }) {
+    const lines = [`${curve.label}, n = ${point.n}`];
+    for (const measure of ["top1", "minus_base"]) {
+      const range = interval(measure, point[measure]);
+      const name = measure === "top1" ? "top-1" : "minus base";
+      lines.push(`${name} ${words(measure, point[measure].value)}${range && ` (${range})`}`);
+    }
+    lines.push(`${point.networks} ${point.networks === 1 ? "network" : "networks"}${point.over && `, ${point.over}`}`);
+    this.tip.replaceChildren(...lines.map((line) => make("div", {}, line)));
+    const right = x + 16 + this.tip.offsetWidth > this.host.clientWidth;
+    this.tip.style.left = `${right ? x - 16 - this.tip.offsetWidth : x + 16}px`;
+    this.tip.style.top = `${Math.max(0, y - this.tip.offsetHeight / 2)}px`;
+    this.say(lines.join("; "));
+  }
+}
