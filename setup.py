@@ -25,7 +25,8 @@ setup(
     packages=find_packages(include=["tftransfer", "tftransfer.*"]),
     package_data={
         "tftransfer.data": ["*.csv"],
-        "tftransfer.analysis": ["data/*.csv"],
+        "tftransfer.analysis": ["data/*.csv"],  # the paper's published results
+        "tftransfer.reporting": ["templates/*.j2"],
         "tftransfer.tensorboard_plugin": ["static/*"],
     },
     entry_points={"tensorboard_plugins": ["tftransfer = tftransfer.tensorboard_plugin:TransferPlugin"]},

@@ -17,6 +17,7 @@ FLOORS = {
     "tftransfer.splits": 1,
     "tftransfer.seeds": 1,
     "tftransfer.environment": 1,
+    "tftransfer.mosaic": 1,
     "tftransfer.config": 2,
     "tftransfer.command_line": 2,
     "tftransfer.records": 2,
@@ -80,7 +81,7 @@ QUICK = [
     "tftransfer", "tftransfer.treatments", "tftransfer.splits", "tftransfer.seeds", "tftransfer.config",
     "tftransfer.command_line", "tftransfer.records", "tftransfer.plan", "tftransfer.models.names",
     "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run",
-    "tftransfer.analysis",
+    "tftransfer.analysis", "tftransfer.mosaic", "tftransfer.report",
 ]  # fmt: skip
 
 

@@ -1,10 +1,13 @@
 import dataclasses
+import io
 
+import numpy as np
 import pytest
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
-from tftransfer import plan, splits, tensorboard_view, treatments
+from tftransfer import mosaic, plan, splits, tensorboard_view, treatments
 from tftransfer.config import Config
 
 WALL_TIME = 1.7e9
@@ -91,6 +94,31 @@ def test_the_experiment_is_declared_once(tmp_path):
     tensorboard_view.write_experiment(tmp_path, WALL_TIME)
     tensorboard_view.write_experiment(tmp_path, WALL_TIME)
     assert len(list(tmp_path.glob("events*"))) == 1
+
+
+def test_filters_and_figures_are_pictures(tmp_path):
+    filters = np.random.default_rng(0).integers(0, 256, (6, 5, 5, 3)).astype(np.uint8)
+    file = tensorboard_view.EventFile(tmp_path / "network")
+    tensorboard_view.write_filters(file, filters, WALL_TIME)
+    file.close()
+    tensorboard_view.write_experiment(tmp_path, WALL_TIME)
+    for shade in (0, 255):
+        png = mosaic.png(np.full((7, 9, 3), shade, np.uint8))
+        tensorboard_view.write_figure(tmp_path, png, WALL_TIME)
+    assert len(list(tmp_path.glob("events*"))) == 2, "the experiment, and the last figure only"
+    for folder, tag, size in (("network", "filters/first_layer", (100, 52)), ("", "study/top1_by_treatment", (9, 7))):
+        events = EventAccumulator(str(tmp_path / folder)).Reload()
+        assert tag in events.PluginTagToContent("images")
+        (event,) = events.Tensors(tag)
+        width, height, shown = event.tensor_proto.string_val
+        picture = Image.open(io.BytesIO(shown))
+        assert (int(width), int(height)) == picture.size == size
+
+
+def test_a_figure_does_not_hide_that_the_experiment_is_undeclared(tmp_path):
+    tensorboard_view.write_figure(tmp_path, mosaic.png(np.zeros((2, 2, 3), np.uint8)), WALL_TIME)
+    tensorboard_view.write_experiment(tmp_path, WALL_TIME)
+    assert next(iter(hparams(tmp_path).values())).experiment.hparam_infos
 
 
 def test_event_files_of_an_earlier_attempt_are_removed(tmp_path):

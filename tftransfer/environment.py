@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+from collections.abc import Iterable
 from typing import Any
 
 _PACKAGES = ("tftransfer", "tensorflow", "keras", "numpy", "tensorboard", "tensorflow-datasets", "absl-py", "pillow")
@@ -12,8 +13,13 @@ _PACKAGES = ("tftransfer", "tensorflow", "keras", "numpy", "tensorboard", "tenso
 
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of the packages that matter."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
+    return {"python": platform.python_version()} | versions_of(_PACKAGES)
+
+
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """Returns the versions of those packages that are installed."""
+    found = {}
+    for package in packages:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found

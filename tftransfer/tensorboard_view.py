@@ -7,13 +7,15 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from tensorboard.compat.proto import event_pb2, summary_pb2
+import numpy as np
+from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
 from tensorboard.plugins.hparams import api as hparams_api
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2, summary_v2
 from tensorboard.plugins.hparams import summary as hparams_summary
+from tensorboard.plugins.image import metadata as image_metadata
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from tftransfer import treatments
+from tftransfer import mosaic, treatments
 
 # Column of a history -> tag in TensorBoard.
 SCALARS = {
@@ -64,16 +66,22 @@ RECIPE_COLUMNS = (
 )  # fmt: skip
 
 
+# Ends the name of the file with a study's figure, so that a new one takes its place.
+_FIGURE_SUFFIX = ".figure"
+_FILTER_ZOOM = 4
+
+
 class EventFile:
     """A file of TensorBoard events.
 
     Args:
         folder: Where TensorBoard looks; made if need be.
+        suffix: Last part of the file's name.
     """
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path, suffix: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._writer = EventFileWriter(str(folder))
+        self._writer = EventFileWriter(str(folder), filename_suffix=suffix)
 
     def scalars(self, step: int, values: Mapping[str, float | None], wall_time: float) -> None:
         """Writes the values which there are, by tag."""
@@ -85,6 +93,23 @@ class EventFile:
         """Writes a summary of a plugin."""
         # A copy through bytes: the plugin may have been built against TensorFlow's own class of this message.
         self._add(summary_pb2.Summary.FromString(summary.SerializeToString()), 0, wall_time)
+
+    def image(self, tag: str, png: bytes, wall_time: float, description: str = "") -> None:
+        """Writes a picture.
+
+        Args:
+            tag: Its name in the view.
+            png: The picture as PNG.
+            wall_time: When it was made, seconds since 1970.
+            description: Shown beside it.
+        """
+        # A PNG file starts with 16 bytes of frame, then width and height, 4 bytes each.
+        width, height = (str(int.from_bytes(png[start : start + 4])).encode() for start in (16, 20))
+        strings = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=[width, height, png])
+        strings.tensor_shape.dim.add(size=3)
+        metadata = image_metadata.create_summary_metadata(tag, description)
+        value = summary_pb2.Summary.Value(tag=tag, metadata=metadata, tensor=strings)
+        self.summary(summary_pb2.Summary(value=[value]), wall_time)
 
     def _add(self, summary: summary_pb2.Summary, step: int, wall_time: float) -> None:
         self._writer.add_event(event_pb2.Event(summary=summary, step=step, wall_time=wall_time))
@@ -148,7 +173,7 @@ def write_result(file: EventFile, study: str, content: Mapping[str, Any], wall_t
 
 def write_experiment(study: pathlib.Path, wall_time: float) -> None:
     """Declares the columns of the HParams table for a study, unless that was done before."""
-    if any(study.glob("events.out.tfevents.*")):
+    if any(not path.name.endswith(_FIGURE_SUFFIX) for path in study.glob("events.out.tfevents.*")):
         return
     summary = summary_v2.hparams_config_pb(
         hparams=[hparams_api.HParam(name, DOMAINS.get(name)) for name in (*TREATMENT_COLUMNS, *RECIPE_COLUMNS)],
@@ -165,3 +190,32 @@ def write_experiment(study: pathlib.Path, wall_time: float) -> None:
     file = EventFile(study)
     file.summary(summary, wall_time)
     file.close()
+
+
+def write_filters(file: EventFile, filters: np.ndarray, wall_time: float) -> None:
+    """Writes a network's first-layer filters as a picture.
+
+    Args:
+        file: Event file of the network.
+        filters: `(filters, height, width, channels)` uint8, as in its portrait.
+        wall_time: When it finished, seconds since 1970.
+    """
+    picture = mosaic.png(mosaic.mosaic(filters), zoom=_FILTER_ZOOM)
+    file.image("filters/first_layer", picture, wall_time, "Grey is a weight of zero.")
+
+
+def write_figure(study: pathlib.Path, png: bytes, wall_time: float, tag: str = "study/top1_by_treatment") -> None:
+    """Writes a study's figure as a picture at its root; an earlier one goes.
+
+    Args:
+        study: Folder of the study, in which `write_experiment` has been called.
+        png: The figure.
+        wall_time: When it was made, seconds since 1970.
+        tag: Its name in the view.
+    """
+    earlier = list(study.glob(f"events.out.tfevents.*{_FIGURE_SUFFIX}"))
+    file = EventFile(study, _FIGURE_SUFFIX)
+    file.image(tag, png, wall_time)
+    file.close()
+    for path in earlier:
+        path.unlink()

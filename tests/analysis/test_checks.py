@@ -1,0 +1,120 @@
+import pytest
+
+import fake_study
+from tftransfer import analysis, records
+from tftransfer.analysis import checks, study
+
+
+def found(folder):
+    read = study.read(folder)
+    return checks.findings(analysis.networks(read), read)
+
+
+def topics(folder):
+    return [finding.topic for finding in found(folder)]
+
+
+def text(folder, topic):
+    (finding,) = [finding for finding in found(folder) if finding.topic == topic]
+    return finding.text
+
+
+def test_a_full_balanced_study_has_only_one_note(tmp_path):
+    fake_study.write_paper_like(tmp_path, split_seeds=2)
+    assert topics(tmp_path) == ["budget"]
+
+
+def test_a_control_that_trained_as_long_answers_the_question_of_budget(tmp_path):
+    fake_study.write(tmp_path, "base", 0.5, target="B")
+    fake_study.write(tmp_path, "B4B", 0.56)
+    assert "--budget=equal_total would tell" in text(tmp_path, "bases")
+    assert "budget" in topics(tmp_path)
+    of = fake_study.cell("B4B").control
+    records.write(tmp_path / of.name, fake_study.content(of, 0.55))
+    assert "budget" not in topics(tmp_path)
+    assert "would tell" not in text(tmp_path, "bases")
+
+
+def test_other_recipes_are_named_with_what_differs(tmp_path):
+    fake_study.write_paper_like(tmp_path, split_seeds=1)
+    fake_study.write(tmp_path / "x", "A4B", 0.9, epochs=3.0)
+    (tmp_path / "x" / "random0-A4B-seed0").rename(tmp_path / "other")
+    (tmp_path / "x").rmdir()
+    said = text(tmp_path, "other recipe")
+    assert said.startswith("1 network of another recipe")
+    assert "recipe.epochs: 3.0 there, 12.0 here" in said
+
+
+def test_another_protocol_is_another_recipe(tmp_path):
+    fake_study.write_paper_like(tmp_path, split_seeds=1)
+    content = fake_study.content(fake_study.cell("A4B"), 0.9)
+    content["identity"]["protocol"] = 99
+    records.write(tmp_path / "later", content)
+    assert "protocol: 99 there, 1 here" in text(tmp_path, "other recipe")
+    frame = analysis.networks(tmp_path)
+    assert 0.9 not in set(frame.loc[frame["recipe"].eq(checks.main_recipe(frame)), "top1"])
+
+
+@pytest.mark.parametrize(
+    ("topic", "expected", "change"),
+    [
+        ("at chance", "A4B-seed0 (5.0 %)", lambda c: c["integrity"].update(left_chance=False)),
+        ("leak", "has seen classes", lambda c: c["integrity"].update(target_classes_seen_by_source=3)),
+        ("budget", "other numbers of updates", lambda c: c["integrity"].update(updates=7)),
+        ("frozen blocks changed", "A4B", lambda c: c["integrity"].update(frozen_blocks_unchanged=False)),
+    ],
+)
+def test_doubtful_networks_are_named(tmp_path, topic, expected, change):
+    fake_study.write(tmp_path, "base", 0.5, target="B")
+    assert topic not in topics(tmp_path)
+    content = fake_study.content(fake_study.cell("A4B"), 0.05)
+    change(content)
+    records.write(tmp_path / content["name"], content)
+    assert expected in " ".join(f.text for f in found(tmp_path) if f.topic == topic)
+
+
+def test_what_is_missing_is_named(tmp_path):
+    fake_study.write(tmp_path, "base", 0.5, target="A")
+    fake_study.write(tmp_path, "base", 0.5, target="B")
+    for label in ("A4B", "A5B", "B4B", "A4B+", "A4A+"):
+        fake_study.write(tmp_path, label, 0.4)
+    fake_study.write(tmp_path, "A4B", 0.4, seed=1)
+    assert "random0-A4B-seed1" in text(tmp_path, "no base")
+    assert "AnB has 3 of 4" in text(tmp_path, "missing")
+    said = [f.text for f in found(tmp_path) if f.topic == "balance"]
+    assert any("AnB 0 with target A, 3 with B" in line for line in said)
+    assert any("AnB+ and its control BnB+ (random) have no target in common" in line for line in said)
+
+
+def test_damaged_unfinished_and_empty_folders_are_named(tmp_path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / records.RECORD).write_text("{")
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "events.out.tfevents.1").touch()
+    assert topics(tmp_path) == ["unreadable", "unfinished", "empty"]
+    assert "broken" in text(tmp_path, "unreadable")
+    assert "begun" in text(tmp_path, "unfinished")
+
+
+def test_a_base_that_was_trained_again_is_named(tmp_path):
+    base = fake_study.write(tmp_path, "base", 0.5, target="B")
+    content = fake_study.content(fake_study.cell("A4B"), 0.4)
+    records.write(tmp_path / content["name"], content | {"reference": {"key": base.key, "weights": "9" * 64}})
+    assert "random0-A4B-seed0" in text(tmp_path, "base retrained")
+
+
+def test_intervals_over_seeds_say_that_they_speak_of_one_split(tmp_path):
+    for seed, top1 in enumerate((0.4, 0.42)):
+        fake_study.write(tmp_path, "base", 0.5, target="B", seed=seed)
+        fake_study.write(tmp_path, "A4B", top1, seed=seed)
+    assert "these halves only" in text(tmp_path, "one split")
+    assert "no interval" not in topics(tmp_path)
+
+
+def test_the_papers_own_gaps_are_found():
+    frame = analysis.networks("paper")
+    said = " ".join(finding.text for finding in checks.findings(frame))
+    assert "AnB+ 0 with target A, 10 with B" in said
+    assert "BnB+ 10 with target A, 0 with B" in said
+    assert "no target in common" in said
+    assert "nolearn_1_3" in said

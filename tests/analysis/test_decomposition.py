@@ -1,0 +1,63 @@
+import pytest
+
+import fake_study
+from tftransfer import analysis
+from tftransfer.analysis import decomposition
+
+
+def effect(frame, name):
+    found = decomposition.decomposition(frame)
+    return found[found["effect"].eq(name)].set_index("n")
+
+
+def test_losses_add_up_where_all_three_networks_are_there(tmp_path):
+    fake_study.write(tmp_path, "base", 0.60, target="B")
+    fake_study.write(tmp_path, "B4B", 0.57)
+    fake_study.write(tmp_path, "A4B", 0.55)
+    fake_study.write(tmp_path, "A4B+", 0.62)
+    frame = analysis.networks(tmp_path)
+    means = decomposition.decomposition(frame).set_index("effect")["mean"]
+    assert means.round(6).to_dict() == {
+        "co-adaptation": -0.03, "specificity": -0.02, "transfer": -0.05, "fine-tuned transfer": 0.02, "recovery": 0.07
+    }  # fmt: skip
+    found = decomposition.dominance(frame)
+    assert found["dominates"].tolist() == ["undecided"], "one pair decides nothing"
+
+
+def test_only_pairs_of_the_same_target_split_and_seed_are_subtracted(tmp_path):
+    fake_study.write(tmp_path, "base", 0.60, target="B")
+    fake_study.write(tmp_path, "A4A", 0.57)
+    fake_study.write(tmp_path, "A4B", 0.55)
+    fake_study.write(tmp_path, "B4B", 0.40, seed=1)
+    fake_study.write(tmp_path, "B4B", 0.40, split_seed=1)
+    fake_study.write(tmp_path, "B5B", 0.40)
+    assert analysis.pairs(analysis.networks(tmp_path), "AnB", "BnB").empty
+
+
+def test_the_larger_loss_is_found_where_there_is_enough_to_tell(tmp_path):
+    fake_study.write_paper_like(tmp_path, noise=0.001, split_seeds=4)
+    found = decomposition.dominance(analysis.networks(tmp_path)).set_index("n")["dominates"]
+    assert found[[4, 5]].tolist() == ["co-adaptation"] * 2
+    assert found[[6, 7]].tolist() == ["specificity"] * 2
+
+
+def test_preserved_blocks_are_compared_with_the_same(tmp_path):
+    fake_study.write(tmp_path, "base", 0.60, target="B")
+    for label, top1 in (("A4B", 0.5), ("B4B", 0.51)):
+        fake_study.write(tmp_path, label, top1)
+        fake_study.write(tmp_path, label, top1 + 0.1 * (label == "A4B"), preserve=2)
+    found = effect(analysis.networks(tmp_path), "specificity").reset_index().set_index("preserve")["mean"]
+    assert found.to_dict() == pytest.approx({0: -0.01, 2: 0.09})
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return analysis.networks("paper")
+
+
+def test_the_papers_decomposition(paper):
+    loss = 100 * effect(paper, "co-adaptation")["mean"]
+    assert loss.round(2).tolist() == [0.35, 0.03, -0.21, -1.85, -2.97, -0.45, 0.0]
+    found = decomposition.dominance(paper).set_index("n")["dominates"]
+    assert found.tolist() == ["undecided"] * 3 + ["co-adaptation"] * 2 + ["specificity"] * 2
+    assert "transfer beyond control" not in set(decomposition.decomposition(paper)["effect"]), "no pair exists"

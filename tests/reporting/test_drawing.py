@@ -1,0 +1,124 @@
+import io
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fake_study
+from tftransfer import records
+from tftransfer.reporting import collected, drawing, portrait_figures, relative_figure, treatment_figures
+from tftransfer.training import portraits
+
+
+def drawn(study, **options):
+    return drawing.draw(collected.collect(str(study), [], **options))
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return collected.collect("paper", [])
+
+
+def points_of(figure):
+    """Returns the drawn lines as {colour: [(x, y), ...]} of those with more than one point."""
+    found = {}
+    for axes in figure.axes:
+        for line in axes.lines:
+            if len(line.get_xdata()) > 1:
+                data = list(zip(line.get_xdata(), line.get_ydata(), strict=True))
+                found.setdefault((axes.get_title(loc="left"), line.get_color()), []).append(data)
+    return found
+
+
+def test_figure_2_shows_the_papers_means(paper):
+    canvas = treatment_figures.figure2(paper.of("random"))
+    lines = points_of(canvas.figure)
+    (transfer,) = lines["Means over halves, splits and seeds", "#D55E00"]
+    assert [round(float(y), 2) for _, y in transfer] == [62.51, 62.82, 62.39, 61.89, 59.98, 57.80, 58.06, 54.25]
+    (tuned,) = lines["Means over halves, splits and seeds", "#E69F00"]
+    assert [round(float(y), 1) for _, y in tuned] == [62.5, 63.7, 63.6, 64.3, 64.0, 64.5, 64.6, 64.6]
+    above = [line for line in canvas.figure.axes[0].lines if len(line.get_xdata()) == 1]
+    assert len(above) == 112, "every network of random halves"
+
+
+def test_figure_3_shows_both_directions_and_random_filters(paper):
+    found = {
+        label: [round(100 * float(value), 1) for value in table.sort_values("n")["minus_base"]]
+        for label, (_, table) in relative_figure.curves(paper.main).items()
+    }
+    assert found == {
+        "AnB, natural to man-made": [0.2, -1.6, -3.6, -7.6, -12.7, -16.3, -24.6],
+        "AnB, man-made to natural": [0.4, -0.3, -2.8, -7.1, -13.1, -16.8, -25.4],
+        "AnB, random halves": [0.3, -0.1, -0.6, -2.5, -4.7, -4.4, -8.3],
+        "RnB, random filters": [-8.5, -17.4, -57.5, -55.7, -52.6, -56.2, -56.2],
+    }
+
+
+def test_all_drawings_are_whole_svg_and_png(tmp_path):
+    fake_study.write_paper_like(tmp_path, split_seeds=1)
+    found = drawn(tmp_path, overlay=True)
+    assert set(found) == {"figure2", "paired", "losses", "curves"}
+    for figure in found.values():
+        ET.fromstring(figure.svg)
+        assert Image.open(io.BytesIO(figure.png)).width > 1000
+        assert len(figure.svg) < 300_000
+
+
+def test_a_single_network_and_its_bases_can_be_drawn(tmp_path):
+    fake_study.write(tmp_path, "base", 0.5, target="A")
+    fake_study.write(tmp_path, "base", 0.5, target="B")
+    fake_study.write(tmp_path, "A4B", 0.4)
+    found = drawn(tmp_path)
+    assert {"figure2", "paired", "curves"} <= set(found)
+    ET.fromstring(found["paired"].svg)
+
+
+def test_networks_without_base_are_drawn_without_differences(tmp_path):
+    fake_study.write(tmp_path, "A4B", 0.4)
+    fake_study.write(tmp_path, "A5B", 0.3)
+    assert "paired" not in drawn(tmp_path)
+
+
+@pytest.mark.parametrize("label", ["S4B", "R4B", "R4all"])
+def test_random_sources_are_drawn(tmp_path, label):
+    target = "all" if label.endswith("all") else "B"
+    fake_study.write(tmp_path, "base", 0.5, target=target)
+    fake_study.write(tmp_path, label, 0.2)
+    assert "figure3" in drawn(tmp_path)
+
+
+def add_portraits(study):
+    """Gives networks the arrays that training keeps."""
+    rng = np.random.default_rng(0)
+    for record in records.read_study(study):
+        portrait = {"filters": rng.integers(0, 256, (8, 5, 5, 3)).astype(np.uint8)}
+        if record.identity["treatment"]["source"]:
+            portrait["blocks"] = np.array(["conv1", "conv2", "fc6"])
+            portrait |= {name: rng.uniform(0, 1, 3).astype("float32") for name in ("with_base", "source_with_base")}
+        said = portraits.save(record.folder, portrait)
+        records.write(record.folder, {**record.content, "portrait": said})
+
+
+def test_filters_and_similarity_come_from_portraits(tmp_path):
+    for target in "AB":
+        fake_study.write(tmp_path, "base", 0.5, target=target)
+    for label in ("A3B", "A3B+", "B3B"):
+        fake_study.write(tmp_path, label, 0.4)
+    add_portraits(tmp_path)
+    report = collected.collect(str(tmp_path), [])
+    shown = portrait_figures.family(report.main, report.portraits)
+    assert [title for _, title in shown] == ["baseA, the source", "A3B+, grafted", "baseB, the target's own"]
+    found = drawing.draw(report)
+    assert {"filters", "similarity"} <= set(found)
+    assert "<title>AnB, n = 3, fc6: 0." in found["similarity"].svg
+
+
+def test_a_damaged_portrait_is_named_and_left_out(tmp_path):
+    record = fake_study.write(tmp_path, "base", 0.5, target="B")
+    add_portraits(tmp_path)
+    (record.folder / portraits.FILE).write_bytes(b"other")
+    report = collected.collect(str(tmp_path), [])
+    assert not report.portraits.get(record.name)
+    assert any(finding.topic == "portrait" and "SHA-256" in finding.text for finding in report.findings)
+    assert "filters" not in drawing.draw(report)

@@ -1,0 +1,118 @@
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import fake_study
+from tftransfer import command_line, records, report
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def run(*options):
+    return report.main(["report", *options])
+
+
+def test_the_paper_as_markdown(tmp_path, capsys):
+    assert run("--study=paper", "--format=md,csv", f"--out={tmp_path}") == 0
+    text = (tmp_path / "report.md").read_text()
+    for shown in ("| 1\N{EN DASH}7 | +1.6 | +1.4 | +0.97 | +0.97 | 0.00 |", "\N{MINUS SIGN}8.26", "not a refutation"):
+        assert shown in text
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "report.md", "networks.csv", "effects.csv", "decomposition.csv"
+    }  # fmt: skip
+    assert str(tmp_path / "report.md") in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "runs" / "published").glob("tiny*")), ids=lambda path: path.name)
+def test_published_studies(folder, tmp_path):
+    assert run(f"--study={folder}", "--format=md", f"--out={tmp_path}") == 0
+    text = (tmp_path / "report.md").read_text()
+    (record,) = [record for record in records.read_study(folder) if "-A4B-" in record.name]
+    assert f"{100 * record.result['top1']:.1f} %" in text
+    assert "without an interval" in text
+    assert str(folder) not in text, "no folders of this machine"
+
+
+def test_names_cannot_break_markdown(tmp_path):
+    content = fake_study.content(fake_study.cell("base", target="B"), 0.5)
+    content["identity"]["recipe"]["dataset"] = "<script>alert(1)</script>|[x](y)"
+    content["command"] = "``` <b>`"
+    records.write(tmp_path / "<img>" / "x", content)
+    assert run(f"--study={tmp_path / '<img>'}", "--format=md", f"--out={tmp_path / 'out'}") == 0
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "<script" not in text
+    assert "<img" not in text.replace("`python -m tftransfer.report '--study=<img>'", "")
+    assert r"\|\[x\]" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "Which study"),
+        (["--study=nowhere"], "no such study"),
+        (["--study=paper", "--format=pdf"], "Expected some of html, md"),
+        (["--study=paper", "--overlay=paper"], "would change nothing"),
+        (["--study=runs/x", "--overlay=paper", "--format=md"], "would change nothing"),
+    ],
+)
+def test_bad_options_are_refused_in_one_line(options, message):
+    with pytest.raises(ValueError, match=message) as error:
+        run(*options)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_package_gives_the_pip_command(monkeypatch):
+    def find_spec(name, package=None):
+        return None if name == "pandas" else object()
+
+    monkeypatch.setattr(report.importlib.util, "find_spec", find_spec)
+    with pytest.raises(ValueError, match=r"pandas\. Install them with: pip install 'tftransfer\[report\]'"):
+        run("--study=paper")
+
+
+def test_an_empty_study_says_what_is_there(tmp_path):
+    (tmp_path / "s" / "begun").mkdir(parents=True)
+    (tmp_path / "s" / "begun" / "events.out.tfevents.1").touch()
+    assert run(f"--study={tmp_path / 's'}", "--format=md", f"--out={tmp_path / 'out'}") == 0
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "No finished network" in text
+    assert "begun" in text
+
+
+def test_nothing_half_written_stays(tmp_path, monkeypatch):
+    from tftransfer.reporting import markdown
+
+    fake_study.write(tmp_path / "s", "base", 0.5, target="B")
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(markdown, "text", fail)
+    with pytest.raises(KeyboardInterrupt):
+        run(f"--study={tmp_path / 's'}", "--format=csv,md", f"--out={tmp_path / 'out'}")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"Cannot write into the folder .* Use --out"):
+        run("--study=paper", "--format=md", f"--out={tmp_path / 'file' / 'below'}")
+
+
+def test_markdown_needs_neither_tensorflow_nor_matplotlib(tmp_path):
+    code = (
+        "import sys; from tftransfer import report; "
+        f"report.main(['report', '--study=paper', '--format=md,csv', '--out={tmp_path}']); "
+        "print([m for m in ('tensorflow', 'keras', 'tensorboard', 'matplotlib', 'scipy.stats') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_bad_input_ends_with_exit_code_2(capsys):
+    with pytest.raises(SystemExit) as end:
+        command_line.main(report.main, ["tftransfer/report.py", "--study=nowhere"])
+    assert end.value.code == command_line.EXIT_BAD_INPUT
+    assert capsys.readouterr().err.count("\n") == 1

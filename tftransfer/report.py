@@ -1,0 +1,101 @@
+"""Makes a report of a study: what its records say, with their uncertainty and their gaps. Extra `report`.
+
+    python -m tftransfer.report --study=runs/STUDY
+    python -m tftransfer.report --study=paper
+
+Neither images, weights nor TensorFlow are needed.
+"""
+
+import dataclasses
+import importlib.util
+import pathlib
+from collections.abc import Sequence
+
+from tftransfer import command_line, config
+from tftransfer.config import COMMAND, option
+
+_USAGE = """
+usage: python -m tftransfer.report --study=FOLDER|paper [options]
+
+Reads the records of a study and writes what they say: effects of each treatment with intervals, the paper's figures,
+what is missing or unequal. --study=paper reports the published results of the paper's authors.
+"""
+FORMATS = ("html", "md", "csv", "svg", "png")
+OVERLAYS = ("none", "paper")
+_NEEDED = {"html": ("pandas", "scipy", "matplotlib", "jinja2"), "svg": ("pandas", "scipy", "matplotlib")}
+_NEEDED |= {"png": _NEEDED["svg"], "md": ("pandas", "scipy"), "csv": ("pandas", "scipy")}
+
+
+def _known_formats(value: str) -> str | None:
+    names = value.split(",")
+    fine = set(names) <= set(FORMATS) and len(names) == len(set(names))
+    return None if fine else f"some of {', '.join(FORMATS)}, with commas between"
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportConfig:
+    """The options of `python -m tftransfer.report`."""
+
+    study: str = option("", COMMAND, "folder of a study (runs/...), or paper for the published results")
+    format: str = option(
+        "html", COMMAND, "what to write: html (one page), md, csv (tables), svg, png (figures); several with commas",
+        _known_formats,
+    )  # fmt: skip
+    out: str = option("", COMMAND, "folder to write into; default reports/<study>")
+    overlay: str = option("none", COMMAND, "paper draws the paper's means behind the study's own", choices=OVERLAYS)
+
+    def __post_init__(self) -> None:
+        """Checks the options; raises ValueError."""
+        config.check_fields(self)
+        if not self.study:
+            raise ValueError("Which study? Expected --study=FOLDER or --study=paper. Received none.")
+        figures = {"html", "svg", "png"} & set(self.formats)
+        if self.overlay != "none" and self.study == "paper":
+            raise ValueError("--overlay=paper would change nothing here: --study=paper shows the paper. Leave it out.")
+        if self.overlay != "none" and not figures:
+            raise ValueError(
+                f"--overlay=paper would change nothing here: it is about figures, so it goes with --format=html, svg "
+                f"or png. Received: --format={self.format}"
+            )
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats asked for."""
+        return tuple(self.format.split(","))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns its exit code."""
+    options, given = command_line.parse(ReportConfig, argv, _USAGE)
+    _check_installed(options.formats)
+    from tftransfer.reporting import collected, output
+
+    report = collected.collect(options.study, _said(options, given), options.overlay == "paper")
+    name = "paper" if report.is_paper else report.name
+    folder = pathlib.Path(options.out) if options.out else pathlib.Path("reports") / name
+    for path in output.write(report, options.formats, folder):
+        print(path)
+    return 0
+
+
+def _said(options: ReportConfig, given: set[str]) -> list[str]:
+    """Returns the options as they stand in the report, without folders of this machine."""
+    study = pathlib.Path(options.study)
+    shown = {"study": study.name if study.is_absolute() else options.study}
+    shown |= {name: getattr(options, name) for name in ("format", "overlay") if name in given}
+    return [f"--{name}={value}" for name, value in shown.items()]
+
+
+def _check_installed(formats: Sequence[str]) -> None:
+    """Raises ValueError if what a format needs is not installed."""
+    needed = dict.fromkeys(name for format_ in formats for name in _NEEDED[format_])
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ValueError(
+            f"Reports need packages that are not installed: {', '.join(missing)}. "
+            f"Install them with: pip install 'tftransfer[report]'"
+        )
+
+
+if __name__ == "__main__":
+    command_line.main(main)

@@ -1,0 +1,193 @@
+"""Everything that a report says, computed once: the page, the text and the tables only lay it out."""
+
+import dataclasses
+import functools
+import pathlib
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import tftransfer
+from tftransfer import analysis, environment
+from tftransfer.analysis import boosts, checks, decomposition, paper, portraits
+from tftransfer.analysis import study as study_lib
+from tftransfer.analysis.finding import Finding
+from tftransfer.analysis.roles import BASE
+from tftransfer.records import Record
+
+PACKAGES = ("pandas", "scipy", "matplotlib", "jinja2")
+_COMMANDS = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """A study, read and computed.
+
+    Attributes:
+        name: The study's name, as the user gave it: not yet escaped for any format.
+        frame: All networks, from `analysis.networks`.
+        study: The folder as read; None for the paper.
+        command: The command line that makes this report.
+        overlay: The paper's networks to draw behind the study's own; None without.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    study: study_lib.Study | None
+    command: str
+    overlay: pd.DataFrame | None = None
+
+    @property
+    def is_paper(self) -> bool:
+        """True if this is the paper's own study."""
+        return self.study is None
+
+    @property
+    def kind(self) -> str:
+        """What it is about, under the name."""
+        if self.is_paper:
+            return "The results of Yosinski, Clune, Bengio and Lipson, from the logs that they published"
+        return "How transferable features are, block by block"
+
+    @functools.cached_property
+    def main(self) -> pd.DataFrame:
+        """The networks of the study's main recipe which count in means."""
+        return self.frame[self.frame["recipe"].eq(self.recipe) & self.frame["set_apart"].eq("")]
+
+    @functools.cached_property
+    def recipe(self) -> str:
+        """The digest of the recipe of most networks."""
+        return checks.main_recipe(self.frame)
+
+    @functools.cached_property
+    def apart(self) -> pd.DataFrame:
+        """The other networks: of other recipes, diverged, copies."""
+        return self.frame.drop(self.main.index)
+
+    @functools.cached_property
+    def effects(self) -> pd.DataFrame:
+        """`analysis.effects` of the main recipe."""
+        return analysis.effects(self.main)
+
+    @functools.cached_property
+    def decomposition(self) -> pd.DataFrame:
+        """`decomposition.decomposition` of the main recipe."""
+        return decomposition.decomposition(self.main)
+
+    @functools.cached_property
+    def dominance(self) -> pd.DataFrame:
+        """`decomposition.dominance` of the main recipe."""
+        return decomposition.dominance(self.main)
+
+    @functools.cached_property
+    def findings(self) -> list[checks.Finding]:
+        """What a reader must know before trusting the numbers."""
+        own = paper.caveats() if self.is_paper else []
+        own += [Finding(checks.WARNING, "portrait", fault) for fault in self._portraits[1]]
+        found = [*own, *checks.findings(self.frame, self.study)]
+        return sorted(found, key=lambda finding: finding.weight != checks.WARNING)
+
+    @property
+    def portraits(self) -> Mapping[str, Mapping[str, np.ndarray]]:
+        """The arrays kept beside records, by network; without those that cannot be read."""
+        return self._portraits[0]
+
+    @functools.cached_property
+    def _portraits(self) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
+        """The arrays, and what is wrong with others."""
+        found, faults = {}, []
+        for record in self.records:
+            try:
+                found[record.name] = portraits.read(record)
+            except ValueError as error:
+                faults.append(str(error))
+        return found, faults
+
+    @functools.cached_property
+    def halves(self) -> list[str]:
+        """The kinds of halves: random ones first, all classes last."""
+        order = {"random": 0, "natural_manmade": 1, "all": 9}
+        return sorted(self.main["halves"].unique(), key=lambda kind: (order.get(kind, 5), kind))
+
+    def of(self, halves: str) -> pd.DataFrame:
+        """Returns the counted networks of one kind of halves."""
+        return self.main[self.main["halves"].eq(halves)]
+
+    def boosts(self, halves: str) -> pd.DataFrame:
+        """Returns the paper's Table 1 for one kind of halves, over the ranges of n that fit this study."""
+        tuned = self.of(halves)
+        blocks = tuned.loc[tuned["treatment"].isin(["AnB+", "BnB+"]), "n"]
+        starts = dict.fromkeys(max(first, int(blocks.min())) for first, _ in boosts.RANGES)
+        most = int(blocks.max())
+        return boosts.boosts(tuned, tuple((first, most) for first in starts if first <= most))
+
+    @property
+    def has_boosts(self) -> list[str]:
+        """The kinds of halves with fine-tuned transfer and bases."""
+        return [
+            kind
+            for kind in self.halves
+            if {"AnB+", BASE} <= set(self.of(kind)["treatment"]) and self.of(kind)["n"].max() >= 1
+        ]
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """The records; none for the paper."""
+        return self.study.records if self.study else ()
+
+    @functools.cached_property
+    def making(self) -> list[tuple[str, str]]:
+        """How it was made: pairs of a name and a text."""
+        rows = [("report", self.command), ("versions", _spoken(_own_versions()))]
+        if self.is_paper:
+            return [*rows, ("networks", "trained by the paper's authors with Caffe; 450,000 updates each")]
+        rows += [("networks' versions", text) for text in _distinct(self.records, "versions", _spoken)]
+        rows += [("networks' machine", text) for text in _distinct(self.records, "machine", _machine)]
+        hours = sum(float(record.content["cost"].get("seconds") or 0) for record in self.records) / 3600
+        rows.append(("training", f"{hours:.2f} hours in all" if hours >= 0.1 else f"{3600 * hours:.0f} seconds in all"))
+        commands = [str(record.content.get("command", "")) for record in self.records]
+        commands = list(dict.fromkeys(filter(None, commands)))
+        rows += [("command", text) for text in commands[:_COMMANDS]]
+        more = len(commands) - _COMMANDS
+        return rows + ([("more", f"{more} other commands, in the records")] if more > 0 else [])
+
+
+def collect(study: str, argv: Sequence[str], overlay: bool = False) -> Report:
+    """Reads a study.
+
+    Args:
+        study: A folder, or "paper".
+        argv: Options that this report is made with, for its own command line.
+        overlay: True adds the paper's networks.
+
+    Raises:
+        ValueError: If there is no such study.
+    """
+    command = shlex.join(["python", "-m", "tftransfer.report", *argv])
+    behind = analysis.networks(paper.NAME) if overlay else None
+    if study == paper.NAME:
+        return Report("How transferable are features in deep neural networks? (2014)", analysis.networks(study), None,
+                      command, behind)  # fmt: skip
+    found = study_lib.read(pathlib.Path(study))
+    return Report(found.folder.resolve().name, analysis.networks(found), found, command, behind)
+
+
+def _own_versions() -> dict[str, str]:
+    return {"tftransfer": tftransfer.__version__} | environment.versions_of(PACKAGES)
+
+
+def _distinct(found: Sequence[Record], part: str, text: Any) -> list[str]:
+    """Returns the different values of a part of the records, as texts."""
+    return list(dict.fromkeys(text(record.content[part]) for record in found if record.content.get(part)))
+
+
+def _spoken(versions: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _machine(machine: Mapping[str, Any]) -> str:
+    parts = [machine.get("processor"), f"{machine.get('cores')} cores", f"{machine.get('memory_gib')} GiB"]
+    return ", ".join(str(part) for part in [*parts, machine.get("system"), machine.get("strategy")] if part)

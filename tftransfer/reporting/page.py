@@ -1,0 +1,47 @@
+"""A report as one page that needs nothing else: no request leaves it, figures and tables are inside."""
+
+import base64
+from collections.abc import Mapping
+
+import jinja2
+
+from tftransfer.analysis import checks
+from tftransfer.reporting import sentences, tables
+from tftransfer.reporting.collected import Report
+from tftransfer.reporting.drawing import Drawing
+from tftransfer.reporting.markdown import CITATION
+
+
+def html(report: Report, drawings: Mapping[str, Drawing], downloads: Mapping[str, str]) -> str:
+    """Returns the page.
+
+    Args:
+        report: The study.
+        drawings: Its figures by name, in order.
+        downloads: CSV files by name, which the page carries inside.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tftransfer.reporting"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        name=report.name,
+        kind=report.kind,
+        summary=sentences.summary(report),
+        drawings=list(drawings.values()),
+        tables=tables.tables(report),
+        networks=tables.networks(report),
+        findings=report.findings,
+        warning=checks.WARNING,
+        making=report.making,
+        downloads={name: _data_url(text) for name, text in downloads.items()},
+        citation=CITATION,
+    )
+
+
+def _data_url(text: str) -> str:
+    """Returns a CSV text as a URL that carries it."""
+    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"

@@ -1,0 +1,197 @@
+"""The tables of a report, as texts: the page and Markdown lay out the same ones."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+
+from tftransfer.analysis import decomposition
+from tftransfer.analysis.roles import BASE
+from tftransfer.reporting.collected import Report
+from tftransfer.reporting.phrases import DASH, count, interval, percent, points
+from tftransfer.reporting.sentences import spoken
+
+# Order in which a reader expects them.
+TREATMENTS = ("BnB", "AnB", "BnB+", "AnB+", "SnB", "RnB")
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        title: Above it.
+        columns: Heads.
+        rows: Texts, as many in a row as there are columns.
+        note: What its numbers are; under it.
+        numeric: Columns that are set flush right, by position.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    first_numeric: int = 1
+
+
+def tables(report: Report) -> list[Table]:
+    """Returns all tables of a report that are not empty."""
+    found: list[Table] = []
+    for halves in report.halves:
+        found += _effects(report, halves)
+        found += _targets(report, halves) if halves not in ("random", "all") else []
+        found += _losses(report, halves)
+        found += _boosts(report, halves) if halves in report.has_boosts else []
+    found += _reduced(report)
+    return found
+
+
+def networks(report: Report) -> Table:
+    """Returns every network, also those kept apart."""
+    rows = tuple(
+        (
+            row.name, row.label, str(row.n), row.split, row.target, str(row.seed), percent(row.top1), percent(row.top5),
+            "" if row.treatment == BASE else points(row.minus_base),
+            row.set_apart or ("" if row.recipe == report.recipe else f"recipe {row.recipe}"),
+        )
+        for row in report.frame.itertuples(index=False)
+    )  # fmt: skip
+    heads = ("network", "label", "n", "split", "target", "seed", "top-1", "top-5", "minus base", "kept apart")
+    return Table("All networks", heads, rows, "Minus base in points.", 2)
+
+
+def _effects(report: Report, halves: str) -> Iterator[Table]:
+    """Points from the own base, by treatment and n."""
+    found = report.effects[report.effects["halves"].eq(halves) & ~report.effects["treatment"].eq(BASE)]
+    if found.empty:
+        return
+    variant = ["treatment", "images_per_class", "preserve", "release_step"]
+    columns = sorted(found.groupby(variant), key=_place)
+    cells = [{int(row.n): _effect(row) for row in group.itertuples()} for _, group in columns]
+    heads = [f"{_variant(*key)}, {_pairs(group['pairs'])}" for key, group in columns]
+    blocks = sorted(int(n) for n in found["n"].unique())
+    yield Table(
+        f"Points from the own base: {spoken(halves)}",
+        ("n", *heads),
+        tuple((str(n), *(cell.get(n, "") for cell in cells)) for n in blocks),
+        "Top-1 less that of the base of the same target, split and seed; in brackets the 95 % interval, over splits or "
+        "else over seeds of the one split; none where there is one of each.",
+    )
+
+
+def _variant(treatment: str, images: int, preserve: int, release: int) -> str:
+    """Returns a treatment with what is not at its default."""
+    parts = (("keep", preserve), ("from", release), ("images per class", images))
+    return treatment + "".join(f", {text} {value}" for text, value in parts if value)
+
+
+def _pairs(values: pd.Series) -> str:
+    """Returns how many pairs each mean has."""
+    low, high = int(values.min()), int(values.max())
+    return count(low, "pair") if low == high else f"{low} to {high} pairs each"
+
+
+def _effect(row: tuple) -> str:
+    if not row.pairs:
+        return f"({percent(row.top1)}, no base)"
+    between = interval(row.low, row.high)
+    return points(row.minus_base) + (f" ({between})" if between else "")
+
+
+def _place(item: tuple) -> tuple:
+    """Returns where a treatment stands among the others."""
+    treatment, *rest = item[0]
+    return (TREATMENTS.index(treatment) if treatment in TREATMENTS else len(TREATMENTS), treatment, *rest)
+
+
+def _targets(report: Report, halves: str) -> Iterator[Table]:
+    """Top-1 by target: halves of unlike classes are not equally difficult."""
+    found = report.of(halves)
+    found = found[found["preserve"].eq(0) & found["images_per_class"].eq(0)]
+    if found["n"].max() < 1:
+        return
+    blocks = sorted(int(n) for n in found["n"].unique())
+    rows = []
+    for (target, treatment), group in found.groupby(["target", "treatment"]):
+        if not treatment.startswith(BASE):
+            base = found[found["treatment"].eq(BASE) & found["target"].eq(target)]
+            means = pd.concat([base, group]).groupby("n")["top1"].mean()
+            rows.append((str(target), treatment, *(percent(means.get(n, math.nan)) for n in blocks)))
+    yield Table(
+        f"Top-1 by target: {spoken(halves)}",
+        ("target", "treatment", *(f"n = {n}" if n else "base" for n in blocks)),
+        tuple(rows),
+        "A is man-made, B natural." if halves == "natural_manmade" else "",
+        2,
+    )
+
+
+def _losses(report: Report, halves: str) -> Iterator[Table]:
+    """The two losses side by side, and which is larger."""
+    found = report.dominance[report.dominance["halves"].eq(halves)]
+    if found.empty:
+        return
+    effects = report.decomposition[report.decomposition["halves"].eq(halves)]
+    keys = list(decomposition.BY)
+    rows = []
+    for row in found.itertuples(index=False):
+        same = effects[(effects[keys] == [getattr(row, key) for key in keys]).all(axis=1)].set_index("effect")
+        cells = [_loss(same.loc[effect]) for effect in (decomposition.CO_ADAPTATION, decomposition.SPECIFICITY)]
+        stages = "".join(
+            f", {text} {value}" for text, value in (("keep", row.preserve), ("from", row.release_step)) if value
+        )
+        rows.append((f"{row.n}{stages}", *cells, row.dominates))
+    yield Table(
+        f"Why frozen copies lose: {spoken(halves)}",
+        ("n", "co-adaptation (BnB less base)", "specificity (AnB less BnB)", "larger loss"),
+        tuple(rows),
+        "Points, paired by target, split and seed. The larger loss is named where the interval of their difference "
+        "excludes zero. Each interval is for its own n: of twenty, one is expected to miss.",
+    )
+
+
+def _loss(row: pd.Series) -> str:
+    between = interval(row["low"], row["high"])
+    return points(row["mean"]) + (f" ({between})" if between else "")
+
+
+def _boosts(report: Report, halves: str) -> Iterator[Table]:
+    """The paper's Table 1, twice."""
+    rows = [
+        (
+            f"{int(row.first)}{DASH}{int(row.last)}" if row.first < row.last else str(int(row.first)),
+            points(row.over_base, 1), points(row.over_control, 1),
+            points(row.transfer_paired), points(row.control_paired), points(row.difference_paired),
+        )
+        for row in report.boosts(halves).itertuples(index=False)
+    ]  # fmt: skip
+    yield Table(
+        f"Boost of fine-tuned transfer: {spoken(halves)}",
+        (
+            "blocks",
+            "AnB+ over mean base",
+            "AnB+ over mean BnB+",
+            "AnB+ over own base",
+            "BnB+ over own base",
+            "difference",
+        ),
+        tuple(rows),
+        "First two columns: the averaging of the paper's Table 1 (mean of all AnB+ less mean of all bases, or of all "
+        "BnB+). The others: each network less the base of its own target, split and seed, then averaged. Points.",
+    )
+
+
+def _reduced(report: Report) -> Iterator[Table]:
+    """Bases with fewer images, whatever their recipe."""
+    fine = report.frame[report.frame["set_apart"].eq("") & report.frame["images_per_class"].gt(0)]
+    bases = fine[fine["treatment"].eq(BASE)]
+    if bases.empty:
+        return
+    rows = []
+    for (images, recipe, target), group in bases.groupby(["images_per_class", "recipe", "target"]):
+        chance = "" if group["left_chance"].fillna(True).all() else "at chance"
+        updates = ", ".join(f"{value:,}" for value in sorted(group["updates"].dropna().unique()))
+        rows.append((str(images), str(target), recipe, updates, str(len(group)), percent(group["top1"].mean()), chance))
+    heads = ("images per class", "target", "recipe", "updates", "networks", "top-1", "")
+    yield Table("Bases with fewer images", heads, tuple(rows), "", 0)
