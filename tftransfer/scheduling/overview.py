@@ -105,7 +105,7 @@ def _kind(treatment: Treatment) -> str:
 def _seconds_left(
     wanted: Mapping[str, Mapping], found: Mapping[str, Record], beats: Mapping[str, Beat], failures: Mapping[str, str]
 ) -> float | None:
-    """Returns the time that is left if networks go on to cost what those of their kind did; None before that is known."""
+    """Returns the time that is left if networks go on to cost what those of their kind did; None if unknown."""
     costs: dict[str, list[float]] = {}
     for record in found.values():
         kind = _kind(Treatment(**record.identity["treatment"]))
