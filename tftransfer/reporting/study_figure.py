@@ -1,4 +1,4 @@
-"""The process that puts a study's figure into TensorBoard: drawing it and writing pictures load more than a sweep should.
+"""The process that puts a study's figure into TensorBoard: drawing and writing it load more than a sweep should.
 
 python -m tftransfer.reporting.study_figure STUDY
 """
