@@ -96,6 +96,7 @@ def test_unreadable_and_unfinished_networks_hide_no_others(tmp_path):
 
 def test_folders_that_are_no_study_say_what_would_be_one(tmp_path):
     record = fake_study.write(tmp_path / "study", "base", 0.5, target="B")
+    (tmp_path / "study" / "events.out.tfevents.1").touch()  # TensorBoard's, of the study
     with pytest.raises(ValueError, match="no such study"):
         analysis.networks(tmp_path / "nothing")
     with pytest.raises(ValueError, match=r"holds studies .* Use one of study"):

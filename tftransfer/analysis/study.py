@@ -55,7 +55,7 @@ def read(folder: pathlib.Path) -> Study:
             fault = _fault(record)
             unreadable += [f"The record {path / records.RECORD} cannot be used: {fault}."] if fault else []
             found += [] if fault else [record]
-        elif any(path.glob("events.out.tfevents.*")):
+        elif any(path.glob("events.out.tfevents.*")) and not any(path.glob(f"*/{records.RECORD}")):
             unfinished.append(path.name)
     if not (found or unreadable or unfinished):
         raise ValueError(_no_study(folder, inside))

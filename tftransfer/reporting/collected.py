@@ -143,7 +143,13 @@ class Report:
         """How it was made: pairs of a name and a text."""
         rows = [("report", self.command), ("versions", _spoken(_own_versions()))]
         if self.is_paper:
-            return [*rows, ("networks", "trained by the paper's authors with Caffe; 450,000 updates each")]
+            return [
+                *rows,
+                (
+                    "networks",
+                    "trained by the paper's authors with Caffe; 450,000 updates each, 200,000 with fewer images",
+                ),
+            ]
         rows += [("networks' versions", text) for text in _distinct(self.records, "versions", _spoken)]
         rows += [("networks' machine", text) for text in _distinct(self.records, "machine", _machine)]
         hours = sum(float(record.content["cost"].get("seconds") or 0) for record in self.records) / 3600

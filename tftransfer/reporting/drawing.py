@@ -125,7 +125,7 @@ def _treatments(report: Report, halves: str) -> list[Drawing]:
         found.append(
             Drawing(
                 f"losses{suffix}",
-                f"Why frozen copies lose, and what fine-tuning gains: {what}",
+                f"What a cut costs and why, and what fine-tuning gains: {what}",
                 "Paired differences in top-1 at each n, with 95 % intervals.",
                 loss_figure.bars(losses),
             )

@@ -10,8 +10,8 @@ from tftransfer.reporting.style import Canvas
 from tftransfer.reporting.treatment_figures import plain
 
 _BARS = {
-    CO_ADAPTATION: ("BnB", "", "lost co-adaptation (BnB less base)"),
-    SPECIFICITY: ("AnB", "", "specific features (AnB less BnB)"),
+    CO_ADAPTATION: ("BnB", "", "co-adaptation (BnB less base)"),
+    SPECIFICITY: ("AnB", "", "specificity (AnB less BnB)"),
     "fine-tuned control": ("BnB+", "//", "longer training (BnB+ less base)"),
     "fine-tuned transfer": ("AnB+", "..", "fine-tuned transfer (AnB+ less base)"),
 }

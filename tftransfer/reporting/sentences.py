@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from tftransfer.analysis.decomposition import CO_ADAPTATION, SPECIFICITY, UNDECIDED
+from tftransfer.analysis.finding import WARNING
 from tftransfer.analysis.roles import BASE
 from tftransfer.reporting.collected import Report
 from tftransfer.reporting.phrases import NO_BREAK, count, interval, numbers, percent, points
@@ -29,8 +30,14 @@ def summary(report: Report) -> list[str]:
     """Returns the opening of a report: what was trained, then a paragraph for each kind of halves."""
     if report.main.empty:
         return ["No finished network of this study can be counted yet; what is missing is listed below."]
-    found = [_scope(report), *(" ".join(_halves(report, halves)) for halves in report.halves)]
+    found = [_scope(report), *(" ".join(_halves(report, halves)) for halves in report.halves), _warned(report)]
     return [_unbroken(paragraph) for paragraph in found if paragraph]
+
+
+def _warned(report: Report) -> str:
+    """Returns what stands in the way of trusting these numbers, in a line."""
+    topics = list(dict.fromkeys(f.topic for f in report.findings if f.weight == WARNING))
+    return f"Before trusting these numbers, read the warnings below: {', '.join(topics)}." if topics else ""
 
 
 def _unbroken(text: str) -> str:

@@ -78,8 +78,9 @@ def paired(effects: pd.DataFrame, overlay: pd.DataFrame | None = None) -> Canvas
             _intervals(axes, treatment, table)
             _line(canvas, axes, treatment, table, 0.0, _said)
         axes.axhline(0, color=style.INK, linewidth=0.8)
-        style.n_axis(axes, int(shown["n"].max()))
-        axes.set_xlim(-0.2 if len(lines) else 0, int(shown["n"].max()) + 0.6)
+        most = int(max(shown["n"].max(), 0 if overlay is None else overlay["n"].max()))
+        style.n_axis(axes, most)
+        axes.set_xlim(-0.2, most + 0.6)
         axes.set_ylabel("top-1 less own base, points")
         style.legend(canvas, axes, list(lines))
     return canvas
