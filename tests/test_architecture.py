@@ -82,7 +82,8 @@ QUICK = [
     "tftransfer", "tftransfer.treatments", "tftransfer.splits", "tftransfer.seeds", "tftransfer.config",
     "tftransfer.command_line", "tftransfer.records", "tftransfer.plan", "tftransfer.speeds", "tftransfer.models.names",
     "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run", "tftransfer.sweep",
-    "tftransfer.scheduling.prepare", "tftransfer.findings",
+    "tftransfer.scheduling.prepare", "tftransfer.scheduling.node", "tftransfer.scheduling.ray_runner",
+    "tftransfer.findings",
 ]  # fmt: skip
 
 

@@ -57,6 +57,8 @@ def test_an_address_where_nothing_listens_is_one_line():
 @needs_ray
 def test_something_else_that_listens_is_not_waited_for_long(monkeypatch):
     monkeypatch.setattr(cluster, "_JOIN_SECONDS", 0.5)
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        with pytest.raises(ValueError, match=r"no Ray cluster answered.*ray start"):
-            cluster._require_answer(f"127.0.0.1:{other.getsockname()[1]}")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        pytest.raises(ValueError, match=r"no Ray cluster answered.*ray start"),
+    ):
+        cluster._require_answer(f"127.0.0.1:{other.getsockname()[1]}")
