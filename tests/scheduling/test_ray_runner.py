@@ -334,10 +334,15 @@ class Node:
         environment.pop("CUDA_VISIBLE_DEVICES", None)
         words = ["start", "--block", *words, "--node-ip-address=127.0.0.1", "--num-cpus=1", "--num-gpus=0"]
         words += ["--object-store-memory=100000000", "--disable-usage-stats"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "ray.scripts.scripts", *words], stdin=subprocess.DEVNULL, env=environment,
-            stdout=(folder / f"node{len(words)}.log").open("wb"), stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        self.log = folder / f"node{len(list(folder.glob('*.log')))}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "ray.scripts.scripts", *words], stdin=subprocess.DEVNULL, env=environment,
+                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    def is_up(self):
+        return "Ray runtime started" in self.log.read_text()
 
     def raylet(self):
         """Returns its central process."""
@@ -351,6 +356,7 @@ class Node:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.wait()
         for process in psutil.wait_procs(below, 10)[1]:
             process.kill()
 
@@ -364,24 +370,16 @@ def cluster():
                 f"--ray-client-server-port={free_port()}")  # fmt: skip
     address = f"127.0.0.1:{port}"
     try:
-        wait_until(lambda: answers(port))
+        wait_until(head.is_up)
         second = Node(folder, f"--address={address}")
         try:
-            wait_until(lambda: "started" in (folder / "node7.log").read_text())
+            wait_until(second.is_up)
             yield address, second
         finally:
             second.stop()
     finally:
         head.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def answers(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-        return True
-    except OSError:
-        return False
 
 
 def wait_until(true, seconds=180):

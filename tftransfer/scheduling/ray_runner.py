@@ -187,11 +187,9 @@ class RayRunner:
         except LostError as error:
             self._lose(task, str(error))
         except NoMemoryError as error:
-            task.end = End(NO_MEMORY, str(error))
-            task.coming.clear()
+            self._give_up(task, End(NO_MEMORY, str(error)))
         except TaskError as error:
-            task.end = End(FAILED, f"{task.where or 'the task'}: {error}")
-            task.coming.clear()
+            self._give_up(task, End(FAILED, f"{task.where or 'the task'}: {error}"))
         if task.end is None or task.coming:
             return None
         return dataclasses.replace(task.end, elsewhere=(*task.end.elsewhere, *task.elsewhere))
@@ -247,11 +245,16 @@ class RayRunner:
         where = f" on {task.where}" if task.where else ""
         self._bases.clear()  # some of them may have gone with the node
         if task.losses > _MOST_LOSSES:
-            task.end = End(CRASHED, f"lost {task.losses} times{where}: {reason}")
-            task.coming.clear()
+            self._give_up(task, End(CRASHED, f"lost {task.losses} times{where}: {reason}"))
             return
         self._say(f"{task.job.name}: lost{where} ({reason}); running it again")
         self._submit(task)
+
+    def _give_up(self, task: _Task, end: End) -> None:
+        """Ends a task from which nothing more will come."""
+        task.end = end
+        task.coming.clear()
+        self._board.clear(task.job.name)  # it is not at work any more
 
     def _give_up_node(self, task: _Task, reason: str) -> None:
         """Uses a node no more, and starts its job again elsewhere.
