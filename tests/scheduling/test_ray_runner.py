@@ -439,14 +439,12 @@ def test_networks_are_those_that_this_machine_would_have_trained(cluster, cache,
 @needs_ray
 @pytest.mark.ray
 def test_an_address_that_does_not_answer_is_one_line(cache, tmp_path):
-    begun = time.monotonic()
     process = sweep(tmp_path, cache, "none", "--runner=ray", f"--ray_address=127.0.0.1:{free_port()}")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 2
     assert err.count("\n") == 1
     assert "Cannot join the Ray cluster at 127.0.0.1" in err
     assert out == ""
-    assert time.monotonic() - begun < 240
     assert not (tmp_path / "none").exists()
 
 
