@@ -316,7 +316,7 @@ def test_the_scheduler_trains_a_whole_study_with_it(make, monkeypatch):
 
 # Two real nodes on this machine, each a core.
 
-SMALL = ("--width=0.05", "--batch_size=16", "--warmup_steps=0", "--evaluations=1")
+SMALL = ("--width=0.05", "--batch_size=16", "--warmup_steps=0", "--evaluations=1", "--learning_rate=0.001")
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (extra ray)")
 
 
@@ -489,7 +489,7 @@ def test_a_node_that_dies_costs_only_its_groups(cluster, cache, tmp_path):
     """Comes last: one node is gone then."""
     address, second = cluster
     before = scratch_folders()
-    process = sweep(tmp_path, cache, "kill", "--steps=40", "--runner=ray", f"--ray_address={address}")
+    process = sweep(tmp_path, cache, "kill", "--steps=20", "--runner=ray", f"--ray_address={address}")
     wait_until(lambda: len(workers(before)) == 2, 300)
     second.raylet().kill()
     out, err = process.communicate(timeout=1800)
