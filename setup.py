@@ -47,6 +47,7 @@ setup(
         "report": REPORT,
         "test": ["keras-tuner>=1.4.8", "pytest>=9.0", "selenium>=4.40", *REPORT],
         "lint": ["ruff>=0.14"],
+        "ray": ["ray>=2.49"],  # older ones cannot keep tasks away from named nodes (label selectors)
         "tune": ["keras-tuner[bayesian]>=1.4.8"],
     },
     classifiers=[

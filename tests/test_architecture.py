@@ -91,6 +91,7 @@ QUICK = [
     "tftransfer.command_line", "tftransfer.records", "tftransfer.plan", "tftransfer.speeds", "tftransfer.models.names",
     "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run", "tftransfer.sweep",
     "tftransfer.scheduling.prepare", "tftransfer.bench", "tftransfer.findings", "tftransfer.analysis",
+    "tftransfer.scheduling.node", "tftransfer.scheduling.ray_runner",
     "tftransfer.interruption", "tftransfer.mosaic", "tftransfer.report",
 ]  # fmt: skip
 

@@ -26,7 +26,7 @@ from tftransfer.data.store import Store
 from tftransfer.grids import Grid
 from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
-from tftransfer.scheduling import estimate, local, overview, view
+from tftransfer.scheduling import cluster, estimate, local, overview, ray_runner, view
 from tftransfer.scheduling.board import Board
 from tftransfer.scheduling.scheduler import DIVERGED, DONE, FAILED, SKIPPED, Scheduler
 
@@ -70,9 +70,9 @@ class SweepConfig(Config):
     status: bool = option(False, COMMAND, "print how far the study is, whoever trains it, then stop")
     version: bool = option(False, COMMAND, "print the version, then stop")
     group_size: int = option(0, MACHINE, "most networks in lockstep; 0: as many as memory holds", config.at_least(0))
-    workers: int = option(0, MACHINE, "groups at a time; 0: one for each GPU, or one", config.at_least(0))
+    workers: int = option(0, MACHINE, "groups at a time; 0: one for each GPU or machine", config.at_least(0))
     runner: str = option("local", MACHINE, "who trains", choices=RUNNERS)
-    ray_address: str = option("", MACHINE, "--runner=ray: HOST:PORT of a cluster; empty: one that runs here")
+    ray_address: str = option("", MACHINE, "--runner=ray: HOST:PORT of the cluster; empty: the one that runs here")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -148,6 +148,21 @@ def _cells(
 def _train(options: SweepConfig, given: set[str], asked: Sequence[Grid], study: pathlib.Path, started: float) -> int:
     """Prepares the images, trains what is missing and says how it went."""
     records.check_writable(pathlib.Path(options.runs_dir))
+    with contextlib.ExitStack() as stack:
+        # A cluster that does not answer is told before images are prepared.
+        joined = stack.enter_context(cluster.joined(options.ray_address)) if options.runner == "ray" else None
+        sweep = _run(options, given, asked, study, joined)
+    return _end(sweep, study, time.perf_counter() - started)
+
+
+def _run(
+    options: SweepConfig,
+    given: set[str],
+    asked: Sequence[Grid],
+    study: pathlib.Path,
+    joined: cluster.Cluster | None,
+) -> Scheduler:
+    """Prepares the images and trains what is missing, here or on a cluster."""
     store, blocks = _prepare(options, given)
     cells = _cells(options, asked, store.class_names, store.class_kinds, blocks)
     for cell in cells:
@@ -155,10 +170,13 @@ def _train(options: SweepConfig, given: set[str], asked: Sequence[Grid], study: 
     study.mkdir(parents=True, exist_ok=True)
     Board(study).write_plan(cells)
     with view.live(study) as (update, say):
-        runner = local.LocalRunner(study, str(store.path), options.workers)
+        if joined:
+            runner = ray_runner.RayRunner(study, store, joined, options.workers, say)
+        else:
+            runner = local.LocalRunner(study, str(store.path), options.workers)
         sweep = Scheduler(cells, study, runner, options.group_size, options.retry_failed, say)
         sweep.run(update)
-    return _end(sweep, study, time.perf_counter() - started)
+    return sweep
 
 
 def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str]]:

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tftransfer import records
+from tftransfer import processes, records
 from tftransfer.plan import Cell
 
 OK, NO_MEMORY, CRASHED, FAILED = "ok", "no_memory", "crashed", "failed"
@@ -65,6 +65,22 @@ class End:
     def as_json(self) -> dict[str, Any]:
         """Returns plain data."""
         return dataclasses.asdict(self)
+
+
+def ended(folder: pathlib.Path, name: str, code: int) -> End:
+    """Returns how a job's process ended, from what it left.
+
+    Args:
+        folder: Where it left that.
+        name: The job's name.
+        code: Exit code of the process, negative for a signal.
+    """
+    try:
+        if code == 0:
+            return End.from_json(json.loads((folder / f"{name}.end.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # then its log must say why
+    return End(CRASHED if code < 0 else FAILED, processes.reason(code, folder / f"{name}.log"))
 
 
 def share(cell: Cell) -> tuple[Any, ...]:

@@ -1,7 +1,6 @@
 """Runs jobs in processes on this machine: one for each GPU, or as many as the user says."""
 
 import glob
-import json
 import os
 import pathlib
 import signal
@@ -9,8 +8,9 @@ import subprocess
 import time
 
 from tftransfer import processes
+from tftransfer.scheduling import jobs
 from tftransfer.scheduling.board import Board
-from tftransfer.scheduling.jobs import CRASHED, FAILED, OK, End, Job
+from tftransfer.scheduling.jobs import OK, End, Job
 
 # A process that is asked to end finishes the step in hand and writes a checkpoint.
 _GRACE_SECONDS = 10.0
@@ -88,14 +88,7 @@ class LocalRunner:
 
     def _end(self, job: Job, code: int) -> End:
         """Returns how a process ended; what it left is cleared away if that was well."""
-        path = self._board.jobs / f"{job.name}.end.json"
-        try:
-            end = End.from_json(json.loads(path.read_text(encoding="utf-8"))) if code == 0 else None
-        except (OSError, ValueError, KeyError, TypeError):
-            end = None
-        log = path.with_name(f"{job.name}.log")
-        if end is None:
-            return End(CRASHED if code < 0 else FAILED, processes.reason(code, log))
+        end = jobs.ended(self._board.jobs, job.name, code)
         if end.status == OK:
             self._board.clear(job.name)
         return end

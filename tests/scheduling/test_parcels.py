@@ -1,0 +1,62 @@
+import pytest
+
+from tftransfer import records
+from tftransfer.scheduling import parcels
+
+
+def finished(folder, name="x", weights=b"weights"):
+    folder.mkdir(parents=True)
+    (folder / records.WEIGHTS).write_bytes(weights)
+    records.write(
+        folder,
+        {
+            "name": name, "status": "done", "treatment": {}, "result": {"top1": 0.5}, "integrity": {}, "cost": {},
+            "weights": {"kept": True, "sha256": "0"}, "history": {}, "identity": {"seed": 1},
+        },
+    )  # fmt: skip
+    return folder
+
+
+def test_a_parcel_holds_all_files_of_a_finished_network(tmp_path):
+    folder = finished(tmp_path / "there" / "x")
+    (folder / ".partial-1.weights.h5").touch()
+    (folder / "checkpoint").mkdir()
+    parcel = parcels.pack(folder)
+    assert set(parcel) == {records.RECORD, records.WEIGHTS}
+    parcels.deliver(parcel, tmp_path, "x")
+    assert parcels.pack(tmp_path / "x") == parcel
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_network_that_is_not_finished_has_no_parcel(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / records.WEIGHTS).touch()
+    assert parcels.pack(tmp_path / "x") == {}
+
+
+def test_a_delivery_replaces_what_was_there_and_what_a_killed_sweep_left(tmp_path):
+    finished(tmp_path / "x", weights=b"old")
+    (tmp_path / ".arriving-x").mkdir()
+    (tmp_path / ".arriving-x" / "half").touch()
+    new = parcels.pack(finished(tmp_path / "there" / "x", weights=b"new"))
+    parcels.deliver(new, tmp_path, "x")
+    assert parcels.pack(tmp_path / "x") == new
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["there", "x"]
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "a/b", ".hidden", ".."])
+def test_nothing_is_written_outside_the_network(tmp_path, name):
+    before = parcels.pack(finished(tmp_path / "study" / "x"))
+    with pytest.raises(ValueError, match="plain names"):
+        parcels.deliver(before | {name: b"evil"}, tmp_path / "study", "x")
+    assert parcels.pack(tmp_path / "study" / "x") == before
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["record.json", "study", "weights.weights.h5", "x"]
+
+
+def test_the_record_must_be_that_of_the_network(tmp_path):
+    before = parcels.pack(finished(tmp_path / "x"))
+    other = parcels.pack(finished(tmp_path / "there" / "y", name="y"))
+    for parcel in (other, {records.WEIGHTS: b""}, {records.RECORD: b"{"}):
+        with pytest.raises(ValueError, match=r"Expected the record of x|damaged"):
+            parcels.deliver(parcel, tmp_path, "x")
+    assert parcels.pack(tmp_path / "x") == before
