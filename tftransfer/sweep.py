@@ -7,6 +7,7 @@ own.
 """
 
 import collections
+import contextlib
 import dataclasses
 import importlib.util
 import json
