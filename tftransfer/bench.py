@@ -16,6 +16,7 @@ from tftransfer.benching import contenders, measuring
 from tftransfer.benching.measuring import Measured
 from tftransfer.config import COMMAND, Config, option
 from tftransfer.data import sources
+from tftransfer.models import names as model_names
 from tftransfer.tuning import budget
 
 _USAGE = """
@@ -55,6 +56,18 @@ class BenchConfig(Config):
         return Config(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Config)})
 
 
+def _blocks(recipe: config.Config, given: set[str]) -> int:
+    """Returns how many blocks the model has; Keras is asked where only it can tell."""
+    model_names.check_reachable(recipe.model)
+    blocks = model_names.blocks_of(recipe.model, recipe.blocks)
+    if blocks is None:
+        with command_line.hushed():
+            from tftransfer.models import architectures
+
+        blocks = architectures.checked_blocks(recipe, given)
+    return len(blocks)
+
+
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     options, given = command_line.parse(BenchConfig, argv, _USAGE)
@@ -64,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
     recipe = options.recipe_config()
     speeds.check_writable(recipe)
     load_before = measuring.load()
-    chosen = contenders.chosen(recipe, options.seconds)
+    chosen = contenders.chosen(recipe, options.seconds, _blocks(recipe, given))
     found = measuring.measure(recipe, chosen, options.seconds * (1 - _SECONDS_FOR_REPLICAS), _say)
     _say("1 and 2 replicas: training the same network")
     equal = measuring.replicas(recipe, options.seconds * _SECONDS_FOR_REPLICAS)

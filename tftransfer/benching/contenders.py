@@ -8,6 +8,8 @@ from tftransfer.models import names as model_names
 
 REPLICAS = "replicas"
 _ENOUGH_SECONDS_FOR_ALL_TOWERS = 180
+_ALEXNET_BLOCKS = len(model_names.ALEXNET_BLOCKS)
+_MOST_DEPTHS = 7  # of a model with many blocks, as many as AlexNet has, evenly spread
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,14 +34,19 @@ class Contender:
         return f"lockstep of {len(self.frozen)}"
 
 
-def chosen(config: Config, budget_seconds: float) -> tuple[Contender, ...]:
+def chosen(config: Config, budget_seconds: float, blocks: int = _ALEXNET_BLOCKS) -> tuple[Contender, ...]:
     """Returns what is measured: a base, a network frozen up to its middle, and a group of frozen ones in lockstep.
 
     The group holds AnB and BnB for every n, in a short time for every other n only. Loss scaling couples the networks
     of a group, so with mixed_float16 there is none.
+
+    Args:
+        config: The options.
+        budget_seconds: Time for all of them.
+        blocks: Blocks of the model, its head included.
     """
-    blocks = len(model_names.MODELS[config.model])
     depths = range(1, blocks) if budget_seconds >= _ENOUGH_SECONDS_FOR_ALL_TOWERS else range(2, blocks, 2)
+    depths = depths[:: -(-len(depths) // _MOST_DEPTHS)]
     found = [Contender(speeds.BASE, (("", 0),)), Contender(speeds.FROZEN, (("A", blocks // 2),))]
     if config.precision != "mixed_float16":
         found.append(Contender(speeds.LOCKSTEP, tuple((source, n) for source in "AB" for n in depths)))

@@ -11,7 +11,7 @@ from tftransfer.benching import products
 from tftransfer.benching.contenders import Contender
 from tftransfer.config import Config
 from tftransfer.data import pipeline
-from tftransfer.models import names as model_names
+from tftransfer.models import architectures
 from tftransfer.training import strategies, trainer
 from tftransfer.training.group import Group, Network
 
@@ -59,7 +59,7 @@ class Steps:
                 Network(f"{letter}{n}B", letter, n, n) if n else Network("base") for letter, n in contender.frozen
             ]
             letters = {letter: weights for letter, n in contender.frozen if n}
-            group = Group(template, networks, letters, config.seed, "B", model_names.MODELS[config.model])
+            group = Group(template, networks, letters, config.seed, "B", architectures.block_names(config))
             trainer.compile_group(group, config, len(images.training), images.classes)
             self._model = group.model
             batches = _batches(config, images, [network.name for network in networks])
