@@ -347,17 +347,17 @@ def test_an_interrupted_network_goes_on_and_leaves_nothing_behind(study, store, 
 
 def test_checkpoints_that_outlived_their_record_are_not_used_by_force(study):
     first = study.ensure(cell("base")).record
-    before, after = (study._checkpoints(cell("base"), None) for _ in range(2))
+    before, after = (study._checkpoints([execution.Member(cell("base"), None, None)]) for _ in range(2))
     study.root.joinpath("random0-baseB-seed0", records.RECORD).unlink()
-    of_first = study._checkpoints(cell("base"), None)
+    of_first = study._checkpoints([execution.Member(cell("base"), None, None)])
     assert before._about == after._about
     assert before._about["replaces"] == first.content["finished"]
     assert of_first._about["replaces"] is None
 
 
 def test_no_checkpoints_if_none_are_wanted(study):
-    assert study._checkpoints(cell("base", checkpoint_minutes="0"), None) is None
-    assert study._checkpoints(cell("base", checkpoint_minutes="2"), None) is not None
+    assert study._checkpoints([execution.Member(cell("base", checkpoint_minutes="0"), None, None)]) is None
+    assert study._checkpoints([execution.Member(cell("base", checkpoint_minutes="2"), None, None)]) is not None
 
 
 def test_all_classes(study):

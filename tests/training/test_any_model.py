@@ -79,7 +79,7 @@ def test_every_tower_of_a_small_model_ends_where_it_would_have_ended_alone(recip
     check_group(options_for(recipe, f"small_models:{model}", batch_norm=batch_norm), task)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.parametrize("model", FULL)
 def test_every_tower_of_a_full_model_ends_where_it_would_have_ended_alone(recipe, task, model):
     config = options_for(recipe, model, batch_norm="inference" if model == "ConvNeXtTiny" else "adapt")
