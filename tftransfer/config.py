@@ -273,7 +273,8 @@ class Config:
         inputs = {"dataset": self.dataset, "image_size": self.input_size}
         inputs |= {name: getattr(self, name) for name in ("augment", "pixel_scale")}
         rest = {
-            field.name: getattr(self, field.name)
+            # From Python, 7 may stand for 7.0: the same recipe has one text.
+            field.name: type(field.default)(getattr(self, field.name))
             for field in dataclasses.fields(self)
             if field.metadata["section"] in (MODEL, RECIPE) and field.name != "seed"
         }
