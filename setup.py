@@ -12,6 +12,7 @@ ROOT = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "tftransfer/__init__.py").read_text(encoding="utf-8"))[1]
 
 REPORT = ["jinja2>=3.1.6", "matplotlib>=3.10", "pandas>=3.0", "scipy>=1.16"]
+WEIGHTS = ["safetensors>=0.6.2"]  # files .safetensors for --base_weights
 
 setup(
     name="tftransfer",
@@ -33,6 +34,7 @@ setup(
     install_requires=[
         "absl-py>=2.3",
         "filelock>=3.20",  # older ones follow symbolic links in the lock's place
+        "h5py>=3.14",  # what TensorFlow 2.21 allows at most
         "importlib_resources>=6.0",  # tensorflow-datasets needs it to prepare a set, and does not ask for it
         "keras>=3.15.1",  # older ones have flaws in loading files
         "numpy>=2.1",
@@ -45,9 +47,10 @@ setup(
     ],
     extras_require={
         "report": REPORT,
-        "test": ["keras-tuner>=1.4.8", "pytest>=9.0", "selenium>=4.40", *REPORT],
+        "test": ["keras-tuner>=1.4.8", "pytest>=9.0", "selenium>=4.40", *REPORT, *WEIGHTS],
         "lint": ["ruff>=0.14"],
         "tune": ["keras-tuner[bayesian]>=1.4.8"],
+        "weights": WEIGHTS,
     },
     classifiers=[
         "Intended Audience :: Science/Research",
