@@ -33,12 +33,12 @@ setup(
     entry_points={"tensorboard_plugins": ["tftransfer = tftransfer.tensorboard_plugin:TransferPlugin"]},
     install_requires=[
         "absl-py>=2.3",
-        "filelock>=3.20",  # older ones follow symbolic links in the lock's place
+        "filelock>=3.20.3",  # older ones follow symbolic links in the lock's place (CVE-2025-68146, CVE-2026-22701)
         "h5py>=3.14",  # what TensorFlow 2.21 allows at most
         "importlib_resources>=6.0",  # tensorflow-datasets needs it to prepare a set, and does not ask for it
         "keras>=3.15.1",  # older ones have flaws in loading files
         "numpy>=2.1",
-        "pillow>=12.0",
+        "pillow>=13.0",  # older ones write out of bounds when they open crafted images (CVE-2026-96639, GHSA-5x8w-8jj5-q52h)
         "psutil>=7.0",
         "rich>=14.0",
         "tensorboard>=2.21",  # 2.20 fails with new setuptools

@@ -97,6 +97,8 @@ def test_a_file_of_keras_is_described_as_keras_would_load_it(build, tmp_path):
     with pytest.raises(ValueError, match="another network"):
         foreign_base.load(path, files.opened(path), other)
     told = description.read(path)
+    with pytest.raises(ValueError, match=r"for images of 64 pixels a side; here they have 32"):
+        foreign_base.load(path, description.Description(**vars(told) | {"image_size": 64}), config)
     with pytest.raises(ValueError, match="equal shapes but other options"):
         foreign_base.load(path, description.Description(**vars(told) | {"architecture": "0" * 64}), config)
     with pytest.raises(ValueError, match=r"does not hold what its description says|no such layer"):

@@ -77,7 +77,13 @@ def _check_preparation(path: pathlib.Path, described: Description, config: Confi
 
 def _check_architecture(path: pathlib.Path, described: Description, config: Config) -> None:
     """Raises ValueError if a model that is not built in has the right shapes, but other options or connections."""
-    own = architectures.identity(dataclasses.replace(config, image_size=described.image_size))
+    own = architectures.identity(config)
+    if own and described.image_size != config.input_size:  # another size is another architecture
+        raise ValueError(
+            f"The weights in {path} are described for images of {described.image_size} pixels a side; here they have "
+            f"{config.input_size}. Use --image_size={described.image_size}, or, where the layers fit both, describe the "
+            f"file again with --image_size={config.input_size}."
+        )
     here = own["sha256"] if own else None
     if described.architecture != here:
         raise ValueError(
