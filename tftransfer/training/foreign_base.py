@@ -81,7 +81,7 @@ def _check_architecture(path: pathlib.Path, described: Description, config: Conf
     if own and described.image_size != config.input_size:  # another size is another architecture
         raise ValueError(
             f"The weights in {path} are described for images of {described.image_size} pixels a side; here they "
-            f"have {config.input_size}. Use --image_size={described.image_size}, or, where the layers fit both, describe "
+            f"have {config.input_size}. Use --image_size={described.image_size} or, if the layers fit both, describe "
             f"the file again with --image_size={config.input_size}."
         )
     here = own["sha256"] if own else None
