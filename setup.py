@@ -11,7 +11,13 @@ from setuptools import find_packages, setup
 ROOT = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "tftransfer/__init__.py").read_text(encoding="utf-8"))[1]
 
-REPORT = ["jinja2>=3.1.6", "matplotlib>=3.10", "pandas>=3.0", "scipy>=1.16"]
+REPORT = [
+    "jinja2>=3.1.6",
+    "matplotlib>=3.10.7",  # older ones warn of themselves with a new pyparsing
+    "pandas>=3.0",
+    "scipy>=1.16",
+]
+WEIGHTS = ["safetensors>=0.6.2"]  # files .safetensors for --base_weights
 
 setup(
     name="tftransfer",
@@ -32,11 +38,12 @@ setup(
     entry_points={"tensorboard_plugins": ["tftransfer = tftransfer.tensorboard_plugin:TransferPlugin"]},
     install_requires=[
         "absl-py>=2.3",
-        "filelock>=3.20",  # older ones follow symbolic links in the lock's place
+        "filelock>=3.20.3",  # older ones follow symbolic links (CVE-2025-68146, CVE-2026-22701)
+        "h5py>=3.14",  # what TensorFlow 2.21 allows at most
         "importlib_resources>=6.0",  # tensorflow-datasets needs it to prepare a set, and does not ask for it
         "keras>=3.15.1",  # older ones have flaws in loading files
         "numpy>=2.1",
-        "pillow>=12.0",
+        "pillow>=13.0",  # older ones write out of bounds on crafted images (CVE-2026-96639, GHSA-5x8w-8jj5-q52h)
         "psutil>=7.0",
         "rich>=14.0",
         "tensorboard>=2.21",  # 2.20 fails with new setuptools
@@ -45,10 +52,11 @@ setup(
     ],
     extras_require={
         "report": REPORT,
-        "test": ["keras-tuner>=1.4.8", "pytest>=9.0", "selenium>=4.40", *REPORT],
+        "test": ["keras-tuner>=1.4.8", "pytest>=9.0", "selenium>=4.40", *REPORT, *WEIGHTS],
         "lint": ["ruff>=0.14"],
         "ray": ["ray>=2.49"],  # older ones cannot keep tasks away from named nodes (label selectors)
         "tune": ["keras-tuner[bayesian]>=1.4.8"],
+        "weights": WEIGHTS,
     },
     classifiers=[
         "Intended Audience :: Science/Research",

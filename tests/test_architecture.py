@@ -23,6 +23,7 @@ FLOORS = {
     "tftransfer.command_line": 2,
     "tftransfer.records": 2,
     "tftransfer.processes": 2,
+    "tftransfer.foreign": 2,
     "tftransfer.models": 2,
     "tftransfer.data": 2,
     "tftransfer.plan": 3,
@@ -45,6 +46,7 @@ FLOORS = {
     "tftransfer.tune": 6,
     "tftransfer.sweep": 6,
     "tftransfer.bench": 6,
+    "tftransfer.describe": 6,
     "tftransfer": 1,
 }
 
@@ -92,7 +94,8 @@ QUICK = [
     "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run", "tftransfer.sweep",
     "tftransfer.scheduling.prepare", "tftransfer.bench", "tftransfer.findings", "tftransfer.analysis",
     "tftransfer.scheduling.node", "tftransfer.scheduling.ray_runner",
-    "tftransfer.interruption", "tftransfer.mosaic", "tftransfer.report",
+    "tftransfer.interruption", "tftransfer.mosaic", "tftransfer.report", "tftransfer.foreign.description",
+    "tftransfer.foreign.files", "tftransfer.foreign.hdf5", "tftransfer.foreign.tensors", "tftransfer.describe",
 ]  # fmt: skip
 
 

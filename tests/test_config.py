@@ -203,3 +203,20 @@ def test_equal_total_needs_a_trained_source(treatment):
 
 def test_a_whole_number_says_the_same_as_a_fraction():
     assert json.dumps(Config(epochs=7, l2=0).recipe()) == json.dumps(Config(epochs=7.0, l2=0.0).recipe())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"treatment": "base", "target": "B"}, "goes with AnB, BnB, AnB"),
+        ({"treatment": "R4B"}, "goes with AnB, BnB, AnB"),
+        ({"treatment": "S4B"}, "goes with AnB, BnB, AnB"),
+        ({"treatment": "A4B", "budget": "equal_total"}, "how long .* is not known"),
+    ],
+)
+def test_foreign_weights_stand_in_the_place_of_a_base_that_is_copied(options, message):
+    with pytest.raises(ValueError, match=message):
+        config.parse_treatment(RunConfig(base_weights="x.safetensors", **options), set())
+    for path in ("x.pt", "x.keras", "a\0.safetensors"):
+        with pytest.raises(ValueError, match="Bad --base_weights"):
+            RunConfig(treatment="A4B", base_weights=path)

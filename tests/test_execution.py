@@ -13,8 +13,9 @@ import tftransfer
 from conftest import ArrayHalf, make_half
 from tftransfer import execution, findings, interruption, plan, records, splits, treatments
 from tftransfer.config import Config
+from tftransfer.foreign import files
 from tftransfer.plan import Cell
-from tftransfer.training import checkpoints, trainer
+from tftransfer.training import checkpoints, foreign_base, trainer
 
 CLASSES = 6
 
@@ -433,3 +434,62 @@ def test_evaluations_are_told_as_they_come(tmp_path, store):
     )
     study.train_group([cell("base", evaluations=3)])
     assert seen == [(step, 3, ["random0-baseB-seed0"]) for step in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("kind", [".weights.h5", ".safetensors"])
+def test_foreign_weights_end_as_ones_own_base_with_the_same_weights(finished, store, tmp_path, kind):
+    path = tmp_path / f"given{kind}"
+    own = records.read(finished / "random0-A4B-seed0")
+    foreign_base.export(records.read(finished / "random0-baseA-seed0"), path, ("x", "y", "z"), "a test").write(path)
+    described = files.opened(path)
+    given = foreign_base.load(path, described, RECIPE)
+    assert "fc8" not in given.weights, "the head is not read"
+    asked = cell("A4B")
+    asked = dataclasses.replace(asked, treatment=dataclasses.replace(asked.treatment, foreign=described.sha256))
+    study = execution.Study(tmp_path / "study", store, say=lambda line: None, foreign=given)
+    record = study.ensure(asked).record
+    mark = f"w{described.sha256[:8]}"
+    assert names(study.root) == [f"random0-A4B-{mark}-seed0", "random0-baseB-seed0"], "no base of A is trained"
+    assert record.weights_digest == own.weights_digest, "bit by bit"
+    assert record.result == own.result
+    assert record.identity["source"] == {"foreign": described.sha256}
+    assert record.key != own.key
+    assert own.identity["treatment"]["foreign"] == "", "which is why older records keep their keys"
+    integrity = record.content["integrity"]
+    assert integrity["foreign_source"]["file"] == path.name
+    assert integrity["foreign_source"]["provenance"] == "a test"
+    assert integrity["target_classes_seen_by_source"] is None
+    assert integrity["updates_of_source"] is None
+    (fault,) = [fault for fault in findings.faults(record) if "chance" not in fault]
+    assert f"which classes given{kind} was trained on is not known" in fault
+    assert f"--treatment=AnB --n=4 --base_weights=given{kind}" in record.content["command"]
+    assert (record.folder / "portrait.npz").read_bytes() == (own.folder / "portrait.npz").read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execution.trainer, "train", pytest.fail)
+        assert not execution.Study(study.root, store, say=pytest.fail, foreign=given).ensure(asked).now
+
+
+def test_foreign_weights_of_another_network_are_refused(finished, tmp_path):
+    path = tmp_path / "given.safetensors"
+    foreign_base.export(records.read(finished / "random0-baseA-seed0"), path, None, "a test").write(path)
+    described = files.opened(path)
+    for options, message in (
+        ({"width": 0.2}, r'"conv1": float32 \[5, 5, 3, 8\].* in the file, float32 \[5, 5, 3, 16\].* here'),
+        ({"image_size": 64}, r'"conv1": float32 \[5, 5, 3, 8\].* in the file, float32 \[7, 7, 3, 8\]'),
+        ({"pixel_scale": 1.0}, r"times 0\.015625; here .* times 1\. Use --pixel_scale=0\.015625"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            foreign_base.load(path, described, dataclasses.replace(RECIPE, **options))
+
+
+def test_classes_that_foreign_weights_have_seen_are_counted(finished):
+    record = records.read(finished / "random0-A4B-seed0")
+
+    def faults(seen):
+        integrity = record.content["integrity"] | {"foreign_source": {"file": "x"}, "left_chance": True}
+        content = {**record.content, "integrity": integrity | {"target_classes_seen_by_source": seen}}
+        return findings.faults(dataclasses.replace(record, content=content))
+
+    assert faults(0) == []
+    assert faults(2) == ["random0-A4B-seed0: x was trained on 2 classes of its target"]
+    assert "is not known" in faults(None)[0]

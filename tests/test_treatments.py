@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from tftransfer import treatments
@@ -107,3 +109,15 @@ def test_control_bases():
     assert treatments.control_base(parse("R4B")) is None
     assert treatments.control_base(treatments.base("B")) is None
     assert [n.label for n in treatments.required_bases(parse("S4B"))] == ["baseB"]
+
+
+def test_copies_of_foreign_weights_have_names_of_their_own_and_wait_for_no_source():
+    network = dataclasses.replace(parse("A4B+"), foreign="1a2b3c4d" * 8)
+    assert (network.label, network.slug, network.family) == (
+        "A4B+-w1a2b3c4d",
+        "A4B-tuned-w1a2b3c4d",
+        "AnB+-w1a2b3c4d",
+    )
+    assert [base.label for base in treatments.required_bases(network)] == ["baseB"]
+    assert treatments.control_base(network) is None
+    assert treatments.for_target(network, "A").label == "B4A+-w1a2b3c4d"

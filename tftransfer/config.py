@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tftransfer import splits, treatments
+from tftransfer.foreign import description as foreign
 from tftransfer.models import names as model_names
 
 OPTIMIZERS = ("sgd", "adamw")
@@ -346,6 +347,10 @@ class RunConfig(Config):
     budget: str = option(
         "equal_updates", COMMAND, "equal_total also trains a base as long as source and target", choices=BUDGETS
     )
+    base_weights: str = option(
+        "", COMMAND, "FILE.weights.h5 or FILE.safetensors that someone else trained, with its FILE.json, in place of "
+        "the source's base; `python -m tftransfer.describe` makes both", foreign.suffix_fault,
+    )  # fmt: skip
     dry_run: bool = option(False, COMMAND, "print what would be trained, and why, then stop")
     force: bool = option(False, COMMAND, "train this network again though its record exists")
     list: bool = option(False, COMMAND, "print the names of data sets, models and treatments, then stop")
@@ -422,6 +427,16 @@ def parse_treatment(config: RunConfig, given: set[str], blocks: Sequence[str] | 
         config.preserve,
         config.release_step,
     )
+    if config.base_weights and treatment.source not in treatments.LETTERS:
+        raise ValueError(
+            f"--base_weights stands in the place of a base that is copied from, so it goes with AnB, BnB, AnB+ and the "
+            f"like. Received: --treatment={config.treatment}"
+        )
+    if config.base_weights and config.budget == "equal_total":
+        raise ValueError(
+            "--budget=equal_total trains a base as long as source and target together, and how long the weights of "
+            "--base_weights were trained is not known. Leave one of them out."
+        )
     if config.budget == "equal_total" and not treatments.control_base(treatment):
         raise ValueError(
             f"--budget=equal_total compares with a base trained as long as source and target together, so the source "

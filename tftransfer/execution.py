@@ -18,6 +18,7 @@ from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.training import portraits, strategies, trainer, weights
 from tftransfer.training.checkpoints import Checkpoints
+from tftransfer.training.foreign_base import ForeignBase
 from tftransfer.training.group import Network
 from tftransfer.transfer import Weights
 
@@ -68,6 +69,7 @@ class Study:
         progress_bar: True shows Keras' progress bar in place of lines while a network trains.
         watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
         memory_share: Share of the available memory that a group may take, 0 to 1.
+        foreign: Weights that someone else trained, for networks whose treatment has their SHA-256.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Study:
         progress_bar: bool = False,
         watch: Watch | None = None,
         memory_share: float = 1.0,
+        foreign: ForeignBase | None = None,
     ) -> None:
         self.root = root
         self._store = store
@@ -85,6 +88,7 @@ class Study:
         self._progress_bar = progress_bar
         self._watch = watch
         self._memory_share = memory_share
+        self._foreign = foreign
         self._weights: dict[str, Weights] = {}
         self._tasks: dict[tuple[Any, ...], trainer.Task] = {}
         self._trained_now: set[str] = set()
@@ -207,6 +211,8 @@ class Study:
     def _identity(self, cell: Cell, source: Record | None) -> dict[str, Any]:
         """Returns what a cell is, given the training of its source."""
         origin = {"key": source.key, "weights": source.weights_digest} if source else None
+        if cell.treatment.foreign:
+            origin = {"foreign": cell.treatment.foreign}
         return cell.identity(self._store.fingerprint, origin, architectures.identity(cell.config))
 
     def _load_weights(self, cell: Cell, record: Record) -> Weights | None:
@@ -305,7 +311,8 @@ class Study:
         """Writes the record of one trained network, and what stands beside it."""
         cell, folder = member.cell, self.root / member.cell.name
         identity = self._identity(cell, member.source)
-        content = results.content(cell, identity, task, outcome, member.source, member.reference)
+        foreign = self._foreign if cell.treatment.foreign else None
+        content = results.content(cell, identity, task, outcome, member.source, member.reference, foreign)
         tensorboard_view.write_result(events, self.root.name, content, time.time())
         if content["weights"]["kept"]:
             weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
@@ -322,7 +329,11 @@ class Study:
     def _compared_with(self, member: Member) -> tuple[Weights | None, Weights | None]:
         """Returns the weights of a network's source and of its target's base, where these are at hand."""
         cell, reference = member.cell, member.reference
-        source = self._weights.get(cell.source.name) if cell.treatment.source in treatments.LETTERS else None
+        source = None
+        if cell.treatment.foreign:
+            source = self._foreign.weights
+        elif cell.treatment.source in treatments.LETTERS:
+            source = self._weights.get(cell.source.name)
         if reference is None or reference.status != records.DONE:
             return source, None
         base = self._weights.get(cell.reference.name)
@@ -401,6 +412,9 @@ class Study:
             if "random" not in sources:
                 sources["random"] = trainer.random_weights(cell.config, treatment.target)
             return "random"
+        if treatment.foreign:
+            sources["foreign"] = self._foreign.weights
+            return "foreign"
         trained = self._weights[cell.source.name]
         if treatment.source == "S":
             if "statistics" not in sources:

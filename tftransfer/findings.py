@@ -17,7 +17,26 @@ def faults(record: Record) -> list[str]:
         found.append(f"{record.name}: moving statistics of frozen blocks are not as --batch_norm says")
     if record.status != records.DIVERGED and not integrity["fine_tuned_blocks_moved"]:
         found.append(f"{record.name}: fine-tuned blocks did not move")
-    return found
+    doubt = _leakage(record)
+    return [*found, doubt] if doubt else found
+
+
+def _leakage(record: Record) -> str | None:
+    """Returns a sentence if a source that was not trained here may know what a network is scored on."""
+    integrity = record.content["integrity"]
+    source = integrity.get("foreign_source")
+    if source is None:
+        return None
+    seen = integrity["target_classes_seen_by_source"]
+    if seen is None:
+        return (
+            f"{record.name}: which classes {source['file']} was trained on is not known, so it may have seen those of "
+            f"its target"
+        )
+    treatment = record.content["treatment"]
+    if seen and treatment["source"] != treatment["target"]:
+        return f"{record.name}: {source['file']} was trained on {seen} classes of its target"
+    return None
 
 
 def stale(record: Record, reference: Record) -> str | None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import shlex
 from typing import Any
 
 from tftransfer import environment, records
@@ -10,6 +11,7 @@ from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.training import evaluation, trainer
+from tftransfer.training.foreign_base import ForeignBase
 
 # Say where files lie on this machine, which is nobody's business in a record.
 _PATHS = ("data_dir", "runs_dir", "cache_dir", "split_file")
@@ -22,6 +24,7 @@ def content(
     outcome: trainer.Outcome,
     source: Record | None,
     reference: Record | None,
+    foreign: ForeignBase | None = None,
 ) -> dict[str, Any]:
     """Returns the content of a network's record.
 
@@ -32,6 +35,7 @@ def content(
         outcome: What training ended with.
         source: The base that it copies from, if there is one.
         reference: The base of its own target, None if it is that base itself.
+        foreign: What it copies from in the place of `source`.
     """
     diverged = outcome.diverged_at is not None
     scores = {name: None if diverged else value for name, value in outcome.scores.items()}
@@ -46,7 +50,7 @@ def content(
         "status": records.DIVERGED if diverged else records.DONE,
         "treatment": dataclasses.asdict(cell.treatment) | {"label": cell.treatment.label},
         "result": scores | {"chance": chance},
-        "integrity": _integrity(cell, task, outcome, chance, source),
+        "integrity": _integrity(cell, task, outcome, chance, source, foreign),
         "reference": {"key": reference.key, "weights": reference.weights_digest} if reference else None,
         "cost": {
             # Of a group's time each network bears the share that its arithmetic has.
@@ -64,7 +68,7 @@ def content(
             "sha256": records.weights_digest(outcome.weights),
         },
         "history": outcome.history,
-        "command": command_of(cell),
+        "command": command_of(cell, foreign.file if foreign else ""),
         "versions": environment.versions(),
         "machine": environment.machine() | {"strategy": outcome.strategy, "jit_compile": False},
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -73,12 +77,18 @@ def content(
 
 
 def _integrity(
-    cell: Cell, task: trainer.Task, outcome: trainer.Outcome, chance: float, source: Record | None
+    cell: Cell,
+    task: trainer.Task,
+    outcome: trainer.Outcome,
+    chance: float,
+    source: Record | None,
+    foreign: ForeignBase | None,
 ) -> dict[str, Any]:
     """Returns what was proven about a network, and what must be known to trust its score."""
     changed = set(outcome.frozen_blocks) & set(outcome.changed_blocks)
     tuned = [name for name in outcome.copied_blocks if name not in outcome.frozen_blocks]
-    seen = set(cell.source_classes) & set(cell.classes)
+    knows = foreign.seen if foreign else cell.source_classes
+    seen = None if knows is None else len(set(knows) & set(cell.classes))
     finite = outcome.diverged_at is None
     return {
         "frozen_blocks": list(outcome.frozen_blocks),
@@ -88,10 +98,26 @@ def _integrity(
         "fine_tuned_blocks_moved": all(name in outcome.changed_blocks for name in tuned),
         "diverged_at_step": outcome.diverged_at,
         "left_chance": finite and evaluation.left_chance(outcome.scores["top1"], chance, len(task.validation)),
-        "target_classes_seen_by_source": len(seen),
+        # Of foreign weights by the names of classes in their description; null if these are not known.
+        "target_classes_seen_by_source": seen,
         # Copied weights bring their source's updates with them: more than a standard base had.
         "updates": outcome.train_steps,
-        "updates_of_source": source.content["cost"]["train_steps"] if source else 0,
+        "updates_of_source": None if foreign else source.content["cost"]["train_steps"] if source else 0,
+        **({"foreign_source": _origin(foreign)} if foreign else {}),
+    }
+
+
+def _origin(foreign: ForeignBase) -> dict[str, Any]:
+    """Returns where foreign weights come from, as far as their description says."""
+    described = foreign.described
+    return {
+        "file": foreign.file,
+        "sha256": described.sha256,
+        "weights": records.weights_digest(foreign.weights),  # below the head; the same in other kinds of files
+        "model": described.model,
+        "classes": described.classes,
+        "classes_known": described.trained_on is not None,
+        "provenance": described.provenance,
     }
 
 
@@ -110,8 +136,13 @@ def _statistics(batch_norm: str, outcome: trainer.Outcome) -> dict[str, Any]:
     }
 
 
-def command_of(cell: Cell) -> str:
-    """Returns the command that trains a cell, without paths of this machine."""
+def command_of(cell: Cell, base_weights: str = "") -> str:
+    """Returns the command that trains a cell, without paths of this machine.
+
+    Args:
+        cell: The network.
+        base_weights: Name of the file of foreign weights that it copies from.
+    """
     treatment = cell.treatment
     words = ["python -m tftransfer.run"]
     if treatment.longer_by:
@@ -119,7 +150,8 @@ def command_of(cell: Cell) -> str:
     elif treatment.is_base:
         words += [f"--treatment=base --target={treatment.target}"]
     else:
-        words += [f"--treatment={treatment.family} --n={treatment.n}"]
+        words += [f"--treatment={treatment.family.removesuffix(treatment.origin)} --n={treatment.n}"]
+        words += [f"--base_weights={shlex.quote(base_weights)}"] if base_weights else []
     words += [f"--preserve={treatment.preserve}"] if treatment.preserve else []
     words += [f"--release_step={treatment.release_step}"] if treatment.release_step else []
     for field in dataclasses.fields(Config):

@@ -5,6 +5,7 @@
 Options are checked, and `--dry_run` answers, before TensorFlow is loaded.
 """
 
+import dataclasses
 import os
 import pathlib
 import shlex
@@ -13,10 +14,12 @@ import textwrap
 import time
 import types
 from collections.abc import Sequence
+from typing import Any
 
 import tftransfer
 from tftransfer import command_line, config, findings, plan, records, splits, treatments
 from tftransfer.data import progress, sources
+from tftransfer.foreign import description, files
 from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
 
@@ -50,16 +53,30 @@ def main(argv: Sequence[str]) -> int:
             f"Received: KERAS_BACKEND={backend}"
         )
     blocks = model_names.blocks_of(options.model, options.blocks)
+    described = files.opened(pathlib.Path(options.base_weights)) if options.base_weights else None
     if blocks is None and not options.dry_run:
         treatment = config.parse_treatment(options, given, _blocks_from_keras(options, given))
+    if described:
+        treatment = dataclasses.replace(treatment, foreign=described.sha256)
     names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
     study = pathlib.Path(options.runs_dir) / options.study_name()
     if options.dry_run:
         print(_plan_text(Cell(treatment, _split(options, names, kinds), options), study, names))
+        if described:
+            print(f"{'not trained here':<32}{options.base_weights}: {described.model}, {described.classes} classes")
         if blocks is None:
             print(_unchecked(options))
         return 0
-    return _train(options, treatment, study, names, kinds, started)
+    foreign = _foreign_base(options, described) if described else None
+    return _train(options, treatment, study, names, kinds, started, foreign)
+
+
+def _foreign_base(options: config.RunConfig, described: description.Description) -> Any:
+    """Returns the weights of --base_weights, after comparing them with the model."""
+    _start_tensorflow(options)
+    from tftransfer.training import foreign_base
+
+    return foreign_base.load(pathlib.Path(options.base_weights), described, options)
 
 
 def _blocks_from_keras(options: config.RunConfig, given: set[str]) -> tuple[str, ...]:
@@ -68,13 +85,6 @@ def _blocks_from_keras(options: config.RunConfig, given: set[str]) -> tuple[str,
     from tftransfer.models import architectures
 
     return architectures.checked_blocks(options, given)
-
-
-def _unchecked(options: config.RunConfig) -> str:
-    """Returns what a dry run cannot know of a model that only Keras can build."""
-    named = options.n and config.block_number(options.n, None) is None
-    text = f"--n={options.n}, which block this is (shown as 1), " if named else "the number of its blocks, "
-    return f"\nnot checked: --model={options.model} was not built: {text}--blocks, --layer_rates, digest of a record"
 
 
 def _unchecked(options: config.RunConfig) -> str:
@@ -105,6 +115,7 @@ def _train(
     names: Sequence[str],
     kinds: Sequence[str | None],
     started: float,
+    foreign: Any = None,
 ) -> int:
     """Prepares the images, trains what is missing and prints the table."""
     from tftransfer.data import preparing
@@ -121,7 +132,9 @@ def _train(
     cell = Cell(treatment, _split(options, store.class_names, store.class_kinds), options)
     steps = _check(cell, root, store.counts("train"))
     execution = _start_tensorflow(options)
-    study = execution.Study(root, store, say=_say, progress_bar=sys.stdout.isatty())
+    if foreign:
+        foreign = dataclasses.replace(foreign, seen=foreign.described.classes_in(tuple(store.class_names)))
+    study = execution.Study(root, store, say=_say, progress_bar=sys.stdout.isatty(), foreign=foreign)
     study.check(steps, options.force)
     try:
         for step in steps:

@@ -47,6 +47,7 @@ class Treatment:
         release_step: Update from which on the preserved blocks train; 0 means at once.
         longer_by: For a base: letter of the half whose updates it gets on top of its own, as a control for networks
             whose source was trained there; empty for a standard base.
+        foreign: SHA-256 of a file of weights that stand in the place of the source's base; empty if it is trained here.
     """
 
     source: str | None
@@ -56,6 +57,7 @@ class Treatment:
     preserve: int = 0
     release_step: int = 0
     longer_by: str = ""
+    foreign: str = ""
 
     @property
     def is_base(self) -> bool:
@@ -85,6 +87,8 @@ class Treatment:
     @property
     def source_base(self) -> str | None:
         """Target of the base that must be trained before this network can be made; None if there is none."""
+        if self.foreign:
+            return None
         return {None: None, "R": None, "S": self.target}.get(self.source, self.source)
 
     @property
@@ -92,7 +96,12 @@ class Treatment:
         """The paper's name: `baseB`, `B4B`, `A4B+`; with what the paper has no name for: `A3B-keep2-from500`."""
         if self.is_base:
             return f"base{self.target}" + (f"-plus{self.longer_by}" if self.longer_by else "")
-        return f"{self.source}{self.n}{self.target}{'+' if self.fine_tuned else ''}{self._stages}"
+        return f"{self.source}{self.n}{self.target}{'+' if self.fine_tuned else ''}{self._stages}{self.origin}"
+
+    @property
+    def origin(self) -> str:
+        """What tells copies of foreign weights, `-w1a2b3c4d`, from those of a base trained here, which have none."""
+        return f"-w{self.foreign[:8]}" if self.foreign else ""
 
     @property
     def _stages(self) -> str:
@@ -101,10 +110,10 @@ class Treatment:
 
     @property
     def family(self) -> str:
-        """The treatment without numbers: `base`, `BnB`, `AnB+`."""
+        """The treatment without numbers: `base`, `BnB`, `AnB+`; of foreign weights `AnB+-w1a2b3c4d`."""
         if self.is_base:
             return "base" + (f"-plus{self.longer_by}" if self.longer_by else "")
-        return f"{self.source}n{self.target}{'+' if self.fine_tuned else ''}"
+        return f"{self.source}n{self.target}{'+' if self.fine_tuned else ''}{self.origin}"
 
     @property
     def slug(self) -> str:
@@ -276,12 +285,12 @@ def required_bases(treatment: Treatment) -> tuple[Treatment, ...]:
 
 
 def control_base(treatment: Treatment) -> Treatment | None:
-    """Returns the base that gets as many updates as a network and its source together, or None for a base.
+    """Returns the base that gets as many updates as a network and its source together; None where these are not known.
 
     Example:
         >>> control_base(parse("A4B")).label
         'baseB-plusA'
     """
-    if treatment.source not in LETTERS:
+    if treatment.source not in LETTERS or treatment.foreign:
         return None
     return dataclasses.replace(base(treatment.target), longer_by=treatment.source)

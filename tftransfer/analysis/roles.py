@@ -18,7 +18,7 @@ def role(treatment: Treatment) -> str:
     letters = {"A": "B", "B": "A"} if treatment.target == "A" else {"A": "A", "B": "B"}
     if treatment.is_base:
         return BASE + (f"-plus{letters[treatment.longer_by]}" if treatment.longer_by else "")
-    return f"{letters.get(treatment.source, treatment.source)}nB{'+' if treatment.fine_tuned else ''}"
+    return f"{letters.get(treatment.source, treatment.source)}nB{'+' if treatment.fine_tuned else ''}{treatment.origin}"
 
 
 def halves(split: str) -> str:

@@ -1,0 +1,149 @@
+"""Describes weights for `run --base_weights`, and exports those of finished networks.
+
+    python -m tftransfer.describe --network=runs/STUDY/NETWORK --to=base.safetensors
+    python -m tftransfer.describe --weights=FILE.weights.h5 --model=ResNet50 --classes=10 --provenance="..."
+
+docs/foreign_weights.md has the format.
+"""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from tftransfer import command_line, config, records, splits, treatments
+from tftransfer.config import COMMAND, MODEL, option
+from tftransfer.data import sources
+from tftransfer.foreign import description
+from tftransfer.models import names as model_names
+from tftransfer.records import Record
+
+_USAGE = """
+usage: python -m tftransfer.describe --network=FOLDER --to=FILE [options]
+       python -m tftransfer.describe --weights=FILE --classes=NUMBER --provenance=TEXT [options]
+
+The first exports a finished network, the second is about a file of weights that you have. Both write FILE.json, the
+description with which `python -m tftransfer.run --base_weights=FILE` takes the weights in place of training a base.
+The second reads the file with the same distrust as `run`; give it the options with which the network was built.
+"""
+_DATASETS_WITHOUT_FOLDER = ("motifs", "imagenet2012")
+
+
+@dataclasses.dataclass(frozen=True)
+class DescribeConfig:
+    """The options of `python -m tftransfer.describe`."""
+
+    network: str = option("", COMMAND, "folder of a finished network whose weights were kept, runs/STUDY/NETWORK")
+    to: str = option(
+        "", COMMAND, "FILE.safetensors or FILE.weights.h5 to export --network to", description.suffix_fault
+    )
+    weights: str = option("", COMMAND, "FILE.weights.h5, or FILE.safetensors with keys LAYER/NUMBER",
+                          description.suffix_fault)  # fmt: skip
+    classes: int = option(0, COMMAND, "number of classes that --weights were trained on", config.at_least(0))
+    trained_on: str = option(
+        "", COMMAND, "names of these classes with commas between, or @FILE with one a line; without, they are not known"
+    )
+    provenance: str = option("", COMMAND, "who trained the weights, on what, under which licence")
+    model: str = option("AlexNet", MODEL, "as in run: the architecture of --weights", model_names.fault)
+    image_size: int = option(32, MODEL, "side of its images in pixels",
+                             lambda v: None if 32 <= v <= 1024 else "32 to 1024")  # fmt: skip
+    width: float = option(0.25, MODEL, "AlexNet: factor on channels and units",
+                          lambda v: None if 0.01 <= v < 8 else "from 0.01 to below 8")  # fmt: skip
+    pixel_scale: float = option(1 / 64, MODEL, "factor on pixels (0-255 less the mean image) in its training",
+                                lambda v: None if v > 0 else "more than 0")  # fmt: skip
+
+    def __post_init__(self) -> None:
+        """Checks the options; raises ValueError."""
+        config.check_fields(self)
+        if bool(self.network) == bool(self.weights):
+            raise ValueError("Describe what? Expected --network=FOLDER or --weights=FILE, and not both.")
+        if bool(self.network) != bool(self.to):
+            raise ValueError("--network and --to=FILE go together: what is exported, and where to.")
+        if self.weights and (self.classes < 2 or not self.provenance.strip()):
+            raise ValueError(
+                f"--weights needs --classes=NUMBER, two at least, and --provenance=TEXT: who trained them, on what. "
+                f"Received: --classes={self.classes} --provenance={self.provenance!r}"
+            )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns its exit code."""
+    options, given = command_line.parse(DescribeConfig, argv, _USAGE)
+    idle = given & {"classes", "model", "image_size", "width", "pixel_scale"} if options.network else set()
+    idle |= {"width"} & given if options.model not in model_names.MODELS else set()
+    if idle:
+        raise ValueError(f"--{sorted(idle)[0]} would change nothing here. Leave it out.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    path = pathlib.Path(options.to or options.weights)
+    described = _exported(options, path) if options.network else _described(options, path)
+    described.write(path)
+    known = "not known" if described.trained_on is None else ", ".join(described.trained_on)
+    print(f"weights      {path}\ndescription  {description.beside(path)}")
+    print(f"network      {described.model}, {described.image_size} pixels, {described.classes} classes: {known[:300]}")
+    return 0
+
+
+def _classes(options: DescribeConfig) -> tuple[str, ...] | None:
+    """Returns the names of classes that the user gave."""
+    if options.trained_on.startswith("@"):
+        lines = pathlib.Path(options.trained_on[1:]).read_text(encoding="utf-8").splitlines()
+        return tuple(line for line in lines if line.strip())
+    return tuple(options.trained_on.split(",")) if options.trained_on else None
+
+
+def _check_count(names: tuple[str, ...] | None, classes: int) -> None:
+    """Raises ValueError if other classes are named than a network has."""
+    if names is not None and (len(names) != classes or len(set(names)) != classes):
+        raise ValueError(f"--trained_on names {len(set(names))} different classes; the network has {classes}.")
+
+
+def _described(options: DescribeConfig, path: pathlib.Path) -> description.Description:
+    """Describes a file that is there."""
+    description.size_of(path)
+    names = _classes(options)
+    _check_count(names, options.classes)
+    foreign_base = _trainer()
+    own = {"width": options.width} if options.model in model_names.MODELS else {}
+    about = config.Config(model=options.model, image_size=options.image_size, pixel_scale=options.pixel_scale, **own)
+    return foreign_base.describe(path, about, options.classes, names, options.provenance)
+
+
+def _exported(options: DescribeConfig, path: pathlib.Path) -> description.Description:
+    """Exports a finished network and describes the file."""
+    record = records.read(pathlib.Path(options.network))
+    if record is None:
+        raise ValueError(f"No finished network in {options.network}. Expected a folder with {records.RECORD}.")
+    if path.exists():
+        raise ValueError(f"{path} is there already; nothing was overwritten. Give another --to.")
+    names = _classes(options) or _classes_of(record)
+    _check_count(names, record.identity["data"]["class_count"])
+    provenance = options.provenance or f"Trained with tftransfer: {record.content.get('command', record.name)}"
+    return _trainer().export(record, path, names, provenance)
+
+
+def _classes_of(record: Record) -> tuple[str, ...] | None:
+    """Returns the names of the classes of a finished network, where its data set tells them without a folder."""
+    identity = record.identity
+    dataset, target = identity["recipe"]["dataset"], treatments.Treatment(**identity["treatment"]).target
+    if dataset not in _DATASETS_WITHOUT_FOLDER:
+        return None
+    names, kinds = sources.describe_classes(dataset)
+    kind, seed = identity["split"].rstrip("0123456789"), identity["split"].removeprefix("random")
+    if kind not in ("random", "natural_manmade"):
+        return None
+    split = splits.make(kind, names, kinds, int(seed) if kind == "random" else 0)
+    classes = split.classes(target)
+    same = splits.digest(classes) == identity["data"]["classes_sha256"]
+    return tuple(names[index] for index in classes) if same else None
+
+
+def _trainer() -> Any:
+    """Loads TensorFlow, and returns the module that knows networks."""
+    with command_line.hushed():
+        from tftransfer.training import foreign_base
+    return foreign_base
+
+
+if __name__ == "__main__":
+    command_line.main(main)
