@@ -10,6 +10,7 @@ import pytest
 
 from tftransfer import command_line
 from tftransfer.config import RunConfig
+from tftransfer.sweep import SweepConfig
 
 FLAGS = pathlib.Path(__file__).parent.parent / "flags"
 
@@ -20,7 +21,7 @@ def parse(*arguments):
 
 def test_options_and_what_was_given():
     options, given = parse("--treatment=BnB", "--n", "4", "--nokeep_weights", "--learning_rate=1e-3")
-    assert (options.treatment, options.n, options.learning_rate) == ("BnB", 4, 0.001)
+    assert (options.treatment, options.n, options.learning_rate) == ("BnB", "4", 0.001)
     assert given == {"treatment", "n", "keep_weights", "learning_rate"}
 
 
@@ -34,7 +35,8 @@ def test_flag_files(tmp_path):
 
 @pytest.mark.parametrize("path", sorted(FLAGS.glob("*.flags")), ids=lambda path: path.stem)
 def test_every_shipped_flag_file_parses_and_has_a_lab_book_header(path):
-    options, _ = parse(f"--flagfile={path}", "--data_dir=x")
+    command = SweepConfig if "tftransfer.sweep" in path.read_text(encoding="utf-8") else RunConfig
+    options, _ = command_line.parse(command, ["command", f"--flagfile={path}", "--data_dir=x"], "usage")
     assert options.study_name()
     header = [line for line in path.read_text().splitlines() if line.startswith("#")]
     for word in ("Command", "Cost", "Expected"):
@@ -45,7 +47,7 @@ def test_every_shipped_flag_file_parses_and_has_a_lab_book_header(path):
     ("arguments", "message"),
     [
         (["--treatmnt=BnB"], "Did you mean: treatment"),
-        (["--n=four"], "four"),
+        (["--steps=four"], "four"),
         (["BnB"], "Unexpected argument 'BnB'"),
         (["--flagfile=/nowhere.flags"], "nowhere.flags"),
         (["--n"], "Missing value"),
@@ -79,7 +81,7 @@ def run_main(command):
 
 def test_exit_codes_and_messages(capsys):
     def bad_input(_):
-        parse("--n=x")
+        parse("--steps=x")
 
     def interrupted(_):
         raise KeyboardInterrupt
