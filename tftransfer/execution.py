@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import filelock
+import tensorflow as tf
 
 from tftransfer import plan, records, results, tensorboard_view, treatments
 from tftransfer.config import Config
@@ -308,7 +309,8 @@ class Study:
         content = results.content(cell, identity, task, outcome, member.source, member.reference)
         tensorboard_view.write_result(events, self.root.name, content, time.time())
         if content["weights"]["kept"]:
-            weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
+            saved = weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
+            content["weights"] |= saved
         if content["status"] == records.DONE:
             portrait = painter.portrait(outcome.weights, *self._compared_with(member))
             content["portrait"] = portraits.save(folder, portrait)
@@ -364,9 +366,12 @@ class Study:
                     release_step=cell.treatment.release_step,
                 )
             )
-        return trainer.train(
-            config, task, networks, sources, report, self._progress_bar, checkpoints, self._memory_share
-        )
+        try:
+            return trainer.train(
+                config, task, networks, sources, report, self._progress_bar, checkpoints, self._memory_share
+            )
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError(f"{who}: {error.message.partition('\n')[0]}") from error
 
     def _checkpoints(self, members: Sequence[Member]) -> Checkpoints | None:
         """Returns where checkpoints of a group's training are kept, None if none are wanted."""

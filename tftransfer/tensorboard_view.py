@@ -3,8 +3,9 @@
 The record is the truth; this is a view of it, written without TensorFlow.
 """
 
+import contextlib
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -81,13 +82,15 @@ class EventFile:
 
     def __init__(self, folder: pathlib.Path, suffix: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._writer = EventFileWriter(str(folder), filename_suffix=suffix)
+        with _disk_errors():
+            self._writer = EventFileWriter(str(folder), filename_suffix=suffix)
 
     def scalars(self, step: int, values: Mapping[str, float | None], wall_time: float) -> None:
         """Writes the values which there are, by tag."""
         present = [summary_pb2.Summary.Value(tag=tag, simple_value=v) for tag, v in values.items() if v is not None]
         self._add(summary_pb2.Summary(value=present), step, wall_time)
-        self._writer.flush()
+        with _disk_errors():
+            self._writer.flush()
 
     def summary(self, summary: summary_pb2.Summary, wall_time: float) -> None:
         """Writes a summary of a plugin."""
@@ -112,11 +115,25 @@ class EventFile:
         self.summary(summary_pb2.Summary(value=[value]), wall_time)
 
     def _add(self, summary: summary_pb2.Summary, step: int, wall_time: float) -> None:
-        self._writer.add_event(event_pb2.Event(summary=summary, step=step, wall_time=wall_time))
+        with _disk_errors():
+            self._writer.add_event(event_pb2.Event(summary=summary, step=step, wall_time=wall_time))
 
     def close(self) -> None:
         """Flushes and closes the file."""
-        self._writer.close()
+        with _disk_errors():
+            self._writer.close()
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Raises OSError for what TensorFlow, where it is installed, makes of a full disk: to it, an exhausted resource."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.startswith("tensorflow"):
+            first = str(error).partition("\n")[0]
+            raise OSError(f"Cannot write TensorBoard's events: {first}") from error
+        raise
 
 
 def clear(folder: pathlib.Path) -> None:

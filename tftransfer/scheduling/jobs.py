@@ -10,7 +10,7 @@ from typing import Any
 from tftransfer import records
 from tftransfer.plan import Cell
 
-OK, NO_MEMORY, CRASHED, FAILED = "ok", "no_memory", "crashed", "failed"
+OK, NO_MEMORY, CRASHED, FAILED, NO_DISK = "ok", "no_memory", "crashed", "failed", "no_disk"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ class End:
     """How a job ended.
 
     Attributes:
-        status: `ok`, `no_memory`, `crashed` (by a signal) or `failed`.
+        status: `ok`, `no_memory`, `crashed` (by a signal), `no_disk` (full, read-only or gone) or `failed`.
         message: What went wrong.
         elsewhere: Names of networks that another process is training.
         lost: Names of bases whose weights are gone or damaged.

@@ -10,7 +10,7 @@ import time
 
 from tftransfer import processes
 from tftransfer.scheduling.board import Board
-from tftransfer.scheduling.jobs import CRASHED, FAILED, OK, End, Job
+from tftransfer.scheduling.jobs import CRASHED, FAILED, NO_DISK, OK, End, Job
 
 # A process that is asked to end finishes the step in hand and writes a checkpoint.
 _GRACE_SECONDS = 10.0
@@ -91,11 +91,12 @@ class LocalRunner:
         path = self._board.jobs / f"{job.name}.end.json"
         try:
             end = End.from_json(json.loads(path.read_text(encoding="utf-8"))) if code == 0 else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             end = None
         log = path.with_name(f"{job.name}.log")
         if end is None:
-            return End(CRASHED if code < 0 else FAILED, processes.reason(code, log))
+            status = NO_DISK if code == os.EX_IOERR else CRASHED if code < 0 else FAILED
+            return End(status, processes.reason(code, log))
         if end.status == OK:
             self._board.clear(job.name)
         return end

@@ -193,7 +193,7 @@ class Scheduler:
         too_much = end.status in (jobs.NO_MEMORY, jobs.CRASHED)
         for cell in job.cells:
             self.states[cell.name].state = WAITING
-        if end.lost and self._train_again(end.lost):
+        if self._train_again(end.lost):
             return
         if too_much and len(job.cells) > 1:
             self._say(f"{job.name}: {end.message}; trying again in two groups")
@@ -205,12 +205,13 @@ class Scheduler:
         for cell in job.cells:
             state = self.states[cell.name]
             state.state, state.reason = FAILED, reason
-            self._board.write_failure(cell, reason)
+            if end.status != jobs.NO_DISK:  # which says nothing of the network: the same command tries again
+                self._board.write_failure(cell, reason)
 
     def _train_again(self, bases: Iterable[str]) -> bool:
         """Puts bases back whose weights are lost; False if that was tried before."""
-        again = set(bases)
-        if again & self._trained_again:
+        again = set(bases) & self.states.keys()
+        if not again or again & self._trained_again:
             return False
         self._trained_again |= again
         for name in again:
