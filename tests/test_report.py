@@ -1,4 +1,5 @@
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -116,3 +117,36 @@ def test_bad_input_ends_with_exit_code_2(capsys):
         command_line.main(report.main, ["tftransfer/report.py", "--study=nowhere"])
     assert end.value.code == command_line.EXIT_BAD_INPUT
     assert capsys.readouterr().err.count("\n") == 1
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("options", re.findall(r"python -m tftransfer\.report ([^#\n`]*)", README))
+def test_commands_in_the_readme_parse(options):
+    settings, _ = command_line.parse(report.ReportConfig, ["report.py", *options.split()], "usage")
+    assert settings.study
+
+
+def test_the_readme_shows_the_papers_numbers():
+    from tftransfer import analysis
+    from tftransfer.analysis import boosts
+
+    frame = analysis.networks("paper")
+    table = 100 * boosts.boosts(frame[frame["halves"].eq("random")])
+    one, two, three = (f"{value:.1f}" for value in table["over_base"])
+    assert f"gains {one}, {two} and {three} points" in README
+    paired = f"{table['transfer_paired'][0]:.2f} points over n = 1 to 7, and the control BnB+"
+    assert f"{paired} {table['control_paired'][0]:.2f}" in README.replace("\n", " ")
+
+
+def test_pictures_in_docs_are_small():
+    assert all(path.stat().st_size < 300_000 for path in (ROOT / "docs").glob("paper_*"))
+
+
+def test_published_pages_are_built(tmp_path):
+    for folder in sorted((ROOT / "runs" / "published").glob("tiny*")):
+        assert run(f"--study={folder}", f"--out={tmp_path / folder.name}") == 0
+        text = (tmp_path / folder.name / "report.html").read_text()
+        assert "<svg" in text
+        assert "Learning curves" in text

@@ -88,6 +88,7 @@ def test_a_whole_sweep_goes_on_from_what_is_done(options, capsys, tmp_path):
     assert "(2 trained, 6 there before)" in said
     (study,) = (tmp_path / "runs").iterdir()
     assert sorted(path.name for path in (study / ".sweep/jobs").iterdir()) == [], "jobs that ended well leave nothing"
+    assert list(study.glob("events.out.tfevents.*.figure")), "TensorBoard shows the study's figure"
     assert run("--status", *words) == 0
     assert "8 done" in capsys.readouterr().out
 

@@ -168,6 +168,10 @@ class Config:
         "in frozen blocks: use and keep the source's moving statistics, or let them adapt to the target's images",
         choices=BATCH_NORMS,
     )
+    batch_norm_momentum: float = option(
+        0.9, RECIPE, "of moving statistics; 0: the model's own, often 0.99, which a few hundred updates do not settle",
+        _within(0, 1),
+    )  # fmt: skip
     precision: str = option("float32", RECIPE, "Keras dtype policy", choices=PRECISIONS)
     seed: int = option(0, RECIPE, "decides initial weights, data order, augmentation and dropout", _within(0, 2**31))
 
@@ -288,7 +292,7 @@ class Config:
         if self.model not in model_names.MODELS:
             rest |= dict.fromkeys(("width", "dropout"), 0.0) | {"initializer": ""}  # they are AlexNet's
         if model_names.has_batch_norm(self.model) is False:
-            del rest["batch_norm"]
+            del rest["batch_norm"], rest["batch_norm_momentum"]
         if not self.blocks:
             del rest["blocks"]
         return inputs | rest
@@ -449,6 +453,7 @@ def refuse_idle(config: Config, given: set[str]) -> None:
         "drop_factor": (config.schedule != "step", "--schedule=step"),
         "batch_norm": (model_names.has_batch_norm(config.model) is False, "a model with batch normalisation"),
     }
+    idle["batch_norm_momentum"] = idle["batch_norm"]
     own = config.model in model_names.MODELS
     idle |= dict.fromkeys(("width", "dropout", "initializer"), (not own, "--model=AlexNet"))
     for name, (without_effect, needed) in idle.items():

@@ -8,6 +8,7 @@ own.
 
 import collections
 import dataclasses
+import importlib.util
 import json
 import pathlib
 import shlex
@@ -178,6 +179,8 @@ def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
     """Prints how a sweep went; returns the exit code."""
     states = list(sweep.states.values())
     print(view.text(overview.look(study)))
+    if any(state.now for state in states):
+        _show_figure(study)
     counts = collections.Counter(state.state for state in states)
     now = sum(state.now for state in states)
     print(f"seconds    {seconds:.0f} ({now} trained, {counts[DONE] + counts[DIVERGED] - now} there before)")
@@ -192,6 +195,16 @@ def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
         print(f"WARNING: {warning}", file=sys.stderr)
     whole = all(state.record and findings.sound(state.record) for state in states)
     return 0 if whole else command_line.EXIT_FAILED
+
+
+def _show_figure(study: pathlib.Path) -> None:
+    """Puts the study's figure into TensorBoard, where the extra `report` is installed."""
+    if any(importlib.util.find_spec(name) is None for name in ("jinja2", "matplotlib", "pandas", "scipy")):
+        return
+    words = processes.words("tftransfer.reporting.study_figure", str(study))
+    done = subprocess.run(words, env=processes.environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"The study's figure was not drawn: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
 
 
 def _plan_text(options: SweepConfig, cells: Sequence[Cell], study: pathlib.Path) -> str:

@@ -1,7 +1,7 @@
 import pytest
 
 import fake_study
-from tftransfer import analysis
+from tftransfer import analysis, records
 from tftransfer.analysis import decomposition
 
 
@@ -22,6 +22,15 @@ def test_losses_add_up_where_all_three_networks_are_there(tmp_path):
     }  # fmt: skip
     found = decomposition.dominance(frame)
     assert found["dominates"].tolist() == ["undecided"], "one pair decides nothing"
+
+
+def test_fine_tuning_is_compared_with_bases_trained_as_long(tmp_path):
+    fake_study.write(tmp_path, "base", 0.60, target="B")
+    fake_study.write(tmp_path, "A4B+", 0.64)
+    of = fake_study.cell("A4B+").control
+    records.write(tmp_path / of.name, fake_study.content(of, 0.63))
+    found = effect(analysis.networks(tmp_path), "transfer beyond longer base")
+    assert found["mean"].round(6).to_dict() == {4: 0.01}
 
 
 def test_only_pairs_of_the_same_target_split_and_seed_are_subtracted(tmp_path):

@@ -1,6 +1,7 @@
 import pytest
 
 import fake_study
+from tftransfer import records
 from tftransfer.reporting import collected, sentences
 
 
@@ -57,6 +58,14 @@ def test_fine_tuning_beyond_its_control_is_paired(tmp_path):
         fake_study.write(tmp_path, "B4B+", 0.51, split)
         fake_study.write(tmp_path, "A4B+", 0.53 + off, split)
     assert "AnB+ beats BnB+ beyond the interval at n = 4" in said(tmp_path)
+
+
+def test_bases_trained_as_long_are_the_fair_comparison(tmp_path):
+    fake_study.write(tmp_path, "base", 0.5, target="B")
+    fake_study.write(tmp_path, "A4B+", 0.52)
+    of = fake_study.cell("A4B+").control
+    records.write(tmp_path / of.name, fake_study.content(of, 0.53))
+    assert "AnB+ stands best at n = 4: -1.00 points" in said(tmp_path)
 
 
 @pytest.mark.parametrize("label", [None, "A4B"])

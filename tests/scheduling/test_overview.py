@@ -11,14 +11,14 @@ NOW = 1000.0
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    """Two bases done, two networks running, one failed, one waiting."""
+    """Two bases and a frozen network done, two networks running, one failed, one waiting."""
     monkeypatch.setattr("time.time", lambda: NOW)
-    asked = cells(Grid("AnB,BnB", "1-2", "B"))
+    asked = cells(Grid("AnB,BnB", "1-2", "B"), Grid("AnB", "3", "B"))
     board = Board(tmp_path)
     board.write_plan(asked)
-    for cell in asked[:2]:
-        write_record(tmp_path, cell)
     by_label = {cell.treatment.label: cell for cell in asked}
+    for label in ("baseA", "baseB", "A3B"):
+        write_record(tmp_path, by_label[label])
     beat = Beat({by_label["A1B"].name: 0.25, by_label["A2B"].name: None}, 50, 200, 400.0, NOW - 3, NOW - 63, "host 1")
     board.write_beat("job", beat)
     board.write_failure(by_label["B1B"], "no memory")
@@ -28,7 +28,7 @@ def study(tmp_path, monkeypatch):
 def test_every_network_has_one_state(study):
     found = overview.look(study)
     assert {state: found.count(state) for state in ("done", "running", "waiting", "failed")} == {
-        "done": 2, "running": 2, "waiting": 1, "failed": 1,
+        "done": 3, "running": 2, "waiting": 1, "failed": 1,
     }  # fmt: skip
     assert found.images_per_second == 800.0, "of both networks together"
     assert found.seconds_left == pytest.approx(60 * 3 + 1), "the rest of the running ones, and the cost of a done one"
@@ -37,12 +37,16 @@ def test_every_network_has_one_state(study):
 def test_the_table_shows_accuracies_by_treatment_and_n(study):
     lines = view.text(overview.look(study)).splitlines()
     assert lines[0].endswith(
-        "2 done, 2 running, 1 waiting, 1 failed of 6 networks; 800 images/s over all networks; about 3 min left"
+        "3 done, 2 running, 1 waiting, 1 failed of 7 networks; 800 images/s over all networks; about 3 min left"
     )
     rows = {
         line.split("│")[1].strip(): [cell.strip() for cell in line.split("│")[2:-1]] for line in lines if "│" in line
     }
-    assert rows == {"base": ["50.0 %", "", ""], "BnB": ["", "failed", "-"], "AnB": ["", "~25.0 %", "-"]}
+    assert rows == {
+        "base": ["50.0 %", "", "", ""],
+        "BnB": ["", "failed", "-", ""],
+        "AnB": ["", "~25.0 %", "-", "50.0 %"],
+    }
     assert "failed: random0-B1B-seed0: no memory" in lines[-1]
 
 
@@ -56,9 +60,14 @@ def test_diverged_networks_count_as_failed(study):
     assert overview.look(study).count("failed") == 2
 
 
+def test_no_time_is_told_before_a_network_of_each_kind_is_done(study):
+    (study / "random0-A3B-seed0/record.json").unlink()
+    assert overview.look(study).seconds_left is None
+
+
 def test_a_study_without_a_plan_is_told_by_its_records(study):
     (study / ".sweep/plan.json").write_text("{damaged", encoding="utf-8")
-    assert len(overview.look(study).lines) == 2
+    assert len(overview.look(study).lines) == 3
 
 
 def test_no_study_is_refused(tmp_path):
@@ -70,7 +79,7 @@ def test_records_are_read_once(study, monkeypatch):
     found = {}
     overview.look(study, found)
     monkeypatch.setattr("tftransfer.records.read", pytest.fail)
-    assert overview.look(study, found).count("done") == 2
+    assert overview.look(study, found).count("done") == 3
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(50, "50 s"), (800, "13 min"), (7200, "2.0 h"), (400_000, "4.6 days")])

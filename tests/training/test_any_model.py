@@ -2,10 +2,12 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 
 from tftransfer import records
+from tftransfer.config import Config
 from tftransfer.models import architectures
 from tftransfer.training import trainer
 from tftransfer.training.group import Network
@@ -134,3 +136,13 @@ def test_half_precision_ends_in_whole_logits(recipe, task):
     config = options_for(recipe, "small_models:chain", precision="mixed_bfloat16")
     (outcome,) = trainer.train(config, task, [BASE], {})
     assert outcome.diverged_at is None
+
+
+def test_the_momentum_of_moving_statistics_is_that_of_the_recipe():
+    def momenta(**options):
+        model = trainer.build_model(Config(model="MobileNetV3Small", image_size=32, **options), classes=3)
+        return {layer.momentum for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)}
+
+    assert momenta() == {0.9}
+    assert momenta(batch_norm_momentum=0.5) == {0.5}
+    assert momenta(batch_norm_momentum=0.0) == {0.999}, "the model's own"

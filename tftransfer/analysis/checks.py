@@ -1,17 +1,15 @@
 """What a reader must know before trusting a study, in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pandas as pd
 
 from tftransfer import records
-from tftransfer.analysis import frames, intervals
+from tftransfer.analysis import coverage, frames
 from tftransfer.analysis.differences import effects
-from tftransfer.analysis.finding import NOTE, WARNING, Finding
+from tftransfer.analysis.finding import NOTE, WARNING, Finding, networks, some
 from tftransfer.analysis.roles import BASE
 from tftransfer.analysis.study import Study
-
-_SHOWN = 6
 
 
 def main_recipe(frame: pd.DataFrame) -> str:
@@ -34,15 +32,9 @@ def findings(frame: pd.DataFrame, study: Study | None = None) -> list[Finding]:
     main = frame[frame["recipe"].eq(main_recipe(frame))]
     fine = main[main["set_apart"].eq("")]
     found = [*_folder(study), *_recipes(frame, study), *_set_apart(main)]
-    found += [*_at_chance(frame[frame["set_apart"].eq("")]), *_leaks(fine), *_unpaired(fine), *_stale(study)]
-    found += [*_balance(fine), *_missing(fine), *_budgets(fine), *_undertrained(fine), *_single(fine)]
+    found += [*_at_chance(frame[frame["set_apart"].eq("")]), *_leaks(fine), *_stale(study)]
+    found += [*coverage.findings(fine), *_budgets(fine), *_undertrained(fine)]
     return sorted(found, key=lambda finding: finding.weight != WARNING)
-
-
-def some(names: Sequence[str]) -> str:
-    """Returns the first names and how many more there are."""
-    shown = ", ".join(map(str, names[:_SHOWN]))
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
 
 
 def _folder(study: Study | None) -> Iterator[Finding]:
@@ -66,7 +58,7 @@ def _recipes(frame: pd.DataFrame, study: Study | None) -> Iterator[Finding]:
         yield Finding(
             WARNING if study else NOTE,
             "other recipe",
-            f"{_networks(len(others))} of another recipe, data set or protocol ({recipe}) kept apart from the "
+            f"{networks(len(others))} of another recipe, data set or protocol ({recipe}) kept apart from the "
             f"{frame['recipe'].eq(main).sum()} of {main} and in none of their means: {some(names)}{differs}.",
         )
 
@@ -114,17 +106,6 @@ def _leaks(fine: pd.DataFrame) -> Iterator[Finding]:
         )
 
 
-def _unpaired(fine: pd.DataFrame) -> Iterator[Finding]:
-    lonely = fine[fine["minus_base"].isna()]
-    if len(lonely):
-        yield Finding(
-            WARNING,
-            "no base",
-            f"{_networks(len(lonely))} without the base of the same target, split, seed, images "
-            f"and recipe, so without minus_base: {some(lonely['name'].tolist())}.",
-        )
-
-
 def _stale(study: Study | None) -> Iterator[Finding]:
     """Results whose record was compared with another training of the base than the one that lies here."""
     if study is None:
@@ -144,60 +125,6 @@ def _stale(study: Study | None) -> Iterator[Finding]:
         )
 
 
-def _balance(fine: pd.DataFrame) -> Iterator[Finding]:
-    """Treatments whose networks do not have both halves as targets equally often."""
-    if fine.loc[fine["treatment"].eq(BASE) & fine["target"].ne("all"), "target"].nunique() < 2:
-        return
-    for halves, group in _copies(fine).groupby("halves"):
-        counts = group.groupby(["treatment", "target"]).size().unstack(fill_value=0).reindex(columns=["A", "B"])
-        counts = counts.fillna(0).astype(int)
-        uneven = counts[counts["A"].ne(counts["B"]) & counts.sum(axis=1).gt(1)]
-        if len(uneven):
-            each = "; ".join(f"{name} {row['A']} with target A, {row['B']} with B" for name, row in uneven.iterrows())
-            yield Finding(
-                NOTE,
-                "balance",
-                f"Directions are not balanced ({halves}): {each}. Halves differ in difficulty, so only differences "
-                f"from the own base compare.",
-            )
-        for treatment in counts.index.intersection(["AnB", "AnB+"]):
-            control = treatment.replace("AnB", "BnB")
-            if control in counts.index and not (counts.loc[treatment].gt(0) & counts.loc[control].gt(0)).any():
-                yield Finding(
-                    WARNING,
-                    "balance",
-                    f"{treatment} and its control {control} ({halves}) have no target in common: no pair of them can "
-                    f"be made, and a difference of their means holds the difference of the halves.",
-                )
-
-
-def _missing(fine: pd.DataFrame) -> Iterator[Finding]:
-    """Cells of the grid (n by target, split and seed) that treatments lack."""
-    unit = ["target", "split", "seed", "images_per_class"]
-    for halves, group in fine[fine["target"].ne("all")].groupby("halves"):
-        units = group.loc[group["treatment"].eq(BASE), unit].drop_duplicates()
-        copies = _copies(group)
-        blocks = sorted(copies["n"].unique())
-        lacking = []
-        for treatment, cells in copies.groupby("treatment"):
-            full = int(units["images_per_class"].isin(cells["images_per_class"].unique()).sum()) * len(blocks)
-            have = len(cells[["n", *unit]].drop_duplicates())
-            if have < full:
-                lacking.append(f"{treatment} has {have} of {full}")
-        if lacking:
-            yield Finding(
-                NOTE,
-                "missing",
-                f"Of the networks that the bases here make with n = {_numbers(copies['n'])} ({halves}), "
-                f"{'; '.join(lacking)}.",
-            )
-
-
-def _copies(fine: pd.DataFrame) -> pd.DataFrame:
-    """Returns the networks with copied blocks whose target is a half."""
-    return fine[fine["target"].ne("all") & ~fine["treatment"].str.startswith(BASE)]
-
-
 def _budgets(fine: pd.DataFrame) -> Iterator[Finding]:
     """Updates of networks and of their sources, against those of their bases."""
     if fine["updates"].isna().all():
@@ -213,8 +140,7 @@ def _budgets(fine: pd.DataFrame) -> Iterator[Finding]:
         yield Finding(
             WARNING,
             "budget",
-            f"{_networks(len(unequal))} had other numbers of updates than their base: "
-            f"{some(unequal['name'].tolist())}.",
+            f"{networks(len(unequal))} had other numbers of updates than their base: {some(unequal['name'].tolist())}.",
         )
     profits = others["updates_of_source"].fillna(0).gt(0).any()
     if profits and not fine["treatment"].str.startswith("base-plus").any():
@@ -241,32 +167,3 @@ def _undertrained(fine: pd.DataFrame) -> Iterator[Finding]:
             f"points at n = {int(best['n'])}): the bases were not trained out, and part of every gain over them is "
             f"longer training.{control}",
         )
-
-
-def _single(fine: pd.DataFrame) -> Iterator[Finding]:
-    """Means without an interval, and intervals that speak of one split."""
-    found = effects(fine)
-    found = found[~found["treatment"].eq(BASE) & found["pairs"].gt(0)]
-    alone = found[found["low"].isna()]
-    if len(alone):
-        treatments = alone.groupby("treatment", sort=False)["n"].apply(lambda ns: f"{ns.name} (n = {_numbers(ns)})")
-        yield Finding(
-            NOTE,
-            "no interval",
-            f"One split and one seed say nothing about spread, so there is no interval for "
-            f"{some(treatments.tolist())}.",
-        )
-    if found["over"].eq(intervals.SEEDS).any():
-        yield Finding(
-            NOTE,
-            "one split",
-            "Some intervals are over seeds of one split: they speak of these halves only, not of others.",
-        )
-
-
-def _numbers(values: pd.Series) -> str:
-    return ", ".join(str(int(value)) for value in sorted(set(values)))
-
-
-def _networks(count: int) -> str:
-    return f"{count} network{'' if count == 1 else 's'}"

@@ -17,6 +17,8 @@ CONTRASTS = {
     "fine-tuned transfer": ("AnB+", "base"),
     "fine-tuned control": ("BnB+", "base"),
     "transfer beyond control": ("AnB+", "BnB+"),
+    "transfer beyond longer base": ("AnB+", "base-plusA"),
+    "control beyond longer base": ("BnB+", "base-plusB"),
     "recovery": ("AnB+", "AnB"),
 }
 BY = tuple(name for name in GROUPED_BY if name != "treatment")

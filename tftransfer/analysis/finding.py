@@ -1,8 +1,10 @@
 """One thing that a reader must know before trusting a study."""
 
 import dataclasses
+from collections.abc import Sequence
 
 WARNING, NOTE = "warning", "note"
+_SHOWN = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,3 +20,14 @@ class Finding:
     weight: str
     topic: str
     text: str
+
+
+def some(names: Sequence[str]) -> str:
+    """Returns the first names and how many more there are."""
+    shown = ", ".join(map(str, names[:_SHOWN]))
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
+
+
+def networks(count: int) -> str:
+    """Returns a number of networks in words: `1 network`."""
+    return f"{count} network{'' if count == 1 else 's'}"

@@ -157,8 +157,9 @@ def checked_blocks(config: Config, given: Collection[str]) -> tuple[str, ...]:
     """
     found = block_names(config)
     config.block_rates(found)
-    if "batch_norm" in given and not has_batch_norm(config):
-        raise ValueError(f"--batch_norm would change nothing here: {config.model} has no batch normalisation.")
+    for name in ("batch_norm", "batch_norm_momentum"):
+        if name in given and not has_batch_norm(config):
+            raise ValueError(f"--{name} would change nothing here: {config.model} has no batch normalisation.")
     if "pixel_scale" in given and takes_raw_images(config):
         raise ValueError(f"--pixel_scale would change nothing here: {config.model} scales its images itself.")
     return found
@@ -190,6 +191,13 @@ def has_batch_norm(config: Config) -> bool:
         return known
     model = _probe(_options(config))[0]
     return any(isinstance(layer, keras.layers.BatchNormalization) for layer in every_layer(model))
+
+
+def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
+    """Sets the momentum with which moving statistics follow the batches, 0 to below 1; copies of the model keep it."""
+    for layer in every_layer(model):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = momentum
 
 
 def identity(config: Config) -> dict[str, Any] | None:

@@ -119,9 +119,10 @@ class Report:
     def boosts(self, halves: str) -> pd.DataFrame:
         """Returns the paper's Table 1 for one kind of halves, over the ranges of n that fit this study."""
         tuned = self.of(halves)
-        most = int(tuned.loc[tuned["treatment"].isin(["AnB+", "BnB+"]), "n"].max())
-        ranges = [(first, most) for first in (1, 3, 5) if first <= most]
-        return boosts.boosts(tuned, tuple(ranges))
+        blocks = tuned.loc[tuned["treatment"].isin(["AnB+", "BnB+"]), "n"]
+        starts = dict.fromkeys(max(first, int(blocks.min())) for first, _ in boosts.RANGES)
+        most = int(blocks.max())
+        return boosts.boosts(tuned, tuple((first, most) for first in starts if first <= most))
 
     @property
     def has_boosts(self) -> list[str]:

@@ -78,6 +78,13 @@ def draw(report: Report) -> dict[str, Drawing]:
     return {drawing.name: drawing for drawing in found}
 
 
+def main_figure(report: Report) -> bytes | None:
+    """Returns the figure that says most of a study, as PNG: points from the own base, else top-1; None if neither."""
+    drawings = {} if report.main.empty else {d.name: d for halves in report.halves for d in _treatments(report, halves)}
+    chosen = sorted(drawings, key=lambda name: (not name.startswith("paired"), not name.startswith("figure2")))
+    return drawings[chosen[0]].png if chosen else None
+
+
 def _treatments(report: Report, halves: str) -> list[Drawing]:
     """Figure 2 and its paired form, and the bars, for one kind of halves."""
     here = report.of(halves)

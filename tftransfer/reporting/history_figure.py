@@ -1,7 +1,7 @@
 """Learning curves: validation top-1 while training, one panel a treatment."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib as mpl
 import pandas as pd
@@ -42,12 +42,12 @@ def curves(networks: pd.DataFrame, found: Mapping[str, pd.DataFrame]) -> Canvas:
         canvas, panels = style.canvas(rows, columns, 0.9 + 2.5 * rows, sharex=True, sharey=True)
         bases = networks.loc[networks["treatment"].eq(BASE), "name"]
         most = int(networks["n"].max())
-        palette = mpl.colormaps["viridis"].resampled(max(2, most))
+        palette = style.shades(most)
         for axes, treatment in zip(panels, treatments, strict=False):
             for name in bases if treatment != BASE else ():
                 axes.plot("epoch", "top1", data=found[name], color=style.FAINT, linewidth=1)
             for row in networks[networks["treatment"].eq(treatment)].itertuples():
-                shade = style.INK if treatment == BASE else palette(max(0, row.n - 1))
+                shade = style.INK if treatment == BASE else palette(max(1, row.n))
                 _curve(axes, found[row.name], shade)
             axes.set_title(treatment)
         for axes in panels[len(treatments) :]:
@@ -66,10 +66,10 @@ def _curve(axes: Axes, table: pd.DataFrame, shade: object) -> None:
     axes.plot(table["epoch"], table["top1"], color=shade, linewidth=1.1, alpha=0.85, **single)
 
 
-def _n_legend(canvas: Canvas, networks: pd.DataFrame, palette: mpl.colors.Colormap) -> None:
+def _n_legend(canvas: Canvas, networks: pd.DataFrame, palette: Callable[[int], object]) -> None:
     """Names the colours of n, and what is grey."""
     ns = sorted(int(n) for n in networks.loc[networks["n"].gt(0), "n"].unique())
-    lines = [mpl.lines.Line2D([], [], color=palette(n - 1), label=f"n = {n}") for n in ns]
+    lines = [mpl.lines.Line2D([], [], color=palette(n), label=f"n = {n}") for n in ns]
     if ns:
         lines.append(mpl.lines.Line2D([], [], color=style.FAINT, label="bases"))
         canvas.figure.legend(handles=lines, loc="outside lower center", ncols=8)

@@ -66,16 +66,16 @@ def similarity(networks: pd.DataFrame, portraits: Portraits) -> Canvas:
     with style.settings():
         canvas, panels = style.canvas(rows, columns, 0.9 + 2.5 * rows, sharex=True, sharey=True)
         ns = sorted(int(n) for n in table["n"].unique())
-        palette = mpl.colormaps["viridis"].resampled(max(2, max(ns)))
+        palette = style.shades(max(ns))
         _bases(canvas, panels[0], table[table["kind"].eq("source_with_base")], blocks)
         for axes, treatment in zip(panels[1:], treatments, strict=False):
             here = table[table["kind"].eq("with_base") & table["treatment"].eq(treatment)]
             for n, group in here.groupby("n"):
                 means = group.groupby("block")["cka"].mean().reindex(blocks)
-                axes.plot(range(len(blocks)), means, color=palette(n - 1), marker=".")
+                axes.plot(range(len(blocks)), means, color=palette(n), marker=".")
                 for place, value in enumerate(means):
                     said = f"{treatment}, n = {n}, {blocks[place]}: {value:.2f}"
-                    canvas.mark(axes, place, value, said, marker="o", markersize=3.5, color=palette(n - 1))
+                    canvas.mark(axes, place, value, said, marker="o", markersize=3.5, color=palette(n))
             axes.set_title(f"{treatment} and its base")
         for axes in panels[len(panels_of) :]:
             axes.set_visible(False)
@@ -84,7 +84,7 @@ def similarity(networks: pd.DataFrame, portraits: Portraits) -> Canvas:
             axes.tick_params(labelbottom=True)
             axes.set_ylabel("CKA" if place % columns == 0 else "")
         panels[0].set_ylim(min(0.0, float(table["cka"].min()) - 0.02), 1.04)
-        lines = [mpl.lines.Line2D([], [], color=palette(n - 1), marker=".", label=f"n = {n}") for n in ns]
+        lines = [mpl.lines.Line2D([], [], color=palette(n), marker=".", label=f"n = {n}") for n in ns]
         canvas.figure.legend(handles=lines, loc="outside lower center", ncols=8)
     return canvas
 

@@ -73,6 +73,7 @@ def _halves(report: Report, halves: str) -> Iterator[str]:
     ]
     yield from _losses(plain, report.dominance[report.dominance["halves"].eq(halves)])
     yield from _tuning(report, plain, halves)
+    yield from _longer(plain)
     yield from _random(plain)
     if halves == "natural_manmade":
         yield from _distance(report)
@@ -162,6 +163,17 @@ def _tuning(report: Report, found: pd.DataFrame, halves: str) -> Iterator[str]:
         if len(sure)
         else "Pair by pair, AnB+ beats BnB+ beyond an interval at no n."
     )
+
+
+def _longer(found: pd.DataFrame) -> Iterator[str]:
+    """What fine-tuned copies gain over bases that had as many updates in all."""
+    rows = found[found["effect"].eq("transfer beyond longer base")]
+    if len(rows):
+        best = rows.loc[rows["mean"].idxmax()]
+        yield (
+            f"Against bases that had as many updates as source and target together, AnB+ stands best at "
+            f"n = {int(best['n'])}: {_points(best)}."
+        )
 
 
 def _random(found: pd.DataFrame) -> Iterator[str]:

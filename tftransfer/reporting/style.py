@@ -1,7 +1,7 @@
 """How figures look: one colour and marker per treatment, told apart by colour-blind readers and in grey print."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
@@ -28,7 +28,7 @@ MEANINGS = {
     "SnB": "SnB: random with learnt statistics",
 }
 ORDER = ("base", "BnB", "BnB+", "AnB", "AnB+", "SnB", "RnB")
-INK, FAINT = "#222222", "#dddddd"
+INK, FAINT = "#222222", "#c4c4c4"
 SETTINGS = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -114,11 +114,17 @@ def n_axis(axes: Axes, most: int) -> None:
     axes.set_xlabel("n, copied blocks")
 
 
-def legend(axes: Axes, treatments: Sequence[str], **options: object) -> None:
-    """Names treatments by their marks."""
+def legend(canvas: Canvas, axes: Axes, treatments: Sequence[str]) -> None:
+    """Names treatments by their marks, under the figure, where no point can be hidden."""
     for name in present(treatments):
         axes.plot(
             [], [], color=colour(name), marker=marker(name), label=MEANINGS.get(name, name),
             markerfacecolor="white" if name == "base" else colour(name), linestyle="none",
         )  # fmt: skip
-    axes.legend(**options)
+    canvas.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+
+
+def shades(most: int) -> Callable[[int], object]:
+    """Returns the colour of each n from 1 to `most`; the palest yellow is left out."""
+    palette = mpl.colormaps["viridis"]
+    return lambda n: palette(0.9 * (n - 1) / max(1, most - 1))

@@ -32,7 +32,7 @@ def figure2(networks: pd.DataFrame) -> Canvas:
     """
     networks = plain(networks)
     with style.settings():
-        canvas, (top, bottom) = style.canvas(2, 1, 8.2, sharex=True, sharey=True)
+        canvas, (top, bottom) = style.canvas(2, 1, 8.6, sharex=True, sharey=True)
         most = int(networks["n"].max())
         _scatter(canvas, top, networks)
         means = networks.groupby(["treatment", "n"])["top1"].agg(["mean", "size"]).mul([100, 1]).reset_index()
@@ -48,7 +48,7 @@ def figure2(networks: pd.DataFrame) -> Canvas:
         bottom.set_title("Means over halves, splits and seeds")
         for axes in (top, bottom):
             axes.set_ylabel("top-1, %")
-        style.legend(top, networks["treatment"].unique(), loc="lower left")
+        style.legend(canvas, top, networks["treatment"].unique())
     return canvas
 
 
@@ -62,7 +62,7 @@ def paired(effects: pd.DataFrame, overlay: pd.DataFrame | None = None) -> Canvas
     effects = plain(effects)
     shown = effects[effects["pairs"].gt(0) & effects["treatment"].ne(BASE)].sort_values("n")
     with style.settings():
-        canvas, (axes,) = style.canvas(1, 1, 4.6)
+        canvas, (axes,) = style.canvas(1, 1, 5.0)
         lines = {
             treatment: pd.Series(100 * group["minus_base"].to_numpy(), index=group["n"])
             for treatment, group in shown.groupby("treatment")
@@ -81,7 +81,7 @@ def paired(effects: pd.DataFrame, overlay: pd.DataFrame | None = None) -> Canvas
         style.n_axis(axes, int(shown["n"].max()))
         axes.set_xlim(-0.2 if len(lines) else 0, int(shown["n"].max()) + 0.6)
         axes.set_ylabel("top-1 less own base, points")
-        style.legend(axes, list(lines), loc="lower left")
+        style.legend(canvas, axes, list(lines))
     return canvas
 
 

@@ -105,7 +105,7 @@ def _kind(treatment: Treatment) -> str:
 def _seconds_left(
     wanted: Mapping[str, Mapping], found: Mapping[str, Record], beats: Mapping[str, Beat], failures: Mapping[str, str]
 ) -> float | None:
-    """Returns the time that is left if networks go on to cost what those of their kind did."""
+    """Returns the time that is left if networks go on to cost what those of their kind did; None if unknown."""
     costs: dict[str, list[float]] = {}
     for record in found.values():
         kind = _kind(Treatment(**record.identity["treatment"]))
@@ -113,13 +113,10 @@ def _seconds_left(
     at_work = {name for beat in beats.values() for name in beat.networks}
     left = [max((beat.time - beat.started) * (beat.steps / beat.step - 1), 0.0) for beat in beats.values() if beat.step]
     waiting = [name for name in wanted if name not in found and name not in failures and name not in at_work]
-    if len(left) < len(beats) or (waiting and not costs):
+    kinds = [_kind(Treatment(**wanted[name]["treatment"])) for name in waiting]
+    if len(left) < len(beats) or not set(kinds) <= costs.keys():
         return None
-    every = [second for seconds in costs.values() for second in seconds]
-    to_come = 0.0
-    for name in waiting:
-        kind = _kind(Treatment(**wanted[name]["treatment"]))
-        to_come += statistics.fmean(costs.get(kind, every))
+    to_come = sum(statistics.fmean(costs[kind]) for kind in kinds)
     return (sum(left) + to_come) / max(1, len(beats))
 
 

@@ -92,7 +92,10 @@ class Outcome:
 
 def build_model(config: Config, classes: int, seed: int | None = None) -> keras.Model:
     """Returns the configured architecture, untrained, with a head for `classes`, under the current dtype policy."""
-    return architectures.build(config, classes, seed)
+    model = architectures.build(config, classes, seed)
+    if config.batch_norm_momentum:
+        architectures.set_batch_norm_momentum(model, config.batch_norm_momentum)
+    return model
 
 
 def view_of(config: Config, training: Half) -> pipeline.View:
