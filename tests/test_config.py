@@ -198,3 +198,20 @@ def test_equal_total_needs_a_trained_source(treatment):
     target = "B" if treatment == "base" else ""
     with pytest.raises(ValueError, match="the source must be a base"):
         config.parse_treatment(RunConfig(treatment=treatment, target=target, budget="equal_total"), set())
+
+
+@pytest.mark.parametrize("text", ["\u00b2", "+-3", "9" * 5000, "\u0664"])
+def test_block_numbers_are_plain_digits(text):
+    with pytest.raises(ValueError, match="No block to copy up to has that name"):
+        config.block_number(text, ("conv1", "conv2", "fc8"))
+
+
+@pytest.mark.parametrize("options", [{"epochs": 1e308}, {"steps": 10**400}, {"batch_size": 10**400}])
+def test_numbers_that_no_arithmetic_holds_are_refused(options):
+    with pytest.raises(ValueError, match="at most 1,000,000,000"):
+        Config(**options)
+
+
+def test_rates_that_multiply_to_infinity_are_refused():
+    with pytest.raises(ValueError, match="Bad --layer_rates"):
+        Config(layer_rates="conv1:1e308,conv1:1e308")

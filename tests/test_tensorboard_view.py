@@ -137,3 +137,18 @@ def test_recipe_columns_are_parts_of_the_recipe(column):
 def test_no_recipe_value_is_left_out():
     shown = {*tensorboard_view.TREATMENT_COLUMNS, *tensorboard_view.RECIPE_COLUMNS}
     assert set(Config().recipe()) <= shown
+
+
+def test_a_full_disk_is_an_os_error(tmp_path, monkeypatch):
+    """TensorFlow, which TensorBoard writes with where it is installed, calls it an exhausted resource."""
+    import tensorflow as tf
+
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    file = tensorboard_view.EventFile(tmp_path)
+    monkeypatch.setattr(file._writer, "flush", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        file.scalars(1, {"train/loss": 1.0}, 1.7e9)
+    monkeypatch.undo()
+    file.close()

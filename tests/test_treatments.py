@@ -107,3 +107,9 @@ def test_control_bases():
     assert treatments.control_base(parse("R4B")) is None
     assert treatments.control_base(treatments.base("B")) is None
     assert [n.label for n in treatments.required_bases(parse("S4B"))] == ["baseB"]
+
+
+@pytest.mark.parametrize("text", ["A" + "9" * 5000 + "B", "A\u0664B", "A4B\n"])
+def test_numbers_that_are_no_plain_digits_are_unknown_treatments(text):
+    with pytest.raises(ValueError, match="Unknown treatment"):
+        treatments.parse(text)

@@ -371,7 +371,8 @@ class Study:
                 config, task, networks, sources, report, self._progress_bar, checkpoints, self._memory_share
             )
         except tf.errors.ResourceExhaustedError as error:
-            raise MemoryError(f"{who}: {error.message.partition('\n')[0]}") from error
+            first = error.message.partition("\n")[0]
+            raise MemoryError(f"{who}: {first}") from error
 
     def _checkpoints(self, members: Sequence[Member]) -> Checkpoints | None:
         """Returns where checkpoints of a group's training are kept, None if none are wanted."""

@@ -231,7 +231,7 @@ def integers(text: str, axis: str, names: Mapping[str, int] | None = None) -> li
 
 def _is_number(text: str) -> bool:
     """Returns True for some digits, not too many to be counted with."""
-    return text.isdecimal() and text.isascii() and len(text) <= 10
+    return text.isdecimal() and text.isascii() and len(text) <= 400
 
 
 def _short(text: str) -> str:
