@@ -45,7 +45,7 @@ setup(
     ],
     extras_require={
         "report": REPORT,
-        "test": ["keras-tuner>=1.4.8", "pytest>=9.0", "selenium>=4.40", *REPORT],
+        "test": ["hypothesis>=6.150", "keras-tuner>=1.4.8", "pytest>=9.0", "selenium>=4.40", *REPORT],
         "lint": ["ruff>=0.14"],
         "tune": ["keras-tuner[bayesian]>=1.4.8"],
     },

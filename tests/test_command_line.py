@@ -129,6 +129,11 @@ def test_flag_files_that_never_end_or_cannot_be_opened_are_refused(words):
         command_line.parse(RunConfig, ["run", *words], "usage")
 
 
+def test_an_option_does_not_swallow_the_next_one():
+    with pytest.raises(command_line.UsageError, match="--cache_dir has no value"):
+        command_line.parse(RunConfig, ["run", "--cache_dir", "--dry_run"], "usage")
+
+
 def test_want_of_memory_ends_in_one_line(capsys):
     def command(argv):
         raise MemoryError("Training needs about 99.0 GB")

@@ -72,6 +72,10 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
     if rest:
         raise UsageError(f"Unexpected argument {rest[0]!r}. Options start with --, as in --treatment=BnB.")
     given = {field.name for field in fields if values[field.name].present}
+    for name in sorted(given):
+        value = values[name].value
+        if isinstance(value, str) and value.startswith("--"):
+            raise UsageError(f"--{name} has no value: the next word is an option. Received: --{name} {value}")
     return config_class(**{field.name: _value(values[field.name].value) for field in fields}), given
 
 

@@ -1,4 +1,4 @@
-"""Runs all tests marked `faults` and prints their tally: `python -m tests.faults [--quick|--full]`, then pytest's own."""
+"""Runs the tests marked `faults` and prints their tally: `python -m tests.faults [--quick|--full]`."""
 
 import os
 import pathlib

@@ -26,7 +26,7 @@ def images(tmp_path_factory):
     """Images for five shards."""
     root = tmp_path_factory.mktemp("images")
     for index in range(1200):
-        path = root / ("val" if index % 6 == 5 else "train") / f"class{index % 3}" / f"{index}.bmp"
+        path = root / ("val" if index % 6 == 5 else "train") / f"class{index // 6 % 3}" / f"{index}.bmp"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (30, 20), (index % 256, index // 5, 99)).save(path)
     return root
@@ -135,9 +135,9 @@ def test_sweeping(whom, tmp_path, tally):
         process = crime.start("sweep", study)
         if whom == "worker":
             found = workers_of(study) if crime.wait_for(lambda at=study: workers_of(at), 20) else []
-            for pid in found[:1]:
+            if found:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                    os.kill(found[0], signal.SIGKILL)
                 done += 1
             process.communicate(timeout=crime.LONGEST_SECONDS)
         elif crime.kill(process, rng.uniform(0.1, 3), whole_group=whom == "all"):

@@ -236,6 +236,17 @@ def test_float16_networks_train_alone():
     assert len({jobs.share(cell) for cell in found}) == len(found)
 
 
+def test_a_process_that_a_signal_ended_is_started_once_more(tmp_path):
+    killed = End(jobs.CRASHED, "ended by signal 9")
+    once, twice = (FakeRunner(tmp_path / str(n), ends={"baseB": [killed] * n}) for n in (1, 2))
+    asked = cells(Grid("base", directions="B"))
+    assert sweep(once.study, once, asked)["baseB"].state == DONE
+    assert once.labels == [["baseB"], ["baseB"]]
+    states = sweep(twice.study, twice, asked)
+    assert (states["baseB"].state, len(twice.labels)) == (FAILED, 2)
+    assert Board(twice.study).failure(asked[0]) == "ended by signal 9"
+
+
 def test_a_full_disk_is_no_failure_to_keep(tmp_path):
     """There will be room again, and the same command must then do."""
     full = End(jobs.NO_DISK, "OSError: No space left on device")

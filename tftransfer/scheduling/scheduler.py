@@ -90,6 +90,7 @@ class Scheduler:
         self._queue: collections.deque[Job] = collections.deque()
         self._trained_again: set[str] = set()  # bases that had lost their weights
         self._again: set[str] = set()  # networks that diverged before
+        self._crashed: set[str] = set()  # networks whose process a signal ended
         self._looked_elsewhere = 0.0
         for state in self.states.values():
             self._begin(state, retry_failed)
@@ -198,6 +199,11 @@ class Scheduler:
         if too_much and len(job.cells) > 1:
             self._say(f"{job.name}: {end.message}; trying again in two groups")
             self._queue.extendleft(reversed(job.halves()))
+            return
+        if end.status == jobs.CRASHED and job.cells[0].name not in self._crashed:
+            # A signal may have come from anywhere. Its checkpoint is there; if it was memory, it will die again.
+            self._crashed.add(job.cells[0].name)
+            self._say(f"{job.name}: {end.message}; trying again")
             return
         reason = end.message or "its process ended without a result"
         if end.lost:
