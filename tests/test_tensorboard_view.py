@@ -1,5 +1,8 @@
 import dataclasses
 import io
+import pathlib
+import socket
+import threading
 
 import numpy as np
 import pytest
@@ -139,16 +142,19 @@ def test_no_recipe_value_is_left_out():
     assert set(Config().recipe()) <= shown
 
 
-def test_a_full_disk_is_an_os_error(tmp_path, monkeypatch):
-    """TensorFlow, which TensorBoard writes with where it is installed, calls it an exhausted resource."""
-    import tensorflow as tf
-
-    def full(*_):
-        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
-
+def test_events_are_on_the_disk_at_once_and_name_no_host(tmp_path):
+    threads = threading.active_count()
     file = tensorboard_view.EventFile(tmp_path)
-    monkeypatch.setattr(file._writer, "flush", full)
-    with pytest.raises(OSError, match="No space left on device"):
-        file.scalars(1, {"train/loss": 1.0}, 1.7e9)
-    monkeypatch.undo()
+    file.scalars(1, {"train/loss": 1.0}, 1.7e9)
+    assert threading.active_count() == threads, "no thread that would tell of a full disk too late"
+    (path,) = tmp_path.iterdir()
+    seen = EventAccumulator(str(path)).Reload()
+    assert seen.Scalars("train/loss")[0].value == 1.0
+    assert socket.gethostname() not in path.name.split(".")
     file.close()
+
+
+def test_a_full_disk_is_an_os_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(pathlib.Path, "open", lambda *_: open("/dev/full", "wb"))
+    with pytest.raises(OSError, match="No space left on device"):
+        tensorboard_view.EventFile(tmp_path)

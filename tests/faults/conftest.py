@@ -1,5 +1,6 @@
 """Small disks, and the real command in this process on a few images."""
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -22,15 +23,21 @@ class Disk:
         self.free()
         found = os.statvfs(self.folder)
         room = found.f_bavail * found.f_frsize
-        with (self.folder / "others").open("wb") as file:
-            file.write(bytes(max(0, room - left)))
+        with contextlib.suppress(OSError), (self.folder / "others").open("wb", buffering=0) as file:
+            for _ in range(0, max(0, room - left), 4096):  # others may be writing, too
+                file.write(bytes(4096))
 
     def protect(self, left: int = 0) -> None:
         """Makes it read-only for whatever is opened from now on; root writes through permissions, not through this."""
         if not self._read_only:
-            subprocess.run(["mount", "--bind", self.folder, self.folder], check=True)
-            subprocess.run(["mount", "-o", "remount,ro,bind", self.folder], check=True)
-            self._read_only = True
+            for _ in range(200):  # others may be about to write
+                subprocess.run(["mount", "--bind", self.folder, self.folder], check=True)
+                options = ["mount", "-o", "remount,ro,bind", self.folder]
+                if subprocess.run(options, capture_output=True).returncode == 0:
+                    self._read_only = True
+                    return
+                subprocess.run(["umount", "-l", self.folder], check=True)
+            raise OSError(f"{self.folder} could not be made read-only")
 
     def free(self) -> None:
         """Ends what the other two did."""

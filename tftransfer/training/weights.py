@@ -32,8 +32,9 @@ def save(path: pathlib.Path, config: Config, classes: int, weights: Weights) -> 
     try:
         try:
             model.save_weights(partial)
-        except RuntimeError as error:  # what h5py makes of a full disk when it closes a file
-            raise OSError(f"Cannot write {path}: {' '.join(str(error).split())[:300]}") from error
+        except (OSError, RuntimeError) as error:  # HDF5 says in many lines what it makes of a full disk
+            reason = os.strerror(error.errno) if getattr(error, "errno", None) else " ".join(str(error).split())
+            raise OSError(f"Cannot write {path}: {reason}") from error
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         digests["file_sha256"] = records.file_digest(partial)
