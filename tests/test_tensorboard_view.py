@@ -155,6 +155,6 @@ def test_events_are_on_the_disk_at_once_and_name_no_host(tmp_path):
 
 
 def test_a_full_disk_is_an_os_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(pathlib.Path, "open", lambda *_: open("/dev/full", "wb"))
+    monkeypatch.setattr(pathlib.Path, "open", lambda *_: open("/dev/full", "wb"))  # noqa: SIM115
     with pytest.raises(OSError, match="No space left on device"):
         tensorboard_view.EventFile(tmp_path)
