@@ -67,6 +67,7 @@ SAID_WELL = (
     "does not have",
     "overwritten",
     "no value",
+    "Name each once",
 )
 NAMES = [f"class{i}" for i in range(6)]
 ODD = [
@@ -228,7 +229,7 @@ def test_grids(tally):
 
 def options_of(rng, kind):
     """Returns a command line with values that nobody should give."""
-    names = [field.name for field in dataclasses.fields(kind) if field.name not in ("help", "list_blocks")]
+    names = [field.name for field in dataclasses.fields(kind) if field.name not in ("help", "list_blocks", "dry_run")]
     values = ["0", "-1", "1", "3", "1e308", "nan", "inf", "9" * 400, "0.5", "true", "A", "B", "AnB", "auto", *ODD]
     chosen = rng.sample(names, rng.randrange(1, 5))
     return [rng.choice([f"--{name}={rng.choice(values)}", f"--{name}", f"--no{name}"]) for name in chosen]
