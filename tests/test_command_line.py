@@ -123,3 +123,24 @@ def test_hushed_shows_what_was_said_only_on_failure():
     assert said("pass") == ""
     assert "noise" in said("import json; json.loads('no JSON')")
     assert "noise" not in said("raise ValueError('a message of ours')")
+
+
+@pytest.mark.parametrize("words", [["--flagfile=/dev/zero"], ["--flagfile", "/dev/zero"], ["--flagfile=a\0b"]])
+def test_flag_files_that_never_end_or_cannot_be_opened_are_refused(words):
+    with pytest.raises(command_line.UsageError, match="flag file"):
+        command_line.parse(RunConfig, ["run", *words], "usage")
+
+
+def test_an_option_does_not_swallow_the_next_one():
+    with pytest.raises(command_line.UsageError, match="--cache_dir has no value"):
+        command_line.parse(RunConfig, ["run", "--cache_dir", "--dry_run"], "usage")
+
+
+def test_want_of_memory_ends_in_one_line(capsys):
+    def command(argv):
+        raise MemoryError("Training needs about 99.0 GB")
+
+    with pytest.raises(SystemExit) as ended:
+        command_line.main(command, ["run"])
+    assert ended.value.code == command_line.EXIT_FAILED
+    assert capsys.readouterr().err == "python -m tftransfer.run: out of memory. Training needs about 99.0 GB\n"

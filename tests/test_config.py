@@ -220,3 +220,20 @@ def test_foreign_weights_stand_in_the_place_of_a_base_that_is_copied(options, me
     for path in ("x.pt", "x.keras", "a\0.safetensors"):
         with pytest.raises(ValueError, match="Bad --base_weights"):
             RunConfig(treatment="A4B", base_weights=path)
+
+
+@pytest.mark.parametrize("text", ["\u00b2", "+-3", "9" * 5000, "\u0664"])
+def test_block_numbers_are_plain_digits(text):
+    with pytest.raises(ValueError, match="No block to copy up to has that name"):
+        config.block_number(text, ("conv1", "conv2", "fc8"))
+
+
+@pytest.mark.parametrize("options", [{"epochs": 1e308}, {"steps": 10**400}, {"batch_size": 10**400}])
+def test_numbers_that_no_arithmetic_holds_are_refused(options):
+    with pytest.raises(ValueError, match="at most 1,000,000,000"):
+        Config(**options)
+
+
+def test_rates_that_multiply_to_infinity_are_refused():
+    with pytest.raises(ValueError, match="Bad --layer_rates"):
+        Config(layer_rates="conv1:1e308,conv1:1e308")

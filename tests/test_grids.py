@@ -123,3 +123,15 @@ def test_the_papers_own_study_has_its_170_networks():
         ("AnB", "natural_manmade"): 7, ("BnA", "natural_manmade"): 7,
         ("Rnall", "random"): 7,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "1-" + "9" * 5000, ",".join(f"{i}00000-{i}99999" for i in range(1, 9))])
+def test_numbers_beyond_counting_are_refused(text):
+    with pytest.raises(ValueError, match=r"Bad --seeds\. Expected"):
+        grids.integers(text, "seeds")
+
+
+def test_a_grid_beyond_anybodys_time_is_refused_before_it_is_made():
+    huge = Grid("AnB,BnB", "1-7", seeds="0-9999", split_seeds="0-9999")
+    with pytest.raises(ValueError, match="networks, expected at most"):
+        grids.union([huge], Config(), lambda kind, seed: splits.random_split(10, seed))

@@ -19,10 +19,18 @@ def test_sigterm_raises_and_the_handler_before_comes_back():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.fixture
+def heeded():
+    """Ctrl-C as in a terminal: a shell starts background jobs with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(
     ("number", "raised"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)], ids=["term", "int"]
 )
-def test_a_signal_waits_until_it_is_acted_on(number, raised):
+def test_a_signal_waits_until_it_is_acted_on(number, raised, heeded):
     done = []
 
     def work():

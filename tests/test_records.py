@@ -51,11 +51,55 @@ def test_records_with_a_missing_or_changed_field_are_refused(tmp_path, field):
             records.read(tmp_path)
 
 
+def as_format_1(whole):
+    """Returns a record's content as it was written before it had a SHA-256 of its own."""
+    return {name: value for name, value in whole.items() if name != "sha256"} | {"format": 1}
+
+
 def test_a_changed_identity_no_longer_has_its_key(tmp_path):
     records.write(tmp_path, content())
     path = tmp_path / records.RECORD
-    path.write_text(path.read_text().replace('"epochs": 12', '"epochs": 13'))
+    path.write_text(json.dumps(as_format_1(json.loads(path.read_text()))).replace('"epochs": 12', '"epochs": 13'))
     with pytest.raises(ValueError, match="not the hash"):
+        records.read(tmp_path)
+
+
+@pytest.mark.parametrize(("there", "damaged"), [("0.5}", "0.6}"), ('"done"', '"dona"'), ('"x"', '"y"')])
+def test_a_change_anywhere_in_the_content_is_noticed(there, damaged, tmp_path):
+    records.write(tmp_path, content(result={"top1": 0.5}))
+    path = tmp_path / records.RECORD
+    text = json.dumps(json.loads(path.read_text()))
+    assert there in text
+    path.write_text(text)
+    assert records.read(tmp_path), "spaces may change"
+    path.write_text(text.replace(there, damaged))
+    with pytest.raises(ValueError, match="changed or damaged"):
+        records.read(tmp_path)
+
+
+def test_the_format_cannot_be_taken_back_by_one_flipped_bit(tmp_path):
+    records.write(tmp_path, content())
+    path = tmp_path / records.RECORD
+    text = path.read_text()
+    assert '"format": 2' in text
+    for bit in range(8):
+        path.write_bytes(text.encode().replace(b'"format": 2', b'"format": ' + bytes([ord("2") ^ 1 << bit])))
+        with pytest.raises(ValueError, match=r"cannot be used|is damaged"):
+            records.read(tmp_path)
+
+
+def test_records_of_format_1_stay_readable(tmp_path):
+    written = records.write(tmp_path, content())
+    path = tmp_path / records.RECORD
+    path.write_text(json.dumps(as_format_1(json.loads(path.read_text()))))
+    found = records.read(tmp_path)
+    assert (found.key, found.result) == (written.key, written.result)
+
+
+@pytest.mark.parametrize("kept", [{}, {"kept": True}, {"kept": 1, "sha256": "0"}, {"kept": True, "sha256": None}])
+def test_weights_without_what_they_must_say_are_refused(kept, tmp_path):
+    records.write(tmp_path, content(weights=kept))
+    with pytest.raises(ValueError, match="weights without"):
         records.read(tmp_path)
 
 

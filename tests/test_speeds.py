@@ -112,3 +112,17 @@ def test_several_writers_lose_nothing(options):
     for thread in threads:
         thread.join()
     assert [speeds.known(s).seconds_per_step["base"] for s in settings] == widths
+
+
+@pytest.mark.parametrize("damaged", ["[" * 100_000, "1e999", '{"a":' * 100_000])
+def test_a_file_nested_too_deeply_is_ignored(options, damaged):
+    speeds.path_of(options).parent.mkdir(parents=True, exist_ok=True)
+    speeds.path_of(options).write_text(damaged)
+    assert speeds.known(options) is None
+
+
+def test_a_figure_too_large_to_count_with_is_ignored(options):
+    speeds.remember(options, "base", 0.125)
+    path = speeds.path_of(options)
+    path.write_text(path.read_text().replace("0.125", "1" + 400 * "0"))
+    assert speeds.known(options) is None or "base" not in speeds.known(options).seconds_per_step

@@ -90,3 +90,15 @@ def test_unknown_kind_and_too_few_classes():
         splits.make("odd", "abcde")
     with pytest.raises(ValueError, match="two at least"):
         splits.make("random", "abc")
+
+
+NAMES = [f"n{i}" for i in range(6)]
+
+
+def test_endless_and_huge_split_files_are_refused_soon(tmp_path):
+    with pytest.raises(ValueError, match="more than"):
+        splits.make("file", NAMES, split_file="/dev/zero")
+    path = tmp_path / "twice.json"
+    path.write_text(json.dumps({"A": [NAMES[0]] * 300_000, "B": [NAMES[1]]}))
+    with pytest.raises(ValueError, match="twice"):
+        splits.make("file", NAMES, split_file=str(path))

@@ -1,5 +1,8 @@
 import dataclasses
 import io
+import pathlib
+import socket
+import threading
 
 import numpy as np
 import pytest
@@ -137,3 +140,21 @@ def test_recipe_columns_are_parts_of_the_recipe(column):
 def test_no_recipe_value_is_left_out():
     shown = {*tensorboard_view.TREATMENT_COLUMNS, *tensorboard_view.RECIPE_COLUMNS}
     assert set(Config().recipe()) <= shown
+
+
+def test_events_are_on_the_disk_at_once_and_name_no_host(tmp_path):
+    threads = threading.active_count()
+    file = tensorboard_view.EventFile(tmp_path)
+    file.scalars(1, {"train/loss": 1.0}, 1.7e9)
+    assert threading.active_count() == threads, "no thread that would tell of a full disk too late"
+    (path,) = tmp_path.iterdir()
+    seen = EventAccumulator(str(path)).Reload()
+    assert seen.Scalars("train/loss")[0].value == 1.0
+    assert socket.gethostname() not in path.name.split(".")
+    file.close()
+
+
+def test_a_full_disk_is_an_os_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(pathlib.Path, "open", lambda *_: open("/dev/full", "wb"))  # noqa: SIM115
+    with pytest.raises(OSError, match="No space left on device"):
+        tensorboard_view.EventFile(tmp_path)

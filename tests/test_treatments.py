@@ -121,3 +121,9 @@ def test_copies_of_foreign_weights_have_names_of_their_own_and_wait_for_no_sourc
     assert [base.label for base in treatments.required_bases(network)] == ["baseB"]
     assert treatments.control_base(network) is None
     assert treatments.for_target(network, "A").label == "B4A+-w1a2b3c4d"
+
+
+@pytest.mark.parametrize("text", ["A" + "9" * 5000 + "B", "A\u0664B", "A4B\n"])
+def test_numbers_that_are_no_plain_digits_are_unknown_treatments(text):
+    with pytest.raises(ValueError, match="Unknown treatment"):
+        treatments.parse(text)

@@ -455,7 +455,7 @@ def test_what_a_process_said_last_is_the_reason(tmp_path, monkeypatch):
 
 
 def test_a_trial_does_not_outlive_a_search_that_is_killed():
-    trial = "import time\nfrom tftransfer.tuning import process\nprocess.end_with_parent()\n"
+    trial = "import time\nfrom tftransfer import processes\nprocesses.end_with_parent()\n"
     trial += "print(1, flush=True)\ntime.sleep(60)"
     search = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {trial!r}])"
     parent = subprocess.Popen([sys.executable, "-c", search], stdout=subprocess.PIPE, cwd=ROOT)

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import stat
 import sys
 import tempfile
 import textwrap
@@ -54,6 +55,7 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
         _define(field, values)
     flags.DEFINE_string("flagfile", "", "File of options, one a line; `#` starts a comment.", flag_values=values)
     flags.DEFINE_boolean("help", False, "Show the options.", short_name="h", flag_values=values)
+    _refuse_devices(argv)
     try:
         rest = values(list(argv))[1:]
     except flags.Error as error:
@@ -62,13 +64,38 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
         raise UsageError(f"Cannot read the flag file: {error}.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"The flag file is no text: {error}.") from error
+    except (ValueError, RecursionError) as error:  # a name with a NUL character, files that include each other
+        raise UsageError(f"Cannot read the flag file: {error}.") from error
     if values["help"].value:
         print(help_text(config_class, usage))
         raise SystemExit(0)
     if rest:
         raise UsageError(f"Unexpected argument {rest[0]!r}. Options start with --, as in --treatment=BnB.")
     given = {field.name for field in fields if values[field.name].present}
+    for name in sorted(given):
+        value = values[name].value
+        if isinstance(value, str) and value.startswith("--"):
+            raise UsageError(f"--{name} has no value: the next word is an option. Received: --{name} {value}")
     return config_class(**{field.name: _value(values[field.name].value) for field in fields}), given
+
+
+def _refuse_devices(argv: Sequence[str]) -> None:
+    """Raises UsageError if a flag file is a device, such as /dev/zero, which never ends."""
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        name, equals, path = word.partition("=")
+        if name.lstrip("-") == "flagfile":
+            path = path if equals else following
+            if _is_endless(path):
+                raise UsageError(f"A flag file must be a file of options. Received the device --flagfile={path}")
+
+
+def _is_endless(path: str) -> bool:
+    """Returns True for a device that is not the empty one."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # absl says what is wrong
+        return False
+    return stat.S_ISCHR(found.st_mode) and not os.path.samefile(path, os.devnull)
 
 
 def _value(value: object) -> object:
@@ -127,6 +154,9 @@ def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | N
     """
     argv = list(sys.argv if argv is None else argv)
     program = f"python -m tftransfer.{pathlib.Path(argv[0]).stem}"
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold what no encoding can say
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         with interruption.raising():
             code = command(argv)
@@ -135,6 +165,12 @@ def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | N
             raise  # a fault of ours or of a library, which needs its traceback
         print(f"{program}: {error}", file=sys.stderr)
         code = EXIT_BAD_INPUT
+    except MemoryError as error:
+        print(
+            f"{program}: out of memory. {error or 'Use a smaller --batch_size, --width or --image_size.'}",
+            file=sys.stderr,
+        )
+        code = EXIT_FAILED
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_BROKEN_PIPE

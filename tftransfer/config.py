@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -33,12 +34,15 @@ SECTIONS = {
     MACHINE: "Where and how it runs (does not change results)",
 }
 
+_NUMBER = re.compile("[+-]?[0-9]{1,9}")
+_MOST = 1e9  # of what is counted; far beyond any use, and no arithmetic with it overflows
+
 Check = Callable[[Any], str | None]
 
 
 def at_least(low: float) -> Check:
-    """Accepts `low <= value`."""
-    return lambda value: None if value >= low else f"at least {low}"
+    """Accepts `low <= value`, up to what makes any sense."""
+    return lambda value: None if low <= value <= _MOST else f"at least {low}, at most {_MOST:,.0f}"
 
 
 def _above(low: float) -> Check:
@@ -130,7 +134,10 @@ class Config:
         choices=model_names.INITIALIZERS,
     )
 
-    epochs: float = option(12.0, RECIPE, "passes over the training half; ignored if --steps is given", _above(0))
+    epochs: float = option(
+        12.0, RECIPE, "passes over the training half; ignored if --steps is given",
+        lambda v: None if 0 < v <= _MOST else f"more than 0, at most {_MOST:,.0f}",
+    )  # fmt: skip
     steps: int = option(0, RECIPE, "length of training in updates instead of epochs; 0: --epochs decides", at_least(0))
     batch_size: int = option(64, RECIPE, "images in an update, over all replicas", at_least(1))
     optimizer: str = option("sgd", RECIPE, "sgd is Caffe's, with the options below", choices=OPTIMIZERS)
@@ -264,6 +271,8 @@ class Config:
                     f"Received: {part!r}"
                 )
             rates[block] = rates.get(block, 1.0) * rate
+            if not math.isfinite(rates[block]):
+                raise ValueError(f"Bad --layer_rates. Expected factors of less than 1e308. Received: {part!r}")
         rates = {block: rate for block, rate in rates.items() if rate != 1}
         if (rates or self.layer_rate_decay != 1) and self.optimizer != "sgd":
             raise ValueError(f"Rates per layer need --optimizer=sgd. Received: --optimizer={self.optimizer}")
@@ -383,7 +392,7 @@ def block_number(text: str, blocks: Sequence[str] | None) -> int | None:
     Raises:
         ValueError: If the model has no such block below its head.
     """
-    if str(text).lstrip("+-").isdigit():
+    if _NUMBER.fullmatch(str(text)):
         return int(text)
     if blocks is None:
         return None

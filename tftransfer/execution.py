@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import filelock
+import tensorflow as tf
 
 from tftransfer import plan, records, results, tensorboard_view, treatments
 from tftransfer.config import Config
@@ -315,7 +316,8 @@ class Study:
         content = results.content(cell, identity, task, outcome, member.source, member.reference, foreign)
         tensorboard_view.write_result(events, self.root.name, content, time.time())
         if content["weights"]["kept"]:
-            weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
+            saved = weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
+            content["weights"] |= saved
         if content["status"] == records.DONE:
             portrait = painter.portrait(outcome.weights, *self._compared_with(member))
             content["portrait"] = portraits.save(folder, portrait)
@@ -375,9 +377,13 @@ class Study:
                     release_step=cell.treatment.release_step,
                 )
             )
-        return trainer.train(
-            config, task, networks, sources, report, self._progress_bar, checkpoints, self._memory_share
-        )
+        try:
+            return trainer.train(
+                config, task, networks, sources, report, self._progress_bar, checkpoints, self._memory_share
+            )
+        except tf.errors.ResourceExhaustedError as error:
+            first = error.message.partition("\n")[0]
+            raise MemoryError(f"{who}: {first}") from error
 
     def _checkpoints(self, members: Sequence[Member]) -> Checkpoints | None:
         """Returns where checkpoints of a group's training are kept, None if none are wanted."""

@@ -8,6 +8,7 @@ targets which play them.
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tftransfer import splits, treatments
@@ -74,6 +75,7 @@ class Grid:
         Raises:
             ValueError: If a combination makes no sense.
         """
+        self._refuse_too_many(blocks)
         for kind in _words(self.split, "split"):
             seeds = integers(self.split_seeds, "split_seeds") if kind == "random" else [0]
             for split_seed in seeds:
@@ -82,6 +84,18 @@ class Grid:
                     config, split=kind, split_seed=split_seed, split_file=config.split_file if kind == "file" else ""
                 )
                 yield from self._cells_of(base, split, blocks)
+
+    def _refuse_too_many(self, blocks: Sequence[str] | None) -> None:
+        """Raises ValueError if the grid has more networks than anybody can train."""
+        axes = ("split_seeds", "seeds", "images_per_class", "preserve", "release_step")
+        counts = [len(integers(getattr(self, axis), axis)) for axis in axes]
+        counts += [len(_words(getattr(self, axis), axis)) for axis in ("split", "directions", "treatments")]
+        counts += [len(self._numbers(blocks))] if self.n else []
+        if math.prod(counts) > _MOST_VALUES:
+            raise ValueError(
+                f"The grid has up to {math.prod(counts):,} networks, expected at most {_MOST_VALUES:,}. Ask for fewer "
+                f"--seeds, --split_seeds or --n."
+            )
 
     def _cells_of(self, config: Config, split: Split, blocks: Sequence[str] | None) -> Iterator[Cell]:
         """Yields the networks of one split."""
@@ -202,15 +216,26 @@ def integers(text: str, axis: str, names: Mapping[str, int] | None = None) -> li
         low, dash, high = word.partition("-")
         if word in (names or {}):
             found.add(names[word])
-        elif low.isdecimal() and low.isascii() and (high.isdecimal() and high.isascii() if dash else True):
+        elif _is_number(low) and (_is_number(high) if dash else True):
             first, last = int(low), int(high or low)
             if not first <= last < first + _MOST_VALUES or last >= 2**31:
                 raise ValueError(f"Bad --{axis}. Expected a range from low to high, as in 1-7. Received: {word!r}")
             found |= set(range(first, last + 1))
+            if len(found) > _MOST_VALUES:
+                raise ValueError(f"Bad --{axis}. Expected at most {_MOST_VALUES:,} numbers. Received: {_short(text)}")
         else:
             known = f", or {', '.join(names)}" if names else ""
             raise ValueError(f"Bad --{axis}. Expected numbers and ranges, as in 0-3,5{known}. Received: {word!r}")
     return sorted(found)
+
+
+def _is_number(text: str) -> bool:
+    """Returns True for some digits, not too many to be counted with."""
+    return text.isdecimal() and text.isascii() and len(text) <= 400
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 80 else f"{text[:80]}...")
 
 
 def _words(text: str, axis: str) -> list[str]:

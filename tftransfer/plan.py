@@ -195,7 +195,13 @@ def training_images(cell: Cell, per_class: Sequence[int]) -> int:
 def refuse_another(record: Record, cell: Cell) -> None:
     """Raises ValueError if the record under a cell's name is of another configuration, whatever its images."""
     found = record.identity
-    wanted = cell.identity(found["data"]["fingerprint"], found["source"], found.get("architecture"))
+    try:
+        wanted = cell.identity(found["data"]["fingerprint"], found["source"], found.get("architecture"))
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"The record in {record.folder} cannot be used: its identity lacks {error}. Move its folder away to train "
+            f"it again."
+        ) from error
     if record.key != records.key(wanted):
         raise ValueError(
             f"{record.folder} holds a network of another configuration; nothing was overwritten. What differs: "

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, FORMAT)  # those of format 1 have no SHA-256 of their content: damage to a score goes unnoticed
 RECORD = "record.json"
 WEIGHTS = "weights.weights.h5"
 ARCHITECTURE = "model.json"
@@ -102,6 +103,12 @@ def weights_digest(weights: Mapping[str, list[np.ndarray]]) -> str:
     return digest.hexdigest()
 
 
+def file_digest(path: pathlib.Path) -> str:
+    """Returns the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def read(folder: pathlib.Path) -> Record | None:
     """Returns the record in `folder`, or None if no network was finished there.
 
@@ -125,21 +132,35 @@ def _fault(content: Any) -> str | None:
     """Returns what is wrong with the content of a record."""
     if not isinstance(content, dict):
         return "it is not a JSON object"
-    if content.get("format") != FORMAT:
-        return f"expected format {FORMAT}, received {content.get('format')!r}"
+    if content.get("format") not in READABLE:
+        return f"expected format {' or '.join(map(str, READABLE))}, received {content.get('format')!r}"
+    if content["format"] == FORMAT and content.get("sha256") != _content_digest(content):
+        return "its content has not the SHA-256 that it says; it was changed or damaged"
     kinds = {"name": str, "key": str, "status": str, "identity": dict, "result": dict, "integrity": dict, "cost": dict}
     kinds |= {"weights": dict, "history": dict, "treatment": dict}
     wrong = [name for name, kind in kinds.items() if not isinstance(content.get(name), kind)]
     if wrong:
         return f"{', '.join(wrong)} missing or of the wrong type"
+    kept = content["weights"]
+    if not (isinstance(kept.get("kept"), bool) and isinstance(kept.get("sha256"), str)):
+        return "weights without kept or sha256"
     if key(content["identity"]) != content["key"]:
         return "its key is not the hash of its identity"
     return None
 
 
+def _content_digest(content: Mapping[str, Any]) -> str:
+    """Returns the SHA-256 of a record's content, without regard to the order of names."""
+    rest = {name: value for name, value in content.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
 def write(folder: pathlib.Path, content: Mapping[str, Any]) -> Record:
     """Writes `record.json`, atomically; everything else in the folder must have been written before."""
-    content = {"format": FORMAT, **content, "key": key(content["identity"])}
+    # As it will be read, so that its SHA-256 is that of what stands in the file.
+    content = json.loads(json.dumps({**content, "format": FORMAT, "key": key(content["identity"])}, allow_nan=False))
+    content = {"format": FORMAT, **content}
+    content["sha256"] = _content_digest(content)
     write_text(folder / RECORD, json.dumps(content, indent=1, allow_nan=False) + "\n")
     return Record(folder, content)
 

@@ -33,6 +33,7 @@ KINDS = {
 }
 _FORMAT = 1
 _LOCK_SECONDS = 10.0
+_MOST_SECONDS = 1e9  # of a step; larger figures are damage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +163,7 @@ def _key(setting: Mapping[str, Any]) -> str:
 def _entries(path: pathlib.Path) -> dict[str, Any]:
     """Returns the whole entries of a file, none if it is not there or cannot be read."""
     content = None
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, RecursionError):
         content = json.loads(path.read_text(encoding="utf-8"))
     if (
         not isinstance(content, dict)
@@ -178,8 +179,8 @@ def _is_whole(entry: Any) -> bool:
     try:
         return bool(entry["setting"]) and all(
             kind in KINDS
-            and 0 < speed["seconds_per_step"] < math.inf
-            and 0 <= speed.get("start_seconds", 0) < math.inf
+            and 0 < speed["seconds_per_step"] < _MOST_SECONDS
+            and 0 <= speed.get("start_seconds", 0) < _MOST_SECONDS
             and speed["networks"] >= 1
             and isinstance(speed["measured"], str)
             for kind, speed in entry["speeds"].items()

@@ -1,5 +1,6 @@
 """Which classes are in half A and which in half B."""
 
+import collections
 import csv
 import dataclasses
 import functools
@@ -17,6 +18,7 @@ SPLITS = {
 }
 _SYNSETS = pathlib.Path(__file__).parent / "data" / "ilsvrc12_synsets.csv"
 _NAMES_SHOWN = 10
+_MOST_BYTES = 100_000_000  # names of a million classes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,8 +126,7 @@ def _from_file(path: str | None, class_names: Sequence[str]) -> Split:
         raise ValueError("--split=file needs --split_file=FILE. Received no --split_file.")
     expected = 'Expected JSON of the form {"A": ["name", ...], "B": ["name", ...]}'
     try:
-        text = pathlib.Path(path).read_text(encoding="utf-8")
-        content = json.loads(text)
+        content = json.loads(_text(path))
     except (OSError, ValueError) as error:  # a JSON or UTF-8 error is a ValueError
         raise ValueError(f"Cannot read the split file {path}: {error}. {expected}.") from error
     except RecursionError as error:
@@ -144,7 +145,7 @@ def _from_file(path: str | None, class_names: Sequence[str]) -> Split:
                 f"The split file {path} names {len(unknown)} class(es) of {letter} that the data set does not have: "
                 f"{_some(unknown)}. Its classes are: {_some(class_names)}."
             )
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, count in collections.Counter(names).items() if count > 1)
         if twice:
             raise ValueError(f"The split file {path} names classes of {letter} twice: {_some(twice)}. Name each once.")
         halves[letter] = tuple(sorted(index[name] for name in names))
@@ -156,6 +157,15 @@ def _from_file(path: str | None, class_names: Sequence[str]) -> Split:
         )
     digits = hashlib.sha256(f"{digest(halves['A'])} {digest(halves['B'])}".encode()).hexdigest()[:8]
     return Split(f"file-{digits}", halves["A"], halves["B"])
+
+
+def _text(path: str) -> str:
+    """Returns the text of a split file, of which no more is read than a split file can have."""
+    with open(path, "rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
+    return content.decode()
 
 
 def _some(names: Sequence[str]) -> str:

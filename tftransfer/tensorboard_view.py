@@ -3,7 +3,11 @@
 The record is the truth; this is a view of it, written without TensorFlow.
 """
 
+import contextlib
+import itertools
+import os
 import pathlib
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +17,7 @@ from tensorboard.plugins.hparams import api as hparams_api
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2, summary_v2
 from tensorboard.plugins.hparams import summary as hparams_summary
 from tensorboard.plugins.image import metadata as image_metadata
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.summary.writer import record_writer
 
 from tftransfer import mosaic, treatments
 
@@ -69,10 +73,14 @@ RECIPE_COLUMNS = (
 # Ends the name of the file with a study's figure, so that a new one takes its place.
 _FIGURE_SUFFIX = ".figure"
 _FILTER_ZOOM = 4
+_NUMBERS = itertools.count()  # tells files of one process apart
 
 
 class EventFile:
     """A file of TensorBoard events.
+
+    TensorBoard's own writer has a thread, and writes through TensorFlow where that is installed: a full disk is then
+    told late, by a traceback of that thread, and under the name of an exhausted resource.
 
     Args:
         folder: Where TensorBoard looks; made if need be.
@@ -81,13 +89,19 @@ class EventFile:
 
     def __init__(self, folder: pathlib.Path, suffix: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._writer = EventFileWriter(str(folder), filename_suffix=suffix)
+        name = f"events.out.tfevents.{int(time.time()):010d}.{os.getpid()}.{next(_NUMBERS)}{suffix}"
+        self._writer = record_writer.RecordWriter((folder / name).open("wb"))
+        try:
+            self._write(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
+        except OSError:
+            with contextlib.suppress(OSError):
+                self.close()
+            raise
 
     def scalars(self, step: int, values: Mapping[str, float | None], wall_time: float) -> None:
         """Writes the values which there are, by tag."""
         present = [summary_pb2.Summary.Value(tag=tag, simple_value=v) for tag, v in values.items() if v is not None]
         self._add(summary_pb2.Summary(value=present), step, wall_time)
-        self._writer.flush()
 
     def summary(self, summary: summary_pb2.Summary, wall_time: float) -> None:
         """Writes a summary of a plugin."""
@@ -112,10 +126,14 @@ class EventFile:
         self.summary(summary_pb2.Summary(value=[value]), wall_time)
 
     def _add(self, summary: summary_pb2.Summary, step: int, wall_time: float) -> None:
-        self._writer.add_event(event_pb2.Event(summary=summary, step=step, wall_time=wall_time))
+        self._write(event_pb2.Event(summary=summary, step=step, wall_time=wall_time))
+
+    def _write(self, event: event_pb2.Event) -> None:
+        self._writer.write(event.SerializeToString())
+        self._writer.flush()
 
     def close(self) -> None:
-        """Flushes and closes the file."""
+        """Closes the file."""
         self._writer.close()
 
 

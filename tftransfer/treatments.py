@@ -30,7 +30,7 @@ TREATMENTS = {
     "Rnall": "first n blocks random and frozen; the rest trained on all classes",
     "Snall": "first n blocks random with the statistics of baseall, frozen; the rest on all classes",
 }
-_GRAMMAR = re.compile(r"(?P<source>[A-Z])(?P<n>n|\d+)(?P<target>[A-Z]|all)(?P<tuned>\+?)")
+_GRAMMAR = re.compile(r"(?P<source>[A-Z])(?P<n>n|[0-9]{1,400})(?P<target>[A-Z]|all)(?P<tuned>\+?)")
 
 
 @dataclasses.dataclass(frozen=True)

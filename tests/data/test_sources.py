@@ -231,3 +231,20 @@ def test_known_data_sets_are_ours_and_those_of_tfds():
 )
 def test_near_names_are_found(typed, meant):
     assert meant in near_names(typed)
+
+
+@pytest.mark.parametrize(("name", "damage"), [("wnids.txt", b"\xff\xfe"), ("val/val_annotations.txt", b"one_word\n")])
+def test_damaged_lists_of_tiny_imagenet_are_refused(tiny, name, damage):
+    with (tiny / name).open("ab") as file:
+        file.write(damage)
+    with pytest.raises(DataSetError, match="Unpack the archive again"):
+        open_source("tiny_imagenet", str(tiny))
+
+
+def test_a_file_too_large_for_an_image_is_not_read(tmp_path, monkeypatch):
+    from tftransfer.data.sources import source
+
+    monkeypatch.setattr(source, "MOST_BYTES", 10)
+    (tmp_path / "large.png").write_bytes(bytes(11))
+    with pytest.raises(OSError, match="more than 10 bytes"):
+        source.FileExample(0, "large.png", str(tmp_path / "large.png")).load()

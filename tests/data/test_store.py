@@ -446,3 +446,38 @@ class TestWorkers:
     def test_printing_does_not_harm(self):
         with Workers(1) as workers:
             assert list(workers.map(print, [("a line from a worker",)])) == [None]
+
+
+def test_a_shard_written_to_after_the_store_was_finished_is_compared(own, shared):
+    path = pathlib.Path(own.path, "shards/train-00001.bin")
+    _flip(path)
+    later = os.stat(pathlib.Path(own.path, "store.json")).st_mtime_ns + 1_000_000
+    os.utime(path, ns=(later, later))
+    with pytest.raises(StoreError, match="does not have its recorded SHA-256"):
+        Store.open(own.path)
+    os.utime(path, ns=(1, 1))
+    Store.open(own.path)
+
+
+def test_the_commands_compare_every_byte_of_small_stores(own, shared, monkeypatch):
+    from tftransfer.config import Config
+    from tftransfer.data import preparing
+
+    path = pathlib.Path(own.path, "shards/train-00001.bin")
+    _flip(path)
+    os.utime(path, ns=(1, 1))
+    monkeypatch.setattr(preparing.sources, "open_source", lambda *_: _source())
+    monkeypatch.setattr(preparing, "stored_size", lambda *_: 8)
+    options = Config(dataset="folder", cache_dir=os.path.dirname(own.path))
+    assert _contents(preparing.prepare(options)) == _contents(shared)
+    assert pathlib.Path(own.path, "shards/train-00001.bin").stat().st_mtime_ns > 1, "made again"
+
+
+def test_a_mean_image_with_any_flipped_bit_is_computed_again(own):
+    half = own.select("train", [0, 1])
+    mean = mean_image(half)
+    (path,) = pathlib.Path(own.path, "means").glob("*.npz")
+    whole = path.read_bytes()
+    for position in range(0, len(whole), 3):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 1 << position % 8]) + whole[position + 1 :])
+        np.testing.assert_array_equal(mean_image(half), mean)

@@ -1,5 +1,6 @@
-"""Runs all tests marked `faults` and prints their tally: `python -m tests.faults`."""
+"""Runs the tests marked `faults` and prints their tally: `python -m tests.faults [--quick|--full]`."""
 
+import os
 import pathlib
 import sys
 
@@ -8,4 +9,8 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
 if __name__ == "__main__":
-    raise SystemExit(pytest.main(["-q", "-m", "faults", f"--rootdir={ROOT}", str(ROOT / "tests"), *sys.argv[1:]]))
+    words = [word for word in sys.argv[1:] if word not in ("--quick", "--full")]
+    os.environ["TFTRANSFER_FAULTS"] = "full" if "--full" in sys.argv else "quick"
+    raise SystemExit(
+        pytest.main(["-q", "-rs", "-m", "faults", f"--rootdir={ROOT}", str(ROOT / "tests/faults"), *words])
+    )

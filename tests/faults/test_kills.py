@@ -16,12 +16,13 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing import event_file_loader
 
+import fault_sizes
 from tftransfer import command_line, records
 
 pytestmark = pytest.mark.faults
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-KILLS = int(os.environ.get("TFTRANSFER_KILLS", "20"))
+KILLS = int(os.environ.get("TFTRANSFER_KILLS", fault_sizes.of(4, 20)))
 LONGEST_SECONDS = 600  # of one process; more is a hang
 RECIPE = ("--image_size=32", "--width=0.05", "--steps=400", "--batch_size=16", "--evaluations=7", "--split_seed=1")
 

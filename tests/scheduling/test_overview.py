@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from test_scheduler import cells, write_record
 
@@ -85,3 +87,27 @@ def test_records_are_read_once(study, monkeypatch):
 @pytest.mark.parametrize(("seconds", "text"), [(50, "50 s"), (800, "13 min"), (7200, "2.0 h"), (400_000, "4.6 days")])
 def test_durations(seconds, text):
     assert view.duration(seconds) == text
+
+
+@pytest.mark.parametrize("seconds", [-86400, 86400])
+def test_a_clock_that_jumps_neither_hides_what_lives_nor_keeps_what_is_gone(study, monkeypatch, seconds):
+    monkeypatch.setattr("time.time", lambda: NOW + seconds)
+    assert overview.look(study).count("running") == 0, "its last sign is not of now"
+    board = Board(study)
+    (beat,) = Board(study).beats(NOW).values()
+    board.write_beat("job", dataclasses.replace(beat, time=NOW + seconds + 1, started=NOW + seconds - 59))
+    assert overview.look(study).count("running") == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{}", "[]", "{", '{"time": "now"}', '{"networks": [], "step": 1, "steps": 1, "images_per_second": 1, "time": 1000,'
+     ' "started": 1, "where": ""}', '{"networks": {"x": "y"}, "step": 1, "steps": 1, "images_per_second": null, "time":'
+     ' 1000, "started": 1, "where": ""}'],
+)  # fmt: skip
+def test_damaged_signs_of_life_and_plans_are_left_out(study, content):
+    (study / ".sweep/jobs/job.beat.json").write_text(content)
+    assert overview.look(study).count("running") == 0
+    (study / ".sweep/plan.json").write_text(f'{{"x": {{"treatment": {content}}}, "y": {{"treatment": {{"n": "1"}}}}}}')
+    found = overview.look(study)
+    assert len(found.lines) == found.count("done"), "the networks that have records"

@@ -234,3 +234,28 @@ def test_float16_networks_train_alone():
     config = Config(precision="mixed_float16")
     found = grids.union([Grid("AnB", "1-2", "B")], config, lambda kind, seed: splits.random_split(10, seed))
     assert len({jobs.share(cell) for cell in found}) == len(found)
+
+
+def test_a_process_that_a_signal_ended_is_started_once_more(tmp_path):
+    killed = End(jobs.CRASHED, "ended by signal 9")
+    once, twice = (FakeRunner(tmp_path / str(n), ends={"baseB": [killed] * n}) for n in (1, 2))
+    asked = cells(Grid("base", directions="B"))
+    assert sweep(once.study, once, asked)["baseB"].state == DONE
+    assert once.labels == [["baseB"], ["baseB"]]
+    states = sweep(twice.study, twice, asked)
+    assert (states["baseB"].state, len(twice.labels)) == (FAILED, 2)
+    assert Board(twice.study).failure(asked[0]) == "ended by signal 9"
+
+
+def test_a_full_disk_is_no_failure_to_keep(tmp_path):
+    """There will be room again, and the same command must then do."""
+    full = End(jobs.NO_DISK, "OSError: No space left on device")
+    states = sweep(tmp_path, FakeRunner(tmp_path, ends={"A1B": [full]}), cells(Grid("AnB", "1", "B")))
+    assert states["A1B"].state == FAILED
+    assert "No space left" in states["A1B"].reason
+    assert sweep(tmp_path, FakeRunner(tmp_path), cells(Grid("AnB", "1", "B")))["A1B"].state == DONE
+
+
+def test_an_end_that_names_unknown_networks_is_a_failure(tmp_path):
+    states = sweep(tmp_path, FakeRunner(tmp_path, ends={"A1B": [End(jobs.FAILED, "damaged", lost=("nobody",))]}))
+    assert states["A1B"].state == FAILED

@@ -220,3 +220,18 @@ def test_they_are_cleared_with_their_folder(tmp_path):
     begun(other)[0].clear()
     begun(other)[0].clear()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_archives_that_nobody_can_read_are_damaged(tmp_path):
+    """With the right digest, and a flipped bit in what the archive says of its compression."""
+    first = Checkpoints(tmp_path, say=str)
+    first.restore({"a": 1})
+    first.save(1, {"x": np.zeros(3)}, {})
+    (path,) = tmp_path.glob("*.npz")
+    whole = path.read_bytes()
+    place = whole.index(b"PK\x01\x02") + 10
+    content, said = whole[:place] + b"\x63" + whole[place + 1 :], []
+    path.unlink()
+    (tmp_path / f"000001-step1-{hashlib.sha256(content).hexdigest()}.npz").write_bytes(content)
+    assert Checkpoints(tmp_path, say=said.append).restore({"a": 1}) is None
+    assert "damaged" in said[0]

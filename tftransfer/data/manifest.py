@@ -86,8 +86,10 @@ class Manifest:
     def check_files(self, store: str, verify: bool) -> None:
         """Raises `StoreError` unless every file is there with its size and SHA-256.
 
-        The SHA-256 of shards, which are nearly all of a store, is only compared if `verify`.
+        The SHA-256 of shards, which are nearly all of a store, is only compared if `verify`, and where a shard was
+        written to after this manifest.
         """
+        finished = os.stat(os.path.join(store, FILE_NAME)).st_mtime_ns
         for name, (size, sha256) in self.files.items():
             path = os.path.join(store, name)
             found = os.path.getsize(path) if os.path.isfile(path) else None
@@ -95,7 +97,9 @@ class Manifest:
                 problem = "is missing"
             elif found != size:
                 problem = f"has {found} bytes, expected {size}"
-            elif (verify or not name.startswith("shards/")) and file_sha256(path) != sha256:
+            elif (verify or not name.startswith("shards/") or os.stat(path).st_mtime_ns > finished) and file_sha256(
+                path
+            ) != sha256:
                 problem = "does not have its recorded SHA-256"
             else:
                 continue

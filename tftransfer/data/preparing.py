@@ -7,6 +7,10 @@ import numpy as np
 
 from tftransfer.config import Config
 from tftransfer.data import sources, store
+from tftransfer.data.sources.source import SPLITS
+
+# Compared in two seconds or so.
+VERIFIED_BYTES = 4_000_000_000
 
 
 def stored_size(config: Config, native_size: int | None) -> int:
@@ -46,6 +50,17 @@ def images_per_class(config: Config) -> np.ndarray | None:
 
 
 def prepare(config: Config, progress: store.Progress | None = None) -> store.Store:
-    """Returns the prepared images of the configured data set, after making them if need be."""
+    """Returns the prepared images of the configured data set, after making them if need be.
+
+    Files of a store that are damaged are made again. Of stores of up to `VERIFIED_BYTES` every byte is compared with
+    its SHA-256; of larger ones, which would take minutes, what was written to since they were finished.
+    """
     source = sources.open_source(config.dataset, config.data_dir or None)
-    return store.prepare(source, cache_folder(config), stored_size(config, source.native_size), progress=progress)
+    cache, size = cache_folder(config), stored_size(config, source.native_size)
+    small = source_bytes(source, size) <= VERIFIED_BYTES
+    return store.prepare(source, cache, size, progress=progress, verify=small)
+
+
+def source_bytes(source: sources.Source, size: int) -> int:
+    """Returns how many bytes the images of a source are at most, prepared with `size` pixels a side."""
+    return sum(len(source.examples(split)) for split in SPLITS) * size * size * 3

@@ -17,10 +17,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tftransfer import records
+from tftransfer import records, treatments
 from tftransfer.plan import Cell
+from tftransfer.treatments import Treatment
 
 FOLDER = ".sweep"
+_LARGEST = 1e15  # of any number here; more is damage
 _SILENT_SECONDS = 60.0  # a process writes every few seconds, and more rarely while it compiles
 
 
@@ -74,7 +76,7 @@ class Board:
     def plan(self) -> dict[str, dict[str, Any]]:
         """Returns what the last sweep wanted, by network name; empty if there was none or it cannot be read."""
         content = _read(self.folder / "plan.json")
-        return {name: cell for name, cell in content.items() if isinstance(cell, dict) and "treatment" in cell}
+        return {name: cell for name, cell in content.items() if _is_planned(cell)}
 
     def write_beat(self, job: str, beat: Beat) -> None:
         """Says how far a job is."""
@@ -85,9 +87,10 @@ class Board:
         now = time.time() if now is None else now
         found = {}
         for path in sorted(self.jobs.glob("*.beat.json")):
-            content = _read(path)
-            if content and now - content.get("time", 0) < _SILENT_SECONDS:
-                found[path.name.removesuffix(".beat.json")] = Beat(**content)
+            beat = _beat(_read(path))
+            # A sign from the future is of a clock that was set back since.
+            if beat and abs(now - beat.time) < _SILENT_SECONDS:
+                found[path.name.removesuffix(".beat.json")] = beat
         return found
 
     def clear(self, job: str) -> None:
@@ -108,11 +111,33 @@ class Board:
     def failures(self) -> dict[str, str]:
         """Returns the networks that could not be trained, and why."""
         found = {path.stem: _read(path).get("reason") for path in sorted(self.folder.glob("failed/*.json"))}
-        return {name: reason for name, reason in found.items() if reason}
+        return {name: str(reason) for name, reason in found.items() if reason}
 
     def forget_failure(self, name: str) -> None:
         """Forgets that a network could not be trained."""
         (self.folder / "failed" / f"{name}.json").unlink(missing_ok=True)
+
+
+def _is_planned(cell: Any) -> bool:
+    """Returns True if a line of a plan says what is done to a network."""
+    try:
+        treatment = Treatment(**cell["treatment"])
+        return isinstance(treatment.n, int) and bool(treatment.label and treatments.role(treatment))
+    except (TypeError, KeyError, AttributeError, ValueError):
+        return False
+
+
+def _beat(content: Mapping[str, Any]) -> Beat | None:
+    """Returns what a file says of how far a job is; None if it says nothing that can be used."""
+    try:
+        beat = Beat(**content)
+    except TypeError:
+        return None
+    optional = [beat.images_per_second]
+    optional += list(beat.networks.values()) if isinstance(beat.networks, dict) else ["no networks"]
+    numbers = [beat.step, beat.steps, beat.time, beat.started, *(value for value in optional if value is not None)]
+    fine = all(isinstance(number, int | float) and abs(number) < _LARGEST for number in numbers)
+    return beat if fine else None
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:

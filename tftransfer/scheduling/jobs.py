@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from tftransfer import processes, records
 from tftransfer.plan import Cell
 
-OK, NO_MEMORY, CRASHED, FAILED = "ok", "no_memory", "crashed", "failed"
+OK, NO_MEMORY, CRASHED, FAILED, NO_DISK = "ok", "no_memory", "crashed", "failed", "no_disk"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +46,7 @@ class End:
     """How a job ended.
 
     Attributes:
-        status: `ok`, `no_memory`, `crashed` (by a signal) or `failed`.
+        status: `ok`, `no_memory`, `crashed` (by a signal), `no_disk` (full, read-only or gone) or `failed`.
         message: What went wrong.
         elsewhere: Names of networks that another process is training.
         lost: Names of bases whose weights are gone or damaged.
@@ -78,9 +79,10 @@ def ended(folder: pathlib.Path, name: str, code: int) -> End:
     try:
         if code == 0:
             return End.from_json(json.loads((folder / f"{name}.end.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass  # then its log must say why
-    return End(CRASHED if code < 0 else FAILED, processes.reason(code, folder / f"{name}.log"))
+    status = NO_DISK if code == os.EX_IOERR else CRASHED if code < 0 else FAILED
+    return End(status, processes.reason(code, folder / f"{name}.log"))
 
 
 def share(cell: Cell) -> tuple[Any, ...]:

@@ -184,9 +184,9 @@ def _is_wanted(wanted: Mapping[str, str], path: str) -> bool:
 
 def _prepare(request: Mapping[str, Any], scratch: pathlib.Path) -> tuple[str, str]:
     """Prepares the images on this machine; returns their folder, or why that failed."""
-    options, answer, log = scratch / "options.json", scratch / "store.txt", scratch / "prepare.log"
-    options.write_text(json.dumps(request["options"]), encoding="utf-8")
-    words = processes.words("tftransfer.scheduling.prepare", str(options), str(answer))
+    asked, answer, log = scratch / "request.json", scratch / "answer.json", scratch / "prepare.log"
+    asked.write_text(json.dumps({"config": request["options"], "given": []}), encoding="utf-8")
+    words = processes.words("tftransfer.scheduling.prepare", str(asked), str(answer))
     with log.open("wb") as said:
         process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, env=processes.environment()
@@ -195,7 +195,7 @@ def _prepare(request: Mapping[str, Any], scratch: pathlib.Path) -> tuple[str, st
         code = process.wait()
     finally:
         _terminate(process)
-    return ("", processes.reason(code, log)) if code else (answer.read_text(encoding="utf-8"), "")
+    return ("", processes.reason(code, log)) if code else (json.loads(answer.read_text(encoding="utf-8"))["store"], "")
 
 
 @contextlib.contextmanager

@@ -90,6 +90,7 @@ class Scheduler:
         self._queue: collections.deque[Job] = collections.deque()
         self._trained_again: set[str] = set()  # bases that had lost their weights
         self._again: set[str] = set()  # networks that diverged before
+        self._crashed: set[str] = set()  # networks whose process a signal ended
         self._looked_elsewhere = 0.0
         for state in self.states.values():
             self._begin(state, retry_failed)
@@ -193,11 +194,16 @@ class Scheduler:
         too_much = end.status in (jobs.NO_MEMORY, jobs.CRASHED)
         for cell in job.cells:
             self.states[cell.name].state = WAITING
-        if end.lost and self._train_again(end.lost):
+        if self._train_again(end.lost):
             return
         if too_much and len(job.cells) > 1:
             self._say(f"{job.name}: {end.message}; trying again in two groups")
             self._queue.extendleft(reversed(job.halves()))
+            return
+        if end.status == jobs.CRASHED and job.cells[0].name not in self._crashed:
+            # A signal may have come from anywhere. Its checkpoint is there; if it was memory, it will die again.
+            self._crashed.add(job.cells[0].name)
+            self._say(f"{job.name}: {end.message}; trying again")
             return
         reason = end.message or "its process ended without a result"
         if end.lost:
@@ -205,12 +211,13 @@ class Scheduler:
         for cell in job.cells:
             state = self.states[cell.name]
             state.state, state.reason = FAILED, reason
-            self._board.write_failure(cell, reason)
+            if end.status != jobs.NO_DISK:  # which says nothing of the network: the same command tries again
+                self._board.write_failure(cell, reason)
 
     def _train_again(self, bases: Iterable[str]) -> bool:
         """Puts bases back whose weights are lost; False if that was tried before."""
-        again = set(bases)
-        if again & self._trained_again:
+        again = set(bases) & self.states.keys()
+        if not again or again & self._trained_again:
             return False
         self._trained_again |= again
         for name in again:

@@ -19,7 +19,7 @@ from tftransfer import command_line, execution, interruption, processes, records
 from tftransfer.data.store import Store
 from tftransfer.plan import Cell
 from tftransfer.scheduling.board import Beat, Board
-from tftransfer.scheduling.jobs import FAILED, NO_MEMORY, OK, End, Job
+from tftransfer.scheduling.jobs import FAILED, NO_DISK, NO_MEMORY, OK, End, Job
 from tftransfer.training import memory
 
 _BEAT_SECONDS = 5.0
@@ -37,7 +37,7 @@ class Pulse:
 
     def __init__(self, board: Board, name: str, job: Job) -> None:
         self._board, self._name, self._job = board, name, job
-        self._started = time.time()
+        self._started = time.monotonic()  # the clock of the machine may be set meanwhile
         self._step = self._steps = 0
         self._seconds = 0.0
         self._top1: dict[str, float | None] = {cell.name: None for cell in job.cells}
@@ -63,7 +63,9 @@ class Pulse:
             batch = self._job.cells[0].config.batch_size
             speed = self._step * batch / self._seconds if self._step else None
             where = f"{socket.gethostname()} {os.getpid()}"
-            beat = Beat(self._top1, self._step, self._steps, speed, time.time(), self._started, where)
+            now = time.time()
+            started = now - (time.monotonic() - self._started)
+            beat = Beat(self._top1, self._step, self._steps, speed, now, started, where)
             try:
                 self._board.write_beat(self._name, beat)
             except OSError as error:  # a full disk must not end a training that could still be saved
@@ -76,11 +78,17 @@ def work(study: execution.Study, cells: tuple[Cell, ...], again: frozenset[str])
         left = study.train_group(cells, again)
     except (MemoryError, tf.errors.ResourceExhaustedError, memory.NoRoomError) as error:
         return End(NO_MEMORY, str(error).partition("\n")[0][:500])
+    except OSError as error:
+        return End(NO_DISK, _reason(error))
     except Exception as error:  # the log has all of it
         traceback.print_exc()
-        return End(FAILED, f"{type(error).__name__}: {error}".partition("\n")[0][:500])
+        return End(FAILED, _reason(error))
     _remember_speed(study, cells)
     return End(OK, elsewhere=tuple(left.elsewhere), lost=tuple(left.lost))
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:500]
 
 
 def _remember_speed(study: execution.Study, cells: tuple[Cell, ...]) -> None:
@@ -117,5 +125,8 @@ if __name__ == "__main__":
     try:
         with interruption.raising():
             main(pathlib.Path(sys.argv[1]))
+    except OSError as error:  # not even how it ended can be written
+        print(_reason(error), flush=True)
+        raise SystemExit(os.EX_IOERR) from None
     except (interruption.Terminated, KeyboardInterrupt):  # the sweep ends, and has said so
         raise SystemExit(command_line.EXIT_TERMINATED) from None

@@ -73,6 +73,8 @@ class TransferPlugin(base_plugin.TBPlugin):
         if study is None:
             return 404, {"error": f"There is no such study in TensorBoard's logdir: {name}"}
         try:
+            if self._loader is not None:
+                self._loader.join()  # half an import would be mistaken for a missing package
             from tftransfer.tensorboard_plugin import curves, progress
         except ImportError as error:
             return 501, {"error": f"This tab needs {error.name}. Install it beside TensorBoard: {INSTALL}"}

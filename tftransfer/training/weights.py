@@ -12,22 +12,36 @@ from tftransfer.training import trainer
 from tftransfer.transfer import Weights
 
 
-def save(path: pathlib.Path, config: Config, classes: int, weights: Weights) -> None:
-    """Writes weights as Keras does, atomically, and beside them the architecture if it is not built in."""
+def save(path: pathlib.Path, config: Config, classes: int, weights: Weights) -> dict[str, str]:
+    """Writes weights as Keras does, atomically, and beside them the architecture if it is not built in.
+
+    Returns:
+        The SHA-256 of each file, for the record. Damaged files are then recognised before anything parses them.
+
+    Raises:
+        OSError: If there is no room.
+    """
     with trainer.dtype_policy(config.precision):
         model = trainer.build_model(config, classes)
     transfer.copy_layers(weights, model)
-    described = architectures.text_of(model, config)
+    described, digests = architectures.text_of(model, config), {}
     if described:
         records.write_text(path.with_name(records.ARCHITECTURE), described)
+        digests["architecture_sha256"] = records.file_digest(path.with_name(records.ARCHITECTURE))
     partial = path.with_name(f".partial-{os.getpid()}.weights.h5")
     try:
-        model.save_weights(partial)
+        try:
+            model.save_weights(partial)
+        except (OSError, RuntimeError) as error:  # HDF5 says in many lines what it makes of a full disk
+            reason = os.strerror(error.errno) if getattr(error, "errno", None) else " ".join(str(error).split())
+            raise OSError(f"Cannot write {path}: {reason}") from error
         with partial.open("rb") as file:
             os.fsync(file.fileno())
+        digests["file_sha256"] = records.file_digest(partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+    return digests
 
 
 def read(record: Record, config: Config, classes: int) -> Weights | None:
@@ -41,6 +55,9 @@ def read(record: Record, config: Config, classes: int) -> Weights | None:
 
 def _read_into(model: Any, record: Record) -> Weights | None:
     """Loads a record's weights into a model of its architecture."""
+    recorded = record.content["weights"].get("file_sha256")
+    if recorded and records.file_digest(record.weights_file) != recorded:
+        return None
     try:
         model.load_weights(record.weights_file)
     except (OSError, ValueError, KeyError, RuntimeError):  # truncated or foreign: h5py and Keras raise any of these
@@ -76,6 +93,12 @@ def _untrained(record: Record, classes: int) -> Any:
     config, described = _config(record), record.folder / records.ARCHITECTURE
     with trainer.dtype_policy(config.precision):
         if described.is_file():
+            recorded = record.content["weights"].get("architecture_sha256")
+            if recorded and records.file_digest(described) != recorded:
+                raise ValueError(
+                    f"{described} is not the one of its record: it was changed or damaged. Train {record.name} again "
+                    f"with --keep_weights --force."
+                )
             return architectures.from_text(described.read_text(encoding="utf-8"), str(described))
         return trainer.build_model(config, classes)
 

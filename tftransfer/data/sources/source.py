@@ -1,12 +1,15 @@
 """What every data set offers: its classes, and its images one after the other in a fixed order."""
 
 import dataclasses
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 SPLITS = ("train", "val")
+# A file of the largest image that is decoded, 16 bits and four channels, not compressed.
+MOST_BYTES = 89_478_485 * 8
 
 
 class DataSetError(ValueError):
@@ -34,7 +37,10 @@ class FileExample:
     def load(self) -> bytes:
         """Reads the file."""
         with open(self.path, "rb") as file:
-            return file.read()
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise OSError(errno.EFBIG, f"more than {MOST_BYTES:,} bytes, which no image has that can be decoded")
+        return content
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

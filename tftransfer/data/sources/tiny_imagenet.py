@@ -15,8 +15,7 @@ LAYOUT = (
 def describe(data_dir: str | None) -> tuple[str, ...]:
     """Returns the sorted WordNet ids of the classes, from `wnids.txt`."""
     root = _root(data_dir)
-    with open(os.path.join(root, "wnids.txt"), encoding="ascii") as file:
-        class_names = tuple(sorted(file.read().split()))
+    class_names = tuple(sorted(_text(os.path.join(root, "wnids.txt")).split()))
     if not class_names:
         raise DataSetError(f"{os.path.join(root, 'wnids.txt')} names no class. Expected: {LAYOUT}.")
     return class_names
@@ -52,6 +51,15 @@ def _root(data_dir: str | None) -> str:
     )
 
 
+def _text(path: str) -> str:
+    """Returns the text of one of the archive's lists."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read()
+    except UnicodeDecodeError as error:
+        raise DataSetError(f"{path} is damaged: {error}. Unpack the archive again. Expected: {LAYOUT}.") from error
+
+
 def _refuse_missing_folders(root: str, class_names: tuple[str, ...]) -> None:
     """Raises unless train/ has the classes of wnids.txt."""
     train = os.path.join(root, "train")
@@ -84,8 +92,13 @@ def _val(root: str, label_of: dict[str, int], finder: Finder) -> list[tuple[int,
             f"{os.path.join(root, 'val')} lacks val_annotations.txt or images/. Unpack the archive again; if val/ was "
             "sorted into class folders, read the set with --dataset=folder."
         )
-    with open(annotations, encoding="ascii") as file:
-        name_of = dict(line.split()[:2] for line in file if line.strip())
+    rows = [line.split() for line in _text(annotations).splitlines() if line.strip()]
+    if short := [row for row in rows if len(row) < 2]:
+        raise DataSetError(
+            f"{annotations} has {len(short)} line(s) without file name and class, first {short[0]}. Unpack the archive "
+            "again."
+        )
+    name_of = dict(row[:2] for row in rows)
     present = set(finder.images(os.path.join(root, folder)))
     if missing := sorted(set(name_of) - present):
         raise DataSetError(

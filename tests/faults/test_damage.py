@@ -1,0 +1,229 @@
+"""Files of a finished study and its store, cut off and with flipped bits: recognised, or harmless and said to be."""
+
+import json
+import os
+import pathlib
+import random
+import shutil
+
+import numpy as np
+import pytest
+from test_kills_of_parts import files_of, images  # noqa: F401 (a fixture)
+
+import crime
+import fault_sizes
+import tftransfer
+import victims
+from scene import BASE, command, essence
+from tftransfer import records, report
+from tftransfer.analysis import portraits
+from tftransfer.data import preparing
+from tftransfer.data.sources import open_source
+from tftransfer.data.store import find, prepare
+from tftransfer.scheduling import overview
+from tftransfer.scheduling.board import Board
+from tftransfer.training.checkpoints import Checkpoints
+
+pytestmark = pytest.mark.faults
+FLIPS = fault_sizes.of(10, 60)
+
+
+def damages(whole: bytes, rng, flips=FLIPS):
+    """Yields what a file may become: empty, cut off, with one bit flipped anywhere."""
+    yield "empty", b""
+    for share in (0.1, 0.5, 0.99):
+        yield "truncated", whole[: int(len(whole) * share)]
+    yield "truncated", whole[:-1]
+    for _ in range(flips):
+        at = rng.randrange(len(whole))
+        yield "bit flipped", whole[:at] + bytes([whole[at] ^ 1 << rng.randrange(8)]) + whole[at + 1 :]
+
+
+@pytest.fixture
+def network(whole, tmp_path):
+    """A copy of the finished base's folder."""
+    (folder,) = (path.parent for path in whole.glob(f"*/*/{records.RECORD}"))
+    shutil.copytree(folder.parent, tmp_path / "study")
+    return tmp_path / "study" / folder.name
+
+
+def refuses(action, message):
+    """Returns True if something ends in a ValueError that says so."""
+    try:
+        action()
+    except ValueError as error:
+        return message in str(error)
+    return False
+
+
+def test_records(network, tally):
+    path, rng = network / records.RECORD, random.Random(0)
+    whole = path.read_bytes()
+    content = records.read(network).content
+    for kind, changed in damages(whole, rng, 20 * FLIPS):
+        path.write_bytes(changed)
+        survived = refuses(lambda: records.read(network), "Move its folder away to train it again")
+        if not survived:  # a space that became another one, or a newline at the end
+            survived = json.loads(changed) == json.loads(whole) and records.read(network).content == content
+        tally.fault(f"record {kind}", survived)
+        assert survived, changed
+
+
+def test_a_damaged_record_stops_the_command(network, small, whole, capsys, tally):
+    runs = network.parent.parent / "runs"
+    shutil.copytree(whole, runs)
+    (path,) = runs.glob(f"*/*/{records.RECORD}")
+    text = path.read_text()
+    digit = text.index('"top1": 0.') + len('"top1": 0.')
+    path.write_text(text[:digit] + str((int(text[digit]) + 1) % 10) + text[digit + 1 :])
+    code = command([*BASE, *small, f"--runs_dir={runs}"])
+    said = capsys.readouterr().err.strip().splitlines()
+    shutil.rmtree(path.parent)
+    again = command([*BASE, *small, f"--runs_dir={runs}"])
+    survived = code == 2 and len(said) == 1 and "changed or damaged" in said[0]
+    survived &= again == 0 and essence(runs) == essence(whole)
+    tally.fault("score changed in a record", survived)
+    assert survived, (code, said)
+
+
+def test_weights(network, tally):
+    path, rng = network / records.WEIGHTS, random.Random(1)
+    whole = path.read_bytes()
+    assert tftransfer.load(network)
+    for kind, changed in damages(whole, rng, 3 * FLIPS):
+        path.write_bytes(changed)
+        survived = refuses(lambda: tftransfer.load(network), "are not those of its record")
+        tally.fault(f"weights {kind}", survived)
+        assert survived
+    path.unlink()
+    assert refuses(lambda: tftransfer.load(network), "not kept")
+
+
+def test_weights_without_the_digest_of_their_file(network, tally):
+    """As records of format 1 have it: every array is compared."""
+    content = json.loads((network / records.RECORD).read_text())
+    del content["weights"]["file_sha256"]
+    records.write(network, {name: value for name, value in content.items() if name != "sha256"})
+    path, rng = network / records.WEIGHTS, random.Random(2)
+    whole, wanted = path.read_bytes(), tftransfer.load(network).get_weights()
+    for kind, changed in damages(whole, rng):
+        path.write_bytes(changed)
+        survived = refuses(lambda: tftransfer.load(network), "are not those of its record")
+        if not survived:  # a bit of the file that is no weight
+            survived = all(map(np.array_equal, tftransfer.load(network).get_weights(), wanted))
+        tally.fault(f"weights {kind}, old record", survived)
+        assert survived
+
+
+def test_bases_with_damaged_weights_are_trained_again(small, whole, tmp_path, tally):
+    shutil.copytree(whole, tmp_path / "runs")
+    options = ["--treatment=BnB", "--n=1", *small, f"--runs_dir={tmp_path}/runs"]
+    (path,) = (tmp_path / "runs").glob(f"*/*/{records.WEIGHTS}")
+    content = path.read_bytes()
+    path.write_bytes(content[:3000] + bytes([content[3000] ^ 1]) + content[3001:])
+    code = command(options)
+    ((name, base),) = essence(whole).items()
+    survived = code == 0 and essence(tmp_path / "runs")[name] == base and path.read_bytes()[3000] == content[3000]
+    tally.fault("base with damaged weights", survived)
+    assert survived
+
+
+def test_portraits(network, tally):
+    path, rng = network / "portrait.npz", random.Random(3)
+    record = records.read(network)
+    assert portraits.read(record)
+    for kind, changed in damages(path.read_bytes(), rng):
+        path.write_bytes(changed)
+        survived = refuses(lambda: portraits.read(record), "portrait")
+        tally.fault(f"portrait {kind}", survived)
+        assert survived
+
+
+def test_architectures(small, tmp_path, tally, monkeypatch):
+    monkeypatch.syspath_prepend(pathlib.Path(__file__).parent.parent)
+    options = [word for word in small if not word.startswith("--width")]
+    assert command([*BASE, *options, f"--runs_dir={tmp_path}/runs", "--model=small_models:chain"]) == 0
+    (path,) = (tmp_path / "runs").glob(f"*/*/{records.ARCHITECTURE}")
+    assert tftransfer.load(path.parent)
+    whole, rng = path.read_bytes(), random.Random(4)
+    relu = whole.replace(b'"relu"', b'"selu"')
+    assert relu != whole
+    for kind, changed in [*damages(whole, rng), ("changed", relu)]:
+        path.write_bytes(changed)
+        survived = refuses(lambda: tftransfer.load(path.parent), "is not the one of its record")
+        tally.fault(f"model.json {kind}", survived)
+        assert survived
+
+
+def test_events_are_a_view(network, small, whole, tally, tmp_path, capsys):
+    """TensorBoard shows what is left of them; results never come from them."""
+    assert command([f"--study={network.parent}", "--format=csv", f"--out={tmp_path}/a"], report.main, "report") == 0
+    wanted, rng = (tmp_path / "a" / "networks.csv").read_text(), random.Random(5)
+    for path in [*network.parent.glob("events*"), *network.glob("events*")]:
+        for kind, changed in damages(path.read_bytes(), rng, 1):
+            path.write_bytes(changed)
+            records.read(network)
+            tally.fault(f"TensorBoard events {kind} (harmless)", True)
+    assert command([f"--study={network.parent}", "--format=csv", f"--out={tmp_path}/b"], report.main, "report") == 0
+    assert (tmp_path / "b" / "networks.csv").read_text() == wanted
+
+
+def test_files_of_a_sweep(tmp_path, tally):
+    study, rng = tmp_path / "study", random.Random(6)
+    crime.complete("sweep", study)
+    board, cells = Board(study), victims.cells()
+    board.write_failure(cells[-1], "why")
+    (board.jobs / "job.json").write_text("{}")
+    beat = {"networks": {cells[-1].name: 0.5}, "step": 1, "steps": 2, "images_per_second": 1.0, "time": 1e9}
+    (board.jobs / "job.beat.json").write_text(json.dumps(beat | {"started": 1e9, "where": "here 1"}))
+    for path in [path for path in board.folder.rglob("*") if path.is_file()]:
+        whole = path.read_bytes()
+        for kind, changed in damages(whole, rng) if whole else ():
+            path.write_bytes(changed)
+            survived = overview.look(study).count("done") == len(cells) and board.failure(cells[-1]) in (None, "why")
+            survived |= b'"reason"' in changed  # the reason itself: shown, and no result
+            tally.fault(f"sweep's board {kind}", survived)
+            assert survived, (path, changed)
+        path.write_bytes(whole)
+    shutil.rmtree(board.folder)
+    crime.complete("sweep", study)
+    assert overview.look(study).count("done") == len(cells)
+
+
+def test_checkpoints(tmp_path, tally):
+    rng, said = random.Random(7), []
+    first = Checkpoints(tmp_path, say=said.append)
+    first.restore({"a": 1})
+    for step in (1, 2):
+        first.save(step, {"x": np.arange(100.0) + step}, {"n": step})
+    older, newer = sorted(tmp_path.glob("*.npz"))
+    whole = newer.read_bytes()
+    for kind, changed in damages(whole, rng, 5 * FLIPS):
+        newer.write_bytes(changed)
+        found = Checkpoints(tmp_path, say=said.append).restore({"a": 1})
+        survived = found.step == 1 and not newer.exists() and "damaged" in said[-2]
+        tally.fault(f"newest checkpoint {kind}", survived)
+        assert survived
+    assert older.exists()
+
+
+def test_stores(images, tmp_path, tally):  # noqa: F811
+    """Made again, byte for byte, where the command prepares them; shards that stay whole are kept."""
+    crime.complete("store", images, tmp_path / "cache")
+    source, wanted, rng = open_source("folder", str(images)), files_of(tmp_path / "cache"), random.Random(8)
+    store = find(source, str(tmp_path / "cache"), victims.STORE_SIZE)
+    assert preparing.source_bytes(source, victims.STORE_SIZE) < preparing.VERIFIED_BYTES
+    for name in wanted:
+        path = pathlib.Path(store.path, name)
+        whole = path.read_bytes()
+        for kind, changed in list(damages(whole, rng, fault_sizes.of(1, 6)))[0 if fault_sizes.FULL else 3 :]:
+            path.write_bytes(changed)
+            os.utime(path, ns=(1, 1))  # as if the disk itself had done it
+            made = []
+            again = prepare(
+                source, str(tmp_path / "cache"), victims.STORE_SIZE, workers=1, verify=True,
+                progress=lambda *_, made=made: made.append(True),
+            )  # fmt: skip
+            survived = files_of(tmp_path / "cache") == wanted and again.fingerprint == store.fingerprint and bool(made)
+            tally.fault(f"store's file {kind}", survived)
+            assert survived, (name, kind)

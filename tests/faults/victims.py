@@ -1,0 +1,159 @@
+"""Processes that are killed while they work. They never load TensorFlow, so that a kill costs a second.
+
+python tests/faults/victims.py store|records|checkpoints|speeds|sweep|worker ARGUMENTS
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import random
+import sys
+import time
+
+import filelock
+import numpy as np
+
+import fake_study
+from tftransfer import grids, processes, records, speeds, splits
+from tftransfer.config import Config
+from tftransfer.data.sources import open_source
+from tftransfer.data.store import prepare
+from tftransfer.grids import Grid
+from tftransfer.plan import Cell
+from tftransfer.scheduling import jobs, local, scheduler
+from tftransfer.scheduling.board import Beat, Board
+from tftransfer.training.checkpoints import Checkpoints
+
+NETWORKS = ("first", "second", "third")
+STEPS = 300
+STORE_SIZE = 24
+
+
+def store(images: str, cache: str) -> None:
+    """Prepares images, saying whether it was this process that made the store."""
+    made = []
+    found = prepare(
+        open_source("folder", images), cache, STORE_SIZE, workers=2, progress=lambda done, total: made.append(done)
+    )
+    print("made" if made else "found", found.fingerprint, flush=True)
+
+
+def weights_of(name: str, generation: int) -> bytes:
+    """Returns what stands for a network's trained weights."""
+    return np.random.default_rng([len(name), generation]).bytes(200_000)
+
+
+def write_network(study: pathlib.Path, name: str, generation: int) -> None:
+    """Writes a network's folder in the order of a real training: events, weights, portrait, record."""
+    folder = study / name
+    with filelock.FileLock(records.lock_path(study, name)), records.replacing(folder):
+        (folder / "events.out.tfevents.0").write_bytes(b"events")
+        kept = weights_of(name, generation)
+        (folder / records.WEIGHTS).write_bytes(kept)
+        (folder / "portrait.npz").write_bytes(b"portrait")
+        cell = fake_study.cell("A1B")
+        digest = hashlib.sha256(kept).hexdigest()
+        content = fake_study.content(cell, 0.5 + generation / 1e6, name=name, weights={"kept": True, "sha256": digest})
+        records.write(folder, content)
+
+
+def write_networks(study: str) -> None:
+    """Trains networks again and again, until it is killed."""
+    root = pathlib.Path(study)
+    root.joinpath(".locks").mkdir(parents=True, exist_ok=True)
+    for generation in range(10**6):
+        for name in NETWORKS:
+            write_network(root, name, generation)
+
+
+def save_checkpoints(folder: str, result: str) -> None:
+    """Computes something that depends on every step, with a checkpoint after each."""
+    checkpoints = Checkpoints(pathlib.Path(folder), {"about": "a test"}, minutes=0)
+    found = checkpoints.restore({"steps": STEPS})
+    state = found.arrays["state"] if found else np.zeros(20_000)
+    for step in range(found.step if found else 0, STEPS):
+        state = np.cos(state + step)
+        checkpoints.save(step + 1, {"state": state}, {"watch": step})
+    records.write_text(pathlib.Path(result), hashlib.sha256(state.tobytes()).hexdigest())
+    checkpoints.clear()
+
+
+def remember_speeds(cache: str) -> None:
+    """Keeps speeds until it is killed."""
+    for number in range(1, 10**6):
+        speeds.remember(Config(cache_dir=cache), "base", number / 1000)
+
+
+def cells() -> list[Cell]:
+    """Returns the networks of the sweep: four bases, and eight that copy from them."""
+    asked = Grid("AnB,BnB", "1-2", seeds="0-1")
+    return grids.union([asked], Config(steps=10), lambda kind, seed: splits.random_split(10, seed))
+
+
+def sweep(study: str, clock: str = "") -> None:
+    """Runs the real scheduler and the real runner of processes; these write records without training."""
+    if clock:
+        jumping_clock()
+    root = pathlib.Path(study)
+    root.mkdir(parents=True, exist_ok=True)
+    local.processes.words = lambda module, *arguments: [sys.executable, __file__, "worker", *arguments]
+    scheduler._POLL_SECONDS, scheduler._LOOK_ELSEWHERE_SECONDS = 0.02, 0.1
+    Board(root).write_plan(cells())
+    work = scheduler.Scheduler(cells(), root, local.LocalRunner(root, "no store", 2))
+    work.run()
+    states = {state.state for state in work.states.values()}
+    print(states, flush=True)
+    raise SystemExit(0 if states == {scheduler.DONE} else 3)
+
+
+def worker(path: str) -> None:
+    """Does a job of the sweep as the real one does: locks, signs of life, records, its end."""
+    processes.end_with_parent()
+    request = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    root, name = pathlib.Path(request["study"]), pathlib.Path(path).name.removesuffix(".json")
+    wanted, elsewhere = [Cell.from_json(cell) for cell in request["cells"]], []
+    beat = Beat({cell.name: None for cell in wanted}, 1, 2, 1.0, time.time(), time.time(), "here")
+    Board(root).write_beat(name, beat)
+    for cell in wanted:
+        lock = records.lock_path(root, cell.name)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with filelock.FileLock(lock, timeout=0):
+                records.restore(root / cell.name)
+                if records.read(root / cell.name) is None:
+                    train(root, cell)
+        except filelock.Timeout:
+            elsewhere.append(cell.name)
+    end = jobs.End(jobs.OK, elsewhere=tuple(elsewhere))
+    records.write_text(pathlib.Path(path).with_name(f"{name}.end.json"), json.dumps(end.as_json()))
+
+
+def train(root: pathlib.Path, cell: Cell) -> None:
+    """Writes a network's folder, slowly."""
+    kept = hashlib.sha256(cell.name.encode()).digest() * 100
+    digest = hashlib.sha256(kept).hexdigest()
+    with (root / "trained.txt").open("a") as file:
+        file.write(f"{cell.name}\n")
+    with records.replacing(root / cell.name):
+        time.sleep(0.05)
+        base = cell.treatment.is_reference
+        if base:
+            (root / cell.name / records.WEIGHTS).write_bytes(kept)
+        content = fake_study.content(cell, 0.5, weights={"kept": base, "sha256": digest}, finished="now")
+        records.write(root / cell.name, content)
+
+
+def jumping_clock() -> None:
+    """Makes the clock of this process jump, at each look, by up to a day."""
+    rng, real = random.Random(0), time.time
+    time.time = lambda: real() + rng.uniform(-86400, 86400)
+
+
+if __name__ == "__main__":
+    print("begun", flush=True)
+    parts = {"store": store, "records": write_networks, "checkpoints": save_checkpoints, "speeds": remember_speeds}
+    with contextlib.suppress(BrokenPipeError):
+        {**parts, "sweep": sweep, "worker": worker}[sys.argv[1]](*sys.argv[2:])
+    os._exit(0)
