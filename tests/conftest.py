@@ -7,12 +7,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from made_images import make_half
 from tally import Tally
 
 # Two logical CPUs stand for two GPUs. They must be asked for before any test module starts TensorFlow.
@@ -20,33 +19,6 @@ LOGICAL_CPUS = 2
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * LOGICAL_CPUS
 )
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class ArrayHalf:
-    """The images of a task, in memory."""
-
-    images: np.ndarray
-    labels: np.ndarray
-    ids: np.ndarray
-    size: int = 32
-    encoding: str = "raw"
-
-    def __len__(self):
-        return len(self.ids)
-
-    def read(self, positions):
-        return self.images[positions]
-
-
-def make_half(images: int, classes: int, seed: int, side: int = 32) -> ArrayHalf:
-    """Returns images of which each class has a colour pattern of its own, under noise."""
-    rng = np.random.default_rng(seed)
-    patterns = np.random.default_rng(77).integers(0, 255, (classes, side, side, 3))
-    labels = rng.integers(0, classes, images)
-    noise = rng.integers(0, 128, (images, side, side, 3))
-    pixels = np.clip(patterns[labels] * 0.5 + noise, 0, 255).astype(np.uint8)
-    return ArrayHalf(pixels, labels.astype(np.int32), np.arange(images), side)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from tensorboard.backend.event_processing import event_file_loader
 
 import tftransfer
-from conftest import ArrayHalf, make_half
+from made_images import ArrayHalf, make_half
 from tftransfer import execution, findings, interruption, plan, records, splits, treatments
 from tftransfer.config import Config
 from tftransfer.foreign import files

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import ArrayHalf, make_half
+from made_images import ArrayHalf, make_half
 from tftransfer.data.pipeline import Sampling, View, crop, evaluation_batches, training_batches
 
 SAMPLING = Sampling(seed=3, target="B", batch_size=8)
