@@ -352,8 +352,8 @@ def test_checkpoints_that_outlived_their_record_are_not_used_by_force(study):
     study.root.joinpath("random0-baseB-seed0", records.RECORD).unlink()
     of_first = study._checkpoints([execution.Member(cell("base"), None, None)])
     assert before._about == after._about
-    assert before._about["replaces"] == first.content["finished"]
-    assert of_first._about["replaces"] is None
+    assert before._about["replaces"] == [first.content["finished"]]
+    assert of_first._about["replaces"] == [None]
 
 
 def test_no_checkpoints_if_none_are_wanted(study):
