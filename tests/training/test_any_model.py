@@ -72,7 +72,7 @@ def test_every_tower_of_a_residual_network_ends_where_it_would_have_ended_alone(
     assert found["tuned"].changed_blocks == blocks[:2]
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.parametrize("batch_norm", ["inference", "adapt"])
 @pytest.mark.parametrize("model", SMALL)
 def test_every_tower_of_a_small_model_ends_where_it_would_have_ended_alone(recipe, task, model, batch_norm):
