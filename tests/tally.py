@@ -10,7 +10,7 @@ class Count:
 
     Attributes:
         tried: Times it was done to the software.
-        failed: Times that something was lost, or an input not refused as it should be.
+        failed: Times that something was lost, or an input that ended neither well nor in a clear message.
         seconds: Wall time.
     """
 
@@ -33,7 +33,7 @@ class Tally:
         self._add(self.FAULTS, kind, times, not survived)
 
     def bad_input(self, kind, handled):
-        """Reports a bad input: `handled` if it was refused in one line, before anything was changed."""
+        """Reports a bad input: `handled` if it ended well, or in a clear message before anything was changed."""
         self._add(self.INPUTS, kind, 1, not handled)
 
     def start(self):
@@ -50,7 +50,7 @@ class Tally:
 
     def lines(self):
         """Returns the table, empty if nothing was reported."""
-        names = {self.FAULTS: ("survived", "lost"), self.INPUTS: ("refused", "mishandled")}
+        names = {self.FAULTS: ("survived", "lost"), self.INPUTS: ("handled", "mishandled")}
         rows = []
         for group, kinds in self._counts.items():
             if not kinds:
