@@ -5,8 +5,8 @@
 
 steps     Seconds of a training step: the group, the sum of the 14 alone, one base; motifs' size (32 px) and 64 px.
           Goals: at most 1/3 of one by one and 3 bases at 32 px, at least 2 times as fast as one by one at 64 px.
-whole     The same with all that a network costs, `trainer.train` in a process each: start, compilation, steps,
-          evaluation. `--steps` says how many updates (motifs' default is 744).
+whole     The same with all that a network costs: `sweep` for the 14, `run` for each of them, from start to record.
+          `--steps` says how many updates (motifs' default is 744).
 torch     A straightforward PyTorch loop over the 14 networks, eager, its faster layout, same batches. Goal: 3 times.
 peak      Share of the float32 matrix products' rate that base and group reach. Goals: 70 % at half, 45 % at quarter
           width.
@@ -20,9 +20,11 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -175,41 +177,31 @@ def torch_worker(task: dict) -> None:
 
 
 def whole(options: argparse.Namespace) -> None:
-    """Prints what 14 networks cost together and one by one, in processes of their own, from start to scores."""
+    """Prints what 14 networks cost together and one by one with the commands themselves, from start to records."""
 
-    def seconds(frozen: list[tuple[str, int]]) -> float:
+    def seconds(runs: pathlib.Path, module: str, *words: str) -> float:
+        common = [f"--steps={options.steps}", f"--cache_dir={options.cache_dir}", f"--runs_dir={runs}"]
         started_at = time.perf_counter()
-        task = json.dumps({"frozen": frozen, "steps": options.steps, "cache_dir": options.cache_dir})
-        subprocess.run([sys.executable, __file__, "--train_worker", task], check=True, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-m", f"tftransfer.{module}", *words, *common]
+        subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return time.perf_counter() - started_at
 
-    together, alone = [], {n: [] for n in DEPTHS}
-    bases = []
+    together, alone, bases = [], [], []
     for _ in range(options.whole_repetitions):
-        bases.append(seconds([("", 0)]))
-        together.append(seconds(LOCKSTEP))
-        for n in DEPTHS:
-            alone[n].append(seconds([("A", n)]))
-    group, base = statistics.median(together), statistics.median(bases)
-    single = 2 * sum(statistics.median(of) for of in alone.values())
+        with tempfile.TemporaryDirectory() as folder:
+            one, other = pathlib.Path(folder, "sweep"), pathlib.Path(folder, "run")
+            bases += [seconds(one, "run", "--treatment=base", f"--target={half}") for half in "AB"]
+            shutil.copytree(one, other)
+            together.append(seconds(one, "sweep", "--treatments=AnB,BnB", "--n=1-7", "--directions=B"))
+            alone.append(
+                sum(seconds(other, "run", f"--treatment={kind}", f"--n={n}") for kind in ("AnB", "BnB") for n in DEPTHS)
+            )
+    group, single, base = (statistics.median(of) for of in (together, alone, bases))
     print(
         f"whole trainings of {options.steps} updates: lockstep {group:.0f} s, one by one {single:.0f} s, base "
         f"{base:.0f} s: {group / single:.2f} of one by one, {group / base:.1f} bases",
         flush=True,
     )
-
-
-def train_worker(task: dict) -> None:
-    """Trains a group as the command does, evaluation included, on the prepared images or drawn ones."""
-    from tftransfer.benching import images
-    from tftransfer.config import Config
-    from tftransfer.training import trainer
-    from tftransfer.training.group import Network
-
-    config = Config(steps=task["steps"], cache_dir=task["cache_dir"])
-    networks = [Network(f"{letter}{n}B", letter, n, n) if n else Network("base") for letter, n in task["frozen"]]
-    weights = trainer.random_weights(config, "B")
-    trainer.train(config, images.task(config), networks, {letter: weights for letter, n in task["frozen"] if n})
 
 
 def peak(options: argparse.Namespace) -> None:
@@ -319,13 +311,9 @@ def main() -> None:
     parser.add_argument("--cache_dir", default="", help="prepared images; drawn ones where there are none")
     parser.add_argument("--torch_python", default=sys.executable, help="interpreter that can import torch")
     parser.add_argument("--torch_worker", help=argparse.SUPPRESS)
-    parser.add_argument("--train_worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.torch_worker:
         torch_worker(json.loads(options.torch_worker))
-        return
-    if options.train_worker:
-        train_worker(json.loads(options.train_worker))
         return
     parts = options.part.split(",")
     if unknown := [part for part in parts if part not in PARTS]:

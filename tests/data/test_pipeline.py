@@ -123,3 +123,11 @@ def test_jpeg_stores_give_the_same_batches_as_raw_ones():
         for one, other in zip(arrays(make(raw)), arrays(make(jpeg)), strict=True):
             np.testing.assert_array_equal(one[1], other[1])
             np.testing.assert_allclose(one[0], other[0], atol=2 / 64)
+
+
+def test_no_thread_is_waited_for_at_the_end():
+    """The thread that would tune the pipeline sleeps for up to a minute, and the end of the data waits for it."""
+    half = make_half(20, 2, seed=0)
+    view = View(size=32, mean=half.images.mean(0).astype(np.float32), scale=1.0)
+    for batches in (training_batches(half, view, SAMPLING, 0, 10), evaluation_batches(half, view, 8)):
+        assert batches.options().autotune.enabled is False

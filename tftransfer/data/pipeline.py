@@ -6,6 +6,7 @@ start at any step, and networks of one half and seed see the same images whateve
 
 import dataclasses
 import functools
+import os
 from typing import Protocol
 
 import numpy as np
@@ -159,6 +160,8 @@ def _with_labels(steps: tf.data.Dataset, half: Half, view: View, batch_size: int
         )
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    # Its thread sleeps for up to a minute, and the end of the data waits for it: longer than a short training takes.
+    options.autotune.enabled = False
     return (
         images.map(lambda x, y: (tf.ensure_shape(x, shape), tf.ensure_shape(y, shape[:1])))
         .prefetch(4)
@@ -215,6 +218,6 @@ def _jpeg_batches(steps: tf.data.Dataset, half: Half, view: View, batch_size: in
     return (
         steps.map(lambda step: shaped(*tf.numpy_function(encoded, [step], types)), num_parallel_calls=1)
         .unbatch()
-        .map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .map(decode, num_parallel_calls=os.cpu_count(), deterministic=True)
         .batch(batch_size, drop_remainder=True)
     )
