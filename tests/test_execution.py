@@ -364,6 +364,21 @@ def test_an_interrupted_network_goes_on_and_leaves_nothing_behind(study, store, 
     assert names(other.root) == names(study.root)
 
 
+def test_a_checkpoint_of_other_replicas_ends_in_a_reason_and_leaves_no_trace(study, store, monkeypatch):
+    def end_at_once(self, size):
+        signal.raise_signal(signal.SIGTERM)
+        return True
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.Checkpoints, "due", end_at_once)
+        with pytest.raises(interruption.Terminated):
+            study.ensure(cell("base", strategy="mirrored", replicas=2))
+    with pytest.raises(ValueError, match=r"on 2 replicas.* Removing \.checkpoints/random0-baseB-seed0 in the study"):
+        study.ensure(cell("base"), force=True)
+    assert not (study.root / "random0-baseB-seed0").exists()
+    assert list(study.root.glob(".checkpoints/random0-baseB-seed0/*.npz"))
+
+
 def test_checkpoints_that_outlived_their_record_are_not_used_by_force(study):
     first = study.ensure(cell("base")).record
     before, after = (study._checkpoints([execution.Member(cell("base"), None, None)]) for _ in range(2))
