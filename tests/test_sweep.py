@@ -5,6 +5,7 @@ import pytest
 import fake_study
 from tftransfer import command_line, records, sweep
 from tftransfer.scheduling import scheduler
+from tftransfer.scheduling.board import Board
 
 
 @pytest.fixture
@@ -117,9 +118,11 @@ def test_what_was_not_trained_weighs_more_than_what_is_doubtful(tmp_path):
 def test_the_end_names_every_network_with_its_word_the_lost_ones_first(tmp_path, capsys):
     _, states = judged(tmp_path, ("A4B", 0.05, {"left_chance": False}), ("A5B", None, {}))
     states.append(scheduler.State(fake_study.cell("B4B"), scheduler.FAILED, "needs 80 GB", word="no memory"))
+    Board(tmp_path).write_plan([state.cell for state in states])
     ended = types.SimpleNamespace(states={state.cell.name: state for state in states})
     assert sweep._end(ended, tmp_path, 1.0) == command_line.EXIT_FAILED
     said = capsys.readouterr()
+    assert "\nno memory: random0-B4B-seed0\n" in said.out, "though nothing of it was kept"
     assert "doubts     1 at chance, 1 diverged, 1 no memory (exit code 3)" in said.out
     assert said.err.splitlines() == [
         "WARNING: random0-B4B-seed0 no memory: needs 80 GB",

@@ -200,7 +200,9 @@ def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str
 def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
     """Prints how a sweep went; returns the exit code."""
     states = list(sweep.states.values())
-    print(view.text(overview.look(study)))
+    lost = {state.cell.name: state for state in states if state.state in (FAILED, SKIPPED)}
+    words = {name: state.word or state.state for name, state in lost.items()}
+    print(view.text(overview.look(study, lost=words)))
     if any(state.now for state in states):
         _show_figure(study)
     counts = collections.Counter(state.state for state in states)
@@ -211,9 +213,8 @@ def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
     print(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
     if code:
         print(f"doubts     {', '.join(f'{n} {word}' for word, n in doubts.items())} (exit code {code})")
-    lost = [state for state in states if state.state in (FAILED, SKIPPED)]
     faults = [fault for state in states if state.record for fault in findings.named(state.record.content)]
-    warnings = [f"{state.cell.name} {state.word or state.state}: {state.reason}" for state in lost]
+    warnings = [f"{name} {words[name]}: {state.reason}" for name, state in lost.items()]
     warnings += [fault.text for fault in sorted(faults, key=lambda fault: findings.WORDS.index(fault.word))]
     more = len(warnings) - _WARNINGS_SHOWN
     for warning in [*warnings[:_WARNINGS_SHOWN], *([f"and {more} more, see the records"] if more > 0 else [])]:

@@ -10,6 +10,7 @@
 None of this is a result: the records are. The folder may be deleted when no sweep runs.
 """
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -94,6 +95,11 @@ class Board:
             if beat and abs(now - beat.time) < _SILENT_SECONDS:
                 found[path.name.removesuffix(".beat.json")] = beat
         return found
+
+    def end_beat(self, job: str) -> None:
+        """Says no longer how far a job is: it has ended."""
+        with contextlib.suppress(OSError):  # on a disk that cannot be written it falls silent by itself
+            (self.jobs / f"{job}.beat.json").unlink()
 
     def clear(self, job: str) -> None:
         """Removes what a job that has ended well left; its log stays if it did not end well."""

@@ -68,12 +68,15 @@ class Overview:
         return dict(sorted(found.items(), key=lambda item: rank.index(item[0])))
 
 
-def look(study: pathlib.Path, found: dict[str, Record] | None = None) -> Overview:
+def look(
+    study: pathlib.Path, found: dict[str, Record] | None = None, lost: Mapping[str, str] | None = None
+) -> Overview:
     """Returns how far a study is, from its folder alone, whoever trains it.
 
     Args:
         study: Its folder.
         found: Records by name that were read before; new ones are added, so that a second look is quick.
+        lost: Words for networks that a sweep which has just ended did not train, as it knows them; some are not kept.
 
     Raises:
         ValueError: If there is neither a record nor a plan.
@@ -89,8 +92,8 @@ def look(study: pathlib.Path, found: dict[str, Record] | None = None) -> Overvie
         raise ValueError(f"{study} holds no study: neither a record nor a plan. Received: --study or options of it.")
     beats, failures = board.beats(), board.failures()
     running = {name: beat for beat in beats.values() for name in beat.networks}
-    broken = {name: board.failure_word(name) for name in failures}
-    useless = {*failures, *(name for name, record in found.items() if record.status != records.DONE)}
+    broken = {name: board.failure_word(name) for name in failures} | dict(lost or {})
+    useless = {*broken, *(name for name, record in found.items() if record.status != records.DONE)}
     lines = []
     for name in sorted({*wanted, *found}):
         record, beat = found.get(name), running.get(name)
