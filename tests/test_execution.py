@@ -108,6 +108,10 @@ def test_records_say_what_was_found(finished):
     assert integrity["frozen_blocks"] == ["conv1", "conv2", "conv3", "conv4"]
     assert integrity["frozen_blocks_unchanged"]
     assert integrity["target_classes_seen_by_source"] == 0
+    for part, images in integrity["class_images"].items():
+        assert len(images) == 2
+        assert sum(images) <= network.content["cost"]["train_images" if part == "training" else "validation_images"]
+    assert network.content["doubts"] == list(findings.words(network.content))
     assert network.content["cost"]["train_steps"] == 3
     assert network.content["history"]["step"] == [3]
     assert network.content["versions"]["keras"]
@@ -276,6 +280,20 @@ def test_chance_is_named(finished):
     assert findings.faults(lucky) == ["random0-B4B-tuned-seed0 did not leave chance: top-1 33.0 %"]
 
 
+def test_unbalanced_classes_are_recorded_and_named(tmp_path):
+    store = ArrayStore()
+    whole, rare = store.images["train"], splits.random_split(CLASSES, 0).b[0]
+    places = np.flatnonzero(whole.labels == rare)[8:]  # all but eight images of one class of the target go
+    store.images["train"] = ArrayHalf(*(np.delete(a, places, 0) for a in (whole.images, whole.labels, whole.ids)))
+    record = execution.Study(tmp_path / "study", store, say=lambda line: None).ensure(cell("base")).record
+    few, many = record.content["integrity"]["class_images"]["training"]
+    assert (few, many) == (8, max(store.counts("train")[list(splits.random_split(CLASSES, 0).b)]))
+    assert "unbalanced" in record.content["doubts"]
+    (fault,) = [fault for fault in findings.faults(record) if "chance" not in fault]
+    assert f"its classes have 8 to {many} training images" in fault
+    assert findings.sound(record), "doubtful, but as it should have ended"
+
+
 def test_random_blocks_with_learnt_statistics_need_their_base(study):
     record = study.ensure(cell("S3B")).record
     base = records.read(study.root / "random0-baseB-seed0")
@@ -344,6 +362,21 @@ def test_an_interrupted_network_goes_on_and_leaves_nothing_behind(study, store, 
     assert scalars(record.folder) == scalars(whole.folder)
     assert not (other.root / ".checkpoints").exists()
     assert names(other.root) == names(study.root)
+
+
+def test_a_checkpoint_of_other_replicas_ends_in_a_reason_and_leaves_no_trace(study, store, monkeypatch):
+    def end_at_once(self, size):
+        signal.raise_signal(signal.SIGTERM)
+        return True
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.Checkpoints, "due", end_at_once)
+        with pytest.raises(interruption.Terminated):
+            study.ensure(cell("base", strategy="mirrored", replicas=2))
+    with pytest.raises(ValueError, match=r"on 2 replicas.* Removing \.checkpoints/random0-baseB-seed0 in the study"):
+        study.ensure(cell("base"), force=True)
+    assert not (study.root / "random0-baseB-seed0").exists()
+    assert list(study.root.glob(".checkpoints/random0-baseB-seed0/*.npz"))
 
 
 def test_checkpoints_that_outlived_their_record_are_not_used_by_force(study):

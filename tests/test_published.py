@@ -31,6 +31,12 @@ def test_records_are_small():
     assert not [path for path in files if path.suffix == ".h5"]
 
 
+def test_nothing_says_where_it_was_made():
+    files = [path for study in STUDIES for path in study.rglob("*") if path.is_file()]
+    folders = re.compile(rb"(?<![\w.])(/(home|root|Users|tmp|work|mnt|var|data)/|[A-Z]:\\|file://)")
+    assert not [path for path in files if folders.search(path.read_bytes())]
+
+
 def test_the_readme_shows_the_published_numbers():
     rows = re.findall(r"^\| (random0|natural_manmade) \|(.+)\|$", README, re.MULTILINE)
     assert len(rows) == 2

@@ -55,8 +55,9 @@ def main(*arguments):
     return run.main(["run.py", *map(str, arguments)])
 
 
-def test_the_main_job(options, tmp_path):
+def test_the_main_job(options, tmp_path, cache, photographs, monkeypatch):
     """As a user types it, in a process of its own; then the next treatment, which trains only what is missing."""
+    monkeypatch.setenv("SECRET_TOKEN", "s3cret-t0ken")
     first = command("--treatment=BnB", "--n=4", *options, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     table = first.stdout
@@ -75,6 +76,10 @@ def test_the_main_job(options, tmp_path):
     third = command("--treatment=A4B+", *options, cwd=tmp_path)
     assert "reused baseA, baseB, A4B+" in third.stdout
     assert "training on" not in third.stdout
+    kept = [path for path in study.rglob("*") if path.is_file()]
+    private = [str(tmp_path), str(cache), str(photographs), f"{pathlib.Path.home()}/", "s3cret"]
+    telling = [(path.name, word) for path in kept for word in private if word.encode() in path.read_bytes()]
+    assert not telling, "nothing that a user may commit says where it was made"
 
 
 def test_dry_run_trains_nothing_and_says_what_and_why(options, tmp_path, capsys):

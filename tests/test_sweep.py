@@ -1,6 +1,11 @@
+import types
+
 import pytest
 
-from tftransfer import command_line, sweep
+import fake_study
+from tftransfer import command_line, records, sweep
+from tftransfer.scheduling import scheduler
+from tftransfer.scheduling.board import Board
 
 
 @pytest.fixture
@@ -72,17 +77,80 @@ def test_help_names_all_options(capsys):
         assert f"--{option}" in said or f"--[no]{option}" in said
 
 
+def judged(tmp_path, *found):
+    """Returns what a sweep says that ended with networks which are (label, top-1, what differs in their integrity)."""
+    states = []
+    for label, top1, integrity in found:
+        cell = fake_study.cell(label)
+        whole = fake_study.content(cell, top1)
+        record = records.write(tmp_path / cell.name, whole | {"integrity": whole["integrity"] | integrity})
+        state = scheduler.DONE if record.status == records.DONE else scheduler.DIVERGED
+        states.append(scheduler.State(cell, state, record=record))
+    return sweep._judged(states), states
+
+
+@pytest.mark.parametrize(
+    ("integrity", "top1", "word", "code"),
+    [
+        ({}, 0.5, None, 0),
+        ({"left_chance": False}, 0.05, "at chance", command_line.EXIT_DOUBTFUL),
+        ({"target_classes_seen_by_source": 1}, 0.5, "leak", command_line.EXIT_DOUBTFUL),
+        ({"class_images": {"validation": [1, 4]}}, 0.5, "unbalanced", command_line.EXIT_DOUBTFUL),
+        ({"fine_tuned_blocks_moved": False}, 0.5, "not tuned", command_line.EXIT_DOUBTFUL),
+        ({}, None, "diverged", command_line.EXIT_FAILED),
+        ({"frozen_blocks_unchanged": False}, 0.5, "not frozen", command_line.EXIT_FAILED),
+    ],
+    ids=str,
+)
+def test_the_exit_code_says_whether_networks_are_sound_doubtful_or_spoilt(tmp_path, integrity, top1, word, code):
+    (found, doubts), _ = judged(tmp_path, ("A4B", top1, integrity), ("B4B", 0.5, {}))
+    assert found == code
+    assert doubts == ({word: 1} if word else {})
+
+
+def test_what_was_not_trained_weighs_more_than_what_is_doubtful(tmp_path):
+    _, states = judged(tmp_path, ("A4B", 0.05, {"left_chance": False}))
+    states.append(scheduler.State(fake_study.cell("B4B"), scheduler.FAILED, "needs 80 GB", word="no memory"))
+    states.append(scheduler.State(fake_study.cell("B5B"), scheduler.SKIPPED, "its source diverged"))
+    assert sweep._judged(states) == (command_line.EXIT_FAILED, {"at chance": 1, "no memory": 1, "skipped": 1})
+
+
+def test_the_end_names_every_network_with_its_word_the_lost_ones_first(tmp_path, capsys):
+    _, states = judged(tmp_path, ("A4B", 0.05, {"left_chance": False}), ("A5B", None, {}))
+    states.append(scheduler.State(fake_study.cell("B4B"), scheduler.FAILED, "needs 80 GB", word="no memory"))
+    Board(tmp_path).write_plan([state.cell for state in states])
+    ended = types.SimpleNamespace(states={state.cell.name: state for state in states})
+    assert sweep._end(ended, tmp_path, 1.0) == command_line.EXIT_FAILED
+    said = capsys.readouterr()
+    assert "\nno memory: random0-B4B-seed0\n" in said.out, "though nothing of it was kept"
+    assert "doubts     1 at chance, 1 diverged, 1 no memory (exit code 3)" in said.out
+    assert said.err.splitlines() == [
+        "WARNING: random0-B4B-seed0 no memory: needs 80 GB",
+        "WARNING: random0-A5B-seed0 diverged at step 7: its loss is no longer finite",
+        "WARNING: random0-A4B-seed0 did not leave chance: top-1 5.0 %",
+    ]
+
+
+def test_help_explains_the_exit_codes(capsys):
+    assert run("--help") == 0
+    said = capsys.readouterr().out
+    assert "3 some are not" in said
+    assert "4 all are trained, and some are doubtful: leak, at chance, unbalanced" in said
+
+
 SMALL = ["--width=0.05", "--batch_size=32", "--steps=4", "--warmup_steps=0", "--evaluations=2"]
 
 
 @pytest.mark.slow
 def test_a_whole_sweep_goes_on_from_what_is_done(options, capsys, tmp_path):
     words = [*SMALL, *options]
-    assert run("--treatments=BnB,AnB", "--n=1-2", "--directions=B", *words) == 0, "4 updates leave chance? no: sound"
+    four_updates_are_at_chance = command_line.EXIT_DOUBTFUL
+    assert run("--treatments=BnB,AnB", "--n=1-2", "--directions=B", *words) == four_updates_are_at_chance
     said = capsys.readouterr().out
+    assert "at chance: " in said
     assert "4 networks in lockstep: A1B, A2B, B1B, B2B" in said
     assert "6 done, 0 running, 0 waiting, 0 failed of 6 networks" in said
-    assert run("--treatments=BnB,AnB", "--n=1-3", "--directions=B", *words) == 0
+    assert run("--treatments=BnB,AnB", "--n=1-3", "--directions=B", *words) == four_updates_are_at_chance
     said = capsys.readouterr().out
     assert "2 networks in lockstep: A3B, B3B" in said
     assert "(2 trained, 6 there before)" in said

@@ -24,7 +24,8 @@ from tftransfer import interruption
 ConfigT = TypeVar("ConfigT")
 
 EXIT_BAD_INPUT = 2
-EXIT_FAILED = 3  # trained, but a network diverged
+EXIT_FAILED = 3  # a network diverged, found no memory or could not be trained
+EXIT_DOUBTFUL = 4  # all is trained, but something must be known before a score is trusted
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EXIT_TERMINATED = 143  # 128 + SIGTERM

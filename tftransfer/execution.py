@@ -17,7 +17,7 @@ from tftransfer.data.store import Store
 from tftransfer.models import architectures
 from tftransfer.plan import Cell
 from tftransfer.records import Record
-from tftransfer.training import portraits, strategies, trainer, weights
+from tftransfer.training import memory, portraits, strategies, trainer, weights
 from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.training.foreign_base import ForeignBase
 from tftransfer.training.group import Network
@@ -381,6 +381,8 @@ class Study:
             return trainer.train(
                 config, task, networks, sources, report, self._progress_bar, checkpoints, self._memory_share
             )
+        except memory.NoRoomError as error:
+            raise memory.NoRoomError(f"{who}: {error}") from error
         except tf.errors.ResourceExhaustedError as error:
             first = error.message.partition("\n")[0]
             raise MemoryError(f"{who}: {first}") from error

@@ -1,42 +1,107 @@
 """What a user must know before trusting the score of a record. Nothing here imports TensorFlow."""
 
-from tftransfer import records
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tftransfer import records, treatments
 from tftransfer.records import Record
+
+# One word for each fault, as tables show it: what spoils a network first, then what makes its score doubtful.
+DIVERGED, NOT_FROZEN = "diverged", "not frozen"
+LEAK, MAYBE_LEAK, STATISTICS, NOT_MOVED = "leak", "leak?", "statistics", "not tuned"
+AT_CHANCE, UNBALANCED = "at chance", "unbalanced"
+WORDS = (DIVERGED, NOT_FROZEN, LEAK, MAYBE_LEAK, STATISTICS, NOT_MOVED, AT_CHANCE, UNBALANCED)
+MOST_TIMES = 3
+"""A half is unbalanced if its largest class has more than so many times the images of its smallest."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """What is wrong with a network.
+
+    Attributes:
+        word: One of `WORDS`.
+        text: A sentence, with the network's name.
+    """
+
+    word: str
+    text: str
+
+
+def named(content: Mapping[str, Any]) -> list[Fault]:
+    """Returns what makes the score of a network doubtful.
+
+    Args:
+        content: Of its record. Older ones do not say everything: what they do not say is no fault.
+    """
+    integrity, name = content["integrity"], content["name"]
+    diverged = content["status"] == records.DIVERGED
+    found = []
+    if diverged:
+        step = integrity.get("diverged_at_step")
+        found.append(Fault(DIVERGED, f"{name} diverged at step {step}: its loss is no longer finite"))
+    elif not integrity.get("left_chance", True):
+        found.append(Fault(AT_CHANCE, f"{name} did not leave chance: top-1 {100 * content['result']['top1']:.1f} %"))
+    if not integrity.get("frozen_blocks_unchanged", True):
+        found.append(Fault(NOT_FROZEN, f"{name}: frozen blocks changed while it trained"))
+    if not diverged and not integrity.get("frozen_statistics_as_wanted", True):
+        found.append(Fault(STATISTICS, f"{name}: moving statistics of frozen blocks are not as --batch_norm says"))
+    if not diverged and not integrity.get("fine_tuned_blocks_moved", True):
+        found.append(Fault(NOT_MOVED, f"{name}: fine-tuned blocks did not move"))
+    found += [*_leakage(content), *_imbalance(content)]
+    return sorted(found, key=lambda fault: WORDS.index(fault.word))
 
 
 def faults(record: Record) -> list[str]:
     """Returns what makes a record's score doubtful, one sentence each."""
-    integrity, found = record.content["integrity"], []
-    if record.status == records.DIVERGED:
-        found.append(f"{record.name} diverged at step {integrity['diverged_at_step']}: its loss is no longer finite")
-    elif not integrity["left_chance"]:
-        found.append(f"{record.name} did not leave chance: top-1 {100 * record.result['top1']:.1f} %")
-    if not integrity["frozen_blocks_unchanged"]:
-        found.append(f"{record.name}: frozen blocks changed while it trained")
-    if record.status != records.DIVERGED and not integrity.get("frozen_statistics_as_wanted", True):
-        found.append(f"{record.name}: moving statistics of frozen blocks are not as --batch_norm says")
-    if record.status != records.DIVERGED and not integrity["fine_tuned_blocks_moved"]:
-        found.append(f"{record.name}: fine-tuned blocks did not move")
-    doubt = _leakage(record)
-    return [*found, doubt] if doubt else found
+    return [fault.text for fault in named(record.content)]
 
 
-def _leakage(record: Record) -> str | None:
-    """Returns a sentence if a source that was not trained here may know what a network is scored on."""
-    integrity = record.content["integrity"]
-    source = integrity.get("foreign_source")
-    if source is None:
-        return None
-    seen = integrity["target_classes_seen_by_source"]
-    if seen is None:
-        return (
-            f"{record.name}: which classes {source['file']} was trained on is not known, so it may have seen those of "
-            f"its target"
+def words(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns one word for each thing that makes the score of a network doubtful, the gravest first."""
+    return tuple(fault.word for fault in named(content))
+
+
+def _leakage(content: Mapping[str, Any]) -> Iterator[Fault]:
+    """Tells if a network's source knew, or may have known, classes that the network is scored on."""
+    integrity, name = content["integrity"], content["name"]
+    treatment = content["identity"].get("treatment", {})
+    foreign = integrity.get("foreign_source")
+    seen = integrity.get("target_classes_seen_by_source", 0)
+    if foreign and seen is None:
+        yield Fault(
+            MAYBE_LEAK,
+            f"{name}: which classes {foreign['file']} was trained on is not known, so it may have seen those of its "
+            f"target",
         )
-    treatment = record.content["treatment"]
-    if seen and treatment["source"] != treatment["target"]:
-        return f"{record.name}: {source['file']} was trained on {seen} classes of its target"
-    return None
+    source = treatment.get("source")
+    if seen and source in treatments.LETTERS and source != treatment.get("target"):
+        who = foreign["file"] if foreign else f"its source base{source}"
+        yield Fault(LEAK, f"{name}: {who} was trained on {seen} classes of its target")
+
+
+def unbalanced(integrity: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Returns the images of the smallest and the largest class where a network's images are unbalanced.
+
+    Args:
+        integrity: Of its record; older ones do not say how many images classes have.
+
+    Returns:
+        By `training` and `validation`, as far as they are.
+    """
+    sizes = integrity.get("class_images", {})
+    return {part: [few, many] for part, (few, many) in sizes.items() if many > MOST_TIMES * few}
+
+
+def _imbalance(content: Mapping[str, Any]) -> Iterator[Fault]:
+    """Tells if a network's classes have very different numbers of images."""
+    parts, mean = unbalanced(content["integrity"]), content["result"].get("per_class_top1")
+    if parts:
+        sizes = " and ".join(f"{few} to {many} {part} images" for part, (few, many) in parts.items())
+        instead = "" if mean is None else f"; the mean over classes is {100 * mean:.1f} %"
+        text = f"its classes have {sizes}, so that top-1 tells most of the large ones{instead}"
+        yield Fault(UNBALANCED, f"{content['name']} is unbalanced: {text}")
 
 
 def stale(record: Record, reference: Record) -> str | None:
@@ -52,4 +117,4 @@ def stale(record: Record, reference: Record) -> str | None:
 
 def sound(record: Record) -> bool:
     """Returns True if a network ended as it should: finite, its frozen blocks as they were."""
-    return record.status == records.DONE and record.content["integrity"]["frozen_blocks_unchanged"]
+    return record.status == records.DONE and record.content["integrity"].get("frozen_blocks_unchanged", True)

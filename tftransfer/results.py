@@ -5,7 +5,7 @@ import datetime
 import shlex
 from typing import Any
 
-from tftransfer import environment, records
+from tftransfer import environment, findings, records
 from tftransfer.config import Config
 from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
@@ -45,7 +45,7 @@ def content(
         comparable = reference and not diverged and reference.status == records.DONE
         scores["minus_base"] = scores["top1"] - reference.result["top1"] if comparable else None
     chance = evaluation.chance(task.validation.labels, task.classes)
-    return {
+    whole = {
         "name": cell.name,
         "status": records.DIVERGED if diverged else records.DONE,
         "treatment": dataclasses.asdict(cell.treatment) | {"label": cell.treatment.label},
@@ -74,6 +74,7 @@ def content(
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "identity": identity,
     }
+    return whole | {"doubts": list(findings.words(whole))}
 
 
 def _integrity(
@@ -98,6 +99,11 @@ def _integrity(
         "fine_tuned_blocks_moved": all(name in outcome.changed_blocks for name in tuned),
         "diverged_at_step": outcome.diverged_at,
         "left_chance": finite and evaluation.left_chance(outcome.scores["top1"], chance, len(task.validation)),
+        # Of the smallest and of the largest class.
+        "class_images": {
+            "training": evaluation.extremes(task.training.labels, task.classes),
+            "validation": evaluation.extremes(task.validation.labels, task.classes),
+        },
         # Of foreign weights by the names of classes in their description; null if these are not known.
         "target_classes_seen_by_source": seen,
         # Copied weights bring their source's updates with them: more than a standard base had.

@@ -29,7 +29,7 @@ from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
 from tftransfer.scheduling import cluster, estimate, local, overview, ray_runner, view
 from tftransfer.scheduling.board import Board
-from tftransfer.scheduling.scheduler import DIVERGED, DONE, FAILED, SKIPPED, Scheduler
+from tftransfer.scheduling.scheduler import DIVERGED, DONE, FAILED, SKIPPED, Scheduler, State
 
 _USAGE = """
 usage: python -m tftransfer.sweep --treatments=BnB,AnB --n=1-7 [options]
@@ -38,6 +38,9 @@ Trains all networks of a grid of treatments, blocks, halves, splits and seeds, w
 Networks of one target half and seed train in lockstep: frozen blocks that they share are computed once. The same
 command goes on after an interruption. --dry_run says how many networks, hours and bytes; --status says how far a study
 is. Irregular studies are unions: --cells="treatments=AnB n=1-7 split_seeds=0-3" --cells="treatments=BnB+ n=3".
+
+Exit code: 0 all networks are trained and sound; 3 some are not, each named with diverged, no memory, killed, failed,
+skipped or not frozen; 4 all are trained, and some are doubtful: leak, at chance, unbalanced; 2 bad input.
 """
 RUNNERS = {"local": "processes on this machine", "ray": "tasks of a Ray cluster (extra ray)"}
 _AXES = tuple(field.name for field in dataclasses.fields(Grid))
@@ -197,23 +200,36 @@ def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str
 def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
     """Prints how a sweep went; returns the exit code."""
     states = list(sweep.states.values())
-    print(view.text(overview.look(study)))
+    lost = {state.cell.name: state for state in states if state.state in (FAILED, SKIPPED)}
+    words = {name: state.word or state.state for name, state in lost.items()}
+    print(view.text(overview.look(study, lost=words)))
     if any(state.now for state in states):
         _show_figure(study)
     counts = collections.Counter(state.state for state in states)
+    code, doubts = _judged(states)
     now = sum(state.now for state in states)
     print(f"seconds    {seconds:.0f} ({now} trained, {counts[DONE] + counts[DIVERGED] - now} there before)")
     print(f"records    {study}")
     print(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
-    warnings = [fault for state in states if state.record for fault in findings.faults(state.record)]
-    warnings += [
-        f"{state.cell.name} {state.state}: {state.reason}" for state in states if state.state in (FAILED, SKIPPED)
-    ]
+    if code:
+        print(f"doubts     {', '.join(f'{n} {word}' for word, n in doubts.items())} (exit code {code})")
+    faults = [fault for state in states if state.record for fault in findings.named(state.record.content)]
+    warnings = [f"{name} {words[name]}: {state.reason}" for name, state in lost.items()]
+    warnings += [fault.text for fault in sorted(faults, key=lambda fault: findings.WORDS.index(fault.word))]
     more = len(warnings) - _WARNINGS_SHOWN
     for warning in [*warnings[:_WARNINGS_SHOWN], *([f"and {more} more, see the records"] if more > 0 else [])]:
         print(f"WARNING: {warning}", file=sys.stderr)
-    whole = all(state.record and findings.sound(state.record) for state in states)
-    return 0 if whole else command_line.EXIT_FAILED
+    return code
+
+
+def _judged(states: Sequence[State]) -> tuple[int, collections.Counter]:
+    """Returns a sweep's exit code, and how many networks have which fault."""
+    trained = [state.record.content for state in states if state.record]
+    found = collections.Counter(word for content in trained for word in findings.words(content))
+    found += collections.Counter(state.word or state.state for state in states if not state.record)
+    if not all(state.record and findings.sound(state.record) for state in states):
+        return command_line.EXIT_FAILED, found
+    return command_line.EXIT_DOUBTFUL if found else 0, found
 
 
 def _show_figure(study: pathlib.Path) -> None:

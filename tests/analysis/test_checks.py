@@ -60,6 +60,7 @@ def test_another_protocol_is_another_recipe(tmp_path):
     [
         ("at chance", "A4B-seed0 (5.0 %)", lambda c: c["integrity"].update(left_chance=False)),
         ("leak", "has seen classes", lambda c: c["integrity"].update(target_classes_seen_by_source=3)),
+        ("unbalanced", "A4B", lambda c: c["integrity"].update(class_images={"validation": [1, 4]})),
         ("budget", "other numbers of updates", lambda c: c["integrity"].update(updates=7)),
         ("frozen blocks changed", "A4B", lambda c: c["integrity"].update(frozen_blocks_unchanged=False)),
     ],

@@ -57,6 +57,44 @@ def test_good_files_of_both_kinds_give_the_same_weights(good):
             np.testing.assert_array_equal(array, foreign_files.arrays()[f"layers/{layer}/vars/{number}"])
 
 
+@pytest.mark.parametrize("moment", ["before it is read", "while it is read"])
+def test_a_file_that_is_exchanged_after_the_check_is_not_used(good, tmp_path, monkeypatch, moment):
+    """Its bytes are read once: those that are used are those that are checked, whatever lies there by then."""
+    told = files.opened(good)
+    content = foreign_files.arrays()
+    content["layers/conv1/vars/1"] += 1
+    other = tmp_path / f"other{''.join(good.suffixes)}"
+    foreign_files.write_arrays(other, content)
+    assert other.stat().st_size == good.stat().st_size
+    if moment == "before it is read":
+        os.replace(other, good)
+        with pytest.raises(ValueError, match="was changed after it had been checked"):
+            files.arrays(good, told, list(foreign_files.LAYERS))
+        return
+    check = files.check_listing
+
+    def exchange(*arguments):
+        check(*arguments)
+        os.replace(other, good)
+
+    monkeypatch.setattr(files, "check_listing", exchange)
+    found = files.arrays(good, told, ["conv1"])
+    np.testing.assert_array_equal(found["conv1"][1], foreign_files.arrays()["layers/conv1/vars/1"])
+
+
+@pytest.mark.parametrize("become", ["longer", "gone", "a pipe"])
+def test_a_file_that_becomes_something_else_after_the_check_is_not_used(good, become):
+    told = files.opened(good)
+    if become == "longer":
+        good.write_bytes(good.read_bytes() + b"x")
+    else:
+        good.unlink()
+        if become == "a pipe":
+            os.mkfifo(good)
+    with pytest.raises(ValueError, match=r"was changed after|Cannot read|no regular file"):
+        files.arrays(good, told, list(foreign_files.LAYERS))
+
+
 def test_a_link_to_a_file_is_followed(good, tmp_path):
     """As in the caches of model hubs, where names are links to content."""
     link = tmp_path / f"link{good.name[4:]}"

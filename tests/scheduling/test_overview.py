@@ -52,6 +52,62 @@ def test_the_table_shows_accuracies_by_treatment_and_n(study):
     assert "failed: random0-B1B-seed0: no memory" in lines[-1]
 
 
+def table(study):
+    lines = view.text(overview.look(study)).splitlines()
+    return lines, [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
+
+
+def test_what_is_wrong_with_a_network_stands_in_its_cell_and_below_the_table(study):
+    by_label = {cell.treatment.label: cell for cell in cells(Grid("AnB,BnB", "1-2", "B"), Grid("AnB", "3", "B"))}
+    board = Board(study)
+    board.write_failure(by_label["B1B"], "Training needs about 80 GB", "no memory")
+    doubtful = {"left_chance": False, "class_images": {"training": [1, 9], "validation": [2, 2]}}
+    write_record(study, by_label["A3B"], integrity=doubtful)
+    write_record(study, by_label["B2B"], integrity={"target_classes_seen_by_source": 3})
+    write_record(study, by_label["A2B"], DIVERGED, integrity={"diverged_at_step": 5})
+    lines, rows = table(study)
+    assert rows == [
+        ["base", "50.0 %", "", "", ""],
+        ["BnB", "", "no memory", "50.0 %", ""],
+        ["AnB", "", "~25.0 %", "50.0 %", "50.0 %"],
+        ["", "", "", "diverged", "at chance"],
+        ["", "", "", "", "unbalanced"],
+    ]
+    assert lines[-4:] == [
+        "diverged: random0-A2B-seed0",
+        "at chance: random0-A3B-seed0",
+        "unbalanced: random0-A3B-seed0",
+        "no memory: random0-B1B-seed0: Training needs about 80 GB",
+    ], "a control has its own classes from its source"
+
+
+def test_a_cell_says_how_many_of_its_networks_are_meant(tmp_path):
+    asked = cells(Grid("AnB", "1", "B", split_seeds="0-6"))
+    networks = [cell for cell in asked if not cell.treatment.is_base]
+    for number, cell in enumerate(networks):
+        write_record(tmp_path, cell, integrity={"target_classes_seen_by_source": int(number > 0)})
+    lines, rows = table(tmp_path)
+    assert rows == [["AnB", "50.0 %"], ["", "leak 6/7"]]
+    assert lines[-1] == f"leak: {', '.join(cell.name for cell in networks[1:6])} and 1 more"
+
+
+def test_networks_whose_source_cannot_serve_are_not_waiting(study):
+    base = next(cell for cell in cells(Grid("BnB", "2", "B")) if cell.treatment.is_base)
+    write_record(study, base, DIVERGED)
+    found = overview.look(study)
+    assert (found.count("waiting"), found.named()["skipped"]) == (0, ["random0-B2B-seed0"])
+    assert found.seconds_left is not None
+    assert "skipped: random0-B2B-seed0" in view.text(found).splitlines()
+
+
+@pytest.mark.parametrize(
+    "content", ['{"reason": "why"}', '{"reason": "why", "word": []}', '{"reason": 1, "word": "x"}']
+)
+def test_a_failure_without_a_word_that_is_known_is_a_failure(study, content):
+    (study / ".sweep/failed/random0-B1B-seed0.json").write_text(content)
+    assert overview.look(study).named() == {"failed": ["random0-B1B-seed0"]}
+
+
 def test_jobs_that_fell_silent_are_not_running(study, monkeypatch):
     monkeypatch.setattr("time.time", lambda: NOW + 600)
     assert overview.look(study).count("running") == 0

@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from tftransfer import grids, records, splits
+from tftransfer.command_line import EXIT_DOUBTFUL
 from tftransfer.config import Config
 from tftransfer.data import sources, store
 from tftransfer.grids import Grid
@@ -421,11 +422,11 @@ def test_networks_are_those_that_this_machine_would_have_trained(cluster, cache,
     before = scratch_folders()
     remote = sweep(tmp_path, cache, "remote", "--steps=2", "--runner=ray", f"--ray_address={address}")
     out, err = remote.communicate(timeout=1200)
-    assert remote.returncode == 0, out + err
+    assert remote.returncode in (0, EXIT_DOUBTFUL), out + err
     assert not re.search(r"raylet|gcs|Traceback", err), err
     local = sweep(tmp_path, cache, "local", "--steps=2", "--workers=2")
     out, err = local.communicate(timeout=1200)
-    assert local.returncode == 0, out + err
+    assert local.returncode in (0, EXIT_DOUBTFUL), out + err
     there, here = (records.read_study(tmp_path / name) for name in ("remote", "local"))
     assert len(there) == 6
     assert [result(record) for record in there] == [result(record) for record in here]
@@ -493,7 +494,7 @@ def test_a_node_that_dies_costs_only_its_groups(cluster, cache, tmp_path):
     wait_until(lambda: len(workers(before)) == 2, 300)
     second.raylet().kill()
     out, err = process.communicate(timeout=1800)
-    assert process.returncode == 0, out + err
+    assert process.returncode in (0, EXIT_DOUBTFUL), out + err
     assert out.count("running it again") == 1
     assert "its node died" in out
     found = records.read_study(tmp_path / "kill")

@@ -1,13 +1,15 @@
 """The order of a sweep, what it tries again and what it gives up, with a runner that trains nothing."""
 
+import time
+
 import filelock
 import pytest
 
 from tftransfer import grids, records, splits
 from tftransfer.config import Config
 from tftransfer.grids import Grid
-from tftransfer.scheduling import jobs, scheduler
-from tftransfer.scheduling.board import Board
+from tftransfer.scheduling import jobs, overview, scheduler
+from tftransfer.scheduling.board import Beat, Board
 from tftransfer.scheduling.jobs import End
 from tftransfer.scheduling.scheduler import DIVERGED, DONE, FAILED, SKIPPED, Scheduler
 
@@ -19,11 +21,12 @@ def cells(*asked):
     return grids.union(asked, CONFIG, lambda kind, seed: splits.random_split(10, seed))
 
 
-def write_record(study, cell, status=records.DONE, kept=True):
+def write_record(study, cell, status=records.DONE, kept=True, integrity=None):
     source = {"key": "k", "weights": "w"} if cell.source else None
     content = {
         "name": cell.name, "status": status, "identity": cell.identity("f", source), "treatment": {"label": "x"},
-        "result": {"top1": 0.5, "minus_base": 0.0}, "integrity": {}, "cost": {"seconds": 1.0}, "history": {},
+        "result": {"top1": 0.5, "minus_base": 0.0}, "cost": {"seconds": 1.0}, "history": {},
+        "integrity": integrity or {},
         "weights": {"kept": kept and cell.treatment.is_reference, "sha256": "w"},
     }  # fmt: skip
     if content["weights"]["kept"]:
@@ -136,11 +139,12 @@ def test_no_memory_for_even_one_network_is_a_failure_that_is_kept_and_tried_agai
     asked = cells(Grid("AnB", "1", "B"))
     runner = FakeRunner(tmp_path, ends={"A1B": [End(jobs.NO_MEMORY, "needs 80 GB")]})
     states = sweep(tmp_path, runner, asked)
-    assert (states["A1B"].state, states["A1B"].reason) == (FAILED, "needs 80 GB")
+    assert (states["A1B"].state, states["A1B"].reason, states["A1B"].word) == (FAILED, "needs 80 GB", "no memory")
     again = FakeRunner(tmp_path)
     states = sweep(tmp_path, again, asked)
     assert again.started == []
     assert "needs 80 GB (in an earlier sweep; --retry_failed" in states["A1B"].reason
+    assert states["A1B"].word == "no memory"
     assert sweep(tmp_path, again, asked, retry_failed=True)["A1B"].state == DONE
     assert Board(tmp_path).failures() == {}
 
@@ -253,6 +257,48 @@ def test_a_full_disk_is_no_failure_to_keep(tmp_path):
     states = sweep(tmp_path, FakeRunner(tmp_path, ends={"A1B": [full]}), cells(Grid("AnB", "1", "B")))
     assert states["A1B"].state == FAILED
     assert "No space left" in states["A1B"].reason
+    assert sweep(tmp_path, FakeRunner(tmp_path), cells(Grid("AnB", "1", "B")))["A1B"].state == DONE
+
+
+def test_a_group_split_down_to_one_network_that_finds_no_memory_is_named(tmp_path):
+    full, said = End(jobs.NO_MEMORY, "needs 80 GB"), []
+    asked = cells(Grid("BnB", "1-3", "B"))
+    Board(tmp_path).write_plan(asked)
+    runner = FakeRunner(tmp_path, ends={"B2B": [full] * 3})
+    study = Scheduler(asked, tmp_path, runner, say=said.append)
+    study.run()
+    assert runner.labels == [["baseB"], ["B1B", "B2B", "B3B"], ["B1B", "B2B"], ["B1B"], ["B2B"], ["B3B"]]
+    assert overview.look(tmp_path).named() == {"no memory": ["random0-B2B-seed0"]}
+    assert [line for line in said if line.endswith(": no memory: B2B (needs 80 GB)")]
+
+
+def test_a_job_that_has_ended_is_not_said_to_run(tmp_path):
+    """Its last sign of life may be a second old."""
+    asked = cells(Grid("base", directions="B"))
+    Board(tmp_path).write_plan(asked)
+
+    class Beating(FakeRunner):
+        def start(self, job, again):
+            super().start(job, again)
+            now = time.time()
+            Board(tmp_path).write_beat(job.name, Beat({job.cells[0].name: None}, 0, 9, None, now, now, "here 1"))
+
+    sweep(tmp_path, Beating(tmp_path, ends={"baseB": [End(jobs.NO_MEMORY, "needs 80 GB")]}), asked)
+    found = overview.look(tmp_path)
+    assert (found.count("running"), found.named()) == (0, {"no memory": ["random0-baseB-seed0"]})
+
+
+def test_what_waits_for_a_base_without_memory_says_so(tmp_path):
+    runner = FakeRunner(tmp_path, ends={"baseB": [End(jobs.NO_MEMORY, "needs 80 GB")]})
+    states = sweep(tmp_path, runner, cells(Grid("BnB", "1", "B")))
+    assert states["B1B"].reason == "its source random0-baseB-seed0 failed (no memory)"
+
+
+def test_a_checkpoint_of_other_replicas_is_no_failure_to_keep(tmp_path):
+    """On as many replicas as before the same networks train on."""
+    refused = End(jobs.REFUSED, "The checkpoint at step 3 was made on 2 replicas")
+    states = sweep(tmp_path, FakeRunner(tmp_path, ends={"A1B": [refused]}), cells(Grid("AnB", "1", "B")))
+    assert (states["A1B"].state, states["A1B"].word) == (FAILED, "refused")
     assert sweep(tmp_path, FakeRunner(tmp_path), cells(Grid("AnB", "1", "B")))["A1B"].state == DONE
 
 

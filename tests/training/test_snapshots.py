@@ -10,7 +10,7 @@ import pytest
 from tftransfer import records
 from tftransfer.interruption import Terminated
 from tftransfer.training import trainer
-from tftransfer.training.checkpoints import Checkpoints
+from tftransfer.training.checkpoints import Checkpoints, KeptError
 from tftransfer.training.group import Network
 
 BASE = Network("base")
@@ -190,27 +190,60 @@ def test_the_history_is_told_again_so_that_views_can_be_rebuilt(recipe, task, tm
     assert outcome.train_seconds < outcome.seconds
 
 
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"seed": 1}, "seed: 0 there, 1 here"),
-        pytest.param(
-            {"strategy": "mirrored", "replicas": 2},
-            'strategy: "one_device: CPU" there, "mirrored: CPU x 2" here',
-            marks=pytest.mark.slow,
-        ),
-    ],
-    ids=["seed", "replicas"],
-)
-def test_what_would_not_end_alike_begins_anew(recipe, task, options, named, tmp_path, interrupting):
+def test_what_would_not_end_alike_begins_anew(recipe, task, tmp_path, interrupting):
     lively = dataclasses.replace(recipe, **ROUNDS)
     with pytest.raises(Terminated):
         train(lively, task, [BASE], {}, Interrupted(tmp_path, (1, INSIDE)))
-    other, said = dataclasses.replace(lively, **options), []
+    other, said = dataclasses.replace(lively, seed=1), []
     anew = train(other, task, [BASE], {}, Checkpoints(tmp_path, say=said.append))
     assert len(said) == 1
-    assert named in said[0]
+    assert "seed: 0 there, 1 here" in said[0]
     assert essence(anew) == essence(train(other, task, [BASE], {}))
+
+
+ONE, TWO = {"strategy": "one_device"}, {"strategy": "mirrored", "replicas": 2}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "message"),
+    [
+        (TWO, ONE, r"step 1 was made on 2 replicas, here there is 1: .*--strategy=mirrored --replicas=2 goes on from"),
+        pytest.param(
+            ONE,
+            TWO,
+            r"step 1 was made on 1 replica, here there are 2: .* --strategy=one_device goes on from it\. Removing "
+            r"\.checkpoints/base in the study's folder begins anew",
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["two then one", "one then two"],
+)
+def test_another_number_of_replicas_is_refused_and_keeps_the_checkpoint(
+    recipe, task, before, now, message, tmp_path, interrupting
+):
+    folder = tmp_path / ".checkpoints" / "base"
+    first, other = (dataclasses.replace(recipe, **ROUNDS, **kind) for kind in (before, now))
+    with pytest.raises(Terminated):
+        train(first, task, [BASE], {}, Interrupted(folder, (1, INSIDE)))
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(KeptError, match=message):
+        train(other, task, [BASE], {}, Checkpoints(folder, say=pytest.fail))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
+    said = []
+    pieces = train(first, task, [BASE], {}, Checkpoints(folder, say=said.append))
+    assert said == ["goes on from its checkpoint at step 1"]
+    assert essence(pieces) == essence(train(first, task, [BASE], {}))
+
+
+def test_only_a_training_that_is_the_same_but_for_its_replicas_is_worth_refusing():
+    def reason(**changes):
+        there = {"seed": 0, "strategy": "one_device: CPU", "threads": [2]}
+        return trainer.snapshots.other_replicas(there, there | changes)
+
+    assert "made on 1 replica, here there are 4" in reason(strategy="mirrored: CPU x 4")
+    assert reason(strategy="one_device: NVIDIA H200") is None, "another device with as many"
+    assert reason(strategy="mirrored: CPU x 4", seed=1) is None, "another training"
+    assert reason(strategy="mirrored: CPU x 4", threads=[8]) is None, "it could not be gone on with here anyhow"
 
 
 def test_other_options_sources_images_threads_and_versions_are_another_training(recipe, task, source, monkeypatch):

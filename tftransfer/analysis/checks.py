@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from tftransfer import findings as doubts
 from tftransfer import records
 from tftransfer.analysis import coverage, frames
 from tftransfer.analysis.differences import effects
@@ -32,7 +33,7 @@ def findings(frame: pd.DataFrame, study: Study | None = None) -> list[Finding]:
     main = frame[frame["recipe"].eq(main_recipe(frame))]
     fine = main[main["set_apart"].eq("")]
     found = [*_folder(study), *_recipes(frame, study), *_set_apart(main)]
-    found += [*_at_chance(frame[frame["set_apart"].eq("")]), *_leaks(fine), *_stale(study)]
+    found += [*_at_chance(frame[frame["set_apart"].eq("")]), *_leaks(fine), *_unbalanced(study), *_stale(study)]
     found += [*coverage.findings(fine), *_budgets(fine), *_undertrained(fine)]
     return sorted(found, key=lambda finding: finding.weight != WARNING)
 
@@ -103,6 +104,18 @@ def _leaks(fine: pd.DataFrame) -> Iterator[Finding]:
             "leak",
             f"The source has seen classes of the target: {some(leaking['name'].tolist())}. Transfer "
             f"looks better than it is.",
+        )
+
+
+def _unbalanced(study: Study | None) -> Iterator[Finding]:
+    """Halves some of whose classes have far more images than others, as far as records say so."""
+    found = [r.name for r in study.records if doubts.unbalanced(r.content["integrity"])] if study else []
+    if found:
+        yield Finding(
+            WARNING,
+            "unbalanced",
+            f"The largest class has more than {doubts.MOST_TIMES} times the images of the smallest, so top-1 tells "
+            f"most of the large ones: {some(found)}. The mean over classes (per_class_top1) weighs them equally.",
         )
 
 

@@ -47,15 +47,19 @@ def digest(path: pathlib.Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def listing(path: pathlib.Path) -> dict[str, tuple[tuple[int, ...], str]]:
+def listing(path: pathlib.Path, content: bytes | None = None) -> dict[str, tuple[tuple[int, ...], str]]:
     """Returns shape and type of every array in a file of weights, by name.
+
+    Args:
+        path: The file.
+        content: Its bytes, if they were read already.
 
     Raises:
         ValueError: If it is no such file, or holds what is not safe to read.
     """
     reader = _reader(path)
     try:
-        return reader.listing(path)
+        return reader.listing(path if content is None else content)
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, getattr(reader, "FAULT", OSError)) as error:
         kind = "safetensors" if path.name.endswith(description.SAFETENSORS) else "weights of Keras"
         raise ValueError(
@@ -115,11 +119,16 @@ def check_fits(path: pathlib.Path, described: Description, expected: Expected, h
 def arrays(path: pathlib.Path, described: Description, layers: Collection[str]) -> dict[str, list[np.ndarray]]:
     """Returns the weights of some layers, after `opened` and `check_fits` have accepted the file.
 
+    Since then another file may have taken its place. So it is read once, as a whole, and what is used are the bytes
+    that were checked.
+
     Raises:
-        ValueError: If a number in them is not finite.
+        ValueError: If it is no longer the file that its description is about, or a number in it is not finite.
     """
+    content = _content(path, described)
+    check_listing(path, described, listing(path, content))
     wanted = {layer: described.layers[layer] for layer in layers}
-    found = _reader(path).read(path, [array.name for of in wanted.values() for array in of])
+    found = _reader(path).read(content, [array.name for of in wanted.values() for array in of])
     for layer, of in wanted.items():
         broken = sum(int(np.size(found[a.name]) - np.isfinite(found[a.name]).sum()) for a in of)
         if broken:
@@ -127,6 +136,19 @@ def arrays(path: pathlib.Path, described: Description, layers: Collection[str]) 
                 f"{path} cannot be used: {broken} weights of {description.shown(layer)} are NaN or infinite."
             )
     return {layer: [found[array.name] for array in of] for layer, of in wanted.items()}
+
+
+def _content(path: pathlib.Path, described: Description) -> bytes:
+    """Returns the bytes of a file after comparing them with its description; no more are read than that says."""
+    try:
+        description.size_of(path)  # devices and pipes are not read
+        with path.open("rb") as file:
+            content = file.read(described.bytes + 1)
+    except OSError as error:
+        raise ValueError(f"Cannot read {path}: {error.strerror}.") from error
+    if len(content) != described.bytes or hashlib.sha256(content).hexdigest() != described.sha256:
+        raise ValueError(f"{path} was changed after it had been checked; it is not used.")
+    return content
 
 
 def _some(faults: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """Reads `.weights.h5` as if its maker meant harm: no links, no other files, nothing packed, nothing endless."""
 
+import io
 import pathlib
 from collections.abc import Iterable, Iterator
 
@@ -10,25 +11,32 @@ _MOST_LINKS = 100_000  # a network of 1000 layers has some 5000
 _DEEPEST = 32
 
 
-def listing(path: pathlib.Path) -> dict[str, tuple[tuple[int, ...], str]]:
+def listing(source: pathlib.Path | bytes) -> dict[str, tuple[tuple[int, ...], str]]:
     """Returns shape and type of every array in a file by its path inside; reads none.
+
+    Args:
+        source: The file, or its bytes.
 
     Raises:
         ValueError: If the file holds anything but plain arrays of its own.
         OSError: If it is no HDF5, or damaged.
     """
-    size, found = path.stat().st_size, {}
-    with h5py.File(path, "r") as file:
+    size, found = len(source) if isinstance(source, bytes) else source.stat().st_size, {}
+    with h5py.File(_opened(source), "r") as file:
         for name, dataset in _datasets(file):
             _check_plain(name, dataset, size)
             found[name] = (dataset.shape, str(dataset.dtype) if dataset.dtype.isnative else dataset.dtype.str)
     return found
 
 
-def read(path: pathlib.Path, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Returns the arrays with the given paths; `listing` must have accepted the file."""
-    with h5py.File(path, "r") as file:
+def read(source: pathlib.Path | bytes, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Returns the arrays with the given paths; `listing` must have accepted the file, or its bytes."""
+    with h5py.File(_opened(source), "r") as file:
         return {name: file[name][()] for name in names}
+
+
+def _opened(source: pathlib.Path | bytes) -> pathlib.Path | io.BytesIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source
 
 
 def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:

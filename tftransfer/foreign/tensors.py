@@ -17,21 +17,32 @@ _TYPES = {"F32": "float32", "I32": "int32"}
 FAULT = safetensors.SafetensorError
 
 
-def listing(path: pathlib.Path) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Returns shape and type of every array in a file by its key; reads none.
+def listing(source: pathlib.Path | bytes) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Returns shape and type of every array in a file by its key; of a file, reads none.
+
+    Args:
+        source: The file, or its bytes.
 
     Raises:
         SafetensorError: If its header is damaged, or tells of other bytes than the file has.
     """
-    with safetensors.safe_open(path, framework="numpy") as file:
-        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        return {name: (tuple(s.get_shape()), _TYPES.get(s.get_dtype(), s.get_dtype())) for name, s in slices.items()}
+    if isinstance(source, bytes):
+        told = {name: (entry["shape"], entry["dtype"]) for name, entry in safetensors.deserialize(source)}
+    else:
+        with safetensors.safe_open(source, framework="numpy") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            told = {name: (part.get_shape(), part.get_dtype()) for name, part in slices.items()}
+    return {name: (tuple(shape), _TYPES.get(dtype, dtype)) for name, (shape, dtype) in told.items()}
 
 
-def read(path: pathlib.Path, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Returns the arrays with the given keys; `listing` must have accepted the file."""
-    with safetensors.safe_open(path, framework="numpy") as file:
-        return {name: file.get_tensor(name) for name in names}
+def read(source: bytes, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Returns the arrays with the given keys; `listing` must have accepted the bytes."""
+    wanted, entries = set(names), safetensors.deserialize(source)
+    return {
+        name: np.frombuffer(entry["data"], _TYPES[entry["dtype"]]).reshape(entry["shape"])
+        for name, entry in entries
+        if name in wanted
+    }
 
 
 def write(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -10,6 +10,7 @@
 None of this is a result: the records are. The folder may be deleted when no sweep runs.
 """
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -19,6 +20,7 @@ from typing import Any
 
 from tftransfer import records, treatments
 from tftransfer.plan import Cell
+from tftransfer.scheduling.jobs import FAILED, FAILURE_WORDS
 from tftransfer.treatments import Treatment
 
 FOLDER = ".sweep"
@@ -68,6 +70,7 @@ class Board:
                 "treatment": dataclasses.asdict(cell.treatment),
                 "seed": cell.config.seed,
                 "split": cell.split.name,
+                "source": cell.source.name if cell.source else None,
             }
             for cell in cells
         }
@@ -93,14 +96,19 @@ class Board:
                 found[path.name.removesuffix(".beat.json")] = beat
         return found
 
+    def end_beat(self, job: str) -> None:
+        """Says no longer how far a job is: it has ended."""
+        with contextlib.suppress(OSError):  # on a disk that cannot be written it falls silent by itself
+            (self.jobs / f"{job}.beat.json").unlink()
+
     def clear(self, job: str) -> None:
         """Removes what a job that has ended well left; its log stays if it did not end well."""
         for path in self.jobs.glob(f"{job}.*"):
             path.unlink(missing_ok=True)
 
-    def write_failure(self, cell: Cell, reason: str) -> None:
-        """Keeps why a network could not be trained."""
-        content = {"reason": reason, "time": time.time(), "recipe": cell.config.recipe()}
+    def write_failure(self, cell: Cell, reason: str, word: str = "failed") -> None:
+        """Keeps why a network could not be trained, in a sentence and in a word."""
+        content = {"reason": reason, "word": word, "time": time.time(), "recipe": cell.config.recipe()}
         records.write_text(self.folder / "failed" / f"{cell.name}.json", json.dumps(content) + "\n")
 
     def failure(self, cell: Cell) -> str | None:
@@ -112,6 +120,11 @@ class Board:
         """Returns the networks that could not be trained, and why."""
         found = {path.stem: _read(path).get("reason") for path in sorted(self.folder.glob("failed/*.json"))}
         return {name: str(reason) for name, reason in found.items() if reason}
+
+    def failure_word(self, name: str) -> str:
+        """Returns in one word why a network could not be trained."""
+        word = _read(self.folder / "failed" / f"{name}.json").get("word")
+        return word if word in FAILURE_WORDS.values() else FAILURE_WORDS[FAILED]
 
     def forget_failure(self, name: str) -> None:
         """Forgets that a network could not be trained."""

@@ -12,6 +12,13 @@ from tftransfer import processes, records
 from tftransfer.plan import Cell
 
 OK, NO_MEMORY, CRASHED, FAILED, NO_DISK = "ok", "no_memory", "crashed", "failed", "no_disk"
+REFUSED = "refused"
+FAILURE_WORDS = {
+    NO_MEMORY: "no memory", CRASHED: "killed", FAILED: "failed", NO_DISK: "no disk", REFUSED: "refused",
+}  # fmt: skip
+"""What tables say of a network that could not be trained."""
+PASSING = (NO_DISK, REFUSED)
+"""Ends which say nothing of the network: the same command, or one on other devices, tries again."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +53,8 @@ class End:
     """How a job ended.
 
     Attributes:
-        status: `ok`, `no_memory`, `crashed` (by a signal), `no_disk` (full, read-only or gone) or `failed`.
+        status: `ok`, `no_memory`, `crashed` (by a signal), `no_disk` (full, read-only or gone),
+            `refused` (its checkpoint was made on other devices) or `failed`.
         message: What went wrong.
         elsewhere: Names of networks that another process is training.
         lost: Names of bases whose weights are gone or damaged.

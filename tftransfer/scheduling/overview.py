@@ -5,12 +5,14 @@ import pathlib
 import statistics
 from collections.abc import Iterable, Mapping
 
-from tftransfer import records, treatments
+from tftransfer import findings, records, treatments
 from tftransfer.records import Record
+from tftransfer.scheduling import jobs
 from tftransfer.scheduling.board import Beat, Board
 from tftransfer.treatments import Treatment
 
 DONE, RUNNING, WAITING, FAILED = "done", "running", "waiting", "failed"
+SKIPPED = "skipped"  # a failed network whose source cannot serve
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,14 +22,18 @@ class Line:
     Attributes:
         treatment: What is done to it.
         state: `done`, `running`, `waiting` or `failed`.
+        name: Its name.
         top1: Its last, or present, validation top-1, a share of 1.
         minus_base: That less its base's, once it is done.
+        words: What is wrong with it, each in a word: `diverged`, `no memory`, `leak`, `at chance`, `unbalanced` ...
     """
 
     treatment: Treatment
     state: str
+    name: str
     top1: float | None = None
     minus_base: float | None = None
+    words: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,13 +58,25 @@ class Overview:
         """Returns how many networks are in a state."""
         return sum(line.state == state for line in self.lines)
 
+    def named(self) -> dict[str, list[str]]:
+        """Returns the names of networks with which something is wrong, by word, the gravest first."""
+        found: dict[str, list[str]] = {}
+        for line in self.lines:
+            for word in line.words:
+                found.setdefault(word, []).append(line.name)
+        rank = [*jobs.FAILURE_WORDS.values(), SKIPPED, *findings.WORDS]
+        return dict(sorted(found.items(), key=lambda item: rank.index(item[0])))
 
-def look(study: pathlib.Path, found: dict[str, Record] | None = None) -> Overview:
+
+def look(
+    study: pathlib.Path, found: dict[str, Record] | None = None, lost: Mapping[str, str] | None = None
+) -> Overview:
     """Returns how far a study is, from its folder alone, whoever trains it.
 
     Args:
         study: Its folder.
         found: Records by name that were read before; new ones are added, so that a second look is quick.
+        lost: Words for networks that a sweep which has just ended did not train, as it knows them; some are not kept.
 
     Raises:
         ValueError: If there is neither a record nor a plan.
@@ -74,27 +92,34 @@ def look(study: pathlib.Path, found: dict[str, Record] | None = None) -> Overvie
         raise ValueError(f"{study} holds no study: neither a record nor a plan. Received: --study or options of it.")
     beats, failures = board.beats(), board.failures()
     running = {name: beat for beat in beats.values() for name in beat.networks}
+    broken = {name: board.failure_word(name) for name in failures} | dict(lost or {})
+    useless = {*broken, *(name for name, record in found.items() if record.status != records.DONE)}
     lines = []
     for name in sorted({*wanted, *found}):
-        lines.append(_line(name, wanted, found.get(name), running.get(name), failures))
+        record, beat = found.get(name), running.get(name)
+        if record is None and beat is None and name not in broken and str(wanted[name].get("source")) in useless:
+            broken[name] = SKIPPED
+        lines.append(_line(name, wanted, record, beat, broken))
     speeds = [len(beat.networks) * beat.images_per_second for beat in beats.values() if beat.images_per_second]
     return Overview(
-        study.name, tuple(lines), sum(speeds) or None, _seconds_left(wanted, found, beats, failures), failures
+        study.name, tuple(lines), sum(speeds) or None, _seconds_left(wanted, found, beats, broken), failures
     )
 
 
 def _line(
-    name: str, wanted: Mapping[str, Mapping], record: Record | None, beat: Beat | None, failures: Mapping[str, str]
+    name: str, wanted: Mapping[str, Mapping], record: Record | None, beat: Beat | None, broken: Mapping[str, str]
 ) -> Line:
     """Returns what is known of one network."""
     description = record.identity["treatment"] if record else wanted[name]["treatment"]
     treatment = Treatment(**description)
     if record:
-        ended = DONE if record.status == records.DONE else FAILED
-        return Line(treatment, ended, record.result["top1"], record.result["minus_base"])
+        ended, result = DONE if record.status == records.DONE else FAILED, record.result
+        return Line(treatment, ended, name, result["top1"], result["minus_base"], findings.words(record.content))
     if beat:
-        return Line(treatment, RUNNING, beat.networks[name])
-    return Line(treatment, FAILED if name in failures else WAITING)
+        return Line(treatment, RUNNING, name, beat.networks[name])
+    if name in broken:
+        return Line(treatment, FAILED, name, words=(broken[name],))
+    return Line(treatment, WAITING, name)
 
 
 def _kind(treatment: Treatment) -> str:
@@ -103,7 +128,7 @@ def _kind(treatment: Treatment) -> str:
 
 
 def _seconds_left(
-    wanted: Mapping[str, Mapping], found: Mapping[str, Record], beats: Mapping[str, Beat], failures: Mapping[str, str]
+    wanted: Mapping[str, Mapping], found: Mapping[str, Record], beats: Mapping[str, Beat], broken: Mapping[str, str]
 ) -> float | None:
     """Returns the time that is left if networks go on to cost what those of their kind did; None if unknown."""
     costs: dict[str, list[float]] = {}
@@ -112,7 +137,7 @@ def _seconds_left(
         costs.setdefault(kind, []).append(record.content["cost"]["seconds"])
     at_work = {name for beat in beats.values() for name in beat.networks}
     left = [max((beat.time - beat.started) * (beat.steps / beat.step - 1), 0.0) for beat in beats.values() if beat.step]
-    waiting = [name for name in wanted if name not in found and name not in failures and name not in at_work]
+    waiting = [name for name in wanted if name not in found and name not in broken and name not in at_work]
     kinds = [_kind(Treatment(**wanted[name]["treatment"])) for name in waiting]
     if len(left) < len(beats) or not set(kinds) <= costs.keys():
         return None

@@ -45,6 +45,7 @@ class State:
         cell: The network.
         state: One of the states of this module.
         reason: Why it failed or was skipped.
+        word: Why it failed, in a word.
         record: Its record, once it is done.
         now: True if this sweep trained it.
     """
@@ -52,6 +53,7 @@ class State:
     cell: Cell
     state: str = WAITING
     reason: str = ""
+    word: str = ""
     record: Record | None = None
     now: bool = False
 
@@ -111,6 +113,7 @@ class Scheduler:
         if retry_failed:
             self._board.forget_failure(state.cell.name)
         elif reason:
+            state.word = self._board.failure_word(state.cell.name)
             state.state, state.reason = FAILED, f"{reason} (in an earlier sweep; --retry_failed tries again)"
 
     def _need_lost_weights(self) -> None:
@@ -174,6 +177,7 @@ class Scheduler:
 
     def _finish(self, job: Job, end: End) -> None:
         """Takes the end of a job: records, failures, and what must be tried again."""
+        self._board.end_beat(job.name)
         missing = []
         for cell in job.cells:
             record = records.read(self._study / cell.name)
@@ -210,9 +214,9 @@ class Scheduler:
             reason = f"the weights of {', '.join(end.lost)} are gone or damaged, and training again did not help"
         for cell in job.cells:
             state = self.states[cell.name]
-            state.state, state.reason = FAILED, reason
-            if end.status != jobs.NO_DISK:  # which says nothing of the network: the same command tries again
-                self._board.write_failure(cell, reason)
+            state.state, state.reason, state.word = FAILED, reason, jobs.FAILURE_WORDS.get(end.status, FAILED)
+            if end.status not in jobs.PASSING:
+                self._board.write_failure(cell, reason, state.word)
 
     def _train_again(self, bases: Iterable[str]) -> bool:
         """Puts bases back whose weights are lost; False if that was tried before."""
@@ -236,7 +240,8 @@ class Scheduler:
             if state.state == WAITING and source:
                 base = self.states[source.name]
                 if base.state in (DIVERGED, FAILED):
-                    state.state, state.reason = SKIPPED, f"its source {source.name} {base.state}"
+                    why = f" ({base.word})" if base.word not in ("", FAILED) else ""
+                    state.state, state.reason = SKIPPED, f"its source {source.name} {base.state}{why}"
 
     def _look_elsewhere(self) -> None:
         """Looks from time to time what became of networks that other processes train."""
@@ -280,5 +285,7 @@ def _ended(job: Job, states: Sequence[State], end: End) -> str:
         of_kind = [state for state in states if state.state == kind]
         if of_kind:
             reason = f" ({of_kind[0].reason})" if of_kind[0].reason else ""
-            parts.append(f"{kind}: {', '.join(state.cell.treatment.label for state in of_kind)}{reason}")
+            parts.append(
+                f"{of_kind[0].word or kind}: {', '.join(state.cell.treatment.label for state in of_kind)}{reason}"
+            )
     return f"{job.name}: {'; '.join(parts)}"

@@ -1,5 +1,6 @@
 """A sweep as a user sees it: one table in a terminal, one line at a time elsewhere."""
 
+import collections
 import contextlib
 import pathlib
 import statistics
@@ -16,12 +17,12 @@ from tftransfer.records import Record
 from tftransfer.scheduling.overview import DONE, FAILED, RUNNING, WAITING, Line, Overview, by_role, look
 
 _REFRESH_SECONDS = 2.0
-_FAILURES_SHOWN = 5
+_FAILURES_SHOWN = _NAMES_SHOWN = 5
 
 
 def picture(overview: Overview) -> Group:
-    """Returns a study as a table under its headline, with what failed below."""
-    return Group(Text(headline(overview)), _table(overview), Text(_failures(overview)))
+    """Returns a study as a table under its headline, with the networks below that failed or are doubtful."""
+    return Group(Text(headline(overview)), _table(overview), Text("\n".join([*_named(overview), *_failures(overview)])))
 
 
 def _table(overview: Overview) -> Table:
@@ -65,24 +66,36 @@ def duration(seconds: float) -> str:
 
 
 def _cell(lines: Sequence[Line]) -> Text:
-    """Returns the mean top-1 of some networks; `~` while some of them are on the way, `!` where some failed."""
+    """Returns the mean top-1 of some networks, `~` while some are on the way, and what is wrong with how many."""
     scores = [line.top1 for line in lines if line.top1 is not None]
     if not lines:
         return Text("")
+    counts = collections.Counter(word for line in lines for word in line.words)
+    words = [word if count == len(lines) else f"{word} {count}/{len(lines)}" for word, count in counts.items()]
     if not scores:
-        return Text("failed" if any(line.state == FAILED for line in lines) else "-", style="dim")
+        return Text("\n".join(words) or "-", style="dim")
     unfinished = any(line.state in (RUNNING, WAITING) for line in lines)
-    failed = any(line.state == FAILED for line in lines)
-    mark = ("~" if unfinished else "") + ("!" if failed else "")
-    return Text(f"{mark}{100 * statistics.fmean(scores):.1f} %", style="dim" if unfinished else "")
+    mean = f"{'~' if unfinished else ''}{100 * statistics.fmean(scores):.1f} %"
+    return Text("\n".join([mean, *words]), style="dim" if unfinished else "")
 
 
-def _failures(overview: Overview) -> str:
+def _named(overview: Overview) -> list[str]:
+    """Returns which networks are doubtful, or failed for want of their source, one line a word."""
+    lines = []
+    for word, of_word in overview.named().items():
+        names = [name for name in of_word if name not in overview.failures]
+        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+        lines += [f"{word}: {', '.join(names[:_NAMES_SHOWN])}{more}"] if names else []
+    return lines
+
+
+def _failures(overview: Overview) -> list[str]:
     """Returns why networks failed."""
+    word_of = {line.name: line.words[0] for line in overview.lines if line.words}
     shown = list(overview.failures.items())[:_FAILURES_SHOWN]
-    lines = [f"failed: {name}: {reason}" for name, reason in shown]
+    lines = [f"{word_of.get(name, FAILED)}: {name}: {reason}" for name, reason in shown]
     rest = len(overview.failures) - len(shown)
-    return "\n".join([*lines, *([f"and {rest} more"] if rest else [])])
+    return [*lines, *([f"and {rest} more"] if rest > 0 else [])]
 
 
 @contextlib.contextmanager

@@ -19,8 +19,9 @@ from tftransfer import command_line, execution, interruption, processes, records
 from tftransfer.data.store import Store
 from tftransfer.plan import Cell
 from tftransfer.scheduling.board import Beat, Board
-from tftransfer.scheduling.jobs import FAILED, NO_DISK, NO_MEMORY, OK, End, Job
+from tftransfer.scheduling.jobs import FAILED, NO_DISK, NO_MEMORY, OK, REFUSED, End, Job
 from tftransfer.training import memory
+from tftransfer.training.checkpoints import KeptError
 
 _BEAT_SECONDS = 5.0
 _STEADY_STEPS = 50  # fewer say little about speed
@@ -77,9 +78,11 @@ def work(study: execution.Study, cells: tuple[Cell, ...], again: frozenset[str])
     try:
         left = study.train_group(cells, again)
     except (MemoryError, tf.errors.ResourceExhaustedError, memory.NoRoomError) as error:
-        return End(NO_MEMORY, str(error).partition("\n")[0][:500])
+        return End(NO_MEMORY, str(error).partition("\n")[0][:500] or "out of memory")
     except OSError as error:
         return End(NO_DISK, _reason(error))
+    except KeptError as error:
+        return End(REFUSED, str(error))
     except Exception as error:  # the log has all of it
         traceback.print_exc()
         return End(FAILED, _reason(error))

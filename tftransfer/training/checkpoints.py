@@ -33,6 +33,10 @@ _SHORTEST_SECONDS = 5.0  # between two saves: less work than that is not worth k
 _EXPECTED_BYTES_PER_SECOND = 100e6  # of a slow disk, until a save was measured
 
 
+class KeptError(ValueError):
+    """A checkpoint that this process cannot go on from, and that is too good to be thrown away."""
+
+
 class DamagedError(ValueError):
     """A checkpoint file whose content is not what was written."""
 
@@ -82,12 +86,21 @@ class Checkpoints:
         self._last = time.monotonic()
         self._failed = False
 
-    def restore(self, identity: Mapping[str, Any]) -> Checkpoint | None:
+    def restore(
+        self,
+        identity: Mapping[str, Any],
+        worth_keeping: Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] = lambda there, here: None,
+    ) -> Checkpoint | None:
         """Returns the newest checkpoint that is whole and of this training, and None if there is none.
 
         Args:
             identity: All that decides the course of the training bit by bit, as far as the caller of `about` does not
                 know it. Checkpoints with another identity are not used.
+            worth_keeping: Takes a checkpoint's identity and the one wanted, which differ; returns why training must
+                not begin anew, since the checkpoint can be used otherwise, or None.
+
+        Raises:
+            KeptError: With that reason. The checkpoint stays.
         """
         self._identity = json.loads(json.dumps({"format": FORMAT, **self._about, **identity}))
         self._last = time.monotonic()
@@ -104,6 +117,12 @@ class Checkpoints:
                 self._say(f"a checkpoint cannot be read: {error}")
                 continue
             differences = records.differences(checkpoint.notes["identity"], self._identity)
+            reason = worth_keeping(checkpoint.notes["identity"], self._identity) if differences else None
+            if reason:
+                raise KeptError(
+                    f"The checkpoint at step {checkpoint.step} {reason} Removing "
+                    f"{self._folder.parent.name}/{self._folder.name} in the study's folder begins anew."
+                )
             if differences:
                 self._say(f"its checkpoints are of another training and are not used: {'; '.join(differences)}")
                 return None

@@ -17,6 +17,7 @@ from tftransfer import environment, records
 from tftransfer.config import Config
 from tftransfer.data import pipeline
 from tftransfer.interruption import Interruption
+from tftransfer.training import strategies
 from tftransfer.training.callbacks import Watch
 from tftransfer.training.checkpoints import Checkpoint, Checkpoints
 from tftransfer.training.group import Network
@@ -59,6 +60,26 @@ def identity(
         "processor": environment.machine()["processor"],
         "versions": {package: versions.get(package) for package in _PACKAGES},
     }
+
+
+def other_replicas(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
+    """Returns why a training on another number of replicas is not gone on with; None if more than that differs.
+
+    Replicas sum gradients in another order. From the checkpoint on, numbers would be neither those of this number of
+    replicas nor those of the other.
+
+    Args:
+        there: Identity of the checkpoint's training.
+        here: Identity of this one.
+    """
+    before, now = (strategies.replicas_of(identity["strategy"]) for identity in (there, here))
+    if before == now or {**there, "strategy": None} != {**here, "strategy": None}:
+        return None
+    with_these = f"--strategy=mirrored --replicas={before}" if before > 1 else "--strategy=one_device"
+    return (
+        f"was made on {before} replica{'s' if before > 1 else ''}, here there {'are' if now > 1 else 'is'} {now}: sums "
+        f"would round in another order from here on. {with_these} goes on from it."
+    )
 
 
 def _digest(*arrays: np.ndarray) -> str:
@@ -135,12 +156,16 @@ class Saver(keras.callbacks.Callback):
         return bool(self._sums)
 
     def restore(self, model: keras.Model, identity: Mapping[str, Any]) -> None:
-        """Puts a compiled model and the watch where the newest checkpoint of this training left them, if any."""
+        """Puts a compiled model and the watch where the newest checkpoint of this training left them, if any.
+
+        Raises:
+            KeptError: If it is of this training on another number of replicas.
+        """
         if not model.optimizer.built:  # before that it has no momentum that could be set
             model.optimizer.build(model.trainable_variables)
         shapes = [[str(variable.dtype), *variable.shape] for variable in (*model.variables, *model.optimizer.variables)]
         self._size = sum(4 * math.prod(shape) for _, *shape in shapes)
-        checkpoint = self._checkpoints.restore({**identity, "variables": shapes})
+        checkpoint = self._checkpoints.restore({**identity, "variables": shapes}, other_replicas)
         if checkpoint:
             self._resume(model, checkpoint)
 

@@ -1,6 +1,7 @@
 """On which devices a process trains."""
 
 import functools
+import re
 
 import tensorflow as tf
 
@@ -51,6 +52,12 @@ def describe(strategy: tf.distribute.Strategy) -> str:
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus] or ["CPU"]
     replicas = strategy.num_replicas_in_sync
     return f"mirrored: {names[0]} x {replicas}" if replicas > 1 else f"one_device: {names[0]}"
+
+
+def replicas_of(description: str) -> int:
+    """Returns how many replicas there were, from what `describe` said of them."""
+    found = re.fullmatch(r"mirrored: .* x (\d+)", description)
+    return int(found[1]) if found else 1
 
 
 def _logical_devices(kind: str, wanted: int) -> list[str]:

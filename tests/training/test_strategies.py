@@ -1,0 +1,127 @@
+"""Two replicas train what one device trains: uneven batches, dropout, frozen and preserved blocks."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from made_images import make_half
+from tftransfer.models.layers import ReplicaDropout
+from tftransfer.training import strategies, trainer
+from tftransfer.training.group import Group, Network
+
+BASE = Network("base")
+REPLICAS = {"strategy": "mirrored", "replicas": 2}
+GROUP = (
+    Network("frozen", "s", 4, 4),
+    Network("tuned", "s", 4, 0),
+    Network("preserved", "s", 4, 2),
+    Network("released", "s", 4, 2, release_step=2),
+    BASE,
+)
+
+
+def on_both(recipe, task, networks=(BASE,), sources=None, **options):
+    """Trains on one device and on two replicas."""
+    recipe = dataclasses.replace(recipe, **options)
+    return [
+        trainer.train(dataclasses.replace(recipe, **kind), task, networks, sources or {}) for kind in ({}, REPLICAS)
+    ]
+
+
+def largest_difference(one, other):
+    pairs = [(a, b) for name in one.weights for a, b in zip(one.weights[name], other.weights[name], strict=True)]
+    return max(float(np.abs(a - b).max()) for a, b in pairs)
+
+
+def test_training_images_that_are_no_multiple_of_the_batch(recipe, task):
+    """160 images in batches of 54, 27 a replica: the 52 that are left over wait for another epoch's order."""
+    (one,), (two,) = on_both(recipe, task, batch_size=54, steps=5, evaluations=5)
+    assert two.strategy == "mirrored: CPU x 2"
+    assert largest_difference(one, two) <= 1e-6
+    assert two.history["val_top1"] == one.history["val_top1"]
+    assert two.history["top1"] == one.history["top1"]
+    assert two.history["loss"] == pytest.approx(one.history["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("images", [1, 17, 33])
+def test_validation_images_that_fill_no_batch(recipe, task, images):
+    """The first batch may be the uneven one, and a replica may get none but images of weight 0."""
+    half = make_half(images, 5, seed=1)
+    (one,), (two,) = on_both(recipe, dataclasses.replace(task, validation=half), steps=2, evaluations=2)
+    for column in ("val_top1", "val_top5"):
+        assert two.history[column] == one.history[column]
+        assert two.history[column][-1] == pytest.approx(two.scores[column.removeprefix("val_")]), "without padding"
+    assert two.history["val_cross_entropy"] == pytest.approx(one.history["val_cross_entropy"], rel=1e-5)
+    assert two.scores["cross_entropy"] == pytest.approx(two.history["val_cross_entropy"][-1], rel=1e-5)
+    assert (two.scores["top1"], two.scores["per_class_top1"]) == (one.scores["top1"], one.scores["per_class_top1"])
+
+
+def test_an_uneven_batch_is_refused_before_anything_is_trained(recipe, task, monkeypatch):
+    monkeypatch.setattr(trainer, "Group", pytest.fail)
+    with pytest.raises(ValueError, match="--batch_size=31 --replicas=2"):
+        dataclasses.replace(recipe, batch_size=31, **REPLICAS)
+    all_there_are = dataclasses.replace(recipe, batch_size=31, strategy="mirrored")
+    with pytest.raises(ValueError, match="--batch_size=31, 2 replicas"):
+        trainer.train(all_there_are, task, [BASE], {})
+
+
+def masks(recipe, task, strategy, steps):
+    """Returns what each dropout layer of a group lets through in its first steps, by image of the global batch."""
+    with strategy.scope():
+        group = Group(trainer.build_model(recipe, task.classes), [BASE], {}, recipe.seed, task.target)
+    layers = [layer for layer in group.model._flatten_layers() if isinstance(layer, ReplicaDropout)]
+    per_replica = recipe.batch_size // strategy.num_replicas_in_sync
+    ones = strategy.experimental_distribute_values_from_function(lambda context: tf.ones((per_replica, 64)))
+    found = []
+    for layer in layers:
+        step = tf.function(lambda x, layer=layer: strategy.run(lambda part: layer(part, training=True), [x]))
+        found.append([_parts(strategy, step(ones)) for _ in range(steps)])
+    return found
+
+
+def _parts(strategy, values):
+    return [part.numpy() for part in strategy.experimental_local_results(values)]
+
+
+def test_dropout_is_that_of_the_place_in_the_global_batch(recipe, task):
+    one = masks(recipe, task, tf.distribute.get_strategy(), 3)
+    two = masks(recipe, task, strategies.make("mirrored", 2), 3)
+    assert len(one) == len(two) == 2, "after fc6 and after fc7"
+    seen = []
+    for alone, mirrored in zip(one, two, strict=True):
+        for (whole,), (first, second) in zip(alone, mirrored, strict=True):
+            np.testing.assert_array_equal(np.concatenate([first, second]), whole)
+            seen += [first.tobytes(), second.tobytes()]
+    assert len(set(seen)) == len(seen) == 12, "each replica, layer and step has a mask of its own"
+
+
+def test_a_group_of_frozen_tuned_preserved_and_released_blocks(recipe, task):
+    (source,) = trainer.train(recipe, task, [BASE], {})
+    one, two = on_both(recipe, task, GROUP, {"s": source.weights})
+    blocks = ("conv1", "conv2", "conv3", "conv4")
+    changed = {"frozen": (), "tuned": blocks, "preserved": blocks[2:], "released": blocks[2:], "base": ()}
+    for network, alone, mirrored in zip(GROUP, one, two, strict=True):
+        assert largest_difference(alone, mirrored) <= 1e-6, network.name
+        assert alone.scores["top1"] == mirrored.scores["top1"]
+        for outcome in (alone, mirrored):
+            assert outcome.changed_blocks == changed[network.name]
+        for layer in blocks[: network.frozen]:
+            for ours, theirs in zip(mirrored.weights[layer], source.weights[layer], strict=True):
+                assert ours.tobytes() == theirs.tobytes(), (network.name, layer)
+
+
+def test_preserved_blocks_wait_for_their_release_on_two_replicas(recipe, task):
+    (source,) = trainer.train(recipe, task, [BASE], {})
+    held = dataclasses.replace(recipe, steps=2, **REPLICAS)
+    (outcome,) = trainer.train(held, task, [GROUP[3]], {"s": source.weights})
+    assert outcome.changed_blocks == (), "not one update after the release"
+
+
+@pytest.mark.parametrize(
+    ("description", "replicas"),
+    [("one_device: CPU", 1), ("mirrored: CPU x 2", 2), ("mirrored: NVIDIA A x 4 x 16", 16), ("", 1)],
+)
+def test_a_description_says_how_many_replicas_there_were(description, replicas):
+    assert strategies.replicas_of(description) == replicas
