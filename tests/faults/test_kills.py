@@ -54,7 +54,14 @@ def whole(options, tmp_path_factory):
 def start(options):
     words = [sys.executable, "-u", "-m", "tftransfer.run", *options]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heed_interrupts
+    )
+
+
+def heed_interrupts():
+    """Undoes what a shell does to the commands that it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def essence(runs):
@@ -83,21 +90,32 @@ def until_it_trains(process):
     for line in process.stdout:
         said.append(line)
         if "training on" in line:
-            threading.Thread(target=process.stdout.read, daemon=True).start()
+            drop_what_it_says(process)
             return True
     return False
 
 
+def drop_what_it_says(process):
+    """Reads it all, so that the process never waits for a reader."""
+    process.reader = threading.Thread(target=process.stdout.read, daemon=True)
+    process.reader.start()
+
+
 def end(process, number):
+    """Sends a signal; returns the exit code and what stood in standard error."""
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(number)
-    return process.wait(LONGEST_SECONDS)
+    code = process.wait(LONGEST_SECONDS)
+    if hasattr(process, "reader"):
+        process.reader.join()
+    with process.stdout, process.stderr:
+        return code, process.stderr.read()
 
 
 def until_it_has_saved(process, runs):
     """Waits until a process has written a checkpoint or has ended; what it says is read and dropped."""
     before = checkpoint_files(runs)
-    threading.Thread(target=process.stdout.read, daemon=True).start()
+    drop_what_it_says(process)
     while process.poll() is None and checkpoint_files(runs) <= before:
         time.sleep(0.01)
 
@@ -108,28 +126,31 @@ def checkpoint_files(runs):
 
 def test_killed_again_and_again(options, whole, tmp_path, tally):
     """At moments drawn at random: a third of them while it starts and builds, the others while it trains."""
-    rng = random.Random(0)
-    words = [*options, f"--runs_dir={tmp_path}", "--checkpoint_minutes=0.001"]
-    kills, steps_seen = 0, []
+    rng, kills, trainings, steps_seen = random.Random(0), 0, 0, []
     while kills < KILLS:
-        process = start(words)
-        if kills % 3 == 2:
-            time.sleep(rng.uniform(0, 15))
+        runs = tmp_path / f"training{trainings}"
+        words = [*options, f"--runs_dir={runs}", "--checkpoint_minutes=0.001"]
+        before, process = kills, start(words)
+        while kills < KILLS:
+            if kills % 3 == 2:
+                time.sleep(rng.uniform(0, 8))
+            else:
+                until_it_has_saved(process, runs)
+                time.sleep(rng.uniform(0, 1.5))
+            if end(process, signal.SIGKILL)[0] != -signal.SIGKILL:
+                break  # it was done before
+            kills += 1
+            steps_seen.append(newest_steps(runs))
+            process = start(words)
         else:
-            until_it_has_saved(process, tmp_path)
-            time.sleep(rng.uniform(0, 1.5))
-        if end(process, signal.SIGKILL) == 0:
-            break  # it was done before
-        kills += 1
-        steps_seen.append(newest_steps(tmp_path))
-    process = start(words)
-    out, said = process.communicate(timeout=LONGEST_SECONDS)
-    survived = process.returncode == 0 and essence(tmp_path) == whole
-    tally.fault("SIGKILL of run", survived, kills)
-    print(f"{kills} kills; newest checkpoints at each: {steps_seen}")
-    assert survived, (out, said)
+            process.communicate(timeout=LONGEST_SECONDS)
+        survived = process.returncode == 0 and essence(runs) == whole
+        tally.fault("SIGKILL of run", survived, kills - before)
+        assert survived, (trainings, kills)
+        assert not list(runs.glob("*/.checkpoints"))
+        trainings += 1
+    print(f"{kills} kills of {trainings} trainings; newest checkpoints at each: {steps_seen}")
     assert any(steps_seen), "no kill met a checkpoint: it was not tested"
-    assert not list(tmp_path.glob("*/.checkpoints"))
 
 
 def newest_steps(runs):
@@ -146,9 +167,8 @@ def test_a_signal_ends_it_soon_with_a_checkpoint(number, options, whole, tmp_pat
         time.sleep(0.05)
     time.sleep(3)
     sent = time.monotonic()
-    code = end(process, number)
+    code, said = end(process, number)
     seconds = time.monotonic() - sent
-    said = process.stderr.read()
     expected = {signal.SIGTERM: command_line.EXIT_TERMINATED, signal.SIGINT: command_line.EXIT_INTERRUPTED}[number]
     kept = newest_steps(tmp_path)
     out, _ = start(words).communicate(timeout=LONGEST_SECONDS)
@@ -187,7 +207,7 @@ def test_damaged_checkpoints_are_never_used(options, whole, tmp_path, tally):
         process = start([*options, f"--runs_dir={runs}"])
         out, said = process.communicate(timeout=LONGEST_SECONDS)
         survived = process.returncode == 0 and essence(runs) == whole
-        survived &= ("damaged" in out) == (kind != "gone")
+        survived &= (" is damaged" in out) == (kind != "gone")
         tally.fault(f"checkpoint {kind}", survived, len(which))
         assert survived, (kind, out, said)
 

@@ -1,7 +1,9 @@
 """Trained weights on disk, and networks made from them."""
 
+import errno
 import os
 import pathlib
+import shutil
 from typing import Any
 
 from tftransfer import records, transfer
@@ -10,6 +12,8 @@ from tftransfer.models import architectures, names
 from tftransfer.records import Record
 from tftransfer.training import trainer
 from tftransfer.transfer import Weights
+
+_BYTES_AROUND_ARRAYS, _BYTES_AROUND_AN_ARRAY = 40_000, 2_500  # at most, of groups and names in the file
 
 
 def save(path: pathlib.Path, config: Config, classes: int, weights: Weights) -> dict[str, str]:
@@ -28,6 +32,7 @@ def save(path: pathlib.Path, config: Config, classes: int, weights: Weights) -> 
     if described:
         records.write_text(path.with_name(records.ARCHITECTURE), described)
         digests["architecture_sha256"] = records.file_digest(path.with_name(records.ARCHITECTURE))
+    _require_room(path, weights)
     partial = path.with_name(f".partial-{os.getpid()}.weights.h5")
     try:
         try:
@@ -42,6 +47,14 @@ def save(path: pathlib.Path, config: Config, classes: int, weights: Weights) -> 
     finally:
         partial.unlink(missing_ok=True)
     return digests
+
+
+def _require_room(path: pathlib.Path, weights: Weights) -> None:
+    """Raises OSError if there is no room for weights: HDF5, once it has met a full disk, may end the whole process."""
+    arrays = [array for of in weights.values() for array in of]
+    needed = sum(array.nbytes for array in arrays) + _BYTES_AROUND_ARRAYS + _BYTES_AROUND_AN_ARRAY * len(arrays)
+    if shutil.disk_usage(path.parent).free < needed:
+        raise OSError(f"Cannot write {path}: {os.strerror(errno.ENOSPC)}; it needs {needed:,} bytes")
 
 
 def read(record: Record, config: Config, classes: int) -> Weights | None:
