@@ -41,6 +41,34 @@ def recipe():
     return Config(width=0.1, batch_size=32, steps=4, learning_rate=0.002, warmup_steps=0, evaluations=1)
 
 
+@pytest.fixture(scope="session")
+def store(tmp_path_factory):
+    """Six easy classes in memory."""
+    from easy_study import EasyStore
+
+    return EasyStore(tmp_path_factory.mktemp("means"))
+
+
+@pytest.fixture
+def study(tmp_path, store):
+    """A study of the easy classes of which nothing is trained."""
+    from tftransfer import execution
+
+    return execution.Study(tmp_path / "study", store, say=lambda line: None)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, store):
+    """The folder of a study with baseA, baseB, A4B and B4B-tuned; its weights of A4B were kept."""
+    from easy_study import cell
+    from tftransfer import execution
+
+    study = execution.Study(tmp_path_factory.mktemp("runs") / "study", store, say=lambda line: None)
+    study.ensure(cell("A4B", keep_weights=True))
+    study.ensure(cell("B4B+"))
+    return study.root
+
+
 _TALLY = Tally()
 
 

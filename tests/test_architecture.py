@@ -39,6 +39,8 @@ FLOORS = {
     "tftransfer.training": 4,
     "tftransfer.tensorboard_plugin": 5,
     "tftransfer.results": 5,
+    "tftransfer.source_weights": 5,
+    "tftransfer.group_training": 5,
     "tftransfer.execution": 5,
     "tftransfer.reporting": 5,
     "tftransfer.tuning": 5,

@@ -7,6 +7,7 @@ from typing import Any
 
 from tftransfer import environment, records
 from tftransfer.config import Config
+from tftransfer.models import architectures
 from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
 from tftransfer.records import Record
@@ -15,6 +16,20 @@ from tftransfer.training.foreign_base import ForeignBase
 
 # Say where files lie on this machine, which is nobody's business in a record.
 _PATHS = ("data_dir", "runs_dir", "cache_dir", "split_file")
+
+
+def identity_of(cell: Cell, source: Record | None, fingerprint: str) -> dict[str, Any]:
+    """Returns all that decides a network's result.
+
+    Args:
+        cell: The network.
+        source: Record of the base that it copies from, if there is one: another training of it gives another network.
+        fingerprint: That of the prepared images.
+    """
+    origin = {"key": source.key, "weights": source.weights_digest} if source else None
+    if cell.treatment.foreign:
+        origin = {"foreign": cell.treatment.foreign}
+    return cell.identity(fingerprint, origin, architectures.identity(cell.config))
 
 
 def content(
@@ -30,7 +45,7 @@ def content(
 
     Args:
         cell: The network.
-        identity: All that decides its result.
+        identity: As from `identity_of`.
         task: Images of its target.
         outcome: What training ended with.
         source: The base that it copies from, if there is one.
