@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from made_images import make_half
+from made_images import make_half, write_photographs
 from tally import Tally
 
 # Two logical CPUs stand for two GPUs. They must be asked for before any test module starts TensorFlow.
@@ -31,6 +31,12 @@ def task():
     mean = training.images.mean(0).astype(np.float32)
     view = pipeline.View(size=32, mean=mean, scale=1 / 64, padding=2)
     return trainer.Task("B", 5, training, make_half(53, 5, seed=1), view)
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory):
+    """A folder of images: six classes, 20 training and 8 validation images each."""
+    return write_photographs(tmp_path_factory.mktemp("photographs"))
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,10 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from made_images import write_photographs
 from tftransfer import command_line, run_config, tune
 from tftransfer.config import Config
 from tftransfer.data import preparing
@@ -469,15 +469,8 @@ def test_a_trial_does_not_outlive_a_search_that_is_killed():
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
-    """A folder of images: four classes, 20 training images each, of two colours a class, and validation images."""
-    root = tmp_path_factory.mktemp("photographs")
-    for number in range(4):
-        for split, images in (("train", 20), ("val", 4)):
-            folder = root / split / f"class{number}"
-            folder.mkdir(parents=True)
-            for i in range(images):
-                Image.new("RGB", (40, 36), (60 * number, 255 - 60 * number, (i * 37) % 256)).save(folder / f"{i}.png")
-    return root
+    """A folder of images: four classes, 20 training and 4 validation images each."""
+    return write_photographs(tmp_path_factory.mktemp("photographs"), classes=4, validation=4)
 
 
 @pytest.fixture
