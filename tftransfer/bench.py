@@ -54,7 +54,7 @@ class BenchConfig(Config):
 
     def recipe_config(self) -> Config:
         """Returns the options which `run` has, too."""
-        return Config(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Config)})
+        return Config(**self.shared())
 
 
 def _blocks(recipe: Config, given: set[str]) -> int:

@@ -224,6 +224,10 @@ class Config:
             raise ValueError(f"Rates per layer need --optimizer=sgd. Received: --optimizer={self.optimizer}")
         return rates
 
+    def shared(self) -> dict[str, Any]:
+        """Returns the options that all commands have, by name, without those that a command adds."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Config)}
+
     def recipe(self) -> dict[str, Any]:
         """Returns what decides a result besides images, treatment and seed: data preparation, model, training."""
         inputs = {"dataset": self.dataset, "image_size": self.input_size}

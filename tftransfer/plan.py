@@ -86,11 +86,10 @@ class Cell:
 
     def as_json(self) -> dict[str, Any]:
         """Returns plain data, from which another process makes the same cell."""
-        options = {field.name: getattr(self.config, field.name) for field in dataclasses.fields(Config)}
         return {
             "treatment": dataclasses.asdict(self.treatment),
             "split": dataclasses.asdict(self.split),
-            "config": options,
+            "config": self.config.shared(),
         }
 
     @classmethod

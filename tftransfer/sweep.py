@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import tftransfer
 from tftransfer import command_line, findings, grids, idle_options, plan, processes, records, splits, treatments
@@ -134,7 +135,7 @@ def _cells(
     blocks: Sequence[str] | None = None,
 ) -> list[Cell]:
     """Returns the networks with their bases."""
-    common = Config(**{f.name: getattr(options, f.name) for f in dataclasses.fields(Config) if f.name not in _AXES})
+    common = Config(**_shared(options))
 
     def split_of(kind: str, split_seed: int) -> splits.Split:
         return splits.make(kind, names, kinds, split_seed, options.split_file or None)
@@ -145,6 +146,11 @@ def _cells(
             f"--release_step says when preserved blocks train: it needs --preserve. Received: {options.release_step}"
         )
     return cells
+
+
+def _shared(options: SweepConfig) -> dict[str, Any]:
+    """Returns the options that all commands have; for axes of the grid their defaults stand."""
+    return {name: value for name, value in options.shared().items() if name not in _AXES}
 
 
 def _train(options: SweepConfig, given: set[str], asked: Sequence[Grid], study: pathlib.Path, started: float) -> int:
@@ -183,10 +189,9 @@ def _run(
 
 def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str]]:
     """Returns the prepared images and the model's blocks; a process of its own makes and finds them."""
-    own = {f.name: getattr(options, f.name) for f in dataclasses.fields(Config) if f.name not in _AXES}
     with tempfile.TemporaryDirectory() as folder:
         request, answer = pathlib.Path(folder) / "request.json", pathlib.Path(folder) / "answer.json"
-        request.write_text(json.dumps({"config": own, "given": sorted(given)}), encoding="utf-8")
+        request.write_text(json.dumps({"config": _shared(options), "given": sorted(given)}), encoding="utf-8")
         words = processes.words("tftransfer.scheduling.prepare", str(request), str(answer))
         code = subprocess.run(words, env=processes.environment(), check=False).returncode
         if code:

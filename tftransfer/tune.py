@@ -64,7 +64,7 @@ class TuneConfig(Config):
 
     def start(self) -> Config:
         """Returns the options which `run` has, too."""
-        return Config(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Config)})
+        return Config(**self.shared())
 
 
 def main(argv: Sequence[str]) -> int:
