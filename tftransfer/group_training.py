@@ -18,6 +18,7 @@ from tftransfer.source_weights import SourceWeights
 from tftransfer.training import portraits, trainer, weights
 from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.training.group import Network
+from tftransfer.training.outcomes import Outcome
 from tftransfer.transfer import Weights
 
 Watch = Callable[[int, int, Mapping[str, Mapping[str, float]]], None]
@@ -103,7 +104,7 @@ class GroupTraining:
         self,
         member: Member,
         task: trainer.Task,
-        outcome: trainer.Outcome,
+        outcome: Outcome,
         events: tensorboard_view.EventFile,
         painter: portraits.Painter,
     ) -> Record:
@@ -131,7 +132,7 @@ class GroupTraining:
         task: trainer.Task,
         events: Mapping[str, tensorboard_view.EventFile],
         checkpoints: Checkpoints | None,
-    ) -> list[trainer.Outcome]:
+    ) -> list[Outcome]:
         """Trains a group, telling the user and TensorBoard how it goes."""
         config, labels = cells[0].training_config(self._store.counts("train")), [cell.treatment.label for cell in cells]
         steps = config.train_steps(len(task.training))

@@ -13,6 +13,7 @@ from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.training import evaluation, trainer
 from tftransfer.training.foreign_base import ForeignBase
+from tftransfer.training.outcomes import Outcome
 
 # Say where files lie on this machine, which is nobody's business in a record.
 _PATHS = ("data_dir", "runs_dir", "cache_dir", "split_file")
@@ -36,7 +37,7 @@ def content(
     cell: Cell,
     identity: dict[str, Any],
     task: trainer.Task,
-    outcome: trainer.Outcome,
+    outcome: Outcome,
     source: Record | None,
     reference: Record | None,
     foreign: ForeignBase | None = None,
@@ -94,7 +95,7 @@ def content(
 def _integrity(
     cell: Cell,
     task: trainer.Task,
-    outcome: trainer.Outcome,
+    outcome: Outcome,
     chance: float,
     source: Record | None,
     foreign: ForeignBase | None,
@@ -136,7 +137,7 @@ def _origin(foreign: ForeignBase) -> dict[str, Any]:
     }
 
 
-def _statistics(batch_norm: str, outcome: trainer.Outcome) -> dict[str, Any]:
+def _statistics(batch_norm: str, outcome: Outcome) -> dict[str, Any]:
     """Returns what became of the moving statistics of frozen blocks, if there are any."""
     if not outcome.blocks_with_statistics:
         return {}

@@ -3,7 +3,7 @@
 from tftransfer import treatments
 from tftransfer.plan import Cell
 from tftransfer.records import DONE, Record
-from tftransfer.training import trainer, weights
+from tftransfer.training import trainer, untrained_sources, weights
 from tftransfer.training.foreign_base import ForeignBase
 from tftransfer.transfer import Weights
 
@@ -53,8 +53,10 @@ class SourceWeights:
         trained = self._bases[cell.source.name]
         if treatment.source == "S":
             if "statistics" not in sources:
-                kept = trainer.statistics(cell.config)
-                sources["statistics"] = trainer.weights_like(trained, cell.config.seed, treatment.target, kept)
+                kept = untrained_sources.statistics(cell.config)
+                sources["statistics"] = untrained_sources.weights_like(
+                    trained, cell.config.seed, treatment.target, kept
+                )
             return "statistics"
         sources[cell.source.name] = trained
         return cell.source.name
