@@ -22,20 +22,20 @@ class EasyStore:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.path = str(folder)
-        self._images = {"train": make_half(240, CLASSES, 0), "val": make_half(60, CLASSES, 1)}
+        self.images = {"train": make_half(240, CLASSES, 0), "val": make_half(60, CLASSES, 1)}
 
     def counts(self, split):
-        return np.bincount(self._images[split].labels, minlength=CLASSES)
+        return np.bincount(self.images[split].labels, minlength=CLASSES)
 
     def select(self, split, classes, images_per_class=None):
-        labels, wanted = self._images[split].labels, sorted(classes)
+        labels, wanted = self.images[split].labels, sorted(classes)
         ids = [i for i, label in enumerate(labels) if label in wanted]
         if images_per_class:
             ids = [i for i in ids if np.sum(labels[: i + 1] == labels[i]) <= images_per_class]
         return Half(self, split, np.array([wanted.index(labels[i]) for i in ids], np.int32), np.array(ids))
 
     def read(self, split, ids):
-        return self._images[split].images[ids]
+        return self.images[split].images[ids]
 
 
 def cell(text, preserve=0, release_step=0, **options):
