@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from made_images import make_half
+from made_images import make_half, write_photographs
 from tally import Tally
 
 # Two logical CPUs stand for two GPUs. They must be asked for before any test module starts TensorFlow.
@@ -34,11 +34,45 @@ def task():
 
 
 @pytest.fixture(scope="session")
+def photographs(tmp_path_factory):
+    """A folder of images: six classes, 20 training and 8 validation images each."""
+    return write_photographs(tmp_path_factory.mktemp("photographs"))
+
+
+@pytest.fixture(scope="session")
 def recipe():
     """A recipe of a few steps with a tiny AlexNet."""
     from tftransfer.config import Config
 
     return Config(width=0.1, batch_size=32, steps=4, learning_rate=0.002, warmup_steps=0, evaluations=1)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory):
+    """Six easy classes in memory."""
+    from easy_study import EasyStore
+
+    return EasyStore(tmp_path_factory.mktemp("means"))
+
+
+@pytest.fixture
+def study(tmp_path, store):
+    """A study of the easy classes of which nothing is trained."""
+    from tftransfer import execution
+
+    return execution.Study(tmp_path / "study", store, say=lambda line: None)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, store):
+    """The folder of a study with baseA, baseB, A4B and B4B-tuned; its weights of A4B were kept."""
+    from easy_study import cell
+    from tftransfer import execution
+
+    study = execution.Study(tmp_path_factory.mktemp("runs") / "study", store, say=lambda line: None)
+    study.ensure(cell("A4B", keep_weights=True))
+    study.ensure(cell("B4B+"))
+    return study.root
 
 
 _TALLY = Tally()

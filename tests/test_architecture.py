@@ -19,7 +19,10 @@ FLOORS = {
     "tftransfer.environment": 1,
     "tftransfer.interruption": 1,
     "tftransfer.mosaic": 1,
+    "tftransfer.options": 2,
     "tftransfer.config": 2,
+    "tftransfer.idle_options": 2,
+    "tftransfer.run_config": 2,
     "tftransfer.command_line": 2,
     "tftransfer.records": 2,
     "tftransfer.processes": 2,
@@ -36,6 +39,8 @@ FLOORS = {
     "tftransfer.training": 4,
     "tftransfer.tensorboard_plugin": 5,
     "tftransfer.results": 5,
+    "tftransfer.source_weights": 5,
+    "tftransfer.group_training": 5,
     "tftransfer.execution": 5,
     "tftransfer.reporting": 5,
     "tftransfer.tuning": 5,
@@ -89,11 +94,12 @@ def test_modules_import_only_from_lower_floors(module):
 
 
 QUICK = [
-    "tftransfer", "tftransfer.treatments", "tftransfer.splits", "tftransfer.seeds", "tftransfer.config",
-    "tftransfer.command_line", "tftransfer.records", "tftransfer.plan", "tftransfer.speeds", "tftransfer.models.names",
-    "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run", "tftransfer.sweep",
-    "tftransfer.scheduling.prepare", "tftransfer.bench", "tftransfer.findings", "tftransfer.analysis",
-    "tftransfer.scheduling.node", "tftransfer.scheduling.ray_runner",
+    "tftransfer", "tftransfer.treatments", "tftransfer.splits", "tftransfer.seeds", "tftransfer.options",
+    "tftransfer.config", "tftransfer.idle_options", "tftransfer.run_config", "tftransfer.command_line",
+    "tftransfer.records", "tftransfer.plan", "tftransfer.speeds", "tftransfer.models.names",
+    "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run",
+    "tftransfer.sweep", "tftransfer.scheduling.prepare", "tftransfer.bench", "tftransfer.findings",
+    "tftransfer.analysis", "tftransfer.scheduling.node", "tftransfer.scheduling.ray_runner",
     "tftransfer.interruption", "tftransfer.mosaic", "tftransfer.report", "tftransfer.foreign.description",
     "tftransfer.foreign.files", "tftransfer.foreign.hdf5", "tftransfer.foreign.tensors", "tftransfer.describe",
 ]  # fmt: skip

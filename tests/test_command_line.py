@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tftransfer import command_line
-from tftransfer.config import RunConfig
+from tftransfer.run_config import RunConfig
 from tftransfer.sweep import SweepConfig
 
 FLAGS = pathlib.Path(__file__).parent.parent / "flags"

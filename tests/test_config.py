@@ -1,10 +1,8 @@
-import dataclasses
 import json
 
 import pytest
 
-from tftransfer import config
-from tftransfer.config import Config, RunConfig
+from tftransfer.config import Config
 
 
 @pytest.mark.parametrize(
@@ -50,12 +48,6 @@ from tftransfer.config import Config, RunConfig
 def test_bad_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Config(**options)
-
-
-def test_every_field_has_what_a_flag_needs():
-    for field in dataclasses.fields(RunConfig):
-        assert field.metadata["help"], field.name
-        assert field.metadata["section"] in config.SECTIONS, field.name
 
 
 def test_study_name_carries_data_model_split_and_recipe():
@@ -128,41 +120,6 @@ def test_sizes_follow_the_data_set_and_the_paper():
     assert Config(dataset="imagenet2012").crop_slack == 29
 
 
-def test_n_is_read_only_if_it_was_given():
-    options = RunConfig(treatment="B4B")
-    assert config.parse_treatment(options, given=set()).n == 4
-    with pytest.raises(ValueError, match="n must be 1 to 7"):
-        config.parse_treatment(RunConfig(treatment="BnB", n=0), given={"n"})
-    with pytest.raises(ValueError, match="Which network"):
-        config.parse_treatment(RunConfig(), given=set())
-    assert config.parse_treatment(RunConfig(treatment="A3B", preserve=2, release_step=9), set()).release_step == 9
-    with pytest.raises(ValueError, match="release_step needs --optimizer=sgd"):
-        config.parse_treatment(RunConfig(treatment="A3B", preserve=2, release_step=9, optimizer="adamw"), set())
-
-
-def test_n_is_a_number_or_the_last_copied_block():
-    def n(text, **options):
-        blocks = options.pop("blocks_of_model", None)
-        return config.parse_treatment(RunConfig(treatment="BnB", n=text, **options), {"n"}, blocks).n
-
-    assert (n("3"), n("conv3"), n("fc7")) == (3, 3, 7)
-    assert n("conv5", blocks="conv2,conv5") == 2
-    with pytest.raises(ValueError, match="did you mean conv3"):
-        n("conv33")
-    with pytest.raises(ValueError, match="or one of conv1"):
-        n("fc8")
-    with pytest.raises(ValueError, match="n must be 1 to 2"):
-        n("3", blocks="conv2,conv5")
-    assert n("99", model="ResNet50") == 99, "how many blocks it has only Keras can tell"
-    with pytest.raises(ValueError, match="at least 1"):
-        n("0", model="ResNet50")
-    assert n("b", model="ResNet50", blocks_of_model=("a", "b", "head")) == 2
-    with pytest.raises(ValueError, match="n must be 1 to 2"):
-        n("3", model="ResNet50", blocks_of_model=("a", "b", "head"))
-    with pytest.raises(ValueError, match="no such model file"):
-        n("3", model="nowhere/net.keras")
-
-
 def test_rates_of_blocks():
     assert Config().block_rates() == {}
     rates = Config(layer_rates="conv1:0.5,fc8:2", layer_rate_decay=0.5).block_rates()
@@ -175,57 +132,8 @@ def test_rates_of_blocks():
         other.block_rates(("b", "head"))
 
 
-@pytest.mark.parametrize(
-    ("options", "given"),
-    [
-        ({"split": "natural_manmade", "split_seed": 1}, "split_seed"),
-        ({"optimizer": "adamw", "momentum": 0.5}, "momentum"),
-        ({"optimizer": "adamw", "bias_rate": 1.0}, "bias_rate"),
-        ({"drop_factor": 0.5}, "drop_factor"),
-        ({"batch_norm": "adapt"}, "batch_norm"),
-        ({"model": "VGG16", "batch_norm": "adapt"}, "batch_norm"),
-        ({"model": "ResNet50", "width": 0.5}, "width"),
-        ({"model": "ResNet50", "dropout": 0.1}, "dropout"),
-        ({"model": "ResNet50", "initializer": "paper"}, "initializer"),
-    ],
-)
-def test_options_that_would_change_nothing_are_refused(options, given):
-    with pytest.raises(ValueError, match=f"--{given} would change nothing"):
-        config.parse_treatment(RunConfig(treatment="B4B", **options), {given})
-
-
-@pytest.mark.parametrize("treatment", ["base", "R4B", "S4B"])
-def test_equal_total_needs_a_trained_source(treatment):
-    target = "B" if treatment == "base" else ""
-    with pytest.raises(ValueError, match="the source must be a base"):
-        config.parse_treatment(RunConfig(treatment=treatment, target=target, budget="equal_total"), set())
-
-
 def test_a_whole_number_says_the_same_as_a_fraction():
     assert json.dumps(Config(epochs=7, l2=0).recipe()) == json.dumps(Config(epochs=7.0, l2=0.0).recipe())
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"treatment": "base", "target": "B"}, "goes with AnB, BnB, AnB"),
-        ({"treatment": "R4B"}, "goes with AnB, BnB, AnB"),
-        ({"treatment": "S4B"}, "goes with AnB, BnB, AnB"),
-        ({"treatment": "A4B", "budget": "equal_total"}, "how long .* is not known"),
-    ],
-)
-def test_foreign_weights_stand_in_the_place_of_a_base_that_is_copied(options, message):
-    with pytest.raises(ValueError, match=message):
-        config.parse_treatment(RunConfig(base_weights="x.safetensors", **options), set())
-    for path in ("x.pt", "x.keras", "a\0.safetensors"):
-        with pytest.raises(ValueError, match="Bad --base_weights"):
-            RunConfig(treatment="A4B", base_weights=path)
-
-
-@pytest.mark.parametrize("text", ["\u00b2", "+-3", "9" * 5000, "\u0664"])
-def test_block_numbers_are_plain_digits(text):
-    with pytest.raises(ValueError, match="No block to copy up to has that name"):
-        config.block_number(text, ("conv1", "conv2", "fc8"))
 
 
 @pytest.mark.parametrize("options", [{"epochs": 1e308}, {"steps": 10**400}, {"batch_size": 10**400}])

@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import pytest
 import small_models
-from PIL import Image
 
+from made_images import write_photographs
 from tftransfer import describe, records, run, splits, treatments
 from tftransfer.config import Config
 from tftransfer.foreign import description, files
@@ -21,13 +21,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):
     """Six classes of 12 training and 4 validation images, and a recipe of two steps."""
-    root = tmp_path_factory.mktemp("photographs")
-    for number in range(6):
-        for split, images in (("train", 12), ("val", 4)):
-            folder = root / split / f"class{number}"
-            folder.mkdir(parents=True)
-            for i in range(images):
-                Image.new("RGB", (36, 36), (40 * number, 255 - 40 * number, 20 * i)).save(folder / f"{i}.png")
+    root = write_photographs(tmp_path_factory.mktemp("photographs"), training=12, validation=4)
     return ["--dataset=folder", f"--data_dir={root}", "--image_size=32", "--width=0.05", "--steps=2", "--batch_size=16",
             "--warmup_steps=0", "--evaluations=1", f"--cache_dir={root}/cache", f"--runs_dir={root}/runs"]  # fmt: skip
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from tftransfer import command_line, config, treatments
+from tftransfer import command_line, run_config, treatments
 from tftransfer.data import pipeline, preparing
 from tftransfer.models import AlexNet, LocalResponseNormalization
 from tftransfer.training.group import Group, Network
@@ -54,7 +54,7 @@ PAPER = {
 
 def options_of(flag_file, *more):
     words = ["run.py", f"--flagfile={ROOT}/flags/{flag_file}", *more]
-    return command_line.parse(config.RunConfig, words, "usage")[0]
+    return command_line.parse(run_config.RunConfig, words, "usage")[0]
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +154,9 @@ def test_every_treatment_of_the_authors_files_has_its_options():
     lines = re.findall(r"^\| .*?`(--treatment=[^`]*)`", TABLE, re.MULTILINE)
     families = set()
     for line in lines:
-        options = command_line.parse(config.RunConfig, ["run.py", *line.split()], "usage")[0]
+        options = command_line.parse(run_config.RunConfig, ["run.py", *line.split()], "usage")[0]
         given = {word[2:].partition("=")[0] for word in line.split()}
-        families.add(config.parse_treatment(options, given).family)
+        families.add(run_config.parse_treatment(options, given).family)
     assert families >= {"base", "AnB", "BnB", "AnB+", "BnB+", "BnA", "RnB", "Rnall"}
     assert families <= set(treatments.TREATMENTS)
 

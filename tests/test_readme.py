@@ -17,13 +17,13 @@ def test_python_example_runs(capsys):
 
 @pytest.mark.parametrize("options", re.findall(r"python -m tftransfer\.run ([^#\n`]*)", README))
 def test_every_command_parses(options, capsys):
-    from tftransfer import command_line, config
+    from tftransfer import command_line, run_config
 
     words = [word.strip("'") for word in options.split() if not word.startswith("&&")]
     root = pathlib.Path(__file__).parent.parent
     words = [word.replace("=flags/", f"={root}/flags/") for word in words]
-    settings, given = command_line.parse(config.RunConfig, ["run.py", *words], "usage")
-    assert settings.list_blocks or config.parse_treatment(settings, given)
+    settings, given = command_line.parse(run_config.RunConfig, ["run.py", *words], "usage")
+    assert settings.list_blocks or run_config.parse_treatment(settings, given)
 
 
 def test_every_linked_file_is_there():

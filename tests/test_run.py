@@ -31,20 +31,6 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture(scope="module")
-def photographs(tmp_path_factory):
-    """A folder of images: six classes, 20 training and 8 validation images each, of two colours a class."""
-    root = tmp_path_factory.mktemp("photographs")
-    for number in range(6):
-        for split, images in (("train", 20), ("val", 8)):
-            folder = root / split / f"class{number}"
-            folder.mkdir(parents=True)
-            for i in range(images):
-                colour = (40 * number, 255 - 40 * number, (i * 37) % 256)
-                Image.new("RGB", (40, 36), colour).save(folder / f"{i}.png")
-    return root
-
-
 @pytest.fixture
 def options(tmp_path, cache, photographs):
     return ["--dataset=folder", f"--data_dir={photographs}", "--image_size=32", *SMALL,

@@ -12,11 +12,11 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from tftransfer import command_line, config, tune
+from made_images import write_photographs
+from tftransfer import command_line, run_config, tune
 from tftransfer.config import Config
 from tftransfer.data import preparing
 from tftransfer.data.store import Half
@@ -247,7 +247,7 @@ def test_the_flagfile_is_the_recipe_as_run_reads_it(tmp_path):
     path = tmp_path / "x.flags"
     path.write_text(text)
     words = [f"--flagfile={path}", "--split_file=/home/me/split.json", "--data_dir=/home/me/data"]
-    options, _ = command_line.parse(config.RunConfig, ["run.py", *words, "--treatment=base", "--target=A"], "usage")
+    options, _ = command_line.parse(run_config.RunConfig, ["run.py", *words, "--treatment=base", "--target=A"], "usage")
     assert tune.TuneConfig.start(options) == recipe
     assert "/home" not in text
     assert len(text.splitlines()) < 30
@@ -469,15 +469,8 @@ def test_a_trial_does_not_outlive_a_search_that_is_killed():
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
-    """A folder of images: four classes, 20 training images each, of two colours a class, and validation images."""
-    root = tmp_path_factory.mktemp("photographs")
-    for number in range(4):
-        for split, images in (("train", 20), ("val", 4)):
-            folder = root / split / f"class{number}"
-            folder.mkdir(parents=True)
-            for i in range(images):
-                Image.new("RGB", (40, 36), (60 * number, 255 - 60 * number, (i * 37) % 256)).save(folder / f"{i}.png")
-    return root
+    """A folder of images: four classes, 20 training and 4 validation images each."""
+    return write_photographs(tmp_path_factory.mktemp("photographs"), classes=4, validation=4)
 
 
 @pytest.fixture
@@ -569,7 +562,7 @@ def test_the_command_writes_table_and_flagfile_and_goes_on(options, tmp_path, mo
     assert re.search(r"WARNING: trial 2 failed: ValueError: no such thing", said.err)
     assert len(list(study.glob("events.out.tfevents.*"))) == 1
     assert len(list(study.glob("trials/*/events.out.tfevents.*"))) == 6
-    read, _ = command_line.parse(config.RunConfig, ["run.py", f"--flagfile={study}/best.flags"], "usage")
+    read, _ = command_line.parse(run_config.RunConfig, ["run.py", f"--flagfile={study}/best.flags"], "usage")
     best = winner(Study(study, json.loads((study / "study.json").read_text())["settings"]).trials())
     assert space.tuned(read) == best.recipe
     before = len(laboratory.trained)

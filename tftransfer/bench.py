@@ -11,12 +11,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, config, environment, speeds, splits
+from tftransfer import command_line, environment, idle_options, speeds, splits
 from tftransfer.benching import contenders, measuring
 from tftransfer.benching.measuring import Measured
-from tftransfer.config import COMMAND, Config, option
+from tftransfer.config import Config
 from tftransfer.data import sources
 from tftransfer.models import names as model_names
+from tftransfer.options import COMMAND, option
 from tftransfer.tuning import budget
 
 _USAGE = """
@@ -53,10 +54,10 @@ class BenchConfig(Config):
 
     def recipe_config(self) -> Config:
         """Returns the options which `run` has, too."""
-        return Config(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Config)})
+        return Config(**self.shared())
 
 
-def _blocks(recipe: config.Config, given: set[str]) -> int:
+def _blocks(recipe: Config, given: set[str]) -> int:
     """Returns how many blocks the model has; Keras is asked where only it can tell."""
     model_names.check_reachable(recipe.model)
     blocks = model_names.blocks_of(recipe.model, recipe.blocks)
@@ -71,7 +72,7 @@ def _blocks(recipe: config.Config, given: set[str]) -> int:
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     options, given = command_line.parse(BenchConfig, argv, _USAGE)
-    config.refuse_idle(options, given)
+    idle_options.refuse(options, given)
     names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
     splits.make(options.split, names, kinds, options.split_seed, options.split_file or None)
     recipe = options.recipe_config()

@@ -18,8 +18,8 @@ from typing import TypeVar
 
 from absl import flags
 
-from tftransfer import config as config_lib
 from tftransfer import interruption
+from tftransfer.options import SECTIONS
 
 ConfigT = TypeVar("ConfigT")
 
@@ -40,7 +40,7 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
     """Reads a command line.
 
     Args:
-        config_class: A dataclass of `config.option` fields.
+        config_class: A dataclass of `options.option` fields.
         argv: The command line, the program's name first.
         usage: What `--help` prints above the options. The process ends with exit code 0 after it.
 
@@ -117,7 +117,7 @@ def _define(field: dataclasses.Field, values: flags.FlagValues) -> None:
 def help_text(config_class: type, usage: str) -> str:
     """Returns all options by section, with their defaults."""
     lines = [usage.strip(), ""]
-    for section, title in config_lib.SECTIONS.items():
+    for section, title in SECTIONS.items():
         fields = [f for f in dataclasses.fields(config_class) if f.metadata["section"] == section]
         if not fields:
             continue

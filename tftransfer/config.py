@@ -1,99 +1,45 @@
-"""Every option: its default, its help, its check. The flags of the commands are made from these fields.
+"""The options that all commands share, and what follows from them: recipe, study name, lengths of training.
 
 Nothing here imports TensorFlow, so that a wrong option is refused at once.
 """
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import splits, treatments
-from tftransfer.foreign import description as foreign
+from tftransfer import splits
 from tftransfer.models import names as model_names
+from tftransfer.options import (
+    DATA,
+    MACHINE,
+    MODEL,
+    MOST,
+    RECIPE,
+    SPLIT,
+    above,
+    at_least,
+    auto_or_minutes,
+    check_fields,
+    name_list,
+    no_nul,
+    option,
+    plain_name,
+    within,
+)
+
+# Part of every key: raised when the meaning of an option or of training changes, so that old records are not reused.
+PROTOCOL = 1
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("constant", "step", "cosine")
+BUDGETS = ("equal_updates", "equal_total")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("auto", "one_device", "mirrored")
-BUDGETS = ("equal_updates", "equal_total")
 BATCH_NORMS = ("inference", "adapt")
 AUGMENTATIONS = ("crop_mirror", "crop", "mirror", "none")
-
-DATA, SPLIT, MODEL, RECIPE, MACHINE, COMMAND = "data", "split", "model", "recipe", "machine", "command"
-SECTIONS = {
-    COMMAND: "What to train",
-    DATA: "Images",
-    SPLIT: "Halves",
-    MODEL: "Network",
-    RECIPE: "Training",
-    MACHINE: "Where and how it runs (does not change results)",
-}
-
-_NUMBER = re.compile("[+-]?[0-9]{1,9}")
-_MOST = 1e9  # of what is counted; far beyond any use, and no arithmetic with it overflows
-
-Check = Callable[[Any], str | None]
-
-
-def at_least(low: float) -> Check:
-    """Accepts `low <= value`, up to what makes any sense."""
-    return lambda value: None if low <= value <= _MOST else f"at least {low}, at most {_MOST:,.0f}"
-
-
-def _above(low: float) -> Check:
-    return lambda value: None if value > low else f"more than {low}"
-
-
-def _within(low: float, high: float) -> Check:
-    """Accepts `low <= value < high`."""
-    return lambda value: None if low <= value < high else f"from {low} to below {high}"
-
-
-def _one_of(known: Mapping[str, Any] | tuple[str, ...]) -> Check:
-    def check(value: str) -> str | None:
-        if value in known:
-            return None
-        near = difflib.get_close_matches(value, known, n=3)
-        return "one of " + ", ".join(known) + (f" (did you mean {' or '.join(near)}?)" if near else "")
-
-    return check
-
-
-def _plain_name(value: str) -> str | None:
-    """Accepts what is safe as one component of a path and of a URL."""
-    fine = all(c.isascii() and (c.isalnum() or c in "._-") for c in value) and not value.startswith((".", "-"))
-    return None if fine and len(value) <= 120 else "at most 120 ASCII letters, digits, '.', '_', '-', no '.' first"
-
-
-def _name_list(value: str) -> str | None:
-    """Accepts names with commas between them, each once, or nothing."""
-    names = value.split(",")
-    return None if not value or (all(names) and len(set(names)) == len(names)) else "NAME,NAME,... each once"
-
-
-def _auto_or_minutes(value: str) -> str | None:
-    try:
-        fine = value == "auto" or 0 <= float(value) < math.inf
-    except ValueError:
-        fine = False
-    return None if fine else "auto or a number of minutes of at least 0"
-
-
-def _no_nul(value: str) -> str | None:
-    return None if "\0" not in value else "a path without NUL characters"
-
-
-def option(default: Any, section: str, help_: str, check: Check | None = None, choices: Any = None) -> Any:
-    """Returns a dataclass field which carries what a flag needs."""
-    check = _one_of(choices) if choices else check
-    return dataclasses.field(
-        default=default, metadata={"section": section, "help": help_, "check": check, "choices": choices}
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +47,7 @@ class Config:
     """The options that all commands share, each described by its help text."""
 
     dataset: str = option("motifs", DATA, "motifs (embedded), tiny_imagenet, folder, or a name of TFDS (cifar100)")
-    data_dir: str = option("", DATA, "where the images are: tiny_imagenet, folder; for TFDS, its data folder", _no_nul)
+    data_dir: str = option("", DATA, "where the images are: tiny_imagenet, folder; for TFDS, its data folder", no_nul)
     image_size: int = option(
         0, DATA, "side of the network's input in pixels; 0: 32 for motifs and cifar, 56 for tiny_imagenet, else 227",
         lambda v: None if v == 0 or 32 <= v <= 1024 else "0 or 32 to 1024",
@@ -109,12 +55,12 @@ class Config:
     images_per_class: int = option(0, DATA, "first k training images of each class of the target; 0: all", at_least(0))
     augment: str = option("crop_mirror", DATA, "what is random in training images", choices=AUGMENTATIONS)
     pixel_scale: float = option(
-        1 / 64, DATA, "factor on pixels (0-255 less the mean image); the paper's is 1", _above(0)
+        1 / 64, DATA, "factor on pixels (0-255 less the mean image); the paper's is 1", above(0)
     )
 
     split: str = option("random", SPLIT, "how classes are divided into A and B", choices=splits.SPLITS)
-    split_seed: int = option(0, SPLIT, "seed of a random split; 0 to 3 are the paper's", _within(0, 2**32))
-    split_file: str = option("", SPLIT, 'JSON file {"A": [names], "B": [names]} for --split=file', _no_nul)
+    split_seed: int = option(0, SPLIT, "seed of a random split; 0 to 3 are the paper's", within(0, 2**32))
+    split_file: str = option("", SPLIT, 'JSON file {"A": [names], "B": [names]} for --split=file', no_nul)
 
     model: str = option(
         "AlexNet", MODEL, "AlexNet, a model of keras.applications, FILE.keras or module:function", model_names.fault
@@ -123,10 +69,10 @@ class Config:
         "",
         MODEL,
         "where blocks end: names of blocks or layers, as --list_blocks shows; the rest is the head",
-        _name_list,
+        name_list,
     )
-    width: float = option(0.25, MODEL, "AlexNet: factor on channels and units; the paper's is 1", _within(0.01, 8))
-    dropout: float = option(0.5, MODEL, "AlexNet: share of units dropped after fc6 and fc7", _within(0, 1))
+    width: float = option(0.25, MODEL, "AlexNet: factor on channels and units; the paper's is 1", within(0.01, 8))
+    dropout: float = option(0.5, MODEL, "AlexNet: share of units dropped after fc6 and fc7", within(0, 1))
     initializer: str = option(
         "he_normal",
         MODEL,
@@ -136,13 +82,13 @@ class Config:
 
     epochs: float = option(
         12.0, RECIPE, "passes over the training half; ignored if --steps is given",
-        lambda v: None if 0 < v <= _MOST else f"more than 0, at most {_MOST:,.0f}",
+        lambda v: None if 0 < v <= MOST else f"more than 0, at most {MOST:,.0f}",
     )  # fmt: skip
     steps: int = option(0, RECIPE, "length of training in updates instead of epochs; 0: --epochs decides", at_least(0))
     batch_size: int = option(64, RECIPE, "images in an update, over all replicas", at_least(1))
     optimizer: str = option("sgd", RECIPE, "sgd is Caffe's, with the options below", choices=OPTIMIZERS)
-    learning_rate: float = option(0.015, RECIPE, "highest rate", _above(0))
-    momentum: float = option(0.9, RECIPE, "of sgd", _within(0, 1))
+    learning_rate: float = option(0.015, RECIPE, "highest rate", above(0))
+    momentum: float = option(0.9, RECIPE, "of sgd", within(0, 1))
     l2: float = option(5e-4, RECIPE, "sgd: weight decay in the gradient; adamw: decoupled decay", at_least(0))
     bias_rate: float = option(2.0, RECIPE, "sgd: factor on the rate of biases (paper: 2)", at_least(0))
     bias_l2: float = option(0.0, RECIPE, "sgd: factor on the decay of biases (paper: 0)", at_least(0))
@@ -161,8 +107,8 @@ class Config:
     )
     drop_steps: int = option(0, RECIPE, "schedule=step: updates between drops of the rate", at_least(0))
     drop_epochs: float = option(0.0, RECIPE, "schedule=step: epochs between drops, instead of steps", at_least(0))
-    drop_factor: float = option(0.1, RECIPE, "schedule=step: factor at a drop", _within(0, 1))
-    label_smoothing: float = option(0.0, RECIPE, "share of the label spread over all classes", _within(0, 1))
+    drop_factor: float = option(0.1, RECIPE, "schedule=step: factor at a drop", within(0, 1))
+    label_smoothing: float = option(0.0, RECIPE, "share of the label spread over all classes", within(0, 1))
     batch_norm: str = option(
         "inference",
         RECIPE,
@@ -171,14 +117,14 @@ class Config:
     )
     batch_norm_momentum: float = option(
         0.9, RECIPE, "of moving statistics; 0: the model's own, often 0.99, which a few hundred updates do not settle",
-        _within(0, 1),
+        within(0, 1),
     )  # fmt: skip
     precision: str = option("float32", RECIPE, "Keras dtype policy", choices=PRECISIONS)
-    seed: int = option(0, RECIPE, "decides initial weights, data order, augmentation and dropout", _within(0, 2**31))
+    seed: int = option(0, RECIPE, "decides initial weights, data order, augmentation and dropout", within(0, 2**31))
 
-    runs_dir: str = option("runs", MACHINE, "folder of all studies", _no_nul)
-    study: str = option("", MACHINE, "name of the study's folder; made from data, model, split and recipe", _plain_name)
-    cache_dir: str = option("", MACHINE, "prepared images; default ~/.cache/tftransfer", _no_nul)
+    runs_dir: str = option("runs", MACHINE, "folder of all studies", no_nul)
+    study: str = option("", MACHINE, "name of the study's folder; made from data, model, split and recipe", plain_name)
+    cache_dir: str = option("", MACHINE, "prepared images; default ~/.cache/tftransfer", no_nul)
     strategy: str = option("auto", MACHINE, "auto: mirrored if there are several GPUs", choices=STRATEGIES)
     replicas: int = option(0, MACHINE, "devices of --strategy=mirrored; 0: all. Logical CPUs without GPU", at_least(0))
     keep_weights: bool = option(False, MACHINE, "keep the weights of all networks, not of bases only")
@@ -186,7 +132,7 @@ class Config:
                               at_least(0))  # fmt: skip
     checkpoint_minutes: str = option(
         "auto", MACHINE, "time between checkpoints, from which an interrupted training goes on; auto: less than 2 % of "
-        "the time goes into them; 0: none", _auto_or_minutes,
+        "the time goes into them; 0: none", auto_or_minutes,
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -278,6 +224,10 @@ class Config:
             raise ValueError(f"Rates per layer need --optimizer=sgd. Received: --optimizer={self.optimizer}")
         return rates
 
+    def shared(self) -> dict[str, Any]:
+        """Returns the options that all commands have, by name, without those that a command adds."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Config)}
+
     def recipe(self) -> dict[str, Any]:
         """Returns what decides a result besides images, treatment and seed: data preparation, model, training."""
         inputs = {"dataset": self.dataset, "image_size": self.input_size}
@@ -338,140 +288,3 @@ class Config:
                 f"Drop earlier or use --schedule=constant."
             )
         return drop
-
-
-# Part of every key: raised when the meaning of an option or of training changes, so that old records are not reused.
-PROTOCOL = 1
-
-
-@dataclasses.dataclass(frozen=True)
-class RunConfig(Config):
-    """The options of `python -m tftransfer.run`."""
-
-    treatment: str = option("", COMMAND, "base, BnB, AnB, BnB+, AnB+, RnB, SnB, mirrored AnA ..., or as in B4B+")
-    n: str = option("", COMMAND, "blocks to copy: how many (1 to 7 for AlexNet), or the name of the last, as in conv3")
-    target: str = option("", COMMAND, "half of --treatment=base: A, B or all")
-    preserve: int = option(0, COMMAND, "blocks above the n frozen ones that are copied and fine-tuned", at_least(0))
-    release_step: int = option(0, COMMAND, "update from which on preserved blocks train; 0: at once", at_least(0))
-    budget: str = option(
-        "equal_updates", COMMAND, "equal_total also trains a base as long as source and target", choices=BUDGETS
-    )
-    base_weights: str = option(
-        "", COMMAND, "FILE.weights.h5 or FILE.safetensors that someone else trained, with its FILE.json, in place of "
-        "the source's base; `python -m tftransfer.describe` makes both", foreign.suffix_fault,
-    )  # fmt: skip
-    dry_run: bool = option(False, COMMAND, "print what would be trained, and why, then stop")
-    force: bool = option(False, COMMAND, "train this network again though its record exists")
-    list: bool = option(False, COMMAND, "print the names of data sets, models and treatments, then stop")
-    list_blocks: bool = option(False, COMMAND, "print where the model can be cut, its blocks and their cost, then stop")
-    version: bool = option(False, COMMAND, "print the version, then stop")
-
-
-def check_fields(config: Any) -> None:
-    """Applies each field's own check; raises ValueError with option, expectation and value."""
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"Bad --{field.name}. Expected a finite number. Received: {value}")
-        check = field.metadata["check"]
-        expected = check(value) if check and value is not None else None
-        if expected:
-            raise ValueError(f"Bad --{field.name} ({field.metadata['help']}). Expected {expected}. Received: {value!r}")
-
-
-def block_number(text: str, blocks: Sequence[str] | None) -> int | None:
-    """Returns how many blocks `--n` means: a number, or the name of the last copied block.
-
-    Args:
-        text: Value of the option.
-        blocks: The model's blocks from the input upwards; None if they are not known yet.
-
-    Returns:
-        The number; None for a name that cannot be looked up yet.
-
-    Raises:
-        ValueError: If the model has no such block below its head.
-    """
-    if _NUMBER.fullmatch(str(text)):
-        return int(text)
-    if blocks is None:
-        return None
-    if text not in blocks[:-1]:
-        near = difflib.get_close_matches(text, blocks[:-1], n=3)
-        raise ValueError(
-            f"No block to copy up to has that name. Expected --n=1 to --n={len(blocks) - 1}, or one of "
-            f"{', '.join(blocks[:-1])}. Received: --n={text}"
-            + (f" (did you mean {' or '.join(near)}?)" if near else "")
-        )
-    return blocks.index(text) + 1
-
-
-def parse_treatment(config: RunConfig, given: set[str], blocks: Sequence[str] | None = None) -> treatments.Treatment:
-    """Reads the treatment of a `run`.
-
-    Args:
-        config: The options.
-        given: Names of the options which the user set, to tell `--n=0` from no `--n`.
-        blocks: The model's blocks if Keras was asked for them; by default what is known without.
-
-    Returns:
-        The treatment. Its `n` is 1 in place of the name of a block that only Keras can tell.
-    """
-    if not config.treatment:
-        raise ValueError(f"Which network? Expected --treatment={'|'.join(treatments.TREATMENTS)}. Received none.")
-    blocks = blocks or model_names.blocks_of(config.model, config.blocks)
-    n = None
-    if "n" in given:
-        n = block_number(config.n, blocks)
-        n = 1 if n is None else n
-    refuse_idle(config, given)
-    model_names.check_reachable(config.model)
-    if config.release_step and config.optimizer != "sgd":
-        raise ValueError(f"--release_step needs --optimizer=sgd. Received: --optimizer={config.optimizer}")
-    treatment = treatments.parse(
-        config.treatment,
-        n,
-        config.target or None,
-        len(blocks) if blocks else None,
-        config.preserve,
-        config.release_step,
-    )
-    if config.base_weights and treatment.source not in treatments.LETTERS:
-        raise ValueError(
-            f"--base_weights stands in the place of a base that is copied from, so it goes with AnB, BnB, AnB+ and the "
-            f"like. Received: --treatment={config.treatment}"
-        )
-    if config.base_weights and config.budget == "equal_total":
-        raise ValueError(
-            "--budget=equal_total trains a base as long as source and target together, and how long the weights of "
-            "--base_weights were trained is not known. Leave one of them out."
-        )
-    if config.budget == "equal_total" and not treatments.control_base(treatment):
-        raise ValueError(
-            f"--budget=equal_total compares with a base trained as long as source and target together, so the source "
-            f"must be a base. Received: --treatment={config.treatment}"
-        )
-    return treatment
-
-
-def refuse_idle(config: Config, given: set[str]) -> None:
-    """Refuses options that the user gave and that would change nothing; raises ValueError naming them.
-
-    Args:
-        config: The options.
-        given: Names of those which the user set.
-    """
-    idle = {
-        "split_seed": (config.split != "random", "--split=random"),
-        "momentum": (config.optimizer != "sgd", "--optimizer=sgd"),
-        "bias_rate": (config.optimizer != "sgd", "--optimizer=sgd"),
-        "bias_l2": (config.optimizer != "sgd", "--optimizer=sgd"),
-        "drop_factor": (config.schedule != "step", "--schedule=step"),
-        "batch_norm": (model_names.has_batch_norm(config.model) is False, "a model with batch normalisation"),
-    }
-    idle["batch_norm_momentum"] = idle["batch_norm"]
-    own = config.model in model_names.MODELS
-    idle |= dict.fromkeys(("width", "dropout", "initializer"), (not own, "--model=AlexNet"))
-    for name, (without_effect, needed) in idle.items():
-        if name in given and without_effect:
-            raise ValueError(f"--{name} would change nothing here: it goes with {needed}. Leave it out.")

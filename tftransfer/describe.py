@@ -12,11 +12,12 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, config, records, splits, treatments
-from tftransfer.config import COMMAND, MODEL, option
+from tftransfer import command_line, records, splits, treatments
+from tftransfer.config import Config
 from tftransfer.data import sources
 from tftransfer.foreign import description
 from tftransfer.models import names as model_names
+from tftransfer.options import COMMAND, MODEL, above, at_least, check_fields, option, within
 from tftransfer.records import Record
 
 _USAGE = """
@@ -40,7 +41,7 @@ class DescribeConfig:
     )
     weights: str = option("", COMMAND, "FILE.weights.h5, or FILE.safetensors with keys LAYER/NUMBER",
                           description.suffix_fault)  # fmt: skip
-    classes: int = option(0, COMMAND, "number of classes that --weights were trained on", config.at_least(0))
+    classes: int = option(0, COMMAND, "number of classes that --weights were trained on", at_least(0))
     trained_on: str = option(
         "", COMMAND, "names of these classes with commas between, or @FILE with one a line; without, they are not known"
     )
@@ -48,14 +49,12 @@ class DescribeConfig:
     model: str = option("AlexNet", MODEL, "as in run: the architecture of --weights", model_names.fault)
     image_size: int = option(32, MODEL, "side of its images in pixels",
                              lambda v: None if 32 <= v <= 1024 else "32 to 1024")  # fmt: skip
-    width: float = option(0.25, MODEL, "AlexNet: factor on channels and units",
-                          lambda v: None if 0.01 <= v < 8 else "from 0.01 to below 8")  # fmt: skip
-    pixel_scale: float = option(1 / 64, MODEL, "factor on pixels (0-255 less the mean image) in its training",
-                                lambda v: None if v > 0 else "more than 0")  # fmt: skip
+    width: float = option(0.25, MODEL, "AlexNet: factor on channels and units", within(0.01, 8))
+    pixel_scale: float = option(1 / 64, MODEL, "factor on pixels (0-255 less the mean image) in its training", above(0))
 
     def __post_init__(self) -> None:
         """Checks the options; raises ValueError."""
-        config.check_fields(self)
+        check_fields(self)
         if bool(self.network) == bool(self.weights):
             raise ValueError("Describe what? Expected --network=FOLDER or --weights=FILE, and not both.")
         if bool(self.network) != bool(self.to):
@@ -105,7 +104,7 @@ def _described(options: DescribeConfig, path: pathlib.Path) -> description.Descr
     _check_count(names, options.classes)
     foreign_base = _trainer()
     own = {"width": options.width} if options.model in model_names.MODELS else {}
-    about = config.Config(model=options.model, image_size=options.image_size, pixel_scale=options.pixel_scale, **own)
+    about = Config(model=options.model, image_size=options.image_size, pixel_scale=options.pixel_scale, **own)
     return foreign_base.describe(path, about, options.classes, names, options.provenance)
 
 

@@ -4,9 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tftransfer import config as config_lib
 from tftransfer import records, splits, treatments
-from tftransfer.config import Config
+from tftransfer.config import PROTOCOL, Config
 from tftransfer.records import Record
 from tftransfer.splits import Split
 from tftransfer.treatments import Treatment
@@ -87,11 +86,10 @@ class Cell:
 
     def as_json(self) -> dict[str, Any]:
         """Returns plain data, from which another process makes the same cell."""
-        options = {field.name: getattr(self.config, field.name) for field in dataclasses.fields(Config)}
         return {
             "treatment": dataclasses.asdict(self.treatment),
             "split": dataclasses.asdict(self.split),
-            "config": options,
+            "config": self.config.shared(),
         }
 
     @classmethod
@@ -135,7 +133,7 @@ class Cell:
         """
         return {
             **({"architecture": architecture} if architecture else {}),
-            "protocol": config_lib.PROTOCOL,
+            "protocol": PROTOCOL,
             "data": {
                 "fingerprint": fingerprint,
                 "classes_sha256": splits.digest(self.classes),

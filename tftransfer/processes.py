@@ -2,10 +2,11 @@
 
 import os
 import pathlib
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import tftransfer
 
@@ -22,6 +23,41 @@ def environment() -> dict[str, str]:
     package = str(pathlib.Path(tftransfer.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     return {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": path}
+
+
+def start(
+    words: Sequence[str], log: pathlib.Path, more: Mapping[str, str] | None = None, own_session: bool = False
+) -> subprocess.Popen:
+    """Starts a module of this package.
+
+    Args:
+        words: As from `words`.
+        log: File of all that it says, written anew.
+        more: What its environment has besides this process's.
+        own_session: True keeps Ctrl-C from it, so that whoever started it ends it.
+    """
+    with log.open("wb") as said:
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env=environment() | (more or {}),
+            start_new_session=own_session,
+        )
+
+
+def end(running: Sequence[subprocess.Popen], grace_seconds: float) -> None:
+    """Ends processes, giving them some time, all together, to save what they have."""
+    for process in running:
+        process.terminate()
+    deadline = time.monotonic() + grace_seconds
+    for process in running:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def end_with_parent() -> None:

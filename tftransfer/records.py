@@ -232,13 +232,18 @@ def check_writable(folder: pathlib.Path) -> None:
             f"{folder} holds published records, which are never counted as done nor added to by a command. Use another "
             f"--runs_dir."
         )
+    refuse_unwritable(folder, "runs folder", "--runs_dir")
+
+
+def refuse_unwritable(folder: pathlib.Path, what: str, option: str) -> None:
+    """Raises ValueError, naming the option that chooses a folder, if it takes no files; makes it if need be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"test")
     except OSError as error:
         raise ValueError(
-            f"Cannot write into the runs folder: {error}. Use --runs_dir=FOLDER with one that can be written."
+            f"Cannot write into the {what}: {error}. Use {option}=FOLDER with one that can be written."
         ) from error
 
 

@@ -11,8 +11,8 @@ import importlib.util
 import pathlib
 from collections.abc import Sequence
 
-from tftransfer import command_line, config
-from tftransfer.config import COMMAND, option
+from tftransfer import command_line
+from tftransfer.options import COMMAND, check_fields, option
 
 _USAGE = """
 usage: python -m tftransfer.report --study=FOLDER|paper [options]
@@ -46,7 +46,7 @@ class ReportConfig:
 
     def __post_init__(self) -> None:
         """Checks the options; raises ValueError."""
-        config.check_fields(self)
+        check_fields(self)
         if not self.study:
             raise ValueError("Which study? Expected --study=FOLDER or --study=paper. Received none.")
         figures = {"html", "svg", "png"} & set(self.formats)

@@ -7,21 +7,37 @@ from typing import Any
 
 from tftransfer import environment, findings, records
 from tftransfer.config import Config
+from tftransfer.models import architectures
 from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.training import evaluation, trainer
 from tftransfer.training.foreign_base import ForeignBase
+from tftransfer.training.outcomes import Outcome
 
 # Say where files lie on this machine, which is nobody's business in a record.
 _PATHS = ("data_dir", "runs_dir", "cache_dir", "split_file")
+
+
+def identity_of(cell: Cell, source: Record | None, fingerprint: str) -> dict[str, Any]:
+    """Returns all that decides a network's result.
+
+    Args:
+        cell: The network.
+        source: Record of the base that it copies from, if there is one: another training of it gives another network.
+        fingerprint: That of the prepared images.
+    """
+    origin = {"key": source.key, "weights": source.weights_digest} if source else None
+    if cell.treatment.foreign:
+        origin = {"foreign": cell.treatment.foreign}
+    return cell.identity(fingerprint, origin, architectures.identity(cell.config))
 
 
 def content(
     cell: Cell,
     identity: dict[str, Any],
     task: trainer.Task,
-    outcome: trainer.Outcome,
+    outcome: Outcome,
     source: Record | None,
     reference: Record | None,
     foreign: ForeignBase | None = None,
@@ -30,7 +46,7 @@ def content(
 
     Args:
         cell: The network.
-        identity: All that decides its result.
+        identity: As from `identity_of`.
         task: Images of its target.
         outcome: What training ended with.
         source: The base that it copies from, if there is one.
@@ -80,7 +96,7 @@ def content(
 def _integrity(
     cell: Cell,
     task: trainer.Task,
-    outcome: trainer.Outcome,
+    outcome: Outcome,
     chance: float,
     source: Record | None,
     foreign: ForeignBase | None,
@@ -127,7 +143,7 @@ def _origin(foreign: ForeignBase) -> dict[str, Any]:
     }
 
 
-def _statistics(batch_norm: str, outcome: trainer.Outcome) -> dict[str, Any]:
+def _statistics(batch_norm: str, outcome: Outcome) -> dict[str, Any]:
     """Returns what became of the moving statistics of frozen blocks, if there are any."""
     if not outcome.blocks_with_statistics:
         return {}

@@ -17,11 +17,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import tftransfer
-from tftransfer import command_line, config, findings, plan, records, splits, treatments
+from tftransfer import command_line, findings, plan, records, run_config, splits, treatments
+from tftransfer.config import Config
 from tftransfer.data import progress, sources
 from tftransfer.foreign import description, files
 from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
+from tftransfer.run_config import RunConfig
 
 _USAGE = """
 usage: python -m tftransfer.run --treatment=TREATMENT --n=BLOCKS [options]
@@ -38,7 +40,7 @@ its frozen blocks changed; 2 bad input.
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     started = time.perf_counter()
-    options, given = command_line.parse(config.RunConfig, argv, _USAGE)
+    options, given = command_line.parse(RunConfig, argv, _USAGE)
     if options.version:
         print(f"tftransfer {tftransfer.__version__}")
         return 0
@@ -48,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     if options.list_blocks:
         print(_blocks_text(options))
         return 0
-    treatment = config.parse_treatment(options, given)
+    treatment = run_config.parse_treatment(options, given)
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
         raise ValueError(
@@ -58,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     blocks = model_names.blocks_of(options.model, options.blocks)
     described = files.opened(pathlib.Path(options.base_weights)) if options.base_weights else None
     if blocks is None and not options.dry_run:
-        treatment = config.parse_treatment(options, given, _blocks_from_keras(options, given))
+        treatment = run_config.parse_treatment(options, given, _blocks_from_keras(options, given))
     if described:
         treatment = dataclasses.replace(treatment, foreign=described.sha256)
     names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
@@ -74,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
     return _train(options, treatment, study, names, kinds, started, foreign)
 
 
-def _foreign_base(options: config.RunConfig, described: description.Description) -> Any:
+def _foreign_base(options: RunConfig, described: description.Description) -> Any:
     """Returns the weights of --base_weights, after comparing them with the model."""
     _start_tensorflow(options)
     from tftransfer.training import foreign_base
@@ -82,7 +84,7 @@ def _foreign_base(options: config.RunConfig, described: description.Description)
     return foreign_base.load(pathlib.Path(options.base_weights), described, options)
 
 
-def _blocks_from_keras(options: config.RunConfig, given: set[str]) -> tuple[str, ...]:
+def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:
     """Builds a model that is not built in, and returns its blocks after refusing options that would change nothing."""
     _start_tensorflow(options)
     from tftransfer.models import architectures
@@ -90,14 +92,14 @@ def _blocks_from_keras(options: config.RunConfig, given: set[str]) -> tuple[str,
     return architectures.checked_blocks(options, given)
 
 
-def _unchecked(options: config.RunConfig) -> str:
+def _unchecked(options: RunConfig) -> str:
     """Returns what a dry run cannot know of a model that only Keras can build."""
-    named = options.n and config.block_number(options.n, None) is None
+    named = options.n and run_config.block_number(options.n, None) is None
     text = f"which block --n={options.n} is (shown as 1), " if named else "whether it has so many blocks, "
     return f"\nnot checked: --model={options.model} was not built, so {text}and whether records are of its architecture"
 
 
-def _blocks_text(options: config.RunConfig) -> str:
+def _blocks_text(options: RunConfig) -> str:
     """Returns the model's blocks with their cost, and all places where it may be cut."""
     model_names.check_reachable(options.model)
     _start_tensorflow(options)
@@ -106,13 +108,13 @@ def _blocks_text(options: config.RunConfig) -> str:
     return block_table.text(options)
 
 
-def _split(options: config.Config, names: Sequence[str], kinds: Sequence[str | None]) -> splits.Split:
+def _split(options: Config, names: Sequence[str], kinds: Sequence[str | None]) -> splits.Split:
     """Returns the halves."""
     return splits.make(options.split, names, kinds, options.split_seed, options.split_file or None)
 
 
 def _train(
-    options: config.RunConfig,
+    options: RunConfig,
     treatment: treatments.Treatment,
     root: pathlib.Path,
     names: Sequence[str],
@@ -167,7 +169,7 @@ def _check(cell: Cell, root: pathlib.Path, per_class: Sequence[int] | None) -> l
     return steps
 
 
-def _start_tensorflow(options: config.Config) -> types.ModuleType:
+def _start_tensorflow(options: Config) -> types.ModuleType:
     """Loads TensorFlow with its devices, and returns the module `execution`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build concern no user
     with command_line.hushed():

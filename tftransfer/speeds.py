@@ -14,7 +14,6 @@ import logging
 import math
 import os
 import pathlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -132,15 +131,7 @@ def path_of(config: Config) -> pathlib.Path:
 
 def check_writable(config: Config) -> None:
     """Raises ValueError if speeds cannot be kept; makes the cache folder if need be."""
-    folder = path_of(config).parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"test")
-    except OSError as error:
-        raise ValueError(
-            f"Cannot write into the cache folder: {error}. Use --cache_dir=FOLDER with one that can be written."
-        ) from error
+    records.refuse_unwritable(path_of(config).parent, "cache folder", "--cache_dir")
 
 
 def _setting(config: Config) -> dict[str, Any]:

@@ -18,14 +18,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import tftransfer
-from tftransfer import command_line, config, findings, grids, plan, processes, records, splits, treatments
-from tftransfer.config import COMMAND, MACHINE, Config, option
+from tftransfer import command_line, findings, grids, idle_options, plan, processes, records, splits, treatments
+from tftransfer.config import BUDGETS, Config
 from tftransfer.data import preparing, sources
 from tftransfer.data.store import Store
 from tftransfer.grids import Grid
 from tftransfer.models import names as model_names
+from tftransfer.options import COMMAND, MACHINE, at_least, option
 from tftransfer.plan import Cell
 from tftransfer.scheduling import cluster, estimate, local, overview, ray_runner, view
 from tftransfer.scheduling.board import Board
@@ -67,14 +69,14 @@ class SweepConfig(Config):
     release_step: str = _listed("0", "updates from which on preserved blocks train; 0: at once")
     cells: tuple = option((), COMMAND, "a grid of its own, may be repeated: words AXIS=VALUES of the options above")
     budget: str = option(
-        "equal_updates", COMMAND, "equal_total adds bases trained as long as source and target", choices=config.BUDGETS
+        "equal_updates", COMMAND, "equal_total adds bases trained as long as source and target", choices=BUDGETS
     )
     retry_failed: bool = option(False, COMMAND, "train networks again that failed or diverged before")
     dry_run: bool = option(False, COMMAND, "print the number of networks, what is done, hours and disk, then stop")
     status: bool = option(False, COMMAND, "print how far the study is, whoever trains it, then stop")
     version: bool = option(False, COMMAND, "print the version, then stop")
-    group_size: int = option(0, MACHINE, "most networks in lockstep; 0: as many as memory holds", config.at_least(0))
-    workers: int = option(0, MACHINE, "groups at a time; 0: one for each GPU or machine", config.at_least(0))
+    group_size: int = option(0, MACHINE, "most networks in lockstep; 0: as many as memory holds", at_least(0))
+    workers: int = option(0, MACHINE, "groups at a time; 0: one for each GPU or machine", at_least(0))
     runner: str = option("local", MACHINE, "who trains", choices=RUNNERS)
     ray_address: str = option("", MACHINE, "--runner=ray: HOST:PORT of the cluster; empty: the one that runs here")
 
@@ -112,7 +114,7 @@ def _grids(options: SweepConfig, given: set[str]) -> list[Grid]:
             raise ValueError(f"In a sweep say --{many}, a list as in 0-3. Received: --{one}={getattr(options, one)}")
     if options.ray_address and options.runner != "ray":
         raise ValueError(f"--ray_address needs --runner=ray. Received: --runner={options.runner}")
-    config.refuse_idle(options, given)
+    idle_options.refuse(options, given)
     defaults = {axis: getattr(options, axis) for axis in _AXES}
     if options.cells:
         return [grids.read(text, defaults) for text in options.cells]
@@ -136,7 +138,7 @@ def _cells(
     blocks: Sequence[str] | None = None,
 ) -> list[Cell]:
     """Returns the networks with their bases."""
-    common = Config(**{f.name: getattr(options, f.name) for f in dataclasses.fields(Config) if f.name not in _AXES})
+    common = Config(**_shared(options))
 
     def split_of(kind: str, split_seed: int) -> splits.Split:
         return splits.make(kind, names, kinds, split_seed, options.split_file or None)
@@ -147,6 +149,11 @@ def _cells(
             f"--release_step says when preserved blocks train: it needs --preserve. Received: {options.release_step}"
         )
     return cells
+
+
+def _shared(options: SweepConfig) -> dict[str, Any]:
+    """Returns the options that all commands have; for axes of the grid their defaults stand."""
+    return {name: value for name, value in options.shared().items() if name not in _AXES}
 
 
 def _train(options: SweepConfig, given: set[str], asked: Sequence[Grid], study: pathlib.Path, started: float) -> int:
@@ -185,10 +192,9 @@ def _run(
 
 def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str]]:
     """Returns the prepared images and the model's blocks; a process of its own makes and finds them."""
-    own = {f.name: getattr(options, f.name) for f in dataclasses.fields(Config) if f.name not in _AXES}
     with tempfile.TemporaryDirectory() as folder:
         request, answer = pathlib.Path(folder) / "request.json", pathlib.Path(folder) / "answer.json"
-        request.write_text(json.dumps({"config": own, "given": sorted(given)}), encoding="utf-8")
+        request.write_text(json.dumps({"config": _shared(options), "given": sorted(given)}), encoding="utf-8")
         words = processes.words("tftransfer.scheduling.prepare", str(request), str(answer))
         code = subprocess.run(words, env=processes.environment(), check=False).returncode
         if code:

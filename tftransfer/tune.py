@@ -14,11 +14,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, config, records, splits, treatments
-from tftransfer.config import COMMAND, Config, option
+from tftransfer import command_line, idle_options, records, splits, treatments
+from tftransfer.config import PROTOCOL, Config
 from tftransfer.data import preparing, sources
 from tftransfer.data.store import Store
 from tftransfer.models import names as model_names
+from tftransfer.options import COMMAND, option
 from tftransfer.tuning import budget, flagfile, held_out, oracles, space
 from tftransfer.tuning.study import DIVERGED, FAILED, OK, Study, Trial, winner
 
@@ -63,13 +64,13 @@ class TuneConfig(Config):
 
     def start(self) -> Config:
         """Returns the options which `run` has, too."""
-        return Config(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Config)})
+        return Config(**self.shared())
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     options, given = command_line.parse(TuneConfig, argv, _USAGE)
-    config.refuse_idle(options, given)
+    idle_options.refuse(options, given)
     if options.model not in model_names.MODELS:
         raise ValueError(
             f"A search varies width, dropout and initial weights, which only {', '.join(model_names.MODELS)} has. "
@@ -115,7 +116,7 @@ def _settings(
 ) -> dict[str, Any]:
     """Returns what must be equal for a search to go on in a study."""
     return {
-        "protocol": config.PROTOCOL,
+        "protocol": PROTOCOL,
         "data": {
             "fingerprint": store.fingerprint,
             "classes_sha256": splits.digest(classes),

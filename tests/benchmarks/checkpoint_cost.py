@@ -27,7 +27,7 @@ def measured(name, networks, folder):
     template = trainer.build_model(config, 20)
     sources = {key: trainer.random_weights(config, key) for key in "AB"}
     group = Group(template, networks, sources, 0, "B")
-    trainer._compile(group, config, 4000, 20)
+    trainer.compile_group(group, config, 4000, 20)
     group.model.optimizer.build(group.model.trainable_variables)
     kept = checkpoints.Checkpoints(folder, say=lambda line: None)
     kept.restore({})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tftransfer.data import motif_names, motifs
-from tftransfer.data.motifs import manmade, natural
+from tftransfer.data.motifs import inanimate, living, manmade
 
 GOLDEN = pathlib.Path(__file__).with_name("motifs_golden.npz")
 
@@ -22,7 +22,7 @@ def test_twenty_kinds_of_each_sort_in_alphabetical_order():
 
 
 def test_every_name_is_drawn_by_the_module_of_its_sort():
-    for kinds, sort in ((manmade.KINDS, "manmade"), (natural.KINDS, "natural")):
+    for kinds, sort in ((manmade.KINDS, "manmade"), ({**living.KINDS, **inanimate.KINDS}, "natural")):
         assert set(kinds) == {name for name, value in motif_names.MOTIFS.items() if value == sort}
         assert all(kind.draw.__name__ == name for name, kind in kinds.items())
 

@@ -6,7 +6,6 @@ import pathlib
 import subprocess
 
 import pytest
-from PIL import Image
 
 from scene import BASE, command
 
@@ -59,19 +58,6 @@ def disk(tmp_path):
     yield made
     made.free()
     subprocess.run(["umount", "-l", folder], check=True)
-
-
-@pytest.fixture(scope="session")
-def photographs(tmp_path_factory):
-    """A folder of images: six classes, 20 training and 8 validation images each."""
-    root = tmp_path_factory.mktemp("photographs")
-    for number in range(6):
-        for split, images in (("train", 20), ("val", 8)):
-            folder = root / split / f"class{number}"
-            folder.mkdir(parents=True)
-            for i in range(images):
-                Image.new("RGB", (40, 36), (40 * number, 255 - 40 * number, (i * 37) % 256)).save(folder / f"{i}.png")
-    return root
 
 
 @pytest.fixture(scope="session")

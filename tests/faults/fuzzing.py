@@ -25,7 +25,7 @@ with atheris.instrument_imports(include=["tftransfer", "PIL", "absl.flags", "jso
     from PIL import Image
 
     import fake_study
-    from tftransfer import command_line, config, records, splits
+    from tftransfer import command_line, records, run_config, splits
     from tftransfer.data.decode import ImageError, decode
     from tftransfer.data.manifest import Manifest, StoreError
     from tftransfer.foreign import description, files, hdf5, tensors  # noqa: F401 (instrumented before first use)
@@ -57,7 +57,7 @@ def read_flagfile(content: bytes, folder: pathlib.Path) -> None:
     path = folder / "flags"
     path.write_bytes(content)
     with contextlib.suppress(SystemExit, ValueError), contextlib.redirect_stderr(io.StringIO()):
-        command_line.parse(config.RunConfig, ["run", f"--flagfile={path}"], "usage")
+        command_line.parse(run_config.RunConfig, ["run", f"--flagfile={path}"], "usage")
 
 
 def read_manifest(content: bytes, folder: pathlib.Path) -> None:

@@ -11,13 +11,14 @@ import crime
 import fake_study
 import victims
 from scene import BASE, command, essence
-from tftransfer import execution, records, report, speeds, tensorboard_view
+from tftransfer import records, report, speeds, tensorboard_view
 from tftransfer.config import Config
 from tftransfer.data import manifest, preparation
 from tftransfer.data.sources import open_source
 from tftransfer.data.store import StoreError, prepare
 from tftransfer.scheduling import scheduler
 from tftransfer.scheduling.board import Board
+from tftransfer.training import portraits, weights
 from tftransfer.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.faults
@@ -45,9 +46,9 @@ def before_first(monkeypatch, disk, kind, owner, name):
 
 
 WRITES = {
-    "weights": (execution.weights, "save"),
-    "portrait": (execution.portraits, "save"),
-    "record": (execution.records, "write"),
+    "weights": (weights, "save"),
+    "portrait": (portraits, "save"),
+    "record": (records, "write"),
     "TensorBoard events": (tensorboard_view.EventFile, "scalars"),
     "first TensorBoard file": (tensorboard_view, "write_experiment"),
 }

@@ -28,13 +28,13 @@ import fault_sizes
 import victims
 from tftransfer import (
     command_line,
-    config,
     findings,
     grids,
     plan,
     records,
     report,
     run,
+    run_config,
     speeds,
     splits,
     sweep,
@@ -250,12 +250,12 @@ def options_of(rng, kind):
     return [rng.choice([f"--{name}={rng.choice(values)}", f"--{name}", f"--no{name}"]) for name in chosen]
 
 
-@pytest.mark.parametrize(("main", "kind"), [(run.main, config.RunConfig), (sweep.main, sweep.SweepConfig)])
+@pytest.mark.parametrize(("main", "kind"), [(run.main, run_config.RunConfig), (sweep.main, sweep.SweepConfig)])
 def test_options(main, kind, tally):
     """As far as a dry run reads them."""
     rng = random.Random(2)
     for _ in range(fault_sizes.of(60, 2500)):
-        role = "--treatment=BnB" if kind is config.RunConfig else "--treatments=BnB"
+        role = "--treatment=BnB" if kind is run_config.RunConfig else "--treatments=BnB"
         words = ["run", role, "--n=2", "--dry_run", *options_of(rng, kind)]
         handled(tally, "options", lambda words=words: main(words), words, quiet=(OSError,))
 
@@ -269,7 +269,7 @@ def test_flag_files(tmp_path, tally):
         handled(
             tally,
             "flag files",
-            lambda words=words: command_line.parse(config.RunConfig, words, "usage"),
+            lambda words=words: command_line.parse(run_config.RunConfig, words, "usage"),
             path.read_bytes(),
         )
 

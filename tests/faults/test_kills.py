@@ -13,7 +13,6 @@ import threading
 import time
 
 import pytest
-from PIL import Image
 from tensorboard.backend.event_processing import event_file_loader
 
 import fault_sizes
@@ -28,17 +27,17 @@ RECIPE = ("--image_size=32", "--width=0.05", "--steps=400", "--batch_size=16", "
 
 
 @pytest.fixture(scope="module")
-def options(tmp_path_factory):
-    """A folder of images: six classes, 20 training and 8 validation images each; prepared before anything is killed."""
-    root = tmp_path_factory.mktemp("photographs")
-    for number in range(6):
-        for split, images in (("train", 20), ("val", 8)):
-            folder = root / split / f"class{number}"
-            folder.mkdir(parents=True)
-            for i in range(images):
-                Image.new("RGB", (40, 36), (40 * number, 255 - 40 * number, (i * 37) % 256)).save(folder / f"{i}.png")
+def options(photographs, tmp_path_factory):
+    """Options of a training whose images are prepared before anything is killed."""
     cache = tmp_path_factory.mktemp("cache")
-    return ["--treatment=BnB", "--n=2", "--dataset=folder", f"--data_dir={root}", f"--cache_dir={cache}", *RECIPE]
+    return [
+        "--treatment=BnB",
+        "--n=2",
+        "--dataset=folder",
+        f"--data_dir={photographs}",
+        f"--cache_dir={cache}",
+        *RECIPE,
+    ]
 
 
 @pytest.fixture(scope="module")

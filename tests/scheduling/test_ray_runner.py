@@ -404,6 +404,14 @@ def sweep(runs, cache, study, *options, **popen):
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **popen)
 
 
+def complete(*arguments, **popen):
+    """Runs a sweep to its end; returns what it said on standard output and error."""
+    process = sweep(*arguments, **popen)
+    out, err = process.communicate(timeout=1800)
+    assert process.returncode in (0, EXIT_DOUBTFUL), out + err  # after so few steps networks may be at chance
+    return out, err
+
+
 def result(record):
     """Returns what must be the same wherever a network was trained."""
     history = {column: values for column, values in record.content["history"].items() if column != "seconds"}
@@ -420,13 +428,9 @@ def scratch_folders():
 def test_networks_are_those_that_this_machine_would_have_trained(cluster, cache, tmp_path):
     address, _ = cluster
     before = scratch_folders()
-    remote = sweep(tmp_path, cache, "remote", "--steps=2", "--runner=ray", f"--ray_address={address}")
-    out, err = remote.communicate(timeout=1200)
-    assert remote.returncode in (0, EXIT_DOUBTFUL), out + err
+    _, err = complete(tmp_path, cache, "remote", "--steps=2", "--runner=ray", f"--ray_address={address}")
     assert not re.search(r"raylet|gcs|Traceback", err), err
-    local = sweep(tmp_path, cache, "local", "--steps=2", "--workers=2")
-    out, err = local.communicate(timeout=1200)
-    assert local.returncode in (0, EXIT_DOUBTFUL), out + err
+    complete(tmp_path, cache, "local", "--steps=2", "--workers=2")
     there, here = (records.read_study(tmp_path / name) for name in ("remote", "local"))
     assert len(there) == 6
     assert [result(record) for record in there] == [result(record) for record in here]
@@ -454,9 +458,7 @@ def test_an_address_that_does_not_answer_is_one_line(cache, tmp_path):
 @pytest.mark.slow
 def test_ending_a_sweep_ends_what_it_started_on_the_nodes(cluster, cache, tmp_path):
     address, _ = cluster
-    before = scratch_folders()
-    process = sweep(tmp_path, cache, "ended", "--steps=100000", "--runner=ray", f"--ray_address={address}")
-    wait_until(lambda: len(workers(before)) == 2, 300)
+    process, before = start_training(tmp_path, cache, "ended", 100_000, address)
     maps = pathlib.Path(f"/proc/{process.pid}/maps").read_text()
     assert "ray" in maps
     assert "tensorflow" not in maps, "the sweep itself needs no TensorFlow"
@@ -464,11 +466,18 @@ def test_ending_a_sweep_ends_what_it_started_on_the_nodes(cluster, cache, tmp_pa
     process.communicate(timeout=300)
     assert process.returncode == 143
     wait_until(lambda: not workers(before) and scratch_folders() == before, 60)
-    process = sweep(tmp_path, cache, "killed", "--steps=100000", "--runner=ray", f"--ray_address={address}")
-    wait_until(lambda: len(workers(before)) == 2, 300)
+    process, before = start_training(tmp_path, cache, "killed", 100_000, address)
     process.kill()
     process.communicate(timeout=300)
     wait_until(lambda: not workers(before) and scratch_folders() == before, 60)
+
+
+def start_training(runs, cache, study, steps, address):
+    """Starts a sweep and waits until both nodes train for it; returns it, and the scratch folders before."""
+    before = scratch_folders()
+    process = sweep(runs, cache, study, f"--steps={steps}", "--runner=ray", f"--ray_address={address}")
+    wait_until(lambda: len(workers(before)) == 2, 300)
+    return process, before
 
 
 def workers(before):
@@ -489,9 +498,7 @@ def workers(before):
 def test_a_node_that_dies_costs_only_its_groups(cluster, cache, tmp_path):
     """Comes last: one node is gone then."""
     address, second = cluster
-    before = scratch_folders()
-    process = sweep(tmp_path, cache, "kill", "--steps=20", "--runner=ray", f"--ray_address={address}")
-    wait_until(lambda: len(workers(before)) == 2, 300)
+    process, before = start_training(tmp_path, cache, "kill", 20, address)
     second.raylet().kill()
     out, err = process.communicate(timeout=1800)
     assert process.returncode in (0, EXIT_DOUBTFUL), out + err

@@ -104,18 +104,6 @@ def test_frozen_batch_norm_ignores_or_follows_the_images(recipe, task):
     assert records.weights_digest(outcomes[0].weights) != records.weights_digest(outcomes[1].weights)
 
 
-def test_random_weights_with_statistics_keep_variances_positive(recipe, task):
-    config = options_for(recipe, "small_models:residual")
-    (source,) = trainer.train(config, task, [BASE], {})
-    places = trainer.statistics(config)
-    assert places["batch_normalization"] == (2, 3)
-    made = trainer.weights_like(source.weights, 0, "B", places)
-    for layer, kept in places.items():
-        for place in kept:
-            assert np.array_equal(made[layer][place], source.weights[layer][place])
-    assert not np.array_equal(made["conv2d"][0], source.weights["conv2d"][0])
-
-
 def test_rates_of_blocks_reach_the_layers_of_any_model(recipe, task):
     config = options_for(recipe, "small_models:chain", layer_rates="one:0")
     (held,) = trainer.train(config, task, [BASE], {})

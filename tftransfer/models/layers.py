@@ -194,8 +194,35 @@ class StepNoise(keras.layers.Layer):
         return {**super().get_config(), "seed": self.seed}
 
 
+class MaskNoise(StepNoise):
+    """Noise that drops some of the inputs, or whole slices of them.
+
+    Args:
+        rate: Share of the inputs dropped in training, at least 0 and below 1.
+        seed: Any integer from 0 to 2**31 - 1, or None for one drawn at random.
+        noise_shape: Shape of the mask if it is shared along axes, as in `keras.layers.Dropout`: 1 where it is, None
+            where it is not.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, rate, seed=None, noise_shape=None, **kwargs):
+        super().__init__(seed, **kwargs)
+        self.rate = rate
+        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+
+    def kept(self, inputs):
+        """Draws which of the inputs stay, booleans of a shape that broadcasts to theirs."""
+        shape = ops.shape(inputs)
+        wanted = self.noise_shape or (None,) * len(shape)
+        noise = self.uniform([given if side is None else side for side, given in zip(wanted, shape, strict=True)])
+        return noise >= self.rate
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate, "noise_shape": self.noise_shape}
+
+
 @keras.saving.register_keras_serializable(package="tftransfer")
-class ReplicaDropout(StepNoise):
+class ReplicaDropout(MaskNoise):
     """Dropout whose mask depends on nothing but (seed, step, place of the image in the global batch).
 
     Args:
@@ -210,20 +237,12 @@ class ReplicaDropout(StepNoise):
     """
 
     def __init__(self, rate, seed=None, noise_shape=None, **kwargs):
-        super().__init__(seed, **kwargs)
+        super().__init__(rate, seed, noise_shape, **kwargs)
         if not 0 <= rate < 1:
             raise ValueError(f"`rate` must be at least 0 and less than 1. Received: rate={rate}")
-        self.rate = rate
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
 
     def call(self, inputs, training=False):
         if not training or self.rate == 0:
             return inputs
-        shape = ops.shape(inputs)
-        wanted = self.noise_shape or (None,) * len(shape)
-        noise = self.uniform([given if side is None else side for side, given in zip(wanted, shape, strict=True)])
-        scale = ops.where(noise >= self.rate, 1 / (1 - self.rate), 0.0)
+        scale = ops.where(self.kept(inputs), 1 / (1 - self.rate), 0.0)
         return inputs * ops.cast(scale, inputs.dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "rate": self.rate, "noise_shape": self.noise_shape}

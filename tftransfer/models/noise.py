@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from tftransfer.models.blocks import every_layer
-from tftransfer.models.layers import ReplicaDropout, StepNoise
+from tftransfer.models.layers import MaskNoise, ReplicaDropout, StepNoise
 
 
 @keras.saving.register_keras_serializable(package="tftransfer")
@@ -55,7 +55,7 @@ class StepGaussianDropout(StepNoise):
 
 
 @keras.saving.register_keras_serializable(package="tftransfer")
-class StepAlphaDropout(StepNoise):
+class StepAlphaDropout(MaskNoise):
     """`keras.layers.AlphaDropout`: drops to the negative limit of SELU and keeps mean and variance.
 
     Args:
@@ -67,23 +67,12 @@ class StepAlphaDropout(StepNoise):
 
     _LIMIT = -1.6732632423543772 * 1.0507009873554805  # of SELU (Klambauer et al. 2017)
 
-    def __init__(self, rate, seed=None, noise_shape=None, **kwargs):
-        super().__init__(seed, **kwargs)
-        self.rate = rate
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
-
     def call(self, inputs, training=False):
         if not training or self.rate == 0:
             return inputs
-        shape = ops.shape(inputs)
-        wanted = self.noise_shape or (None,) * len(shape)
-        noise = self.uniform([given if side is None else side for side, given in zip(wanted, shape, strict=True)])
-        kept = ops.cast(noise >= self.rate, inputs.dtype)
+        kept = ops.cast(self.kept(inputs), inputs.dtype)
         scale = ((1 - self.rate) * (1 + self.rate * self._LIMIT**2)) ** -0.5
         return scale * (inputs * kept + self._LIMIT * (1 - kept)) - scale * self._LIMIT * self.rate
-
-    def get_config(self):
-        return {**super().get_config(), "rate": self.rate, "noise_shape": self.noise_shape}
 
 
 def replacement(layer: keras.Layer, seed: int) -> keras.Layer | None:

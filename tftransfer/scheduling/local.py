@@ -3,9 +3,7 @@
 import glob
 import os
 import pathlib
-import signal
 import subprocess
-import time
 
 from tftransfer import processes
 from tftransfer.scheduling import jobs
@@ -52,15 +50,9 @@ class LocalRunner:
         job.write(
             path, study=str(self._study), store=self._store, memory_share=0.9 / len(self._slots), again=sorted(again)
         )
-        with path.with_suffix(".log").open("wb") as log:
-            process = subprocess.Popen(
-                processes.words("tftransfer.scheduling.worker", str(path)),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=processes.environment() | self._devices(slot),
-                start_new_session=True,  # Ctrl-C goes to the sweep, which ends its processes in order
-            )
+        words = processes.words("tftransfer.scheduling.worker", str(path))
+        # Ctrl-C goes to the sweep, which ends its processes in order.
+        process = processes.start(words, path.with_suffix(".log"), self._devices(slot), own_session=True)
         self._slots[slot] = (job, process)
 
     def finished(self) -> list[tuple[Job, End]]:
@@ -75,16 +67,7 @@ class LocalRunner:
 
     def stop(self) -> None:
         """Ends all jobs, giving each time to save what it has."""
-        running = [process for _, process in filter(None, self._slots.values())]
-        for process in running:
-            process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + _GRACE_SECONDS
-        for process in running:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        processes.end([process for _, process in filter(None, self._slots.values())], _GRACE_SECONDS)
 
     def _end(self, job: Job, code: int) -> End:
         """Returns how a process ended; what it left is cleared away if that was well."""

@@ -94,18 +94,12 @@ def _work(request: Mapping[str, Any], study: pathlib.Path, store: str, known: Ma
     share = min(1.0, request["cpus"] / (os.cpu_count() or 1))
     path = board.jobs / f"{job.name}.json"
     job.write(path, study=str(study), store=store, memory_share=_MEMORY_USED * share, again=request["again"])
-    with path.with_suffix(".log").open("wb") as log:
-        process = subprocess.Popen(
-            processes.words("tftransfer.scheduling.worker", str(path)),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=processes.environment() | _threads(request["cpus"]),
-        )
+    words = processes.words("tftransfer.scheduling.worker", str(path))
+    process = processes.start(words, path.with_suffix(".log"), _threads(request["cpus"]))
     try:
         yield from _beats(process, board, job)
     finally:
-        _terminate(process)
+        processes.end([process], _GRACE_SECONDS)
     end = jobs.ended(board.jobs, job.name, process.returncode)
     found = {cell.name: parcels.pack(study / cell.name) for cell in job.cells}
     new = [name for name, parcel in found.items() if parcel and _record(parcel) != _record(known.get(name, {}))]
@@ -128,16 +122,6 @@ def _beats(process: subprocess.Popen, board: Board, job: Job) -> Iterator[dict[s
         if beat and beat != last:
             last = beat
             yield {"beat": dataclasses.asdict(beat)}
-
-
-def _terminate(process: subprocess.Popen) -> None:
-    """Ends a process that still runs."""
-    process.terminate()
-    try:
-        process.wait(_GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _threads(cpus: int) -> dict[str, str]:
@@ -187,14 +171,11 @@ def _prepare(request: Mapping[str, Any], scratch: pathlib.Path) -> tuple[str, st
     asked, answer, log = scratch / "request.json", scratch / "answer.json", scratch / "prepare.log"
     asked.write_text(json.dumps({"config": request["options"], "given": []}), encoding="utf-8")
     words = processes.words("tftransfer.scheduling.prepare", str(asked), str(answer))
-    with log.open("wb") as said:
-        process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, env=processes.environment()
-        )
+    process = processes.start(words, log)
     try:
         code = process.wait()
     finally:
-        _terminate(process)
+        processes.end([process], _GRACE_SECONDS)
     return ("", processes.reason(code, log)) if code else (json.loads(answer.read_text(encoding="utf-8"))["store"], "")
 
 

@@ -1,4 +1,4 @@
-"""Trains the networks of one group with Keras' `fit`, evaluates them, and proves what was frozen."""
+"""Trains the networks of one group with Keras' `fit`, and evaluates them at the end."""
 
 import contextlib
 import dataclasses
@@ -14,10 +14,11 @@ from tftransfer.config import Config
 from tftransfer.data import pipeline
 from tftransfer.data.store import Half, mean_image
 from tftransfer.models import architectures
-from tftransfer.training import callbacks, costs, evaluation, memory, snapshots, strategies
+from tftransfer.training import callbacks, memory, outcomes, snapshots, strategies
 from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.training.group import Group, Network, reseeded
 from tftransfer.training.optimizers import CaffeSGD, RateSchedule
+from tftransfer.training.outcomes import Outcome
 from tftransfer.transfer import Weights
 
 Report = Callable[[int, Mapping[str, Mapping[str, float]]], None]
@@ -41,53 +42,6 @@ class Task:
     training: pipeline.Half
     validation: pipeline.Half
     view: pipeline.View
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """One trained network.
-
-    Attributes:
-        name: Its name in the group.
-        diverged_at: Step at which its loss was no longer finite, or None.
-        weights: All its weights by layer name.
-        scores: As `evaluation.scores`.
-        history: Columns, one value an evaluation.
-        copied_blocks: Names of the copied blocks.
-        frozen_blocks: Names of those that had to stay as they were.
-        changed_blocks: Names of copied blocks with any bit changed. Moving statistics count where they had to stay:
-            in frozen blocks, unless they were let follow the images.
-        blocks_with_statistics: Names of frozen blocks with batch normalisation.
-        moved_statistics: Names of those of them whose moving statistics changed.
-        trained_parameters: Parameters that trained.
-        train_steps: Updates done.
-        seconds: Of the whole group, from building it to the end of its evaluation; if training was interrupted, with
-            what its checkpoint had taken.
-        train_seconds: Of the whole group, in training steps.
-        images_per_second: In the group's median training step.
-        group_size: Networks in the group.
-        share: Of the group's arithmetic that was this network's, 0 to 1.
-        strategy: Name of the strategy and its devices.
-    """
-
-    name: str
-    diverged_at: int | None
-    weights: dict[str, list[np.ndarray]]
-    scores: dict[str, float]
-    history: dict[str, list[Any]]
-    copied_blocks: tuple[str, ...]
-    frozen_blocks: tuple[str, ...]
-    changed_blocks: tuple[str, ...]
-    trained_parameters: int
-    train_steps: int
-    seconds: float
-    train_seconds: float
-    images_per_second: float
-    group_size: int
-    share: float
-    strategy: str
-    blocks_with_statistics: tuple[str, ...] = ()
-    moved_statistics: tuple[str, ...] = ()
 
 
 def build_model(config: Config, classes: int, seed: int | None = None) -> keras.Model:
@@ -131,37 +85,6 @@ def random_weights(config: Config, target: str) -> Weights:
             return seeds.derive(config.seed, "init", "random", target, *names)
 
         return transfer.weights_of(reseeded(template, "random", seed_for, seed_for))
-
-
-def statistics(config: Config) -> dict[str, tuple[int, ...]]:
-    """Returns which weights of the configured architecture are moving statistics, as `transfer.statistics_of`."""
-    return transfer.statistics_of(build_model(config, classes=2)) if architectures.has_batch_norm(config) else {}
-
-
-def weights_like(trained: Weights, seed: int, target: str, kept: Mapping[str, Sequence[int]] | None = None) -> Weights:
-    """Returns random weights with the statistics of trained ones: the source of SnB.
-
-    Each output channel of a kernel is normal noise with the mean and variance of that trained channel; a bias is
-    normal noise with the mean and variance of the trained bias over its channels.
-
-    Args:
-        trained: Weights by layer name.
-        seed: The network's seed.
-        target: Letter of its half.
-        kept: Weights that stay as they are, by their places in each layer's: moving statistics, of which a variance
-            must not become negative.
-    """
-    kept = kept or {}
-
-    def like(array: np.ndarray, layer: str, index: int) -> np.ndarray:
-        if index in kept.get(layer, ()):
-            return array
-        rng = np.random.Generator(np.random.Philox(seeds.derive(seed, "init", "statistics", target, layer, index)))
-        axes = tuple(range(array.ndim - 1)) or (0,)
-        mean, deviation = array.mean(axes, np.float64), array.std(axes, np.float64)
-        return (mean + deviation * rng.standard_normal(array.shape)).astype(array.dtype)
-
-    return {layer: [like(a, layer, i) for i, a in enumerate(arrays)] for layer, arrays in trained.items()}
 
 
 def train(
@@ -224,12 +147,7 @@ def train(
                 _fit(group, config, task, watch, saver, progress_bar)
         logits, labels = _predict(group, config, task)
     seconds = watch.earlier_seconds + time.perf_counter() - started
-    speed = config.batch_size / watch.seconds_per_step
-    shares = costs.shares(group)
-    return [
-        _outcome(group, network, watch, logits[network.name], labels, (seconds, speed, kind, shares[network.name]))
-        for network in networks
-    ]
+    return outcomes.gather(group, watch, logits, labels, seconds, config.batch_size / watch.seconds_per_step, kind)
 
 
 def compile_group(group: Group, config: Config, images: int, classes: int) -> None:
@@ -357,55 +275,3 @@ def _predict(group: Group, config: Config, task: Task) -> tuple[dict[str, np.nda
     batches = pipeline.evaluation_batches(task.validation, task.view, config.batch_size)
     logits = group.model.predict(batches.map(lambda x, y, w: x), verbose=0)
     return {name: values[: len(task.validation)] for name, values in logits.items()}, np.asarray(task.validation.labels)
-
-
-def _outcome(
-    group: Group,
-    network: Network,
-    watch: callbacks.Watch,
-    logits: np.ndarray,
-    labels: np.ndarray,
-    cost: tuple[float, float, str, float],
-) -> Outcome:
-    """Gathers what is known of a network, and compares its copied blocks with their source bit by bit."""
-    seconds, images_per_second, strategy, share = cost
-    weights = group.weights(network.name)
-    layers = group.copied_layers(network.name)
-    changed, with_statistics, moved = _changes(group, network, weights)
-    finite = np.isfinite(logits).all() and all(np.isfinite(a).all() for arrays in weights.values() for a in arrays)
-    return Outcome(
-        name=network.name,
-        diverged_at=watch.diverged.get(network.name, None if finite else watch.step),
-        weights=weights,
-        scores=evaluation.scores(logits, labels),
-        history=watch.histories[network.name],
-        copied_blocks=tuple(layers),
-        frozen_blocks=tuple(layers)[: network.frozen],
-        changed_blocks=changed,
-        blocks_with_statistics=with_statistics,
-        moved_statistics=moved,
-        trained_parameters=group.trained_variables(network.name),
-        train_steps=watch.step,
-        seconds=seconds,
-        train_seconds=watch.train_seconds,
-        images_per_second=images_per_second,
-        group_size=len(group.networks),
-        share=share,
-        strategy=strategy,
-    )
-
-
-def _changes(group: Group, network: Network, weights: Weights) -> tuple[tuple[str, ...], ...]:
-    """Returns the copied blocks that changed, the frozen ones with moving statistics, and those where these moved."""
-    before, statistics = group.copied_weights(network.name), group.statistics()
-    anything = set(transfer.changed_layers(before, weights))
-    trained = set(transfer.changed_layers(before, weights, leaving_out=statistics))
-    layers = group.copied_layers(network.name)
-    frozen = tuple(layers)[: network.frozen]
-    strict = frozen if group.batch_norm == "inference" else ()
-    changed = tuple(name for name in layers if set(layers[name]) & (anything if name in strict else trained))
-    with_statistics = tuple(name for name in frozen if set(layers[name]) & statistics.keys())
-    alone = {name: [arrays[i] for i in statistics[name]] for name, arrays in before.items() if name in statistics}
-    now = {name: [weights[name][i] for i in statistics[name]] for name in alone}
-    moved = set(transfer.changed_layers(alone, now))
-    return changed, with_statistics, tuple(name for name in with_statistics if set(layers[name]) & moved)

@@ -5,14 +5,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import config as config_lib
 from tftransfer import environment
 from tftransfer.config import Config
+from tftransfer.options import DATA, MODEL, RECIPE, SPLIT
 from tftransfer.tuning import budget, space
 from tftransfer.tuning.space import Choices
 from tftransfer.tuning.study import DIVERGED, FAILED, OK, Trial
 
-_SECTIONS = (config_lib.DATA, config_lib.SPLIT, config_lib.MODEL, config_lib.RECIPE)
+_SECTIONS = (DATA, SPLIT, MODEL, RECIPE)
 PATHS = ("data_dir", "split_file")  # of this machine: given beside the file
 
 

@@ -45,7 +45,7 @@ class Trainer:
             "store": self.store,
             "target": self.target,
             "classes": list(self.classes),
-            "config": {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)},
+            "config": config.shared(),
         }
         records.write_text(folder / REQUEST, json.dumps(request, indent=1) + "\n")
         (folder / OUTCOME).unlink(missing_ok=True)
@@ -62,15 +62,12 @@ class Trainer:
 def run(folder: pathlib.Path, limit_seconds: float | None) -> int | None:
     """Runs the process of a trial to its end; returns its exit code, None if it was ended at the limit."""
     words = processes.words("tftransfer.tuning.trial", str(folder.resolve()))
-    with (folder / LOG).open("wb") as log:
-        process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=processes.environment()
-        )
-        try:
-            return process.wait(limit_seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:  # also after Ctrl-C
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+    process = processes.start(words, folder / LOG)
+    try:
+        return process.wait(limit_seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:  # also after Ctrl-C
+        if process.poll() is None:
+            process.kill()
+            process.wait()

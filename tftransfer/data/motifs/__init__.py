@@ -8,7 +8,7 @@ import numpy as np
 
 from tftransfer import seeds
 from tftransfer.data.motif_names import CLASS_NAMES, MOTIFS
-from tftransfer.data.motifs import manmade, natural, scene
+from tftransfer.data.motifs import inanimate, living, manmade, scene
 
 __all__ = [
     "CLASS_NAMES",
@@ -30,7 +30,7 @@ TRAIN_PER_CLASS = 200
 VAL_PER_CLASS = 50
 
 _IMAGES_PER_CLASS = {"train": TRAIN_PER_CLASS, "validation": VAL_PER_CLASS}
-_KINDS = {**manmade.KINDS, **natural.KINDS}
+_KINDS = {**manmade.KINDS, **living.KINDS, **inanimate.KINDS}
 
 
 def draw(class_name: str, split: str, index: int) -> np.ndarray:

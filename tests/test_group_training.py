@@ -1,0 +1,167 @@
+"""What training a group leaves behind: records, weights, events, checkpoints."""
+
+import dataclasses
+import signal
+
+import pytest
+from tensorboard.backend.event_processing import event_file_loader
+
+from easy_study import CLASSES, RECIPE, cell, names
+from tftransfer import execution, interruption, records, splits, treatments
+from tftransfer.group_training import GroupTraining, Member
+from tftransfer.plan import Cell
+from tftransfer.source_weights import SourceWeights
+from tftransfer.training import checkpoints
+
+
+def test_bases_keep_weights_others_only_if_asked(finished):
+    kept = {name for name in names(finished) if (finished / name / records.WEIGHTS).exists()}
+    assert kept == {"random0-A4B-seed0", "random0-baseA-seed0", "random0-baseB-seed0"}
+
+
+def test_reduced_data_keeps_the_first_images(study):
+    record = study.ensure(cell("base", images_per_class=12)).record
+    assert record.name == "random0-baseB-k12-seed0"
+    assert record.content["cost"]["train_images"] == 36
+    assert record.content["cost"]["validation_images"] > 12
+
+
+def test_all_classes(study):
+    everything = Cell(treatments.parse("R2all"), splits.random_split(CLASSES, 0), RECIPE)
+    record = study.ensure(everything).record
+    assert record.content["identity"]["data"]["class_count"] == CLASSES
+    assert names(study.root) == ["random0-R2all-seed0", "random0-baseall-seed0"]
+
+
+def test_preserved_and_released_blocks(study):
+    record = study.ensure(cell("A2B", preserve=2, release_step=1)).record
+    assert record.name == "random0-A2B-keep2-from1-seed0"
+    integrity = record.content["integrity"]
+    assert integrity["frozen_blocks"] == ["conv1", "conv2"]
+    assert integrity["fine_tuned_blocks"] == ["conv3", "conv4"]
+    assert integrity["fine_tuned_blocks_moved"]
+
+
+def test_a_base_as_long_as_source_and_target(study):
+    control = cell("A4B").control
+    record = study.ensure(control).record
+    assert record.content["cost"]["train_steps"] == 6
+    assert record.result["minus_base"] is not None
+    assert not (record.folder / records.WEIGHTS).exists(), "only standard bases are copied from"
+    assert "--budget=equal_total" in record.content["command"]
+
+
+def test_evaluations_are_told_as_they_come(tmp_path, store):
+    seen = []
+    study = execution.Study(
+        tmp_path, store, say=lambda line: None, watch=lambda step, steps, rows: seen.append((step, steps, list(rows)))
+    )
+    study.train_group([cell("base", evaluations=3)])
+    assert seen == [(step, 3, ["random0-baseB-seed0"]) for step in (1, 2, 3)]
+
+
+def test_a_group_leaves_the_records_that_its_networks_would_have_had_alone(finished, study, store):
+    for label in ("A", "B"):
+        assert study.train_group([dataclasses.replace(cell("base"), treatment=treatments.base(label))]).lost == []
+    end = study.train_group([cell("B4B+"), cell("A4B"), cell("A2B")])
+    assert end == execution.GroupEnd()
+    alone = execution.Study(finished, store, say=lambda line: None)
+    for text in ("A4B", "B4B+"):
+        together, single = (records.read(s.root / cell(text).name) for s in (study, alone))
+        assert together.key == single.key
+        assert together.weights_digest == single.weights_digest, "to the last bit"
+        for column in ("loss", "val_top1", "step", "learning_rate"):
+            assert together.content["history"][column] == single.content["history"][column]
+        scores = ("top1", "top5", "minus_base")
+        assert [together.result[name] for name in scores] == [single.result[name] for name in scores]
+        assert together.content["integrity"] == single.content["integrity"]
+        assert list((study.root / cell(text).name).glob("events.out.tfevents.*"))
+    cost = [records.read(study.root / cell(text).name).content["cost"] for text in ("B4B+", "A4B", "A2B")]
+    assert sum(c["seconds"] for c in cost) == pytest.approx(cost[0]["group"]["seconds"], abs=0.1)
+    assert {c["group"]["networks"] for c in cost} == {3}
+    assert cost[0]["seconds"] > cost[1]["seconds"], "the fine-tuned network trains all of its blocks"
+
+
+def test_a_group_too_large_for_memory_is_refused_before_it_trains(study, store):
+    study.ensure(cell("base"))
+    small = execution.Study(study.root, store, say=lambda line: None, memory_share=1e-6)
+    with pytest.raises(MemoryError, match="GB are available"):
+        small.train_group([cell("B2B")])
+    assert names(study.root) == ["random0-baseB-seed0"]
+
+
+def scalars(folder):
+    """Returns the scalars that TensorBoard would show: tag, step, value; what depends on the clock left out."""
+    (path,) = folder.glob("events*")
+    return [
+        (value.tag, event.step, value.simple_value)
+        for event in event_file_loader.LegacyEventFileLoader(str(path)).Load()
+        for value in event.summary.value
+        if not value.tag.startswith("_") and value.tag != "final/seconds"
+    ]
+
+
+def test_an_interrupted_network_goes_on_and_leaves_nothing_behind(study, store, tmp_path, monkeypatch):
+    rounds = {"evaluations": 3}
+    whole = study.ensure(cell("B2B", **rounds)).record
+    said = []
+    other = execution.Study(tmp_path / "other", store, say=said.append)
+    due = checkpoints.Checkpoints.due
+
+    def end_after_two_steps(self, size):
+        self.asked = getattr(self, "asked", 0) + 1
+        if self.asked == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return True
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "due", end_after_two_steps)
+    for _ in range(2):  # baseB, then B2B
+        with pytest.raises(interruption.Terminated):
+            other.ensure(cell("B2B", **rounds))
+        assert len(list((other.root / ".checkpoints").glob("*/*.npz"))) == 2
+        assert not list(other.root.glob("random*/*step*.npz"))
+        monkeypatch.setattr(checkpoints.Checkpoints, "due", due)
+        other.ensure(cell("base", **rounds))
+        monkeypatch.setattr(checkpoints.Checkpoints, "due", end_after_two_steps)
+    monkeypatch.setattr(checkpoints.Checkpoints, "due", due)
+    record = other.ensure(cell("B2B", **rounds)).record
+    assert "B2B: goes on from its checkpoint at step 2" in said
+    assert sum(line.startswith("B2B: step") for line in said) == 3, "no line is said twice"
+    assert record.weights_digest == whole.weights_digest
+    assert record.result == whole.result
+    assert {**record.content["history"], "seconds": 0} == {**whole.content["history"], "seconds": 0}
+    assert scalars(record.folder) == scalars(whole.folder)
+    assert not (other.root / ".checkpoints").exists()
+    assert names(other.root) == names(study.root)
+
+
+def test_checkpoints_that_outlived_their_record_are_not_used_by_force(study, store):
+    first = study.ensure(cell("base")).record
+    training = GroupTraining(study.root, store, SourceWeights())
+    before, after = (training._checkpoints([Member(cell("base"), None, None)]) for _ in range(2))
+    study.root.joinpath("random0-baseB-seed0", records.RECORD).unlink()
+    of_first = training._checkpoints([Member(cell("base"), None, None)])
+    assert before._about == after._about
+    assert before._about["replaces"] == [first.content["finished"]]
+    assert of_first._about["replaces"] == [None]
+
+
+def test_no_checkpoints_if_none_are_wanted(tmp_path, store):
+    training = GroupTraining(tmp_path, store, SourceWeights())
+    assert training._checkpoints([Member(cell("base", checkpoint_minutes="0"), None, None)]) is None
+    assert training._checkpoints([Member(cell("base", checkpoint_minutes="2"), None, None)]) is not None
+
+
+def test_a_checkpoint_of_other_replicas_ends_in_a_reason_and_leaves_no_trace(study, monkeypatch):
+    def end_at_once(self, size):
+        signal.raise_signal(signal.SIGTERM)
+        return True
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.Checkpoints, "due", end_at_once)
+        with pytest.raises(interruption.Terminated):
+            study.ensure(cell("base", strategy="mirrored", replicas=2))
+    with pytest.raises(ValueError, match=r"on 2 replicas.* Removing \.checkpoints/random0-baseB-seed0 in the study"):
+        study.ensure(cell("base"), force=True)
+    assert not (study.root / "random0-baseB-seed0").exists()
+    assert list(study.root.glob(".checkpoints/random0-baseB-seed0/*.npz"))

@@ -1,0 +1,23 @@
+import pytest
+
+from tftransfer import idle_options
+from tftransfer.config import Config
+
+
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [
+        ({"split": "natural_manmade", "split_seed": 1}, "split_seed"),
+        ({"optimizer": "adamw", "momentum": 0.5}, "momentum"),
+        ({"optimizer": "adamw", "bias_rate": 1.0}, "bias_rate"),
+        ({"drop_factor": 0.5}, "drop_factor"),
+        ({"batch_norm": "adapt"}, "batch_norm"),
+        ({"model": "VGG16", "batch_norm": "adapt"}, "batch_norm"),
+        ({"model": "ResNet50", "width": 0.5}, "width"),
+        ({"model": "ResNet50", "dropout": 0.1}, "dropout"),
+        ({"model": "ResNet50", "initializer": "paper"}, "initializer"),
+    ],
+)
+def test_options_that_would_change_nothing_are_refused(options, given):
+    with pytest.raises(ValueError, match=f"--{given} would change nothing"):
+        idle_options.refuse(Config(**options), {given})

@@ -1,0 +1,47 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tftransfer import records
+from tftransfer.training import trainer, untrained_sources
+from tftransfer.training.group import Network
+
+BASE = Network("base")
+
+
+@pytest.fixture(scope="module")
+def base(recipe, task):
+    return trainer.train(recipe, task, [BASE], {})[0]
+
+
+def test_random_weights_with_the_statistics_of_trained_ones(base):
+    made = untrained_sources.weights_like(base.weights, seed=0, target="B")
+    assert records.weights_digest(made) == records.weights_digest(
+        untrained_sources.weights_like(base.weights, seed=0, target="B")
+    )
+    for other in ({"seed": 1, "target": "B"}, {"seed": 0, "target": "A"}):
+        assert records.weights_digest(made) != records.weights_digest(
+            untrained_sources.weights_like(base.weights, **other)
+        )
+    for layer in ("conv2", "fc6"):
+        (kernel, bias), (random_kernel, random_bias) = base.weights[layer], made[layer]
+        assert (kernel.shape, bias.shape) == (random_kernel.shape, random_bias.shape)
+        axes = tuple(range(kernel.ndim - 1))
+        entries = kernel[..., 0].size
+        deviation = kernel.std(axes)
+        np.testing.assert_allclose(random_kernel.mean(axes), kernel.mean(axes), atol=6 * deviation.max() / entries**0.5)
+        np.testing.assert_allclose(random_kernel.std(axes), deviation, rtol=6 / (2 * entries) ** 0.5)
+        assert np.abs(np.corrcoef(kernel.ravel(), random_kernel.ravel())[0, 1]) < 0.2
+
+
+def test_random_weights_with_statistics_keep_variances_positive(recipe, task):
+    config = dataclasses.replace(recipe, model="small_models:residual", batch_size=16, steps=3)
+    (source,) = trainer.train(config, task, [BASE], {})
+    places = untrained_sources.statistics(config)
+    assert places["batch_normalization"] == (2, 3)
+    made = untrained_sources.weights_like(source.weights, 0, "B", places)
+    for layer, kept in places.items():
+        for place in kept:
+            assert np.array_equal(made[layer][place], source.weights[layer][place])
+    assert not np.array_equal(made["conv2d"][0], source.weights["conv2d"][0])

@@ -1,0 +1,131 @@
+"""What a trained network is and what it cost; its copied blocks are compared with their source bit by bit."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tftransfer import transfer
+from tftransfer.training import costs, evaluation
+from tftransfer.training.callbacks import Watch
+from tftransfer.training.group import Group, Network
+from tftransfer.transfer import Weights
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """One trained network.
+
+    Attributes:
+        name: Its name in the group.
+        diverged_at: Step at which its loss was no longer finite, or None.
+        weights: All its weights by layer name.
+        scores: As `evaluation.scores`.
+        history: Columns, one value an evaluation.
+        copied_blocks: Names of the copied blocks.
+        frozen_blocks: Names of those that had to stay as they were.
+        changed_blocks: Names of copied blocks with any bit changed. Moving statistics count where they had to stay:
+            in frozen blocks, unless they were let follow the images.
+        blocks_with_statistics: Names of frozen blocks with batch normalisation.
+        moved_statistics: Names of those of them whose moving statistics changed.
+        trained_parameters: Parameters that trained.
+        train_steps: Updates done.
+        seconds: Of the whole group, from building it to the end of its evaluation; if training was interrupted, with
+            what its checkpoint had taken.
+        train_seconds: Of the whole group, in training steps.
+        images_per_second: In the group's median training step.
+        group_size: Networks in the group.
+        share: Of the group's arithmetic that was this network's, 0 to 1.
+        strategy: Name of the strategy and its devices.
+    """
+
+    name: str
+    diverged_at: int | None
+    weights: dict[str, list[np.ndarray]]
+    scores: dict[str, float]
+    history: dict[str, list[Any]]
+    copied_blocks: tuple[str, ...]
+    frozen_blocks: tuple[str, ...]
+    changed_blocks: tuple[str, ...]
+    trained_parameters: int
+    train_steps: int
+    seconds: float
+    train_seconds: float
+    images_per_second: float
+    group_size: int
+    share: float
+    strategy: str
+    blocks_with_statistics: tuple[str, ...] = ()
+    moved_statistics: tuple[str, ...] = ()
+
+
+def gather(
+    group: Group,
+    watch: Watch,
+    logits: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    seconds: float,
+    images_per_second: float,
+    strategy: str,
+) -> list[Outcome]:
+    """Gathers what is known of the networks of a group at the end of its training.
+
+    Args:
+        group: The group, trained.
+        watch: What was seen of its training.
+        logits: Of all validation images, by network.
+        labels: Of these images.
+        seconds: As in `Outcome`, like the two that follow.
+        images_per_second: Of the group.
+        strategy: Name and devices.
+
+    Returns:
+        One outcome for each network, in order.
+    """
+    shares, found = costs.shares(group), []
+    for network in group.networks:
+        name = network.name
+        weights, copied = group.weights(name), tuple(group.copied_layers(name))
+        changed, with_statistics, moved = _changes(group, network, weights)
+        arrays = [logits[name], *(array for layer in weights.values() for array in layer)]
+        finite = all(np.isfinite(array).all() for array in arrays)
+        found.append(
+            Outcome(
+                name=name,
+                diverged_at=watch.diverged.get(name, None if finite else watch.step),
+                weights=weights,
+                scores=evaluation.scores(logits[name], labels),
+                history=watch.histories[name],
+                copied_blocks=copied,
+                frozen_blocks=copied[: network.frozen],
+                changed_blocks=changed,
+                blocks_with_statistics=with_statistics,
+                moved_statistics=moved,
+                trained_parameters=group.trained_variables(name),
+                train_steps=watch.step,
+                seconds=seconds,
+                train_seconds=watch.train_seconds,
+                images_per_second=images_per_second,
+                group_size=len(group.networks),
+                share=shares[name],
+                strategy=strategy,
+            )
+        )
+    return found
+
+
+def _changes(group: Group, network: Network, weights: Weights) -> tuple[tuple[str, ...], ...]:
+    """Returns the copied blocks that changed, the frozen ones with moving statistics, and those where these moved."""
+    before, statistics = group.copied_weights(network.name), group.statistics()
+    anything = set(transfer.changed_layers(before, weights))
+    trained = set(transfer.changed_layers(before, weights, leaving_out=statistics))
+    layers = group.copied_layers(network.name)
+    frozen = tuple(layers)[: network.frozen]
+    strict = frozen if group.batch_norm == "inference" else ()
+    changed = tuple(name for name in layers if set(layers[name]) & (anything if name in strict else trained))
+    with_statistics = tuple(name for name in frozen if set(layers[name]) & statistics.keys())
+    alone = {name: [arrays[i] for i in statistics[name]] for name, arrays in before.items() if name in statistics}
+    now = {name: [weights[name][i] for i in statistics[name]] for name in alone}
+    moved = set(transfer.changed_layers(alone, now))
+    return changed, with_statistics, tuple(name for name in with_statistics if set(layers[name]) & moved)
