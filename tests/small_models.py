@@ -54,6 +54,14 @@ def nested(input_shape, classes):
     return keras.Model(inputs, layers.Dense(classes, name="logits")(layers.GlobalAveragePooling2D()(x)))
 
 
+def nested_chain(input_shape, classes):
+    """A chain in the place of a layer, as in ConvNeXt."""
+    inputs = keras.Input(input_shape)
+    stem = keras.Sequential([layers.Conv2D(4, 3, strides=2), layers.LayerNormalization()], name="stem")
+    x = layers.ReLU(name="relu")(layers.Conv2D(6, 3, name="middle")(stem(inputs)))
+    return keras.Model(inputs, layers.Dense(classes, name="logits")(layers.GlobalAveragePooling2D()(x)))
+
+
 def attention(input_shape, classes):
     """Layers that are made of others."""
     inputs = keras.Input(input_shape)
@@ -96,7 +104,7 @@ def convnext_small(input_shape, classes):
 
 
 def densenet_few(input_shape, classes):
-    return _logits(densenet.DenseNet, input_shape, classes, blocks=[2, 1])
+    return _logits(densenet.DenseNet, input_shape, classes, blocks=[2, 1, 1, 1])
 
 
 def _logits(builder, input_shape, classes, **options):

@@ -60,6 +60,12 @@ def test_costs_of_our_own_network_and_of_a_nested_one():
     assert inner.output_shape == (6,), "pooling goes with the layers before it"
 
 
+def test_costs_of_a_chain_in_the_place_of_a_layer():
+    stem, *_ = architectures.block_costs(shape("small_models:nested_chain"), classes=3)
+    assert stem.multiply_adds == 15 * 15 * 3 * 3 * 3 * 4
+    assert stem.parameters == 3 * 3 * 3 * 4 + 4 + 2 * 4
+
+
 def test_names_and_digests_do_not_depend_on_what_was_built_before():
     config = shape("small_models:residual")
     first = architectures.build(config, 3)

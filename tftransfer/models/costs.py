@@ -50,7 +50,8 @@ def _weights(operation: Any) -> Sequence[Any]:
 
 
 def _inner_nodes(model: keras.Model) -> list[Any]:
-    return [node for operation in model.operations for node in operation._inbound_nodes[:1] if node.input_tensors]
+    operations = model.layers if isinstance(model, keras.Sequential) else model.operations
+    return [node for operation in operations for node in operation._inbound_nodes[:1] if node.input_tensors]
 
 
 def _multiply_adds(node: Any) -> int:
