@@ -9,6 +9,8 @@ import pytest
 
 from scene import BASE, command
 
+collect_ignore = ["fuzzing.py"]  # a program, which needs atheris; `test_fuzzing.py` starts it
+
 
 class Disk:
     """A small disk of its own, which can be filled up or made read-only, and be freed again."""
