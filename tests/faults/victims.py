@@ -11,6 +11,7 @@ import pathlib
 import random
 import sys
 import time
+import traceback
 
 import filelock
 import numpy as np
@@ -126,6 +127,9 @@ def worker(path: str) -> None:
                     train(root, cell)
         except filelock.Timeout:
             elsewhere.append(cell.name)
+        except OSError:  # as the real one ends
+            traceback.print_exc()
+            raise SystemExit(os.EX_IOERR) from None
     end = jobs.End(jobs.OK, elsewhere=tuple(elsewhere))
     records.write_text(pathlib.Path(path).with_name(f"{name}.end.json"), json.dumps(end.as_json()))
 

@@ -1,7 +1,5 @@
 """The order of a sweep, what it tries again and what it gives up, with a runner that trains nothing."""
 
-import time
-
 import filelock
 import pytest
 
@@ -9,7 +7,7 @@ from tftransfer import grids, records, splits
 from tftransfer.config import Config
 from tftransfer.grids import Grid
 from tftransfer.scheduling import jobs, overview, scheduler
-from tftransfer.scheduling.board import Beat, Board
+from tftransfer.scheduling.board import Board
 from tftransfer.scheduling.jobs import End
 from tftransfer.scheduling.scheduler import DIVERGED, DONE, FAILED, SKIPPED, Scheduler
 
@@ -270,22 +268,6 @@ def test_a_group_split_down_to_one_network_that_finds_no_memory_is_named(tmp_pat
     assert runner.labels == [["baseB"], ["B1B", "B2B", "B3B"], ["B1B", "B2B"], ["B1B"], ["B2B"], ["B3B"]]
     assert overview.look(tmp_path).named() == {"no memory": ["random0-B2B-seed0"]}
     assert [line for line in said if line.endswith(": no memory: B2B (needs 80 GB)")]
-
-
-def test_a_job_that_has_ended_is_not_said_to_run(tmp_path):
-    """Its last sign of life may be a second old."""
-    asked = cells(Grid("base", directions="B"))
-    Board(tmp_path).write_plan(asked)
-
-    class Beating(FakeRunner):
-        def start(self, job, again):
-            super().start(job, again)
-            now = time.time()
-            Board(tmp_path).write_beat(job.name, Beat({job.cells[0].name: None}, 0, 9, None, now, now, "here 1"))
-
-    sweep(tmp_path, Beating(tmp_path, ends={"baseB": [End(jobs.NO_MEMORY, "needs 80 GB")]}), asked)
-    found = overview.look(tmp_path)
-    assert (found.count("running"), found.named()) == (0, {"no memory": ["random0-baseB-seed0"]})
 
 
 def test_what_waits_for_a_base_without_memory_says_so(tmp_path):

@@ -3,6 +3,7 @@
 import glob
 import os
 import pathlib
+import secrets
 import subprocess
 
 from tftransfer import processes
@@ -31,6 +32,7 @@ class LocalRunner:
             range(workers or len(self._gpus) or 1)
         )
         self._board = Board(self._study)
+        self._own = secrets.token_hex(3)
 
     @property
     def free(self) -> int:
@@ -45,8 +47,7 @@ class LocalRunner:
             again: Names of those that are trained though they have a record.
         """
         slot = next(number for number, taken in self._slots.items() if taken is None)
-        path = self._board.jobs / f"{job.name}.json"
-        self._board.clear(job.name)
+        path = self._board.jobs / f"{self._file(job)}.json"
         job.write(
             path, study=str(self._study), store=self._store, memory_share=0.9 / len(self._slots), again=sorted(again)
         )
@@ -69,11 +70,17 @@ class LocalRunner:
         """Ends all jobs, giving each time to save what it has."""
         processes.end([process for _, process in filter(None, self._slots.values())], _GRACE_SECONDS)
 
+    def _file(self, job: Job) -> str:
+        """Returns the name of a job's files: another sweep of the same study may be doing the same job."""
+        return f"{job.name}-{self._own}"
+
     def _end(self, job: Job, code: int) -> End:
         """Returns how a process ended; what it left is cleared away if that was well."""
-        end = jobs.ended(self._board.jobs, job.name, code)
+        end = jobs.ended(self._board.jobs, self._file(job), code)
         if end.status == OK:
-            self._board.clear(job.name)
+            self._board.clear(self._file(job))
+        else:
+            self._board.end_beat(self._file(job))
         return end
 
     def _devices(self, slot: int) -> dict[str, str]:

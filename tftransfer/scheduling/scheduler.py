@@ -177,7 +177,6 @@ class Scheduler:
 
     def _finish(self, job: Job, end: End) -> None:
         """Takes the end of a job: records, failures, and what must be tried again."""
-        self._board.end_beat(job.name)
         missing = []
         for cell in job.cells:
             record = records.read(self._study / cell.name)
