@@ -4,9 +4,9 @@ import dataclasses
 import signal
 
 import pytest
-from tensorboard.backend.event_processing import event_file_loader
 
 from easy_study import CLASSES, RECIPE, cell, names
+from tensorboard_events import scalars
 from tftransfer import execution, interruption, records, splits, treatments
 from tftransfer.group_training import GroupTraining, Member
 from tftransfer.plan import Cell
@@ -88,17 +88,6 @@ def test_a_group_too_large_for_memory_is_refused_before_it_trains(study, store):
     with pytest.raises(MemoryError, match="GB are available"):
         small.train_group([cell("B2B")])
     assert names(study.root) == ["random0-baseB-seed0"]
-
-
-def scalars(folder):
-    """Returns the scalars that TensorBoard would show: tag, step, value; what depends on the clock left out."""
-    (path,) = folder.glob("events*")
-    return [
-        (value.tag, event.step, value.simple_value)
-        for event in event_file_loader.LegacyEventFileLoader(str(path)).Load()
-        for value in event.summary.value
-        if not value.tag.startswith("_") and value.tag != "final/seconds"
-    ]
 
 
 def test_an_interrupted_network_goes_on_and_leaves_nothing_behind(study, store, tmp_path, monkeypatch):

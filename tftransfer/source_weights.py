@@ -3,7 +3,7 @@
 from tftransfer import treatments
 from tftransfer.plan import Cell
 from tftransfer.records import DONE, Record
-from tftransfer.training import trainer, untrained_sources, weights
+from tftransfer.training import untrained_sources, weights
 from tftransfer.training.foreign_base import ForeignBase
 from tftransfer.transfer import Weights
 
@@ -45,7 +45,7 @@ class SourceWeights:
             return None
         if treatment.source == "R":
             if "random" not in sources:
-                sources["random"] = trainer.random_weights(cell.config, treatment.target)
+                sources["random"] = untrained_sources.random_weights(cell.config, treatment.target)
             return "random"
         if treatment.foreign:
             sources["foreign"] = self._foreign.weights

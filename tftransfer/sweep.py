@@ -23,13 +23,13 @@ from typing import Any
 import tftransfer
 from tftransfer import command_line, findings, grids, idle_options, plan, processes, records, splits, treatments
 from tftransfer.config import BUDGETS, Config
-from tftransfer.data import preparing, sources
+from tftransfer.data import sources
 from tftransfer.data.store import Store
 from tftransfer.grids import Grid
 from tftransfer.models import names as model_names
 from tftransfer.options import COMMAND, MACHINE, at_least, option
 from tftransfer.plan import Cell
-from tftransfer.scheduling import cluster, estimate, local, overview, ray_runner, view
+from tftransfer.scheduling import cluster, dry_run, local, overview, ray_runner, view
 from tftransfer.scheduling.board import Board
 from tftransfer.scheduling.scheduler import DIVERGED, DONE, FAILED, SKIPPED, Scheduler, State
 
@@ -96,7 +96,7 @@ def main(argv: Sequence[str]) -> int:
     names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
     cells = _cells(options, asked, names, kinds)
     if options.dry_run:
-        print(_plan_text(options, cells, study))
+        print(dry_run.text(options, cells, study, options.workers, options.retry_failed))
         return 0
     return _train(options, given, asked, study, started)
 
@@ -246,55 +246,6 @@ def _show_figure(study: pathlib.Path) -> None:
     done = subprocess.run(words, env=processes.environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         print(f"The study's figure was not drawn: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
-
-
-def _plan_text(options: SweepConfig, cells: Sequence[Cell], study: pathlib.Path) -> str:
-    """Returns what a sweep would do."""
-    board = Board(study)
-    left, table = [], collections.defaultdict(collections.Counter)
-    for cell in cells:
-        record = records.read(study / cell.name)
-        if record:
-            plan.refuse_another(record, cell)
-        state = record.status if record else "failed" if board.failure(cell) else "to train"
-        table[_row(cell)][state] += 1
-        left += [cell] if state == "to train" or (options.retry_failed and state != records.DONE) else []
-    rows = [f"study      {study}", f"data set   {options.dataset}", ""]
-    rows.append(f"{'networks':<42}{'all':>6}{'done':>7}{'to train':>10}{'failed':>8}")
-    total = collections.Counter()
-    for name, counts in table.items():
-        total += counts
-        rows.append(_count(name, counts))
-    rows += [_count("all", total), "", *_costs(options, left)]
-    if model_names.blocks_of(options.model, options.blocks) is None:
-        rows.append(f"not checked  --model={options.model} is built only to train: its blocks, and so --n and --blocks")
-    return "\n".join(rows)
-
-
-def _row(cell: Cell) -> str:
-    """Returns the line of the plan that a network is counted in."""
-    kind = cell.split.name.rstrip("0123456789") if cell.config.split == "random" else cell.split.name
-    target = " on all classes" if cell.treatment.target == "all" else f", {kind}"
-    reduced = ", k images per class" if cell.images_per_class else ""
-    return f"{treatments.role(cell.treatment)}{target}{reduced}"
-
-
-def _count(name: str, counts: collections.Counter) -> str:
-    bad = counts["failed"] + counts[records.DIVERGED]
-    return f"{name:<42}{sum(counts.values()):>6}{counts[records.DONE]:>7}{counts['to train']:>10}{bad:>8}"
-
-
-def _costs(options: SweepConfig, left: Sequence[Cell]) -> list[str]:
-    """Returns what the networks will cost that are left."""
-    workers = options.workers or len(local.gpus()) or 1
-    cost = estimate.estimate(left, preparing.images_per_class(options), workers)
-    if cost.hours is None:
-        time_text = "not known: `python -m tftransfer.bench` with the same options measures this machine"
-    else:
-        most = "at most " if cost.upper else "about "
-        time_text = f"{most}{view.duration(3600 * cost.hours)} on this machine, by speeds measured here"
-    disk = "not known" if cost.disk_bytes is None else f"about {cost.disk_bytes / 1e9:.2g} GB in runs"
-    return [f"time       {time_text}", f"disk       {disk}"]
 
 
 if __name__ == "__main__":

@@ -77,7 +77,16 @@ def steps(side: int, options: argparse.Namespace, torch: bool) -> None:
     groups = {"base": ("base", [("", 0)]), "lockstep": ("lockstep", LOCKSTEP)}
     # Networks with equally many frozen blocks do equal work, whatever their source.
     groups |= {f"alone {n}": ("frozen", [("A", n)]) for n in DEPTHS}
-    workers = {name: started(config, *group)[0] for name, group in groups.items()}
+    pairs = {name: started(config, *group) for name, group in groups.items()}
+    workers = {name: worker for name, (worker, _) in pairs.items()}
+    work = {name: ready["multiply_adds"] for name, (_, ready) in pairs.items()}
+    one_by_one = 2 * sum(work[f"alone {n}"] for n in DEPTHS)
+    print(
+        f"{side} px, arithmetic     lockstep {work['lockstep'] / work['base']:.2f} bases, "
+        f"{work['lockstep'] / one_by_one:.2f} of one by one; "
+        f"{2 * work['lockstep'] * config.batch_size / 1e9:.0f} GFLOP a step",
+        flush=True,
+    )
     if torch:
         for layout in ("contiguous_format", "channels_last"):
             workers[f"PyTorch {layout}"] = TorchLoop(options.torch_python, config, layout)

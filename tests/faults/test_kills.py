@@ -13,9 +13,9 @@ import threading
 import time
 
 import pytest
-from tensorboard.backend.event_processing import event_file_loader
 
 import fault_sizes
+from tensorboard_events import scalars
 from tftransfer import command_line, records
 
 pytestmark = pytest.mark.faults
@@ -71,16 +71,6 @@ def essence(runs):
         history = {name: column for name, column in record.content["history"].items() if name != "seconds"}
         found[record.name] = (record.weights_digest, record.result, history, scalars(record.folder))
     return found
-
-
-def scalars(folder):
-    (path,) = folder.glob("events*")
-    return [
-        (value.tag, event.step, value.simple_value)
-        for event in event_file_loader.LegacyEventFileLoader(str(path)).Load()
-        for value in event.summary.value
-        if not value.tag.startswith("_") and value.tag != "final/seconds"
-    ]
 
 
 def until_it_trains(process):

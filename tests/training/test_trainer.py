@@ -148,12 +148,6 @@ def test_label_smoothing_changes_the_loss_but_not_the_reported_cross_entropy(rec
     assert smoothed.scores == pytest.approx(plain.scores, rel=1e-4)
 
 
-def test_random_sources_are_the_same_for_every_n(recipe):
-    first, again = trainer.random_weights(recipe, "B"), trainer.random_weights(recipe, "B")
-    assert records.weights_digest(first) == records.weights_digest(again)
-    assert records.weights_digest(trainer.random_weights(recipe, "A")) != records.weights_digest(first)
-
-
 def test_batches_must_divide_by_the_replicas(task):
     odd = Config(width=0.1, batch_size=31, steps=1, strategy="mirrored", replicas=0)
     with pytest.raises(ValueError, match="must divide by the replicas"):

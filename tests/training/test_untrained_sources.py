@@ -45,3 +45,9 @@ def test_random_weights_with_statistics_keep_variances_positive(recipe, task):
         for place in kept:
             assert np.array_equal(made[layer][place], source.weights[layer][place])
     assert not np.array_equal(made["conv2d"][0], source.weights["conv2d"][0])
+
+
+def test_random_sources_are_the_same_for_every_n(recipe):
+    first, again = untrained_sources.random_weights(recipe, "B"), untrained_sources.random_weights(recipe, "B")
+    assert records.weights_digest(first) == records.weights_digest(again)
+    assert records.weights_digest(untrained_sources.random_weights(recipe, "A")) != records.weights_digest(first)

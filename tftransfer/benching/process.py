@@ -1,20 +1,16 @@
 """Asks the processes of contenders; none of them outlives the command. Nothing here loads TensorFlow."""
 
 import contextlib
-import dataclasses
 import json
-import os
-import pathlib
 import queue
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from typing import Any, Self
 
-import tftransfer
+from tftransfer import processes
 from tftransfer.config import Config
 
 _LONGEST_REASON = 400
@@ -37,18 +33,18 @@ class Worker:
         self.kind = kind
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
         self._answers: queue.Queue[str] = queue.Queue()
-        package = str(pathlib.Path(tftransfer.__file__).parent.parent)
-        path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-        environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": path}
-        words = [sys.executable, "-m", "tftransfer.benching.worker"]
         self._started = time.perf_counter()
         self._process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, env=environment, text=True
+            processes.words("tftransfer.benching.worker"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            env=processes.environment(),
+            text=True,
         )
         threading.Thread(target=self._listen, daemon=True).start()
-        values = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
         with contextlib.suppress(WorkerError):  # one that ended at once says why when it is asked for its answer
-            self._send(json.dumps({"config": values, "kind": kind, "frozen": list(frozen)}))
+            self._send(json.dumps({"config": config.shared(), "kind": kind, "frozen": list(frozen)}))
 
     def __enter__(self) -> Self:
         return self

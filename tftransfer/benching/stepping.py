@@ -12,7 +12,7 @@ from tftransfer.benching.contenders import Contender
 from tftransfer.config import Config
 from tftransfer.data import pipeline
 from tftransfer.models import architectures
-from tftransfer.training import strategies, trainer
+from tftransfer.training import strategies, trainer, untrained_sources
 from tftransfer.training.group import Group, Network
 
 _MATRIX = 2048  # large enough for the highest rate, small enough for a tenth of a second on one core
@@ -54,7 +54,7 @@ class Steps:
         strategies.check_batch(config.batch_size, strategy)
         with trainer.dtype_policy(config.precision), strategy.scope():
             template = trainer.build_model(config, images.classes)
-            weights = trainer.random_weights(config, "B")
+            weights = untrained_sources.random_weights(config, "B")
             networks = [
                 Network(f"{letter}{n}B", letter, n, n) if n else Network("base") for letter, n in contender.frozen
             ]

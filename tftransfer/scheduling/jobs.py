@@ -1,5 +1,6 @@
 """A job: networks which train in lockstep in one process. Nothing here imports TensorFlow."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -84,11 +85,9 @@ def ended(folder: pathlib.Path, name: str, code: int) -> End:
         name: The job's name.
         code: Exit code of the process, negative for a signal.
     """
-    try:
-        if code == 0:
+    if code == 0:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):  # then its log says why
             return End.from_json(json.loads((folder / f"{name}.end.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass  # then its log must say why
     status = NO_DISK if code == os.EX_IOERR else CRASHED if code < 0 else FAILED
     return End(status, processes.reason(code, folder / f"{name}.log"))
 

@@ -9,14 +9,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from tftransfer import interruption, seeds, transfer
+from tftransfer import interruption
 from tftransfer.config import Config
 from tftransfer.data import pipeline
 from tftransfer.data.store import Half, mean_image
 from tftransfer.models import architectures
 from tftransfer.training import callbacks, memory, outcomes, snapshots, strategies
 from tftransfer.training.checkpoints import Checkpoints
-from tftransfer.training.group import Group, Network, reseeded
+from tftransfer.training.group import Group, Network
 from tftransfer.training.optimizers import CaffeSGD, RateSchedule
 from tftransfer.training.outcomes import Outcome
 from tftransfer.transfer import Weights
@@ -74,17 +74,6 @@ def dtype_policy(name: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def random_weights(config: Config, target: str) -> Weights:
-    """Returns the weights of a network that is never trained: the source of RnB."""
-    with dtype_policy(config.precision):
-        template = build_model(config, classes=2)
-
-        def seed_for(*names: str) -> int:
-            return seeds.derive(config.seed, "init", "random", target, *names)
-
-        return transfer.weights_of(reseeded(template, "random", seed_for, seed_for))
 
 
 def train(

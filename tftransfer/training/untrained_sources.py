@@ -1,4 +1,4 @@
-"""Weights of sources that are never trained: random ones with the statistics of trained ones, for SnB."""
+"""Weights of sources that are never trained: random ones, for RnB, and such with learnt statistics, for SnB."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,19 @@ from tftransfer import seeds, transfer
 from tftransfer.config import Config
 from tftransfer.models import architectures
 from tftransfer.training import trainer
+from tftransfer.training.group import reseeded
 from tftransfer.transfer import Weights
+
+
+def random_weights(config: Config, target: str) -> Weights:
+    """Returns the weights of a network that is never trained: the source of RnB."""
+    with trainer.dtype_policy(config.precision):
+        template = trainer.build_model(config, classes=2)
+
+        def seed_for(*names: str) -> int:
+            return seeds.derive(config.seed, "init", "random", target, *names)
+
+        return transfer.weights_of(reseeded(template, "random", seed_for, seed_for))
 
 
 def statistics(config: Config) -> dict[str, tuple[int, ...]]:
