@@ -21,7 +21,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import tftransfer
-from tftransfer import command_line, findings, grids, idle_options, plan, processes, records, splits, treatments
+from tftransfer import (
+    command_line,
+    findings,
+    grids,
+    idle_options,
+    plan,
+    processes,
+    records,
+    small_files,
+    splits,
+    treatments,
+)
 from tftransfer.config import BUDGETS, Config
 from tftransfer.data import sources
 from tftransfer.data.store import Store
@@ -199,7 +210,7 @@ def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str
         code = subprocess.run(words, env=processes.environment(), check=False).returncode
         if code:
             raise SystemExit(code)  # it has said why
-        found = json.loads(answer.read_text(encoding="utf-8"))
+        found = small_files.read_json(answer)
         return Store.open(found["store"]), found["blocks"]
 
 

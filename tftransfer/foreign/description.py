@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tftransfer import records
+from tftransfer import records, small_files
 
 FORMAT = 1
 KERAS, SAFETENSORS = ".weights.h5", ".safetensors"
@@ -120,7 +120,7 @@ def size_of(path: pathlib.Path) -> int:
         missing = f" `python -m tftransfer.describe` makes {path.name}." if path.suffix == ".json" else ""
         raise ValueError(f"Cannot read {path}: {error.strerror}.{missing}") from error
     if not stat.S_ISREG(found.st_mode):
-        raise ValueError(f"{path} is no regular file.")
+        raise ValueError(f"{path} is no regular file but a pipe, a device or a folder, which cannot be used.")
     return found.st_size
 
 
@@ -131,13 +131,14 @@ def read(path: pathlib.Path) -> Description:
         ValueError: If it is missing, damaged or contradicts itself, with the field.
     """
     origin = beside(path)
-    size = size_of(origin)
-    if size > _MOST_BYTES:
-        raise ValueError(f"The description {origin} has {size:,} bytes; {_MOST_BYTES:,} are read at most.")
+    size_of(origin)  # which says what to do where there is none
     try:
-        content = json.loads(origin.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"The description {origin} is no JSON: {str(error)[:200]}.") from error
+        content = small_files.read_json(origin, _MOST_BYTES)
+    except ValueError as error:
+        raise ValueError(
+            f"The description {origin} is no JSON, so it cannot be used: {str(error)[:200]}. docs/foreign_weights.md has "
+            f"the format."
+        ) from error
     except OSError as error:
         raise ValueError(f"Cannot read {origin}: {error.strerror}.") from error
     fault = _fault(content)
