@@ -76,6 +76,7 @@ def array(**changed):
         ({"layers": array(shape=[True])}, "layers"),
         ({"layers": array(shape=[2**40, 2**40])}, "its layers have .* bytes"),
         ({"layers": array(shape=[1] * 40)}, "layers"),
+        ({"bytes": 50 * 2**30}, "53,687,091,200 bytes, its layers .*: most of it is something else"),
         ({"layers": array(dtype="object")}, "layers"),
         ({"layers": array(dtype=["float32"])}, "layers"),
         ({"layers": array(code="import os")}, "layers"),

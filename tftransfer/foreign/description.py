@@ -20,6 +20,7 @@ KERAS, SAFETENSORS = ".weights.h5", ".safetensors"
 BYTES = {"float32": 4, "int32": 4}
 """Types of weights, and the bytes of one number."""
 _MOST_BYTES = 2**24  # of a description; one of a network with 1000 layers has 2**18
+_MOST_TIMES, _BYTES_BESIDE = 4, 2**26  # a file is read as a whole; besides weights it may hold some states
 _MOST_CLASSES = 10_000_000
 _HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
 
@@ -136,8 +137,8 @@ def read(path: pathlib.Path) -> Description:
         content = small_files.read_json(origin, _MOST_BYTES)
     except ValueError as error:
         raise ValueError(
-            f"The description {origin} is no JSON, so it cannot be used: {str(error)[:200]}. docs/foreign_weights.md has "
-            f"the format."
+            f"The description {origin} is no JSON, so it cannot be used: {str(error)[:200]}. docs/foreign_weights.md "
+            f"has the format."
         ) from error
     except OSError as error:
         raise ValueError(f"Cannot read {origin}: {error.strerror}.") from error
@@ -246,6 +247,10 @@ def _fault(content: Any) -> str | None:
     needed = sum(array.nbytes for arrays in found.layers.values() for array in arrays)
     if needed > found.bytes:
         return f"its layers have {needed:,} bytes, the file that it is about has {found.bytes:,}"
+    if found.bytes > _MOST_TIMES * needed + _BYTES_BESIDE:
+        return (
+            f"the file that it is about has {found.bytes:,} bytes, its layers {needed:,}: most of it is something else"
+        )
     return None
 
 
