@@ -62,6 +62,7 @@ def test_the_main_job(options, tmp_path, cache, photographs, monkeypatch):
     third = command("--treatment=A4B+", *options, cwd=tmp_path)
     assert "reused baseA, baseB, A4B+" in third.stdout
     assert "training on" not in third.stdout
+    assert "top-5" not in table, "of three classes it is always 100 %"
     kept = [path for path in study.rglob("*") if path.is_file()]
     private = [str(tmp_path), str(cache), str(photographs), f"{pathlib.Path.home()}/", "s3cret"]
     telling = [(path.name, word) for path in kept for word in private if word.encode() in path.read_bytes()]
@@ -212,6 +213,11 @@ def test_a_network_of_ones_own_from_code_to_record_and_back(plain, tmp_path, cap
     assert integrity["frozen_statistics_as_wanted"]
     model = tftransfer.load(study / "random0-B2B-seed0")
     assert model.output_shape == (None, 3)
+    trained = {w.path.split("/")[0] for w in model.trainable_weights}
+    assert trained == {"logits"}, "the other blocks were frozen"
+    norms = [layer for layer in model.get_layer("backbone").layers if "moving_mean" in [w.name for w in layer.weights]]
+    assert norms
+    assert all(layer.trainable for layer in norms), "under `adapt` moving statistics follow when it is trained on"
     kept = tftransfer.load(study / "random0-baseB-seed0").get_layer("stem").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(kept, model.get_layer("stem").get_weights(), strict=True))
     main(*words)

@@ -35,6 +35,7 @@ is reused. Example: python -m tftransfer.run --treatment=BnB --n=4
 Exit code: 0 trained; warnings name what is at chance, unbalanced or leaks. 3 a network diverged, found no memory, or
 its frozen blocks changed; 2 bad input.
 """
+_TOP = 5  # as in top-5
 
 
 def main(argv: Sequence[str]) -> int:
@@ -255,7 +256,8 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
     split = cell.split
     sizes = ", ".join(f"{letter} {len(split.classes(letter))}" for letter in treatments.LETTERS)
     rows = ["", f"data set   {dataset}", f"split      {split.name} (classes: {sizes})", ""]
-    rows.append(f"{'network':<18}{'top-1':>8}{'top-5':>9}{'minus base':>15}{'cross-entropy':>16}")
+    with_top5 = len(cell.classes) > _TOP  # of fewer classes it is always 100 %
+    rows.append(f"{'network':<18}{'top-1':>8}{'top-5' if with_top5 else '':>9}{'minus base':>15}{'cross-entropy':>16}")
     for network in networks:
         record = network.record
         result = record.result
@@ -265,8 +267,9 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
             continue
         is_reference = label in {treatments.base(target).label for target in treatments.TARGETS}
         points = "" if is_reference else _points(result["minus_base"])
+        top5 = f"{100 * result['top5']:.1f} %" if with_top5 else ""
         rows.append(
-            f"{label:<18}{100 * result['top1']:>6.1f} %{100 * result['top5']:>7.1f} %{points:>15}"
+            f"{label:<18}{100 * result['top1']:>6.1f} %{top5:>9}{points:>15}"
             f"{result['cross_entropy']:>16.3f}"
         )
     chance = networks[-1].record.result["chance"]
