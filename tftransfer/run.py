@@ -268,10 +268,7 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
         is_reference = label in {treatments.base(target).label for target in treatments.TARGETS}
         points = "" if is_reference else _points(result["minus_base"])
         top5 = f"{100 * result['top5']:.1f} %" if with_top5 else ""
-        rows.append(
-            f"{label:<18}{100 * result['top1']:>6.1f} %{top5:>9}{points:>15}"
-            f"{result['cross_entropy']:>16.3f}"
-        )
+        rows.append(f"{label:<18}{100 * result['top1']:>6.1f} %{top5:>9}{points:>15}{result['cross_entropy']:>16.3f}")
     chance = networks[-1].record.result["chance"]
     spent = [
         f"{n.record.content['treatment']['label']} {n.record.content['cost']['seconds']:.0f}" for n in networks if n.now

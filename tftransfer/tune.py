@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tftransfer import command_line, idle_options, records, splits, treatments
-from tftransfer.config import PROTOCOL, Config
+from tftransfer.config import EPOCHS, PROTOCOL, Config
 from tftransfer.data import preparing, sources
 from tftransfer.data.store import Store
 from tftransfer.models import names as model_names
@@ -62,9 +62,17 @@ class TuneConfig(Config):
     initializers: str = _values_option("initializer")
     lengths: str = _values_option("epochs")
 
-    def start(self) -> Config:
-        """Returns the options which `run` has, too."""
-        return Config(**self.shared())
+    def start(self, images: int = 0) -> Config:
+        """Returns the options which `run` has, too; their length in epochs, as lengths are tried in epochs.
+
+        Args:
+            images: Training images, from which the default length follows; 0 if they are not known yet.
+        """
+        shared = Config(**self.shared())
+        if shared.steps or shared.epochs:
+            return shared
+        epochs = shared.train_steps(images) / shared.steps_per_epoch(images) if images else EPOCHS
+        return dataclasses.replace(shared, epochs=round(max(EPOCHS, epochs), 2))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -76,7 +84,8 @@ def main(argv: Sequence[str]) -> int:
             f"A search varies width, dropout and initial weights, which only {', '.join(model_names.MODELS)} has. "
             f"Received: --model={options.model}. Try recipes for it with tftransfer.run."
         )
-    start, choices = space.around(options.start(), {name: getattr(options, name) for name in space.LISTS})
+    lists = {name: getattr(options, name) for name in space.LISTS}
+    space.around(options.start(), lists)  # refuses bad ones before images are prepared
     class_names, class_kinds = sources.describe_classes(options.dataset, options.data_dir or None)
     _split(options, class_names, class_kinds)
     oracles.check_installed(options.tuner)
@@ -87,6 +96,7 @@ def main(argv: Sequence[str]) -> int:
     classes = split.classes(options.target)
     half = store.select("train", classes, options.images_per_class or None)
     training, held = held_out.divide(half, [store.class_names[index] for index in classes])
+    start, choices = space.around(options.start(len(training)), lists)
     for images in (len(training), len(half)):
         start.steps_per_epoch(images)
         start.steps_between_drops(images)
