@@ -127,7 +127,8 @@ def test_the_end_names_every_network_with_its_word_the_lost_ones_first(tmp_path,
     assert said.err.splitlines() == [
         "WARNING: random0-B4B-seed0 no memory: needs 80 GB",
         "WARNING: random0-A5B-seed0 diverged at step 7: its loss is no longer finite",
-        "WARNING: random0-A4B-seed0 did not leave chance: top-1 5.0 %",
+        "WARNING: random0-A4B-seed0 did not leave chance: top-1 5.0 %, on its training images 5.0 %. Try "
+        "--learning_rate=0.005 or 0.045",
     ]
 
 
@@ -135,7 +136,7 @@ def test_help_explains_the_exit_codes(capsys):
     assert run("--help") == 0
     said = capsys.readouterr().out
     assert "3 some are not" in said
-    assert "4 all are trained, and some are doubtful: leak, at chance, unbalanced" in said
+    assert "4 all are trained, and some are doubtful: leak, at chance, overfitted" in said
 
 
 SMALL = ["--width=0.05", "--batch_size=32", "--steps=4", "--warmup_steps=0", "--evaluations=2"]

@@ -32,8 +32,8 @@ Trains a base network on one half of a data set's classes, copies its first bloc
 fine-tunes them, trains the rest on a half, and compares the result with the half's own base. What was trained before
 is reused. Example: python -m tftransfer.run --treatment=BnB --n=4
 
-Exit code: 0 trained; warnings name what is at chance, unbalanced or leaks. 3 a network diverged, found no memory, or
-its frozen blocks changed; 2 bad input.
+Exit code: 0 trained; warnings name what is at chance, overfitted, unbalanced or leaks. 3 a network diverged, found no
+memory, or its frozen blocks changed; 2 bad input.
 """
 _TOP = 5  # as in top-5
 

@@ -42,7 +42,7 @@ command goes on after an interruption. --dry_run says how many networks, hours a
 is. Irregular studies are unions: --cells="treatments=AnB n=1-7 split_seeds=0-3" --cells="treatments=BnB+ n=3".
 
 Exit code: 0 all networks are trained and sound; 3 some are not, each named with diverged, no memory, killed, failed,
-skipped or not frozen; 4 all are trained, and some are doubtful: leak, at chance, unbalanced; 2 bad input.
+skipped or not frozen; 4 all are trained, and some are doubtful: leak, at chance, overfitted ...; 2 bad input.
 """
 RUNNERS = {"local": "processes on this machine", "ray": "tasks of a Ray cluster (extra ray)"}
 _AXES = tuple(field.name for field in dataclasses.fields(Grid))
