@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import tftransfer
-from tftransfer import command_line, findings, grids, idle_options, plan, processes, records, splits, treatments
+from tftransfer import command_line, findings, grids, idle_options, preview, processes, records, splits, treatments
 from tftransfer.config import BUDGETS, Config
 from tftransfer.data import sources
 from tftransfer.data.store import Store
@@ -94,11 +94,14 @@ def main(argv: Sequence[str]) -> int:
     study, asked = _study(options, given), _grids(options, given)
     model_names.check_reachable(options.model)
     names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
-    cells = _cells(options, asked, names, kinds)
+    cells, found = _cells(options, asked, names, kinds), preview.images(options)
+    preview.check(cells, study, found)
     if options.dry_run:
-        print(dry_run.text(options, cells, study, options.workers, options.retry_failed))
+        blocks = model_names.blocks_of(options.model, options.blocks)
+        counted = all(grid.is_counted(blocks) for grid in asked)
+        print(dry_run.text(options, cells, names, study, found, counted))
         return 0
-    return _train(options, given, asked, study, started)
+    return _train(options, given, asked, study, found, started)
 
 
 def _study(options: SweepConfig, given: set[str]) -> pathlib.Path:
@@ -156,13 +159,20 @@ def _shared(options: SweepConfig) -> dict[str, Any]:
     return {name: value for name, value in options.shared().items() if name not in _AXES}
 
 
-def _train(options: SweepConfig, given: set[str], asked: Sequence[Grid], study: pathlib.Path, started: float) -> int:
+def _train(
+    options: SweepConfig,
+    given: set[str],
+    asked: Sequence[Grid],
+    study: pathlib.Path,
+    found: preview.Images | None,
+    started: float,
+) -> int:
     """Prepares the images, trains what is missing and says how it went."""
     records.check_writable(pathlib.Path(options.runs_dir))
     with contextlib.ExitStack() as stack:
         # A cluster that does not answer is told before images are prepared.
         joined = stack.enter_context(cluster.joined(options.ray_address)) if options.runner == "ray" else None
-        sweep = _run(options, given, asked, study, joined)
+        sweep = _run(options, given, asked, study, found, joined)
     return _end(sweep, study, time.perf_counter() - started)
 
 
@@ -171,13 +181,17 @@ def _run(
     given: set[str],
     asked: Sequence[Grid],
     study: pathlib.Path,
+    found: preview.Images | None,
     joined: cluster.Cluster | None,
 ) -> Scheduler:
     """Prepares the images and trains what is missing, here or on a cluster."""
     store, blocks = _prepare(options, given)
     cells = _cells(options, asked, store.class_names, store.class_kinds, blocks)
-    for cell in cells:
-        plan.check_recipe(cell, store.counts("train"))
+    found = found or preview.Images(store.counts("train"), store.counts("val"))
+    preview.check(cells, study, found)
+    for caution in preview.cautions([cell for cell in cells if not records.read(study / cell.name)], found):
+        print(f"WARNING: {caution}", file=sys.stderr)
+    print(f"weights: kept are {dry_run.kept(options)}", flush=True)
     study.mkdir(parents=True, exist_ok=True)
     Board(study).write_plan(cells)
     with view.live(study) as (update, say):

@@ -80,6 +80,11 @@ def hold_out(keys: list[str], class_name: str) -> tuple[list[str], list[str]]:
     return train, [keys[position] for position in sorted(held)]
 
 
+def validation_folder(data_dir: str | None) -> str | None:
+    """Returns the name of the folder of validation images; None if a part of each class is held out instead."""
+    return _split_folders(existing_folder(data_dir, "folder", LAYOUT))[1]
+
+
 def _split_folders(root: str) -> tuple[str, str | None]:
     """Returns the folders of the training and validation classes below `root`; None if there is one for both."""
     names = folders_in(root)
