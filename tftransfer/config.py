@@ -136,7 +136,9 @@ class Config:
     cache_dir: str = option("", MACHINE, "prepared images; default ~/.cache/tftransfer", no_nul)
     strategy: str = option("auto", MACHINE, "auto: mirrored if there are several GPUs", choices=STRATEGIES)
     replicas: int = option(0, MACHINE, "devices of --strategy=mirrored; 0: all. Logical CPUs without GPU", at_least(0))
-    keep_weights: bool = option(False, MACHINE, "keep the weights of all networks, not of bases only")
+    keep_weights: bool = option(
+        False, MACHINE, "keep the weights of all networks, not only of bases and, after a sweep, the best"
+    )
     evaluations: int = option(0, MACHINE, "times the validation half is evaluated; 0: once an epoch, 50 at most",
                               at_least(0))  # fmt: skip
     checkpoint_minutes: str = option(

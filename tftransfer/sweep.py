@@ -21,7 +21,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import tftransfer
-from tftransfer import command_line, findings, grids, idle_options, preview, processes, records, splits, treatments
+from tftransfer import (
+    best,
+    command_line,
+    findings,
+    grids,
+    idle_options,
+    preview,
+    processes,
+    records,
+    splits,
+    treatments,
+)
 from tftransfer.config import BUDGETS, Config
 from tftransfer.data import sources
 from tftransfer.data.store import Store
@@ -229,6 +240,10 @@ def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
     code, doubts = _judged(states)
     now = sum(state.now for state in states)
     print(f"seconds    {seconds:.0f} ({now} trained, {counts[DONE] + counts[DIVERGED] - now} there before)")
+    for record in best.prune(study):
+        score = f"{100 * record.result['top1']:.1f} %"
+        which = f"{record.content['treatment']['label']} of {record.identity['split']}"
+        print(f"weights    kept of {which}, the best of its half, {score}: {record.folder}")
     print(f"records    {study}")
     print(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
     if code:

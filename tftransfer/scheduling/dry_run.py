@@ -48,7 +48,11 @@ def text(
         total += counts
         rows.append(_count(name, counts) if counted or name.startswith("base") else f"{name:<42}{_UNKNOWN:>31}")
     rows += [_count("all", total) if counted else f"{'all':<42}{_UNKNOWN:>31}", ""]
-    rows += costs(left, found.training if found else None, options.workers) if counted else [f"time      {_UNKNOWN}"]
+    rows += (
+        costs(left, found.training if found else None, options.workers, keep_best=True)
+        if counted
+        else [f"time      {_UNKNOWN}"]
+    )
     rows += [f"weights   kept are {kept(options)}"]
     rows += [f"caution   {caution}" for caution in preview.cautions(left, found)]
     if model_names.blocks_of(options.model, options.blocks) is None:
@@ -87,18 +91,23 @@ def _length(cells: Sequence[Cell], found: preview.Images | None) -> str:
 
 def kept(options: Config) -> str:
     """Returns whose weights stay."""
-    return "those of all networks" if options.keep_weights else "those of bases; --keep_weights keeps all"
+    return (
+        "those of all networks"
+        if options.keep_weights
+        else "those of bases and of the best network of each half; --keep_weights keeps all"
+    )
 
 
-def costs(left: Sequence[Cell], per_class: Sequence[int] | None, workers: int) -> list[str]:
+def costs(left: Sequence[Cell], per_class: Sequence[int] | None, workers: int, keep_best: bool = False) -> list[str]:
     """Returns what networks will cost that are left, in time and on disk.
 
     Args:
         left: The networks.
         per_class: Training images of every class of the data set, None if not known.
         workers: Processes at a time; 0 for one on each GPU.
+        keep_best: True if the weights of the best network of each half are kept.
     """
-    cost = estimate.estimate(left, per_class, workers or len(local.gpus()) or 1)
+    cost = estimate.estimate(left, per_class, workers or len(local.gpus()) or 1, keep_best)
     if cost.hours is None:
         time_text = "not known: `python -m tftransfer.bench` with the same options measures this machine"
     else:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import filelock
 
-from tftransfer import plan, records
+from tftransfer import best, plan, records
 from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.scheduling import jobs
@@ -190,6 +190,7 @@ class Scheduler:
         if missing:
             self._settle(Job(tuple(missing)), end)
         self._say(_ended(job, [self.states[cell.name] for cell in job.cells], end))
+        best.prune(self._study)
         self._skip_dependants()
 
     def _settle(self, job: Job, end: End) -> None:

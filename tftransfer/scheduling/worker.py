@@ -118,6 +118,7 @@ def main(path: pathlib.Path) -> None:
         say=lambda line: print(line, flush=True),
         watch=pulse.evaluated,
         memory_share=request["memory_share"],
+        keep_best=True,
     )
     end = work(study, job.cells, frozenset(request["again"]))
     records.write_text(path.with_name(f"{name}.end.json"), json.dumps(end.as_json()) + "\n")
