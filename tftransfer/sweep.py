@@ -30,6 +30,7 @@ from tftransfer import (
     preview,
     processes,
     records,
+    small_files,
     splits,
     treatments,
 )
@@ -224,7 +225,7 @@ def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str
         code = subprocess.run(words, env=processes.environment(), check=False).returncode
         if code:
             raise SystemExit(code)  # it has said why
-        found = json.loads(answer.read_text(encoding="utf-8"))
+        found = small_files.read_json(answer)
         return Store.open(found["store"]), found["blocks"]
 
 

@@ -9,7 +9,7 @@ import json
 import pathlib
 from collections.abc import Sequence
 
-from tftransfer import command_line, processes, records
+from tftransfer import command_line, processes, records, small_files
 from tftransfer.config import Config
 from tftransfer.data import preparing, progress
 from tftransfer.models import names as model_names
@@ -17,7 +17,7 @@ from tftransfer.models import names as model_names
 
 def main(argv: Sequence[str]) -> None:
     """Prepares the images that a request names, and answers where they are and which blocks the model has."""
-    request = json.loads(pathlib.Path(argv[1]).read_text(encoding="utf-8"))
+    request = small_files.read_json(argv[1])
     options = Config(**request["config"])
     blocks = model_names.blocks_of(options.model, options.blocks)
     if blocks is None:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tftransfer import command_line, execution, interruption, processes, records, speeds
+from tftransfer import command_line, execution, interruption, processes, records, small_files, speeds
 from tftransfer.data.store import Store
 from tftransfer.plan import Cell
 from tftransfer.scheduling.board import Beat, Board
@@ -107,7 +107,7 @@ def _remember_speed(study: execution.Study, cells: tuple[Cell, ...]) -> None:
 
 def main(path: pathlib.Path) -> None:
     """Does the job that a file describes."""
-    request = json.loads(path.read_text(encoding="utf-8"))
+    request = small_files.read_json(path)
     job = Job(tuple(Cell.from_json(cell) for cell in request["cells"]))
     root = pathlib.Path(request["study"])
     name = path.name.removesuffix(".json")
