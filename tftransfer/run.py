@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import tftransfer
-from tftransfer import command_line, findings, plan, records, run_config, splits, treatments
+from tftransfer import command_line, findings, identities, plan, records, run_config, splits, treatments
 from tftransfer.config import Config
 from tftransfer.data import progress, sources
 from tftransfer.foreign import description, files
@@ -165,7 +165,7 @@ def _check(cell: Cell, root: pathlib.Path, per_class: Sequence[int] | None) -> l
             plan.check_recipe(step.cell, per_class)
         record = records.read(root / step.cell.name)
         if record:
-            plan.refuse_another(record, step.cell)
+            identities.check(record, step.cell)
     return steps
 
 
@@ -242,9 +242,7 @@ def _state(cell: Cell, study: pathlib.Path) -> str:
     record = records.read(study / cell.name)
     if record is None:
         return "to train"
-    found = record.identity
-    same = cell.identity(found["data"]["fingerprint"], found["source"], found.get("architecture"))
-    if record.key != records.key(same):
+    if identities.what_differs(record, cell):
         return "other recipe"
     lost = cell.treatment.is_reference and record.weights_file is None and record.status == records.DONE
     return "weights lost" if lost else record.status

@@ -30,7 +30,7 @@ from tftransfer import (
     command_line,
     findings,
     grids,
-    plan,
+    identities,
     records,
     report,
     run,
@@ -410,7 +410,7 @@ def test_records(tmp_path, tally):
 
     def use():
         record = records.read(whole.folder)
-        plan.refuse_another(record, cell)
+        identities.check(record, cell)
 
     old = {name: value for name, value in content.items() if name != "sha256"} | {"format": 1}
     for _ in range(fault_sizes.of(200, 4000)):

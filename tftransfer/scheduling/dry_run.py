@@ -4,7 +4,7 @@ import collections
 import pathlib
 from collections.abc import Sequence
 
-from tftransfer import plan, records, treatments
+from tftransfer import identities, records, treatments
 from tftransfer.config import Config
 from tftransfer.data import preparing
 from tftransfer.models import names as model_names
@@ -31,7 +31,7 @@ def text(options: Config, cells: Sequence[Cell], study: pathlib.Path, workers: i
     for cell in cells:
         record = records.read(study / cell.name)
         if record:
-            plan.refuse_another(record, cell)
+            identities.check(record, cell)
         state = record.status if record else "failed" if board.failure(cell) else "to train"
         table[_row(cell)][state] += 1
         left += [cell] if state == "to train" or (retry_failed and state != records.DONE) else []
