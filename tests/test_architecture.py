@@ -32,6 +32,7 @@ FLOORS = {
     "tftransfer.models": 2,
     "tftransfer.data": 2,
     "tftransfer.plan": 3,
+    "tftransfer.identities": 3,
     "tftransfer.grids": 3,
     "tftransfer.findings": 3,
     "tftransfer.best": 3,
@@ -100,7 +101,7 @@ def test_modules_import_only_from_lower_floors(module):
 QUICK = [
     "tftransfer", "tftransfer.treatments", "tftransfer.splits", "tftransfer.seeds", "tftransfer.options",
     "tftransfer.config", "tftransfer.idle_options", "tftransfer.run_config", "tftransfer.command_line",
-    "tftransfer.records", "tftransfer.plan", "tftransfer.speeds", "tftransfer.models.names",
+    "tftransfer.records", "tftransfer.plan", "tftransfer.identities", "tftransfer.speeds", "tftransfer.models.names",
     "tftransfer.record_fields", "tftransfer.small_files",
     "tftransfer.data.sources", "tftransfer.data.store", "tftransfer.data.motifs", "tftransfer.run",
     "tftransfer.sweep", "tftransfer.scheduling.prepare", "tftransfer.scheduling.dry_run", "tftransfer.bench",

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import tftransfer
-from tftransfer import command_line, findings, plan, preview, records, run_config, splits, treatments
+from tftransfer import command_line, findings, identities, plan, preview, records, run_config, splits, treatments
 from tftransfer.config import Config
 from tftransfer.data import progress, sources
 from tftransfer.foreign import description, files
@@ -256,6 +256,8 @@ def _state(step: plan.Step, study: pathlib.Path) -> str:
     cell, record = step.cell, records.read(study / step.cell.name)
     if record is None or (step.role == plan.ASKED and cell.config.force):
         return TO_TRAIN
+    if identities.what_differs(record, cell):
+        return "other recipe"
     lost = cell.treatment.is_reference and record.weights_file is None and record.status == records.DONE
     return WEIGHTS_LOST if lost else record.status
 

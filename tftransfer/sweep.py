@@ -38,6 +38,7 @@ from tftransfer.config import BUDGETS, Config
 from tftransfer.data import sources
 from tftransfer.data.store import Store
 from tftransfer.grids import Grid
+from tftransfer.identities import Versions, strays
 from tftransfer.models import names as model_names
 from tftransfer.options import COMMAND, MACHINE, at_least, option
 from tftransfer.plan import Cell
@@ -197,7 +198,7 @@ def _run(
     joined: cluster.Cluster | None,
 ) -> Scheduler:
     """Prepares the images and trains what is missing, here or on a cluster."""
-    store, blocks = _prepare(options, given)
+    store, blocks, architecture = _prepare(options, given)
     cells = _cells(options, asked, store.class_names, store.class_kinds, blocks)
     found = found or preview.Images(store.counts("train"), store.counts("val"))
     preview.check(cells, study, found)
@@ -211,13 +212,17 @@ def _run(
             runner = ray_runner.RayRunner(study, store, joined, options.workers, say)
         else:
             runner = local.LocalRunner(study, str(store.path), options.workers)
-        sweep = Scheduler(cells, study, runner, options.group_size, options.retry_failed, say)
+        versions = Versions(store.fingerprint, architecture, model_is_known=True)
+        sweep = Scheduler(cells, study, runner, options.group_size, options.retry_failed, say, versions)
         sweep.run(update)
     return sweep
 
 
-def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str]]:
-    """Returns the prepared images and the model's blocks; a process of its own makes and finds them."""
+def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str], dict[str, Any] | None]:
+    """Returns the prepared images, the model's blocks and its architecture; a process of its own makes and finds them.
+
+    The architecture is None where the model's name says it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         request, answer = pathlib.Path(folder) / "request.json", pathlib.Path(folder) / "answer.json"
         request.write_text(json.dumps({"config": _shared(options), "given": sorted(given)}), encoding="utf-8")
@@ -226,7 +231,7 @@ def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str
         if code:
             raise SystemExit(code)  # it has said why
         found = small_files.read_json(answer)
-        return Store.open(found["store"]), found["blocks"]
+        return Store.open(found["store"]), found["blocks"], found["architecture"]
 
 
 def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
@@ -251,6 +256,8 @@ def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
         print(f"doubts     {', '.join(f'{n} {word}' for word, n in doubts.items())} (exit code {code})")
     faults = [fault for state in states if state.record for fault in findings.named(state.record.content)]
     warnings = [f"{name} {words[name]}: {state.reason}" for name, state in lost.items()]
+    trained = [state.record for state in states if state.record]
+    warnings += [f"{record.name}: its {base} was trained again, with other weights" for record, base in strays(trained)]
     warnings += [fault.text for fault in sorted(faults, key=lambda fault: findings.WORDS.index(fault.word))]
     more = len(warnings) - _WARNINGS_SHOWN
     for warning in [*warnings[:_WARNINGS_SHOWN], *([f"and {more} more, see the records"] if more > 0 else [])]:

@@ -31,7 +31,7 @@ from tftransfer import (
     command_line,
     findings,
     grids,
-    plan,
+    identities,
     records,
     report,
     run,
@@ -415,7 +415,7 @@ def test_records(tmp_path, tally):
 
     def use():
         record = records.read(whole.folder)
-        plan.refuse_another(record, cell)
+        identities.check(record, cell)
 
     for _ in range(fault_sizes.of(300, 8000)):
         changed = forged(replaced(rng, content))

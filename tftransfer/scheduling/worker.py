@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tftransfer import command_line, execution, interruption, processes, records, small_files, speeds
 from tftransfer.data.store import Store
+from tftransfer.identities import AnotherNetworkError
 from tftransfer.plan import Cell
 from tftransfer.scheduling.board import Beat, Board
 from tftransfer.scheduling.jobs import FAILED, NO_DISK, NO_MEMORY, OK, REFUSED, End, Job
@@ -81,7 +82,7 @@ def work(study: execution.Study, cells: tuple[Cell, ...], again: frozenset[str])
         return End(NO_MEMORY, str(error).partition("\n")[0][:500] or "out of memory")
     except OSError as error:
         return End(NO_DISK, _reason(error))
-    except KeptError as error:
+    except (KeptError, AnotherNetworkError) as error:
         return End(REFUSED, str(error))
     except Exception as error:  # the log has all of it
         traceback.print_exc()
