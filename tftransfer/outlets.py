@@ -10,6 +10,7 @@ import html as html_library
 import re
 import sys
 import unicodedata
+from collections.abc import Iterable
 from typing import TextIO
 
 MOST_OF_NAME, MOST_OF_TEXT = 300, 4_000
@@ -18,6 +19,8 @@ MOST_OF_CELL = 32_000  # a cell of a spreadsheet holds 32,767 characters
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 # What makes a spreadsheet read a cell as a formula; the last four are the wide forms of East Asian keyboards.
 _FORMULA = tuple("=+-@\t\r\n" + "\uff1d\uff0b\uff0d\uff20")
+_DIGITS = re.compile(r"\d+(\.\d+)?")
+_NAMES_SHOWN = 5
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -128,3 +131,31 @@ def csv(value: object) -> object:
 def tensorboard(text: object, most: int = MOST_OF_NAME) -> str:
     """Returns a text for the views of TensorBoard, which show it as text: without what no protocol can carry."""
     return visible(str(text), most=most)
+
+
+def distinct(said: Iterable[tuple[str, str]]) -> list[str]:
+    """Returns each distinct warning once; those that are alike but for their network and numbers are one.
+
+    Args:
+        said: Name of a network and what is said of it, the gravest first.
+
+    Example:
+        >>> distinct([("a", "a is at chance: 5.0 %"), ("b", "b diverged"), ("c", "c is at chance: 5.1 %")])
+        ['a is at chance: 5.0 % (likewise 1 more: c)', 'b diverged']
+    """
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, text in said:
+        alike = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "\0", text) if name else text
+        groups.setdefault(_DIGITS.sub("#", alike), []).append((name, text))
+    return [_counted(group) for group in groups.values()]
+
+
+def _counted(group: list[tuple[str, str]]) -> str:
+    """Returns the first of several warnings that are alike, and of which other networks it is said."""
+    first, text = group[0]
+    names = [terminal(name) for name in dict.fromkeys(name for name, _ in group) if name != first]
+    text = terminal(text, MOST_OF_TEXT)
+    if not names:
+        return text if len(group) == 1 else f"{text} ({len(group)} times)"
+    rest = f" and {len(names) - _NAMES_SHOWN} others" if len(names) > _NAMES_SHOWN else ""
+    return f"{text} (likewise {len(names)} more: {', '.join(names[:_NAMES_SHOWN])}{rest})"

@@ -45,9 +45,9 @@ from tftransfer.data.decode import ImageError, decode
 from tftransfer.data.manifest import Manifest, StoreError
 from tftransfer.data.sources import open_source
 from tftransfer.data.store import Store, prepare
+from tftransfer.outlets import tensorboard as printable
 from tftransfer.scheduling import overview, view
 from tftransfer.scheduling.board import Board
-from tftransfer.tensorboard_plugin.folders import printable
 from tftransfer.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.faults

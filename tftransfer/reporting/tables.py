@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from tftransfer import outlets
 from tftransfer.analysis import decomposition
 from tftransfer.analysis.roles import BASE
 from tftransfer.reporting.collected import Report
@@ -52,7 +53,8 @@ def networks(report: Report) -> Table:
     """Returns every network, also those kept apart."""
     rows = tuple(
         (
-            row.name, row.label, str(row.n), row.split, row.target, str(row.seed), percent(row.top1), percent(row.top5),
+            *(outlets.terminal(text) for text in (row.name, row.label, row.n, row.split, row.target, row.seed)),
+            percent(row.top1), percent(row.top5),
             "" if row.treatment == BASE else points(row.minus_base),
             row.set_apart or ("" if row.recipe == report.recipe else f"recipe {row.recipe}"),
         )

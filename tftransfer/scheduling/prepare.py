@@ -9,7 +9,7 @@ import json
 import pathlib
 from collections.abc import Sequence
 
-from tftransfer import command_line, processes, records
+from tftransfer import command_line, outlets, processes, records
 from tftransfer.config import Config
 from tftransfer.data import preparing, progress
 from tftransfer.models import names as model_names
@@ -24,7 +24,7 @@ def main(argv: Sequence[str]) -> None:
         blocks = _blocks_from_keras(options, request["given"])
     store = preparing.prepare(options, progress.printer(options.dataset))
     for line in progress.notes(store):
-        print(line, flush=True)
+        outlets.say(line)
     records.write_text(pathlib.Path(argv[2]), json.dumps({"store": str(store.path), "blocks": blocks}))
 
 
