@@ -64,8 +64,10 @@ def test_a_report_in_all_formats(study, tmp_path):
     text = (tmp_path / "out" / "report.md").read_text()
     markdown_it = pytest.importorskip("markdown_it")
     tokens = markdown_it.MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
-    kinds = {child.type for token in tokens for child in [token, *(token.children or [])]}
-    assert not kinds & {"link_open", "html_inline", "html_block", "hr", "image"}
+    parts = [child for token in tokens for child in [token, *(token.children or [])]]
+    assert not {part.type for part in parts} & {"link_open", "html_inline", "html_block", "hr"}
+    pictures = [str(part.attrs["src"]) for part in parts if part.type == "image"]
+    assert all(re.fullmatch(r"[\w-]+\.svg", picture) for picture in pictures), "ours only"
     rows = [token for token in tokens if token.type == "tr_open"]
     cells = [token for token in tokens if token.type in ("td_open", "th_open")]
     assert rows
