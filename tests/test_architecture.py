@@ -20,6 +20,7 @@ FLOORS = {
     "tftransfer.interruption": 1,
     "tftransfer.mosaic": 1,
     "tftransfer.small_files": 1,
+    "tftransfer.outlets": 1,
     "tftransfer.options": 2,
     "tftransfer.config": 2,
     "tftransfer.idle_options": 2,
@@ -109,6 +110,7 @@ QUICK = [
     "tftransfer.analysis", "tftransfer.scheduling.node", "tftransfer.scheduling.ray_runner",
     "tftransfer.interruption", "tftransfer.mosaic", "tftransfer.report", "tftransfer.foreign.description",
     "tftransfer.foreign.files", "tftransfer.foreign.hdf5", "tftransfer.foreign.tensors", "tftransfer.describe",
+    "tftransfer.outlets",
 ]  # fmt: skip
 
 

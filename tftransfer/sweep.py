@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tftransfer
@@ -27,6 +27,7 @@ from tftransfer import (
     findings,
     grids,
     idle_options,
+    outlets,
     preview,
     processes,
     records,
@@ -99,10 +100,10 @@ def main(argv: Sequence[str]) -> int:
     started = time.perf_counter()
     options, given = command_line.parse(SweepConfig, argv, _USAGE)
     if options.version:
-        print(f"tftransfer {tftransfer.__version__}")
+        outlets.say(f"tftransfer {tftransfer.__version__}")
         return 0
     if options.status:
-        print(view.text(overview.look(_study(options, given))))
+        outlets.say(view.text(overview.look(_study(options, given))))
         return 0
     study, asked = _study(options, given), _grids(options, given)
     model_names.check_reachable(options.model)
@@ -112,7 +113,7 @@ def main(argv: Sequence[str]) -> int:
     if options.dry_run:
         blocks = model_names.blocks_of(options.model, options.blocks)
         counted = all(grid.is_counted(blocks) for grid in asked)
-        print(dry_run.text(options, cells, names, study, found, counted))
+        outlets.say(dry_run.text(options, cells, names, study, found, counted))
         return 0
     return _train(options, given, asked, study, found, started)
 
@@ -203,8 +204,8 @@ def _run(
     found = found or preview.Images(store.counts("train"), store.counts("val"))
     preview.check(cells, study, found)
     for caution in preview.cautions([cell for cell in cells if not records.read(study / cell.name)], found):
-        print(f"WARNING: {caution}", file=sys.stderr)
-    print(f"weights: kept are {dry_run.kept(options)}", flush=True)
+        outlets.say(f"WARNING: {caution}", sys.stderr)
+    outlets.say(f"weights: kept are {dry_run.kept(options)}")
     study.mkdir(parents=True, exist_ok=True)
     Board(study).write_plan(cells)
     with view.live(study) as (update, say):
@@ -239,30 +240,37 @@ def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
     states = list(sweep.states.values())
     lost = {state.cell.name: state for state in states if state.state in (FAILED, SKIPPED)}
     words = {name: state.word or state.state for name, state in lost.items()}
-    print(view.text(overview.look(study, lost=words)))
     if any(state.now for state in states):
         _show_figure(study)
+    warnings = _warnings(states, {name: f"{name} {words[name]}: {state.reason}" for name, state in lost.items()})
+    more = len(warnings) - _WARNINGS_SHOWN
+    for warning in [*warnings[:_WARNINGS_SHOWN], *([f"and {more} more, see the records"] if more > 0 else [])]:
+        outlets.say(f"WARNING: {warning}", sys.stderr)
+    outlets.say(view.text(overview.look(study, lost=words)))
     counts = collections.Counter(state.state for state in states)
     code, doubts = _judged(states)
     now = sum(state.now for state in states)
-    print(f"seconds    {seconds:.0f} ({now} trained, {counts[DONE] + counts[DIVERGED] - now} there before)")
+    outlets.say(f"seconds    {seconds:.0f} ({now} trained, {counts[DONE] + counts[DIVERGED] - now} there before)")
     for record in best.prune(study):
         score = f"{100 * record.result['top1']:.1f} %"
         which = f"{record.content['treatment']['label']} of {record.identity['split']}"
-        print(f"weights    kept of {which}, the best of its half, {score}: {record.folder}")
-    print(f"records    {study}")
-    print(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
+        outlets.say(f"weights    kept of {which}, the best of its half, {score}: {record.folder}")
+    outlets.say(f"records    {study}")
+    outlets.say(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
     if code:
-        print(f"doubts     {', '.join(f'{n} {word}' for word, n in doubts.items())} (exit code {code})")
-    faults = [fault for state in states if state.record for fault in findings.named(state.record.content)]
-    warnings = [f"{name} {words[name]}: {state.reason}" for name, state in lost.items()]
-    trained = [state.record for state in states if state.record]
-    warnings += [f"{record.name}: its {base} was trained again, with other weights" for record, base in strays(trained)]
-    warnings += [fault.text for fault in sorted(faults, key=lambda fault: findings.WORDS.index(fault.word))]
-    more = len(warnings) - _WARNINGS_SHOWN
-    for warning in [*warnings[:_WARNINGS_SHOWN], *([f"and {more} more, see the records"] if more > 0 else [])]:
-        print(f"WARNING: {warning}", file=sys.stderr)
+        outlets.say(f"doubts     {', '.join(f'{n} {word}' for word, n in doubts.items())} (exit code {code})")
     return code
+
+
+def _warnings(states: Sequence[State], lost: Mapping[str, str]) -> list[str]:
+    """Returns what must be known of a sweep, each distinct thing once: what was lost first, then what is doubtful."""
+    faults = [
+        (state.record.name, fault) for state in states if state.record for fault in findings.named(state.record.content)
+    ]
+    ranked = sorted(faults, key=lambda item: findings.WORDS.index(item[1].word))
+    trained = [state.record for state in states if state.record]
+    stray = [(record.name, f"its {base} was trained again, with other weights") for record, base in strays(trained)]
+    return outlets.distinct([*lost.items(), *stray, *((name, fault.text) for name, fault in ranked)])
 
 
 def _judged(states: Sequence[State]) -> tuple[int, collections.Counter]:
@@ -282,7 +290,7 @@ def _show_figure(study: pathlib.Path) -> None:
     words = processes.words("tftransfer.reporting.study_figure", str(study))
     done = subprocess.run(words, env=processes.environment(), capture_output=True, text=True, check=False)
     if done.returncode:
-        print(f"The study's figure was not drawn: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        outlets.say(f"The study's figure was not drawn: {done.stderr.strip().splitlines()[-1:]}", sys.stderr)
 
 
 if __name__ == "__main__":

@@ -48,10 +48,10 @@ from tftransfer.data.manifest import Manifest, StoreError
 from tftransfer.data.sources import open_source
 from tftransfer.data.store import Store, prepare
 from tftransfer.foreign import description
+from tftransfer.outlets import tensorboard as printable
 from tftransfer.scheduling import jobs, overview, view
 from tftransfer.scheduling.board import Board
 from tftransfer.tensorboard_plugin import curves, folders
-from tftransfer.tensorboard_plugin.folders import printable
 from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.tuning import study as tuning_study
 

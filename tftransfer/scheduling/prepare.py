@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, processes, records, small_files
+from tftransfer import command_line, outlets, processes, records, small_files
 from tftransfer.config import Config
 from tftransfer.data import preparing, progress
 from tftransfer.models import names as model_names
@@ -25,7 +25,7 @@ def main(argv: Sequence[str]) -> None:
         blocks, architecture = _ask_keras(options, request["given"])
     store = preparing.prepare(options, progress.printer(options.dataset))
     for line in progress.notes(store):
-        print(line, flush=True)
+        outlets.say(line)
     answer = {"store": str(store.path), "blocks": blocks, "architecture": architecture}
     records.write_text(pathlib.Path(argv[2]), json.dumps(answer))
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tftransfer import command_line, execution, interruption, processes, records, small_files, speeds
+from tftransfer import command_line, execution, interruption, outlets, processes, records, small_files, speeds
 from tftransfer.data.store import Store
 from tftransfer.identities import AnotherNetworkError
 from tftransfer.plan import Cell
@@ -71,7 +71,7 @@ class Pulse:
             try:
                 self._board.write_beat(self._name, beat)
             except OSError as error:  # a full disk must not end a training that could still be saved
-                print(f"Cannot say how far it is: {error}", flush=True)
+                outlets.say(f"Cannot say how far it is: {error}")
 
 
 def work(study: execution.Study, cells: tuple[Cell, ...], again: frozenset[str]) -> End:
@@ -116,7 +116,7 @@ def main(path: pathlib.Path) -> None:
     study = execution.Study(
         root,
         Store.open(request["store"]),
-        say=lambda line: print(line, flush=True),
+        say=outlets.say,
         watch=pulse.evaluated,
         memory_share=request["memory_share"],
         keep_best=True,
@@ -131,7 +131,7 @@ if __name__ == "__main__":
         with interruption.raising():
             main(pathlib.Path(sys.argv[1]))
     except OSError as error:  # not even how it ended can be written
-        print(_reason(error), flush=True)
+        outlets.say(_reason(error))
         raise SystemExit(os.EX_IOERR) from None
     except (interruption.Terminated, KeyboardInterrupt):  # the sweep ends, and has said so
         raise SystemExit(command_line.EXIT_TERMINATED) from None
