@@ -154,3 +154,11 @@ def test_a_checkpoint_of_other_replicas_ends_in_a_reason_and_leaves_no_trace(stu
         study.ensure(cell("base"), force=True)
     assert not (study.root / "random0-baseB-seed0").exists()
     assert list(study.root.glob(".checkpoints/random0-baseB-seed0/*.npz"))
+
+
+def test_released_blocks_train_from_their_step_on(study):
+    """At the last of three updates, or before: the blocks end elsewhere."""
+    early, late = (study.ensure(cell("A2B", preserve=2, release_step=step)).record for step in (0, 2))
+    assert early.weights_digest != late.weights_digest
+    assert early.content["integrity"]["fine_tuned_blocks_moved"] is True
+    assert late.content["integrity"]["fine_tuned_blocks_moved"] is True
