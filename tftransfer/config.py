@@ -57,6 +57,11 @@ class Config:
 
     dataset: str = option("motifs", DATA, "motifs (embedded), tiny_imagenet, folder, or a name of TFDS (cifar100)")
     data_dir: str = option("", DATA, "where the images are: tiny_imagenet, folder; for TFDS, its data folder", no_nul)
+    skip_broken: bool = option(
+        False,
+        DATA,
+        "leave out images that cannot be decoded, naming them in records, instead of ending with their names",
+    )
     image_size: int = option(
         0, DATA, "side of the network's input in pixels; 0: 32 for motifs and cifar, 56 for tiny_imagenet, else 227",
         lambda v: None if v == 0 or 32 <= v <= 1024 else "0 or 32 to 1024",

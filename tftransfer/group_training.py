@@ -10,8 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tftransfer import best, records, results, tensorboard_view
-from tftransfer.data.store import Store
+from tftransfer import best, records, results, tensorboard_view, treatments
+from tftransfer.data.store import BROKEN, Store, StoreError
 from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.source_weights import SourceWeights
@@ -20,6 +20,8 @@ from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.training.group import Network
 from tftransfer.training.outcomes import Outcome
 from tftransfer.transfer import Weights
+
+_NAMED = 10  # images that were left out, in a record
 
 Watch = Callable[[int, int, Mapping[str, Mapping[str, float]]], None]
 
@@ -123,7 +125,9 @@ class GroupTraining:
         cell, folder = member.cell, self._root / member.cell.name
         identity = results.identity_of(cell, member.source, self._store.fingerprint)
         foreign = self._sources.foreign_to(cell)
-        content = results.content(cell, identity, task, outcome, member.source, member.reference, foreign)
+        content = results.content(
+            cell, identity, task, outcome, member.source, member.reference, foreign, self._about_images(cell, task)
+        )
         tensorboard_view.write_result(events, self._root.name, content, time.time())
         if is_best and not content["weights"]["kept"]:
             content["weights"] |= {"kept": True, "kept_as": best.BEST}
@@ -183,6 +187,10 @@ class GroupTraining:
         except tf.errors.ResourceExhaustedError as error:
             first = error.message.partition("\n")[0]
             raise MemoryError(f"{who}: {first}") from error
+        except tf.errors.OpError as error:
+            if self._store.lost:  # TensorFlow read the images in a thread of its own, and made a long text of it
+                raise StoreError(str(self._store.lost)) from error
+            raise
 
     def _checkpoints(self, members: Sequence[Member]) -> Checkpoints | None:
         """Returns where checkpoints of a group's training are kept, None if none are wanted."""
@@ -218,6 +226,16 @@ class GroupTraining:
                 view=trainer.view_of(config, training),
             )
         return self._tasks[key]
+
+    def _about_images(self, cell: Cell, task: trainer.Task) -> dict[str, Any]:
+        """Returns what must be known of a network's images to trust its score: copies, and what was left out."""
+        found = {"by_itself": task.validation.copies_in(task.training)}
+        if cell.treatment.source in treatments.LETTERS and cell.source:
+            kept = cell.source.images_per_class or None
+            found["by_source"] = task.validation.copies_in(self._store.select("train", cell.source_classes, kept))
+        named, left_out = dict(list(self._store.left_out.items())[:_NAMED]), self._store.notes.get(BROKEN, 0)
+        about = {"validation_images_trained_on": found}
+        return about | ({"images_left_out": {"count": left_out, "first": named}} if left_out else {})
 
 
 def _progress(step: int, steps: int, rows: Sequence[Mapping[str, float]]) -> str:

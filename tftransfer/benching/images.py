@@ -91,5 +91,5 @@ def _prepared(config: Config) -> store.Store | None:
     """Returns the prepared images; sets of TensorFlow Datasets, which may have to be downloaded, are not looked up."""
     if config.dataset not in sources.OWN_DATASETS:
         return None
-    source = sources.open_source(config.dataset, config.data_dir or None)
+    source = preparing.source_of(config)
     return store.find(source, preparing.cache_folder(config), preparing.stored_size(config, source.native_size))
