@@ -47,7 +47,18 @@ def test_random_weights_with_statistics_keep_variances_positive(recipe, task):
     assert not np.array_equal(made["conv2d"][0], source.weights["conv2d"][0])
 
 
+def test_random_sources_of_two_splits_differ(recipe):
+    made = [untrained_sources.random_weights(recipe, split, "B") for split in ("random0", "random1")]
+    for layer, (kernel, _) in made[0].items():
+        assert not np.array_equal(kernel, made[1][layer][0]), layer
+
+
 def test_random_sources_are_the_same_for_every_n(recipe):
-    first, again = untrained_sources.random_weights(recipe, "B"), untrained_sources.random_weights(recipe, "B")
+    first, again = (
+        untrained_sources.random_weights(recipe, "random0", "B"),
+        untrained_sources.random_weights(recipe, "random0", "B"),
+    )
     assert records.weights_digest(first) == records.weights_digest(again)
-    assert records.weights_digest(untrained_sources.random_weights(recipe, "A")) != records.weights_digest(first)
+    assert records.weights_digest(untrained_sources.random_weights(recipe, "random0", "A")) != records.weights_digest(
+        first
+    )
