@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import math
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -163,7 +164,7 @@ class GroupTraining:
             for name, row in rows.items():
                 events[name].scalars(step, tensorboard_view.row(row), time.time())
             if self._watch:
-                self._watch(step, steps, {cell.name: rows[cell.treatment.slug] for cell in cells})
+                self._watch(step, steps, {c.name: rows[c.treatment.slug] for c in cells if c.treatment.slug in rows})
             if not self._progress_bar and not (checkpoints and step <= checkpoints.told_until):
                 self._say(f"{who}: {_progress(step, steps, list(rows.values()))}")
 
@@ -171,7 +172,7 @@ class GroupTraining:
         networks = [
             Network(
                 name=cell.treatment.slug,
-                source=self._sources.add(cell, sources),
+                source=self._sources.add(cell, task, sources),
                 copied=cell.treatment.copied,
                 frozen=cell.treatment.frozen_blocks,
                 release_step=cell.treatment.release_step,
@@ -215,10 +216,19 @@ class GroupTraining:
     def _task(self, cell: Cell) -> trainer.Task:
         """Returns the images of a cell's target, which networks of one call share."""
         config = cell.config
-        key = (cell.classes, config.images_per_class, config.input_size, config.augment, config.pixel_scale)
+        key = (
+            cell.split.name,
+            cell.treatment.target,
+            cell.classes,
+            config.images_per_class,
+            config.input_size,
+            config.augment,
+            config.pixel_scale,
+        )
         if key not in self._tasks:
             training = self._store.select("train", cell.classes, config.images_per_class or None)
             self._tasks[key] = trainer.Task(
+                split=cell.split.name,
                 target=cell.treatment.target,
                 classes=len(cell.classes),
                 training=training,
@@ -240,7 +250,7 @@ class GroupTraining:
 
 def _progress(step: int, steps: int, rows: Sequence[Mapping[str, float]]) -> str:
     """Returns one plain line of progress, of a group its means."""
-    losses, scores = ([row[column] for row in rows if row[column] is not None] for column in ("loss", "val_top1"))
+    losses, scores = ([row[column] for row in rows if math.isfinite(row[column])] for column in ("loss", "val_top1"))
     loss = f"{sum(losses) / len(losses):.3f}" if losses else "nan"
     top1 = f", validation top-1 {100 * sum(scores) / len(scores):.1f} %" if scores else ""
     seconds = rows[0]["seconds"]

@@ -84,7 +84,8 @@ def content(
         },
         "weights": {
             "kept": not diverged and (cell.treatment.is_reference or cell.config.keep_weights),
-            "sha256": records.weights_digest(outcome.weights),
+            # What a diverged network ends with depends on how long others in its group went on.
+            "sha256": None if diverged else records.weights_digest(outcome.weights),
         },
         "history": outcome.history,
         "command": command_of(cell, foreign.file if foreign else ""),
