@@ -9,7 +9,7 @@ import json
 import pathlib
 from collections.abc import Sequence
 
-from tftransfer import command_line, processes, records
+from tftransfer import command_line, records
 from tftransfer.config import Config
 from tftransfer.data import preparing, progress
 from tftransfer.models import names as model_names
@@ -36,5 +36,4 @@ def _blocks_from_keras(options: Config, given: Sequence[str]) -> Sequence[str]:
 
 
 if __name__ == "__main__":
-    processes.end_with_parent()
     command_line.main(main)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tftransfer import command_line, execution, interruption, processes, records, speeds
+from tftransfer import command_line, execution, interruption, records, speeds
 from tftransfer.data.store import Store
 from tftransfer.plan import Cell
 from tftransfer.scheduling.board import Beat, Board
@@ -124,7 +124,6 @@ def main(path: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    processes.end_with_parent()
     try:
         with interruption.raising():
             main(pathlib.Path(sys.argv[1]))
