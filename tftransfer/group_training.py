@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tftransfer import records, results, tensorboard_view
+from tftransfer import findings, records, results, tensorboard_view
 from tftransfer.data.store import Store
 from tftransfer.plan import Cell
 from tftransfer.records import Record
@@ -93,7 +93,7 @@ class GroupTraining:
             outcomes = self._fit([member.cell for member in members], task, events, checkpoints)
             painter = portraits.Painter(members[0].cell.config, task.classes, portraits.inputs(task))
             written = [
-                self._write(member, task, outcome, events[outcome.name], painter)
+                self._write(member, task, outcome, events[outcome.name], painter, checkpoints)
                 for member, outcome in zip(members, outcomes, strict=True)
             ]
         if checkpoints:
@@ -107,12 +107,15 @@ class GroupTraining:
         outcome: Outcome,
         events: tensorboard_view.EventFile,
         painter: portraits.Painter,
+        checkpoints: Checkpoints | None,
     ) -> Record:
         """Writes the record of one trained network, and what stands beside it."""
         cell, folder = member.cell, self._root / member.cell.name
         identity = results.identity_of(cell, member.source, self._store.fingerprint)
         foreign = self._sources.foreign_to(cell)
         content = results.content(cell, identity, task, outcome, member.source, member.reference, foreign)
+        content["resumed"] = checkpoints.resumed if checkpoints else []
+        content["notices"] = [notice.word for notice in findings.notices(content)]
         tensorboard_view.write_result(events, self._root.name, content, time.time())
         if content["weights"]["kept"]:
             saved = weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
@@ -183,12 +186,12 @@ class GroupTraining:
             # Checkpoints that outlived their record, by a kill at the last moment, are of no use to --force.
             "replaces": [record.content["finished"] if record else None for record in before],
         }
-        name, label = cells[0].name, cells[0].treatment.label
+        name, label, resume = cells[0].name, cells[0].treatment.label, cells[0].config.resume
         if len(cells) > 1:
             digest = hashlib.sha256(" ".join(cell.name for cell in cells).encode()).hexdigest()[:8]
             name, label = f"{name}-and-{len(cells) - 1}-{digest}", f"{len(cells)} networks"
         return Checkpoints(
-            self._root / ".checkpoints" / name, about, lambda line: self._say(f"{label}: {line}"), minutes
+            self._root / ".checkpoints" / name, about, lambda line: self._say(f"{label}: {line}"), minutes, resume
         )
 
     def _task(self, cell: Cell) -> trainer.Task:

@@ -153,6 +153,8 @@ def _train(
     print(_table(cell, root, store.dataset, found, time.perf_counter() - started))
     for warning in _warnings(cell, found):
         print(f"WARNING: {warning}", file=sys.stderr)
+    for notice in (notice for network in found for notice in findings.notices(network.record.content)):
+        print(f"NOTE: {notice.text}", file=sys.stderr)
     failed = any(not findings.sound(network.record) for network in found)
     return command_line.EXIT_FAILED if failed else 0
 

@@ -225,7 +225,17 @@ def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
     more = len(warnings) - _WARNINGS_SHOWN
     for warning in [*warnings[:_WARNINGS_SHOWN], *([f"and {more} more, see the records"] if more > 0 else [])]:
         print(f"WARNING: {warning}", file=sys.stderr)
+    _print_notices(states)
     return code
+
+
+def _print_notices(states: Sequence[State]) -> None:
+    """Names the networks of which something is to be known that makes no score doubtful."""
+    notices = [notice for state in states if state.record for notice in findings.notices(state.record.content)]
+    for notice in notices[:_WARNINGS_SHOWN]:
+        print(f"NOTE: {notice.text}", file=sys.stderr)
+    if len(notices) > _WARNINGS_SHOWN:
+        print(f"NOTE: and {len(notices) - _WARNINGS_SHOWN} more, see `resumed` in the records", file=sys.stderr)
 
 
 def _judged(states: Sequence[State]) -> tuple[int, collections.Counter]:
