@@ -19,6 +19,7 @@ class EasyStore:
     """A prepared data set of six easy classes in memory; its mean images are kept in a folder."""
 
     fingerprint, size, encoding, dataset = "f" * 64, 32, "raw", "easy"
+    class_names = tuple(f"class{label}" for label in range(CLASSES))
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.path = str(folder)

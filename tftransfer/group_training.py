@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tftransfer import best, records, results, tensorboard_view
+from tftransfer import best, inputs, records, results, tensorboard_view
 from tftransfer.data.store import Store
 from tftransfer.plan import Cell
 from tftransfer.records import Record
@@ -124,12 +124,15 @@ class GroupTraining:
         identity = results.identity_of(cell, member.source, self._store.fingerprint)
         foreign = self._sources.foreign_to(cell)
         content = results.content(cell, identity, task, outcome, member.source, member.reference, foreign)
+        names = [self._store.class_names[index] for index in cell.classes]
+        content[inputs.FIELD] = inputs.describe(names, task.view.size, task.view.mean, task.view.scale)
         tensorboard_view.write_result(events, self._root.name, content, time.time())
         if is_best and not content["weights"]["kept"]:
             content["weights"] |= {"kept": True, "kept_as": best.BEST}
         if content["weights"]["kept"]:
             saved = weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
             content["weights"] |= saved
+            content[inputs.FIELD] |= inputs.save(folder, content[inputs.FIELD], task.view.mean)
         if content["status"] == records.DONE:
             portrait = painter.portrait(outcome.weights, *self._sources.compared_with(cell, member.reference))
             content["portrait"] = portraits.save(folder, portrait)
