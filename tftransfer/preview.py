@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from tftransfer import config, plan, records, splits, treatments
+from tftransfer import config, identities, plan, records, splits, treatments
 from tftransfer.config import Config
 from tftransfer.data import sources
 from tftransfer.data.sources import folder
@@ -92,7 +92,7 @@ def check(cells: Sequence[Cell], study: pathlib.Path, found: Images | None) -> N
             plan.check_recipe(cell, found.training)
         record = records.read(study / cell.name)
         if record:
-            plan.refuse_another(record, cell)
+            identities.check(record, cell)
 
 
 def data_rows(options: Config, names: Sequence[str], found: Images | None) -> list[str]:

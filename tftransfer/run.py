@@ -17,7 +17,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import tftransfer
-from tftransfer import command_line, findings, plan, preview, records, run_config, splits, treatments
+from tftransfer import (
+    command_line,
+    findings,
+    identities,
+    outlets,
+    plan,
+    preview,
+    records,
+    run_config,
+    splits,
+    treatments,
+)
 from tftransfer.config import Config
 from tftransfer.data import progress, sources
 from tftransfer.foreign import description, files
@@ -45,13 +56,13 @@ def main(argv: Sequence[str]) -> int:
     started = time.perf_counter()
     options, given = command_line.parse(RunConfig, argv, _USAGE)
     if options.version:
-        print(f"tftransfer {tftransfer.__version__}")
+        outlets.say(f"tftransfer {tftransfer.__version__}")
         return 0
     if options.list:
-        print(_catalogue())
+        outlets.say(_catalogue())
         return 0
     if options.list_blocks:
-        print(_blocks_text(options))
+        outlets.say(_blocks_text(options))
         return 0
     treatment = run_config.parse_treatment(options, given)
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -69,11 +80,13 @@ def main(argv: Sequence[str]) -> int:
     names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
     study = pathlib.Path(options.runs_dir) / options.study_name()
     if options.dry_run:
-        print(_plan_text(Cell(treatment, _split(options, names, kinds), options), study, names))
+        outlets.say(_plan_text(Cell(treatment, _split(options, names, kinds), options), study, names))
         if described:
-            print(f"{'not trained here':<32}{options.base_weights}: {described.model}, {described.classes} classes")
+            outlets.say(
+                f"{'not trained here':<32}{options.base_weights}: {described.model}, {described.classes} classes"
+            )
         if blocks is None:
-            print(_unchecked(options))
+            outlets.say(_unchecked(options))
         return 0
     foreign = _foreign_base(options, described) if described else None
     return _train(options, treatment, study, names, kinds, started, foreign)
@@ -153,12 +166,12 @@ def _train(
             if step.role == plan.SOURCE and network.record.status != records.DONE:
                 study.ensure_source(step.cell)  # says why it cannot serve, before anything else is trained
     except execution.SourceError as error:
-        print(f"python -m tftransfer.run: {error}", file=sys.stderr)
+        outlets.say(f"python -m tftransfer.run: {error}", sys.stderr)
         return command_line.EXIT_FAILED
     found = [study.finished(step.cell) for step in steps]
-    print(_table(cell, root, store.dataset, found, time.perf_counter() - started))
     for warning in _warnings(cell, found):
-        print(f"WARNING: {warning}", file=sys.stderr)
+        outlets.say(f"WARNING: {warning}", sys.stderr)
+    outlets.say(_table(cell, root, store.dataset, found, time.perf_counter() - started))
     failed = any(not findings.sound(network.record) for network in found)
     return command_line.EXIT_FAILED if failed else 0
 
@@ -179,7 +192,7 @@ def _caution(steps: Sequence[plan.Step], root: pathlib.Path, found: preview.Imag
     """Says what a user should know before networks are trained."""
     left = _left(steps, root)
     for caution in preview.cautions(left, found):
-        print(f"WARNING: {caution}", file=sys.stderr)
+        outlets.say(f"WARNING: {caution}", sys.stderr)
     dropped = [cell.treatment.label for cell in left if not (cell.treatment.is_reference or cell.config.keep_weights)]
     if dropped:
         _say(f"weights: not kept of {', '.join(dropped)}; --keep_weights keeps them")
@@ -198,18 +211,19 @@ def _start_tensorflow(options: Config) -> types.ModuleType:
 
 def _warnings(cell: Cell, found: Sequence) -> list[str]:
     """Returns what a user must know before trusting the table."""
-    warnings = [fault for network in found for fault in findings.faults(network.record)]
     by_name = {network.record.name: network.record for network in found}
+    warnings = [(name, fault) for name, record in by_name.items() for fault in findings.faults(record)]
     reference = by_name[cell.reference.name]
-    warnings += [text for record in by_name.values() if (text := findings.stale(record, reference))]
+    warnings += [(name, text) for name, record in by_name.items() if (text := findings.stale(record, reference))]
     asked = by_name[cell.name]
     if cell.config.keep_weights and asked.weights_file is None and asked.status == records.DONE:
-        warnings.append(f"{cell.name} was trained without --keep_weights; --force trains it again and keeps them")
-    return warnings
+        text = f"{cell.name} was trained without --keep_weights; --force trains it again and keeps them"
+        warnings.append((cell.name, text))
+    return outlets.distinct(warnings)
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    outlets.say(line)
 
 
 def _catalogue() -> str:
@@ -256,6 +270,8 @@ def _state(step: plan.Step, study: pathlib.Path) -> str:
     cell, record = step.cell, records.read(study / step.cell.name)
     if record is None or (step.role == plan.ASKED and cell.config.force):
         return TO_TRAIN
+    if identities.what_differs(record, cell):
+        return "other recipe"
     lost = cell.treatment.is_reference and record.weights_file is None and record.status == records.DONE
     return WEIGHTS_LOST if lost else record.status
 
@@ -264,13 +280,13 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
     """Returns the result as a short table."""
     split = cell.split
     sizes = ", ".join(f"{letter} {len(split.classes(letter))}" for letter in treatments.LETTERS)
-    rows = ["", f"data set   {dataset}", f"split      {split.name} (classes: {sizes})", ""]
+    rows = ["", f"data set   {outlets.terminal(dataset)}", f"split      {split.name} (classes: {sizes})", ""]
     with_top5 = len(cell.classes) > _TOP  # of fewer classes it is always 100 %
     rows.append(f"{'network':<18}{'top-1':>8}{'top-5' if with_top5 else '':>9}{'minus base':>15}{'cross-entropy':>16}")
     for network in networks:
         record = network.record
         result = record.result
-        label = record.content["treatment"]["label"]
+        label = outlets.terminal(record.content["treatment"]["label"])
         if record.status != records.DONE:
             rows.append(f"{label:<18}{record.status}")
             continue

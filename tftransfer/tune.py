@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, idle_options, records, splits, treatments
+from tftransfer import command_line, idle_options, outlets, records, splits, treatments
 from tftransfer.config import EPOCHS, PROTOCOL, Config
 from tftransfer.data import preparing, sources
 from tftransfer.data.store import Store
@@ -149,10 +149,9 @@ def _search(options: TuneConfig, study: Study, images: _Images, start: Config, c
         from tftransfer.tuning import search, view
         from tftransfer.tuning.process import Trainer
 
-    print(
+    outlets.say(
         f"Half {options.target} of {images.store.dataset}: {len(images.classes)} classes, {images.training} images to "
         f"train on, {images.held} held out; {options.tuner}, {options.time_budget}",
-        flush=True,
     )
     view.write_study(study.root, time.time())
     scope = search.Scope(start, choices, options.tuner, images.training)
@@ -162,9 +161,9 @@ def _search(options: TuneConfig, study: Study, images: _Images, start: Config, c
     work.run()
     best = winner(work.trials)
     for fault in search.failures(work.trials):
-        print(f"WARNING: {fault}", file=sys.stderr)
+        outlets.say(f"WARNING: {fault}", sys.stderr)
     if best is None:
-        print(f"python -m tftransfer.tune: no trial ended well. What they said is in {study.root}", file=sys.stderr)
+        outlets.say(f"python -m tftransfer.tune: no trial ended well. What they said is in {study.root}", sys.stderr)
         return command_line.EXIT_FAILED
     path = study.root / "best.flags"
     origin = flagfile.Origin(
@@ -177,10 +176,10 @@ def _search(options: TuneConfig, study: Study, images: _Images, start: Config, c
     )
     recipe = space.recipe(start, best.recipe, images.half)
     records.write_text(path, flagfile.text(recipe, best, origin))
-    print(_table(work.trials, best, images))
-    print(f"recipe     {path}")
-    print(f"train      {flagfile.command(recipe, origin)}")
-    print(f"compare    tensorboard --logdir {shlex.quote(str(study.root))}")
+    outlets.say(_table(work.trials, best, images))
+    outlets.say(f"recipe     {path}")
+    outlets.say(f"train      {flagfile.command(recipe, origin)}")
+    outlets.say(f"compare    tensorboard --logdir {shlex.quote(str(study.root))}")
     return 0
 
 
@@ -208,13 +207,13 @@ def _table(trials: Sequence[Trial], best: Trial, images: _Images) -> str:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    outlets.say(line)
 
 
 def _progress(done: int, total: int) -> None:
     """Says how far the preparation of images is, in some ten lines."""
     if done == total or done % max(1, total // 10) == 0:
-        print(f"preparing: {done} of {total} images", file=sys.stderr, flush=True)
+        outlets.say(f"preparing: {done} of {total} images", sys.stderr)
 
 
 if __name__ == "__main__":
