@@ -6,7 +6,7 @@ import pathlib
 import shutil
 from typing import Any
 
-from tftransfer import records, transfer
+from tftransfer import inputs, records, transfer
 from tftransfer.config import Config
 from tftransfer.models import architectures, names
 from tftransfer.models.blocks import blocks
@@ -83,6 +83,9 @@ def _read_into(model: Any, record: Record) -> Weights | None:
 def load(folder: str | os.PathLike) -> Any:
     """Returns the Keras model of a finished network, with its trained weights; its frozen blocks are not trainable.
 
+    Its attribute `preprocessing` makes inputs of images and names its outputs (see `tftransfer.preprocessing`); it is
+    None for networks that were trained before this was kept.
+
     Args:
         folder: The network's folder, `runs/<study>/<network>`.
 
@@ -100,6 +103,7 @@ def load(folder: str | os.PathLike) -> Any:
             f"--keep_weights --force."
         )
     _freeze(model, record)
+    model.preprocessing = inputs.of_record(record)
     return model
 
 
