@@ -1,12 +1,14 @@
+import dataclasses
 import json
 import pathlib
+import shlex
 
 import numpy as np
 import pytest
 
 from easy_study import CLASSES, EasyStore, cell
 from made_images import ArrayHalf
-from tftransfer import execution, findings, records, results, splits
+from tftransfer import command_line, execution, findings, records, results, run_config, splits, treatments
 from tftransfer.training import trainer
 from tftransfer.training.outcomes import Outcome
 
@@ -186,3 +188,45 @@ def test_a_network_bears_its_share_of_the_groups_time(finished):
     assert whole["cost"]["train_seconds"] == 1.0
     assert whole["cost"]["group"] == {"networks": 2, "seconds": 8.0}
     assert whole["integrity"]["updates_of_source"] == source.content["cost"]["train_steps"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("base", {}),
+        ("A4B", {"seed": 3, "learning_rate": 0.125, "images_per_class": 5}),
+        ("B4A+", {"schedule": "step", "drop_steps": 2, "keep_weights": True}),
+        ("R2all", {"optimizer": "adamw", "augment": "none", "split_seed": 2}),
+        ("A2B", {"preserve": 3, "release_step": 1}),
+    ],
+)
+def test_the_recorded_command_trains_the_same_network(text, options):
+    network = cell(text, **options)
+    words = shlex.split(results.command_of(network))
+    assert words[:3] == ["python", "-m", "tftransfer.run"]
+    read, _ = command_line.parse(run_config.RunConfig, words[2:], "usage")
+    given = {word[2:].partition("=")[0] for word in words[3:]}
+    assert run_config.parse_treatment(read, given) == network.treatment
+    assert read.shared() == network.config.shared()
+
+
+def test_the_recorded_command_of_a_longer_base_trains_it_as_a_control():
+    control = cell("A4B").control
+    words = shlex.split(results.command_of(control))
+    read, _ = command_line.parse(run_config.RunConfig, words[2:], "usage")
+    given = {word[2:].partition("=")[0] for word in words[3:]}
+    assert read.budget == "equal_total"
+    assert treatments.control_base(run_config.parse_treatment(read, given)) == control.treatment
+
+
+def test_the_recorded_command_names_no_folder():
+    options = {name: f"/secret/{name}" for name in ("data_dir", "runs_dir", "cache_dir")}
+    network = cell("A4B")
+    there = dataclasses.replace(network, config=dataclasses.replace(network.config, **options))
+    assert results.command_of(there) == results.command_of(network)
+
+
+def test_weights_are_kept_of_bases_and_where_asked_for_and_never_of_what_diverged():
+    kept = {text: said(text)["weights"]["kept"] for text in ("base", "A4B")}
+    assert kept == {"base": True, "A4B": False}
+    assert said("base", diverged_at=2)["weights"]["kept"] is False
