@@ -21,6 +21,23 @@ def test_bases_keep_weights_others_only_if_asked(finished):
     assert kept == {"random0-A4B-seed0", "random0-baseA-seed0", "random0-baseB-seed0"}
 
 
+def test_a_sweeps_group_keeps_its_best_network(tmp_path, store):
+    import tftransfer
+
+    study = execution.Study(tmp_path / "study", store, say=lambda line: None, keep_best=True)
+    for base in (cell("A1B").source, cell("A1B").reference):
+        study.train_group([base])
+    group = [cell("A1B"), cell("A2B"), cell("B1B"), cell("B2B")]
+    study.train_group(group)
+    found = {one.name: records.read(study.root / one.name) for one in group}
+    (kept,) = (record for record in found.values() if record.weights_file)
+    assert (kept.result["top1"], kept.name) == max((r.result["top1"], r.name) for r in found.values())
+    assert kept.content["weights"]["kept_as"] == "best"
+    assert tftransfer.load(kept.folder).output_shape == (None, 3)
+    assert not any(r.content["weights"]["kept"] for r in found.values() if r is not kept)
+    assert "kept_as" not in records.read(study.root / "random0-baseB-seed0").content["weights"]
+
+
 def test_reduced_data_keeps_the_first_images(study):
     record = study.ensure(cell("base", images_per_class=12)).record
     assert record.name == "random0-baseB-k12-seed0"
