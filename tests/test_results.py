@@ -2,6 +2,7 @@ import dataclasses
 import json
 import pathlib
 import shlex
+import types
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from easy_study import CLASSES, EasyStore, cell
 from made_images import ArrayHalf
 from tftransfer import command_line, execution, findings, records, results, run_config, splits, treatments
 from tftransfer.training import trainer
+from tftransfer.training.foreign_base import ForeignBase
 from tftransfer.training.outcomes import Outcome
 
 
@@ -71,7 +73,7 @@ def images(*per_class):
     return ArrayHalf(np.zeros((len(labels), 1, 1, 3), np.uint8), labels, np.arange(len(labels)))
 
 
-def said(text, training=(20, 30, 40), validation=(40, 40, 40), source=None, **outcome):
+def said(text, training=(20, 30, 40), validation=(40, 40, 40), source=None, foreign=None, **outcome):
     """Returns the content of the record of a network which ended as `outcome` says, else as it should."""
     network = cell(text, **{name: outcome.pop(name) for name in ("preserve", "batch_norm") if name in outcome})
     copied = tuple(f"conv{n}" for n in range(1, network.treatment.copied + 1))
@@ -85,7 +87,7 @@ def said(text, training=(20, 30, 40), validation=(40, 40, 40), source=None, **ou
     }  # fmt: skip
     task = trainer.Task("B", 3, images(*training), images(*validation), None)
     identity = network.identity("f" * 64, None)
-    return results.content(network, identity, task, Outcome(**sound | outcome), source, None)
+    return results.content(network, identity, task, Outcome(**sound | outcome), source, None, foreign)
 
 
 def test_a_network_that_ended_as_it_should_is_proven_to():
@@ -179,6 +181,20 @@ def test_the_images_of_the_smallest_and_the_largest_class_are_those_of_each_part
 def test_a_selffers_source_has_seen_all_of_its_target_and_another_halfs_none():
     seen = {text: said(text)["integrity"]["target_classes_seen_by_source"] for text in ("A4B", "B4B", "S4B", "R4B")}
     assert seen == {"A4B": 0, "B4B": 3, "S4B": 3, "R4B": 0}
+
+
+@pytest.mark.parametrize(("seen", "counted", "doubts"), [(None, None, ["leak?"]), ((), 0, []), ((0, 1), 2, ["leak"])])
+def test_foreign_weights_have_seen_what_is_known_of_them(seen, counted, doubts):
+    of_target = cell("A4B").classes
+    described = types.SimpleNamespace(
+        sha256="a" * 64, model="AlexNet", classes=9, trained_on=seen, provenance="made up"
+    )
+    others = [label for label in range(CLASSES) if label not in of_target]
+    known = None if seen is None else frozenset([*others, *(of_target[place] for place in seen)])
+    integrity = said("A4B", foreign=ForeignBase("x.h5", described, {"conv1": [np.zeros(3)]}, known))
+    assert integrity["integrity"]["target_classes_seen_by_source"] == counted
+    assert integrity["integrity"]["foreign_source"]["classes_known"] is (seen is not None)
+    assert integrity["doubts"] == doubts
 
 
 def test_a_network_bears_its_share_of_the_groups_time(finished):
