@@ -45,6 +45,32 @@ def test_reduced_data_keeps_the_first_images(study):
     assert record.content["cost"]["validation_images"] > 12
 
 
+def test_networks_of_splits_with_equal_halves_are_drawn_anew(study):
+    """So are bases on all classes, whose images no split changes."""
+    for text, classes in (("base", "B"), ("base", "all")):
+        first, other = (
+            dataclasses.replace(
+                cell(text),
+                treatment=treatments.base(classes),
+                split=dataclasses.replace(splits.random_split(CLASSES, 0), name=name),
+            )
+            for name in ("random0", "file-00000000")
+        )
+        assert first.classes == other.classes
+        assert study.ensure(first).record.weights_digest != study.ensure(other).record.weights_digest
+
+
+def test_the_mean_image_is_that_of_the_targets_own_training_images(study, store):
+    training = GroupTraining(study.root, store, SourceWeights())
+    for letter in ("A", "B", "all"):
+        asked = dataclasses.replace(cell("base"), treatment=treatments.base(letter))
+        images = store.images["train"]
+        own = images.images[np.isin(images.labels, asked.classes)]
+        np.testing.assert_allclose(training._task(asked).view.mean, own.mean(0), atol=1e-3)
+    transfer = training._task(cell("A4B")).view.mean
+    np.testing.assert_array_equal(transfer, training._task(cell("base")).view.mean)
+
+
 def test_all_classes(study):
     everything = Cell(treatments.parse("R2all"), splits.random_split(CLASSES, 0), RECIPE)
     record = study.ensure(everything).record

@@ -30,7 +30,7 @@ from tftransfer.options import (
 )
 
 # Part of every key: raised when the meaning of an option or of training changes, so that old records are not reused.
-PROTOCOL = 1
+PROTOCOL = 2
 
 EPOCHS, LEAST_STEPS = 12.0, 600
 """Length of training unless --epochs or --steps say another: so many epochs, and so many updates at least.
@@ -57,6 +57,11 @@ class Config:
 
     dataset: str = option("motifs", DATA, "motifs (embedded), tiny_imagenet, folder, or a name of TFDS (cifar100)")
     data_dir: str = option("", DATA, "where the images are: tiny_imagenet, folder; for TFDS, its data folder", no_nul)
+    skip_broken: bool = option(
+        False,
+        DATA,
+        "leave out images that cannot be decoded, naming them in records, instead of ending with their names",
+    )
     image_size: int = option(
         0, DATA, "side of the network's input in pixels; 0: 32 for motifs and cifar, 56 for tiny_imagenet, else 227",
         lambda v: None if v == 0 or 32 <= v <= 1024 else "0 or 32 to 1024",
@@ -234,6 +239,14 @@ class Config:
         if (rates or self.layer_rate_decay != 1) and self.optimizer != "sgd":
             raise ValueError(f"Rates per layer need --optimizer=sgd. Received: --optimizer={self.optimizer}")
         return rates
+
+    def check_release(self, release_step: int) -> None:
+        """Raises ValueError if preserved blocks are to wait for an update and the optimizer cannot hold them."""
+        if release_step and self.optimizer != "sgd":
+            raise ValueError(
+                f"--release_step needs --optimizer=sgd. Received: --release_step={release_step} "
+                f"--optimizer={self.optimizer}"
+            )
 
     def shared(self) -> dict[str, Any]:
         """Returns the options that all commands have, by name, without those that a command adds."""

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from tftransfer import environment, findings, identities, records
@@ -41,6 +42,7 @@ def content(
     source: Record | None,
     reference: Record | None,
     foreign: ForeignBase | None = None,
+    images: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Returns the content of a network's record.
 
@@ -52,6 +54,7 @@ def content(
         source: The base that it copies from, if there is one.
         reference: The base of its own target, None if it is that base itself.
         foreign: What it copies from in the place of `source`.
+        images: What else must be known of its images to trust its score.
     """
     diverged = outcome.diverged_at is not None
     scores = {name: None if diverged else value for name, value in outcome.scores.items()}
@@ -66,7 +69,7 @@ def content(
         "status": records.DIVERGED if diverged else records.DONE,
         "treatment": dataclasses.asdict(cell.treatment) | {"label": cell.treatment.label},
         "result": scores | {"chance": chance},
-        "integrity": _integrity(cell, task, outcome, chance, source, foreign),
+        "integrity": _integrity(cell, task, outcome, chance, source, foreign) | dict(images or {}),
         "reference": identities.origin(reference) if reference else None,
         "cost": {
             # Of a group's time each network bears the share that its arithmetic has.
@@ -81,7 +84,8 @@ def content(
         },
         "weights": {
             "kept": not diverged and (cell.treatment.is_reference or cell.config.keep_weights),
-            "sha256": records.weights_digest(outcome.weights),
+            # What a diverged network ends with depends on how long others in its group went on.
+            "sha256": None if diverged else records.weights_digest(outcome.weights),
         },
         "history": outcome.history,
         "command": command_of(cell, foreign.file if foreign else ""),

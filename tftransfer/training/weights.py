@@ -11,7 +11,7 @@ from tftransfer.config import Config
 from tftransfer.models import architectures, names
 from tftransfer.models.blocks import blocks
 from tftransfer.records import Record
-from tftransfer.training import group, trainer
+from tftransfer.training import batch_norm, trainer
 from tftransfer.transfer import Weights
 
 _BYTES_AROUND_ARRAYS, _BYTES_AROUND_AN_ARRAY = 40_000, 2_500  # at most, of groups and names in the file
@@ -111,7 +111,7 @@ def _freeze(model: Any, record: Record) -> None:
         for layer in map(model.get_layer, block.layers if block.name in frozen else ()):
             layer.trainable = False
             if record.identity["recipe"].get("batch_norm") == "adapt":
-                group.let_statistics_follow(layer)
+                batch_norm.let_statistics_follow(layer)
 
 
 def _untrained(record: Record, classes: int) -> Any:
