@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from absl import flags
 
-from tftransfer import interruption, small_files
+from tftransfer import interruption, outlets, small_files
 from tftransfer.options import SECTIONS
 
 ConfigT = TypeVar("ConfigT")
@@ -192,7 +192,7 @@ def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | N
     except (ValueError, RuntimeError) as error:
         if not _raised_here(error):
             raise  # a fault of ours or of a library, which needs its traceback
-        print(f"{program}: {error}", file=sys.stderr)
+        print(f"{program}: {outlets.terminal(error, outlets.MOST_OF_TEXT)}", file=sys.stderr)
         code = EXIT_BAD_INPUT
     except MemoryError as error:
         print(
@@ -204,7 +204,8 @@ def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | N
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_BROKEN_PIPE
     except OSError as error:
-        print(f"{program}: {error}. Check that the path exists, can be written and has room.", file=sys.stderr)
+        said = outlets.terminal(error, outlets.MOST_OF_TEXT)
+        print(f"{program}: {said}. Check that the path exists, can be written and has room.", file=sys.stderr)
         code = EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print(f"\n{program}: interrupted. {_GOES_ON}", file=sys.stderr)

@@ -31,7 +31,7 @@ from tftransfer import (
     command_line,
     findings,
     grids,
-    plan,
+    identities,
     records,
     report,
     run,
@@ -48,10 +48,10 @@ from tftransfer.data.manifest import Manifest, StoreError
 from tftransfer.data.sources import open_source
 from tftransfer.data.store import Store, prepare
 from tftransfer.foreign import description
+from tftransfer.outlets import tensorboard as printable
 from tftransfer.scheduling import jobs, overview, view
 from tftransfer.scheduling.board import Board
 from tftransfer.tensorboard_plugin import curves, folders
-from tftransfer.tensorboard_plugin.folders import printable
 from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.tuning import study as tuning_study
 
@@ -415,7 +415,7 @@ def test_records(tmp_path, tally):
 
     def use():
         record = records.read(whole.folder)
-        plan.refuse_another(record, cell)
+        identities.check(record, cell)
 
     for _ in range(fault_sizes.of(300, 8000)):
         changed = forged(replaced(rng, content))

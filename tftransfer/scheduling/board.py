@@ -70,6 +70,7 @@ class Board:
                 "treatment": dataclasses.asdict(cell.treatment),
                 "seed": cell.config.seed,
                 "split": cell.split.name,
+                "images_per_class": cell.images_per_class,
                 "source": cell.source.name if cell.source else None,
             }
             for cell in cells
