@@ -266,7 +266,7 @@ EVIL = "/tmp/evil"
         ([whole_end(), parcel_of(B) | {str(i): b"" for i in range(200)}], "at most 100 files"),
         ([whole_end(), parcel_of(A)], "Expected the record of random0-baseB-seed0. Received: 'random0-baseA-seed0'"),
         ([whole_end(), parcel_of(A, name=B.name)], "another configuration"),
-        ([whole_end(), parcel_of(B, identity=B.identity("0" * 64, None))], "other images"),
+        ([whole_end(), parcel_of(B, identity=B.identity("0" * 64, None))], "another version of the data set"),
         ([whole_end(), {"record.json": parcel_of(B)["record.json"]}], "its weights were kept; they were not sent"),
         ([whole_end(), parcel_of(B, weights={"kept": False, "sha256": "0"})], "a base, of which others copy, without"),
         ([whole_end(), parcel_of(B, weights={"kept": True, "sha256": "0", "file_sha256": "0"})], "another SHA-256"),

@@ -10,7 +10,7 @@ from typing import Any
 
 import filelock
 
-from tftransfer import plan, records
+from tftransfer import identities, records
 from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.scheduling import messages, node, parcels
@@ -226,11 +226,9 @@ class RayRunner:
 
     def _refuse_another(self, record: Record, cell: Cell) -> None:
         """Raises ValueError if a record is not of the network that was wanted: its recipe, images and source."""
-        plan.refuse_another(record, cell)
-        if record.identity["data"]["fingerprint"] != self._store.fingerprint:
-            raise ValueError(f"{cell.name} was trained on other images.")
+        identities.check(record, cell, identities.Versions(fingerprint=self._store.fingerprint))
         base = records.read(self._study / cell.source.name) if cell.source else None
-        if base and record.identity["source"] != {"key": base.key, "weights": base.weights_digest}:
+        if base and record.identity["source"] != identities.origin(base):
             raise ValueError(f"{cell.name} copies from another training of {base.name}.")
         if cell.treatment.is_reference and record.status == records.DONE and not record.content["weights"]["kept"]:
             raise ValueError(f"{cell.name} is a base, of which others copy, without weights.")
