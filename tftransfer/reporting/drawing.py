@@ -99,11 +99,14 @@ def _treatments(report: Report, halves: str) -> list[Drawing]:
             f"figure2{suffix}",
             f"Top-1 by treatment: {what}",
             "The paper's Figure 2. Above: every network, points shifted sideways. Below: plain means, as the paper "
-            "averages; treatments whose targets differ also differ in the difficulty of their halves.",
+            "averages; each line begins at the mean of the bases that its networks are compared with, for treatments "
+            "whose targets differ also differ in the difficulty of their halves. Shades are paired differences, drawn "
+            "where they are beyond 95 % intervals for all n together.",
             treatment_figures.figure2(here),
         )
     ]
     effects = report.effects[report.effects["halves"].eq(halves)]
+    losses = report.decomposition[report.decomposition["halves"].eq(halves)]
     plain = treatment_figures.plain(effects)
     if plain.loc[plain["treatment"].ne(BASE), "pairs"].sum():
         overlay = None
@@ -115,18 +118,18 @@ def _treatments(report: Report, halves: str) -> list[Drawing]:
             Drawing(
                 f"paired{suffix}",
                 f"Points from the own base: {what}",
-                "Each network less the base of its own target, split and seed; means with 95 % intervals where there "
-                f"is more than one split or seed.{dashed}",
-                treatment_figures.paired(effects, overlay),
+                "Each network less the base of its own target, split and seed; means with 95 % intervals, each for its "
+                "n alone, where there is more than one split or seed. Shades are drawn where differences are beyond "
+                f"intervals for all n together.{dashed}",
+                treatment_figures.paired(effects, losses, overlay),
             )
         )
-    losses = report.decomposition[report.decomposition["halves"].eq(halves)]
     if treatment_figures.plain(losses)["effect"].isin(["co-adaptation", "specificity"]).any():
         found.append(
             Drawing(
                 f"losses{suffix}",
                 f"What a cut costs and why, and what fine-tuning gains: {what}",
-                "Paired differences in top-1 at each n, with 95 % intervals.",
+                "Paired differences in top-1 at each n, with 95 % intervals for each n alone.",
                 loss_figure.bars(losses),
             )
         )

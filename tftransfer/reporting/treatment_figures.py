@@ -1,8 +1,12 @@
 """Figure 2 of the paper, and the same with every network compared with its own base."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from tftransfer.analysis.decomposition import CO_ADAPTATION, SPECIFICITY, decomposition
+from tftransfer.analysis.differences import base_mean, paired_bases
+from tftransfer.analysis.intervals import ABOVE, BELOW
 from tftransfer.analysis.roles import BASE
 from tftransfer.reporting import style
 from tftransfer.reporting.phrases import count, interval, percent, points
@@ -13,6 +17,12 @@ _LINES = ("BnB", "AnB", "BnB+", "AnB+", "SnB", "RnB")
 _SHIFT = {"BnB": -0.24, "BnB+": -0.08, "AnB": 0.08, "AnB+": 0.24, "SnB": 0.34, "RnB": 0.42}
 # Less so where lines join means: intervals lie beside each other.
 _DODGE = {"BnB": -0.03, "BnB+": -0.07, "AnB": 0.03, "AnB+": 0.07, "SnB": 0.1, "RnB": 0.12}
+# Effect, the treatment at whose line it is shaded, its name, and what its interval must say.
+_SHADES = (
+    (CO_ADAPTATION, "BnB", "lost co-adaptation", BELOW),
+    (SPECIFICITY, "AnB", "specific features", BELOW),
+    ("fine-tuned transfer", "AnB+", "gain of fine-tuned transfer", ABOVE),
+)
 _PLAIN = {"images_per_class": 0, "preserve": 0, "release_step": 0}
 
 
@@ -35,14 +45,12 @@ def figure2(networks: pd.DataFrame) -> Canvas:
         canvas, (top, bottom) = style.canvas(2, 1, 8.6, sharex=True, sharey=True)
         most = int(networks["n"].max())
         _scatter(canvas, top, networks)
-        means = networks.groupby(["treatment", "n"])["top1"].agg(["mean", "size"]).mul([100, 1]).reset_index()
-        base = float(means.loc[means["treatment"].eq(BASE), "mean"].mean())
-        _shade(bottom, {t: g.set_index("n")["mean"] for t, g in means.groupby("treatment")}, base)
+        means = _means(networks)
+        _shade(bottom, {t: g.set_index("n")["mean"] for t, g in means.groupby("treatment")}, decomposition(networks))
         for treatment, group in means.groupby("treatment", sort=False):
-            _line(
-                canvas, bottom, treatment, group, base, lambda row: f"{row['mean']:.2f} %, {int(row['size'])} networks"
-            )
-        bottom.axhline(base, color=style.INK, linewidth=0.8)
+            base = 100 * base_mean(networks[networks["treatment"].eq(treatment)])
+            _line(canvas, bottom, treatment, group, base, _size)
+        bottom.axhline(100 * paired_bases(networks)["top1"].mean(), color=style.INK, linewidth=0.8)
         style.n_axis(bottom, most)
         top.set_title("Each network")
         bottom.set_title("Means over halves, splits and seeds")
@@ -52,11 +60,12 @@ def figure2(networks: pd.DataFrame) -> Canvas:
     return canvas
 
 
-def paired(effects: pd.DataFrame, overlay: pd.DataFrame | None = None) -> Canvas:
+def paired(effects: pd.DataFrame, losses: pd.DataFrame, overlay: pd.DataFrame | None = None) -> Canvas:
     """Returns the means of differences from the own base, with intervals.
 
     Args:
         effects: From `analysis.effects`, of one kind of halves.
+        losses: From `decomposition.decomposition`, the same: what is beyond its interval is shaded.
         overlay: The same of the paper, drawn behind.
     """
     effects = plain(effects)
@@ -67,7 +76,7 @@ def paired(effects: pd.DataFrame, overlay: pd.DataFrame | None = None) -> Canvas
             treatment: pd.Series(100 * group["minus_base"].to_numpy(), index=group["n"])
             for treatment, group in shown.groupby("treatment")
         }
-        _shade(axes, lines, 0.0)
+        _shade(axes, lines, plain(losses))
         if overlay is not None:
             _behind(axes, plain(overlay))
         for treatment in style.present(list(lines)):
@@ -84,6 +93,15 @@ def paired(effects: pd.DataFrame, overlay: pd.DataFrame | None = None) -> Canvas
         axes.set_ylabel("top-1 less own base, points")
         style.legend(canvas, axes, list(lines))
     return canvas
+
+
+def _means(networks: pd.DataFrame) -> pd.DataFrame:
+    """Returns mean top-1 in per cent by treatment and n, over networks that have a base, and bases that have others."""
+    bases = paired_bases(networks)
+    others = networks[networks["treatment"].ne(BASE)]
+    compared = others[others["minus_base"].notna()]
+    shown = pd.concat([bases, others if compared.empty else compared])
+    return shown.groupby(["treatment", "n"])["top1"].agg(["mean", "size"]).mul([100, 1]).reset_index()
 
 
 def _size(row: pd.Series) -> str:
@@ -141,27 +159,31 @@ def _intervals(axes: Axes, treatment: str, table: pd.DataFrame) -> None:
     )
 
 
-def _shade(axes: Axes, lines: dict[str, pd.Series], base: float) -> None:
-    """Shades and names the effects, as the paper does."""
-    if "BnB" in lines:
-        _between(axes, base, lines["BnB"], style.colour("BnB"), "lost co-adaptation", below=True)
-    if {"BnB", "AnB"} <= set(lines):
-        _between(axes, lines["BnB"], lines["AnB"], style.colour("AnB"), "specific features", below=True)
-    if "AnB+" in lines:
-        _between(axes, base, lines["AnB+"], style.colour("AnB+"), "gain of fine-tuned transfer", below=False)
+def _shade(axes: Axes, lines: dict[str, pd.Series], losses: pd.DataFrame) -> None:
+    """Shades and names the effects, as the paper does, where they are beyond their intervals for all n together.
+
+    The height of a shade is the paired difference, whatever other networks the lines are means of.
+    """
+    for effect, treatment, name, verdict in _SHADES:
+        rows = losses[losses["effect"].eq(effect)].set_index("n").sort_index()
+        if treatment in lines and rows["verdict_together"].eq(verdict).any():
+            end = lines[treatment].sort_index().reindex(rows.index).dropna()
+            rows = rows.loc[end.index]
+            start = end - 100 * rows["mean"]
+            _between(axes, start, end, rows["verdict_together"].eq(verdict), style.colour(treatment), name)
 
 
-def _between(axes: Axes, start: float | pd.Series, end: pd.Series, shade: str, name: str, below: bool) -> None:
-    """Shades where `end` is below (or above) `start`, and names the place where it is furthest."""
-    first = pd.Series(start, index=end.index) if isinstance(start, float) else start
-    gap = (end - first).dropna().sort_index()
-    gap = gap if below else -gap
-    if len(gap) < 2 or gap.min() > -0.05:
-        return
-    xs = gap.index.to_list()
-    axes.fill_between(xs, first[xs], end[xs], where=(gap <= 0).to_list(), color=shade, alpha=0.16, linewidth=0,
-                      interpolate=True)  # fmt: skip
-    _name(axes, name, first[xs], end[xs], gap.idxmin(), below)
+def _between(axes: Axes, start: pd.Series, end: pd.Series, shown: pd.Series, shade: str, name: str) -> None:
+    """Shades from `start` to `end` half a block around each n that is shown, and names the furthest of these."""
+    ns = end.index.to_numpy(dtype=float)
+    xs = np.unique(np.concatenate([ns - 0.5, ns, ns + 0.5]))
+    xs = xs[(xs >= ns.min()) & (xs <= ns.max())] if len(ns) > 1 else xs
+    for n in ns[shown.to_numpy()]:
+        here = xs[np.abs(xs - n) <= 0.5]
+        axes.fill_between(here, np.interp(here, ns, start), np.interp(here, ns, end), color=shade, alpha=0.16, lw=0)
+    gap = (end - start)[shown]
+    below = bool(gap.mean() < 0)
+    _name(axes, name, start, end, gap.idxmin() if below else gap.idxmax(), below)
 
 
 def _name(axes: Axes, name: str, first: pd.Series, end: pd.Series, n: float, below: bool) -> None:
@@ -169,7 +191,7 @@ def _name(axes: Axes, name: str, first: pd.Series, end: pd.Series, n: float, bel
     last = max(end.index)
     if not below:
         n, y = last, float(end.max())
-    elif n == last:  # in the middle of the last stretch, so that it stays inside
+    elif n == last and len(end) > 1:  # in the middle of the last stretch, so that it stays inside
         n, y = last - 0.5, float(first.iloc[-2:].mean() + end.iloc[-2:].mean()) / 2
     else:  # nearer to where the shade is wide
         y = 0.62 * float(first[n]) + 0.38 * float(end[n])

@@ -100,7 +100,7 @@ def _pictures(frame: pd.DataFrame, effects: pd.DataFrame) -> list[dict[str, Any]
     """Returns a picture for each set of networks that compare, the largest first."""
     telling = [column for column in PICTURE if effects[column].nunique() > 1]
     fine = frame[frame["set_apart"].eq("")]
-    spread = {key: intervals.mean_of(group, "top1") for key, group in fine.groupby(list(differences.GROUPED_BY))}
+    spread = {key: intervals.accuracy_of(group) for key, group in fine.groupby(list(differences.GROUPED_BY))}
     pictures = []
     for values, group in effects.groupby(list(PICTURE), sort=True):
         own = fine[(fine[list(PICTURE)] == list(values)).all(axis=1)]
@@ -136,7 +136,8 @@ def _bases(networks: pd.DataFrame) -> list[dict[str, Any]]:
     chosen = networks[kinds.str.startswith(BASE) & (needed | (not len(others)))]
     return [
         {"label": kind, "networks": len(group)}
-        | {column: _interval(intervals.mean_of(group, column)) for column in ("top1", "minus_base")}
+        | {"top1": _interval(intervals.accuracy_of(group))}
+        | {"minus_base": _interval(intervals.mean_of(group, "minus_base"))}
         for kind, group in chosen.groupby("treatment", sort=True)
     ]
 
