@@ -265,9 +265,9 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
             continue
         is_reference = label in {treatments.base(target).label for target in treatments.TARGETS}
         points = "" if is_reference else _points(result["minus_base"])
+        top5 = records.top5(record.content)
         rows.append(
-            f"{label:<18}{100 * result['top1']:>6.1f} %{100 * result['top5']:>7.1f} %{points:>15}"
-            f"{result['cross_entropy']:>16.3f}"
+            f"{label:<18}{_percent(result['top1']):>8}{_percent(top5):>9}{points:>15}{result['cross_entropy']:>16.3f}"
         )
     chance = networks[-1].record.result["chance"]
     spent = [
@@ -281,6 +281,10 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
     rows.append(f"records    {study}")
     rows.append(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
     return "\n".join(rows)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
 
 
 def _points(share: float | None) -> str:
