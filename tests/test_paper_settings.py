@@ -1,6 +1,7 @@
 """The paper's settings, as far as no other test holds them, and the table in docs/ that says which test holds which."""
 
 import ast
+import dataclasses
 import pathlib
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from tftransfer import command_line, run_config, treatments
 from tftransfer.data import pipeline, preparing
 from tftransfer.models import AlexNet, LocalResponseNormalization
+from tftransfer.training import trainer
 from tftransfer.training.group import Group, Network
 from tftransfer.training.optimizers import RateSchedule
 
@@ -136,6 +138,39 @@ def test_the_rate_falls_to_a_tenth_every_100_000_iterations():
     steps = [0, 99_999, 100_000, 199_999, 200_000, 299_999, 300_000, 399_999, 400_000, 449_999]
     rates = [float(schedule(step)) for step in steps]
     np.testing.assert_allclose(rates, [1e-2] * 2 + [1e-3] * 2 + [1e-4] * 2 + [1e-5] * 2 + [1e-6] * 2, rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def paper_group():
+    """A narrow network for small images, compiled with all else as in the paper's flag file."""
+    options = dataclasses.replace(options_of("paper_ilsvrc12.flags"), width=0.05, image_size=32)
+    group = Group(trainer.build_model(options, 5), [Network("base")], {}, seed=0, target="B")
+    trainer.compile_group(group, options, images=640_000, classes=5)
+    return group
+
+
+def test_the_papers_rates_decays_and_momentum_reach_every_weight(paper_group):
+    optimizer = paper_group.model.optimizer
+    found = {v.path: optimizer.factors(v.path) for v in paper_group.model.trainable_variables}
+    assert len(found) == 16
+    assert {path.rpartition("/")[2]: found[path] for path in found} == {"kernel": (1.0, 5e-4), "bias": (2.0, 0.0)}
+    assert set(found.values()) == {(1.0, 5e-4), (2.0, 0.0)}
+    assert optimizer.momentum == 0.9
+    rates = [float(optimizer._learning_rate(step)) for step in (0, 99_999, 100_000, 449_999)]
+    np.testing.assert_allclose(rates, [1e-2, 1e-2, 1e-3, 1e-6], rtol=1e-5)
+
+
+def test_half_of_fc6_and_of_fc7_is_dropped(paper_group):
+    (tower,) = paper_group._towers.values()
+    dropout = {layer.name: layer.rate for layer in tower.layers if hasattr(layer, "rate")}
+    assert dropout == {"fc6_dropout": 0.5, "fc7_dropout": 0.5}
+
+
+def test_length_batch_and_test_interval_are_the_papers():
+    options = options_of("paper_ilsvrc12.flags")
+    assert options.train_steps(640_000) == 450_000
+    assert options.steps_per_epoch(640_000) == 2500, "batches of 256"
+    assert trainer._rounds(options, 640_000, 0) == [(0, 1000, 0, 450)], "450 rounds of 1000 updates"
 
 
 def test_the_agreement_is_printed_by_a_command():

@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tftransfer import records, results, tensorboard_view
+from tftransfer import best, records, results, tensorboard_view
 from tftransfer.data.store import Store
 from tftransfer.plan import Cell
 from tftransfer.records import Record
@@ -44,6 +44,7 @@ class GroupTraining:
         progress_bar: True shows Keras' progress bar in place of lines while a network trains.
         watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
         memory_share: Share of the available memory that a group may take, 0 to 1.
+        keep_best: True keeps the weights of each group's best network, too.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class GroupTraining:
         progress_bar: bool = False,
         watch: Watch | None = None,
         memory_share: float = 1.0,
+        keep_best: bool = False,
     ) -> None:
         self._root = root
+        self._keep_best = keep_best
         self._store = store
         self._sources = sources
         self._say = say
@@ -92,13 +95,20 @@ class GroupTraining:
             }
             outcomes = self._fit([member.cell for member in members], task, events, checkpoints)
             painter = portraits.Painter(members[0].cell.config, task.classes, portraits.inputs(task))
+            kept = self._best(members, outcomes)
             written = [
-                self._write(member, task, outcome, events[outcome.name], painter)
+                self._write(member, task, outcome, events[outcome.name], painter, member.cell.name == kept)
                 for member, outcome in zip(members, outcomes, strict=True)
             ]
         if checkpoints:
             checkpoints.clear()
         return written
+
+    def _best(self, members: Sequence[Member], outcomes: Sequence[Outcome]) -> str | None:
+        """Returns the name of the network, not a base, whose weights are kept as it is the best of its group."""
+        pairs = zip(members, outcomes, strict=True)
+        ended = [(m.cell, o) for m, o in pairs if o.diverged_at is None and not m.cell.treatment.is_base]
+        return best.of_group({cell.name: outcome.scores["top1"] for cell, outcome in ended} if self._keep_best else {})
 
     def _write(
         self,
@@ -107,6 +117,7 @@ class GroupTraining:
         outcome: Outcome,
         events: tensorboard_view.EventFile,
         painter: portraits.Painter,
+        is_best: bool,
     ) -> Record:
         """Writes the record of one trained network, and what stands beside it."""
         cell, folder = member.cell, self._root / member.cell.name
@@ -114,6 +125,8 @@ class GroupTraining:
         foreign = self._sources.foreign_to(cell)
         content = results.content(cell, identity, task, outcome, member.source, member.reference, foreign)
         tensorboard_view.write_result(events, self._root.name, content, time.time())
+        if is_best and not content["weights"]["kept"]:
+            content["weights"] |= {"kept": True, "kept_as": best.BEST}
         if content["weights"]["kept"]:
             saved = weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
             content["weights"] |= saved

@@ -5,7 +5,7 @@ import datetime
 import shlex
 from typing import Any
 
-from tftransfer import environment, findings, records
+from tftransfer import environment, findings, identities, records
 from tftransfer.config import Config
 from tftransfer.models import architectures
 from tftransfer.models import names as model_names
@@ -27,7 +27,7 @@ def identity_of(cell: Cell, source: Record | None, fingerprint: str) -> dict[str
         source: Record of the base that it copies from, if there is one: another training of it gives another network.
         fingerprint: That of the prepared images.
     """
-    origin = {"key": source.key, "weights": source.weights_digest} if source else None
+    origin = identities.origin(source) if source else None
     if cell.treatment.foreign:
         origin = {"foreign": cell.treatment.foreign}
     return cell.identity(fingerprint, origin, architectures.identity(cell.config))
@@ -67,7 +67,7 @@ def content(
         "treatment": dataclasses.asdict(cell.treatment) | {"label": cell.treatment.label},
         "result": scores | {"chance": chance},
         "integrity": _integrity(cell, task, outcome, chance, source, foreign),
-        "reference": {"key": reference.key, "weights": reference.weights_digest} if reference else None,
+        "reference": identities.origin(reference) if reference else None,
         "cost": {
             # Of a group's time each network bears the share that its arithmetic has.
             "seconds": round(outcome.seconds * outcome.share, 2),

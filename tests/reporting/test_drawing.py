@@ -32,7 +32,7 @@ def points_of(figure):
 
 
 def test_figure_2_shows_the_papers_means(paper):
-    canvas = treatment_figures.figure2(paper.of("random"))
+    canvas = treatment_figures.figure2(paper.of("random"), paper.looks)
     lines = points_of(canvas.figure)
     (transfer,) = lines["Means over halves, splits and seeds", "#D55E00"]
     assert [round(float(y), 2) for _, y in transfer] == [62.51, 62.82, 62.39, 61.89, 59.98, 57.80, 58.06, 54.25]
@@ -46,8 +46,8 @@ def test_figure_2_shows_the_papers_means(paper):
 
 def test_figure_3_shows_both_directions_and_random_filters(paper):
     found = {
-        label: [round(100 * float(value), 1) for value in table.sort_values("n")["minus_base"]]
-        for label, (_, table) in relative_figure.curves(paper.main).items()
+        label: [round(100 * float(value), 1) for value in item.table.sort_values("n")["minus_base"]]
+        for label, item in relative_figure.curves(paper.main).items()
     }
     assert found == {
         "AnB, natural to man-made": [0.2, -1.6, -3.6, -7.6, -12.7, -16.3, -24.6],
@@ -127,10 +127,12 @@ def test_a_damaged_portrait_is_named_and_left_out(tmp_path):
 
 
 def shades(study):
-    """Returns the names of shaded effects, and the heights of shades in points, in the means of Figure 2."""
-    (axes,) = treatment_figures.figure2(collected.collect(str(study), []).of("random")).figure.axes[1:]
-    reach = [shade.get_paths()[0].vertices[:, 1] for shade in axes.collections]
-    return {text.get_text() for text in axes.texts}, [round(float(np.ptp(heights)), 1) for heights in reach]
+    """Returns the names of shaded effects in the legend of Figure 2, and the heights of shades in points."""
+    report = collected.collect(str(study), [])
+    figure = treatment_figures.figure2(report.of("random"), report.looks).figure
+    reach = [np.ptp(path.vertices[:, 1]) for shade in figure.axes[1].collections for path in shade.get_paths()]
+    names = {text.get_text() for text in figure.legends[0].get_texts()} & set(treatment_figures._SHADES)
+    return names, [round(float(height), 1) for height in reach]
 
 
 @pytest.mark.parametrize(("lost", "names"), [(0.05, {"lost co-adaptation"}), (-0.05, set())])

@@ -164,3 +164,10 @@ def test_preserved_blocks_wait_for_their_release(recipe, task, base):
     assert held.changed_blocks == (), "not one update after the release"
     (alone,) = trainer.train(recipe, task, networks[1:], {"s": base.weights})
     assert largest_difference(alone, late) <= 1e-6
+
+
+def test_float16_trains_one_network_at_a_time(recipe, task):
+    """Loss scaling would couple them: one that overflows holds the others still."""
+    half = dataclasses.replace(recipe, precision="mixed_float16")
+    with pytest.raises(ValueError, match="train them one by one"):
+        trainer.train(half, task, [BASE, Network("other")], {})

@@ -120,7 +120,7 @@ def base_mean(networks: pd.DataFrame) -> float:
 
 
 def paired_bases(frame: pd.DataFrame, kind: str = BASE) -> pd.DataFrame:
-    """Returns the bases that some other network is compared with; all of them if none is.
+    """Returns the bases that some other network is compared with; all of them if there are no others.
 
     Args:
         frame: From `networks`, with bases and others.
@@ -132,5 +132,4 @@ def paired_bases(frame: pd.DataFrame, kind: str = BASE) -> pd.DataFrame:
     fine = frame[frame["set_apart"].eq("")]
     bases, others = fine[fine["treatment"].eq(kind)], fine[~fine["treatment"].str.startswith(BASE)]
     keys = [pd.MultiIndex.from_frame(rows[list(PAIRED_BY)]) for rows in (bases, others)]
-    used = bases[keys[0].isin(keys[1])]
-    return bases if used.empty else used
+    return bases if others.empty else bases[keys[0].isin(keys[1])]

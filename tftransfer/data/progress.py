@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 
+from tftransfer import outlets
 from tftransfer.data.store import Store
 
 
@@ -21,17 +22,15 @@ def _note(name: str, count: int) -> str:
 
 def printer(dataset: str) -> Callable[[int, int], None]:
     """Returns a function that tells how far preparation is: in place in a terminal, else in a few lines."""
-    last = -1
+    last, name = -1, outlets.terminal(dataset)
 
     def show(done: int, total: int) -> None:
         nonlocal last
         tenth = 10 * done // max(1, total)
         if sys.stderr.isatty():
-            print(
-                f"\rpreparing {dataset}: {done} of {total} images", end="\n" if done == total else "", file=sys.stderr
-            )
+            print(f"\rpreparing {name}: {done} of {total} images", end="\n" if done == total else "", file=sys.stderr)
         elif tenth != last:
-            print(f"preparing {dataset}: {done} of {total} images", file=sys.stderr, flush=True)
+            print(f"preparing {name}: {done} of {total} images", file=sys.stderr, flush=True)
         last = tenth
 
     return show

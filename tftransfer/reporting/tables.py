@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from tftransfer import outlets, treatments
 from tftransfer.analysis import decomposition
 from tftransfer.analysis.differences import base_mean
 from tftransfer.analysis.frames import VARIANT
-from tftransfer.analysis.roles import BASE, variant
+from tftransfer.analysis.roles import BASE
 from tftransfer.reporting.collected import Report
+from tftransfer.reporting.looks import named
 from tftransfer.reporting.phrases import DASH, count, interval, percent, points
 from tftransfer.reporting.sentences import spoken
 
@@ -53,15 +55,27 @@ def networks(report: Report) -> Table:
     """Returns every network, also those kept apart."""
     rows = tuple(
         (
-            row.name, row.label, str(row.n), row.split, row.target, str(row.seed),
-            variant(row.images_per_class, row.preserve, row.release_step), percent(row.top1), percent(row.top5),
+            *(outlets.terminal(text) for text in (row.name, row.label, row.n, row.split, row.target, row.seed)),
+            treatments.variant(row.images_per_class, row.preserve, row.release_step),
+            percent(row.top1), percent(row.top5),
             "" if row.treatment == BASE else points(row.minus_base),
             row.set_apart or ("" if row.recipe == report.recipe else f"recipe {row.recipe}"),
         )
         for row in report.frame.itertuples(index=False)
     )  # fmt: skip
-    heads = ("network", "label", "n", "split", "target", "seed", "variant", "top-1", "top-5", "minus base",
-             "kept apart")  # fmt: skip
+    heads = (
+        "network",
+        "label",
+        "n",
+        "split",
+        "target",
+        "seed",
+        "variant",
+        "top-1",
+        "top-5",
+        "minus base",
+        "kept apart",
+    )
     return Table("All networks", heads, rows, "Minus base in points.", 2)
 
 
@@ -72,7 +86,7 @@ def _effects(report: Report, halves: str) -> Iterator[Table]:
         return
     columns = sorted(found.groupby(["treatment", *VARIANT]), key=_place)
     cells = [{int(row.n): _effect(row) for row in group.itertuples()} for _, group in columns]
-    heads = [f"{_variant(*key)}, {_pairs(group['pairs'])}" for key, group in columns]
+    heads = [f"{_head(*key)}, {_pairs(group['pairs'])}" for key, group in columns]
     blocks = sorted(int(n) for n in found["n"].unique())
     yield Table(
         f"Points from the own base: {spoken(halves)}",
@@ -83,9 +97,9 @@ def _effects(report: Report, halves: str) -> Iterator[Table]:
     )
 
 
-def _variant(treatment: str, images: int, preserve: int, release: int) -> str:
+def _head(treatment: str, images: int, preserve: int, release: int) -> str:
     """Returns a treatment with what is not at its default."""
-    return ", ".join(filter(None, [treatment, variant(images, preserve, release)]))
+    return named(treatment, preserve, release, images)
 
 
 def _pairs(values: pd.Series) -> str:
@@ -118,7 +132,7 @@ def _targets(report: Report, halves: str) -> Iterator[Table]:
     for (target, *kind), group in found.groupby(["target", "treatment", *VARIANT]):
         means = group.groupby("n")["top1"].mean()
         cells = (percent(means.get(n, math.nan)) for n in blocks)
-        rows.append((str(target), _variant(*kind), percent(base_mean(group)), *cells))
+        rows.append((str(target), _head(*kind), percent(base_mean(group)), *cells))
     yield Table(
         f"Top-1 by target: {spoken(halves)}",
         ("target", "treatment", "own bases", *(f"n = {n}" for n in blocks)),
@@ -140,8 +154,8 @@ def _losses(report: Report, halves: str) -> Iterator[Table]:
     for row in found.itertuples(index=False):
         same = effects[(effects[keys] == [getattr(row, key) for key in keys]).all(axis=1)].set_index("effect")
         cells = [_loss(same.loc[effect]) for effect in (decomposition.CO_ADAPTATION, decomposition.SPECIFICITY)]
-        at = _variant(str(row.n), row.images_per_class, row.preserve, row.release_step)
-        rows.append((at, *cells, row.dominates))
+        stages = named(str(row.n), row.preserve, row.release_step, row.images_per_class)
+        rows.append((stages, *cells, row.dominates))
     yield Table(
         f"What frozen copies lose, and why: {spoken(halves)}",
         ("n", "co-adaptation (BnB less base)", "specificity (AnB less BnB)", "larger loss"),
@@ -161,9 +175,9 @@ def _boosts(report: Report, halves: str) -> Iterator[Table]:
     """The paper's Table 1, twice."""
     rows = [
         (
-            _variant(
+            named(
                 f"{int(row.first)}{DASH}{int(row.last)}" if row.first < row.last else str(int(row.first)),
-                row.images_per_class, 0, 0,
+                images_per_class=row.images_per_class,
             ),
             points(row.over_base, 1), points(row.over_control, 1),
             points(row.transfer_paired), points(row.control_paired), points(row.difference_of_means),

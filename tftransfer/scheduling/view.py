@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tftransfer import treatments
+from tftransfer import outlets, treatments
 from tftransfer.records import Record
 from tftransfer.scheduling.overview import DONE, FAILED, RUNNING, WAITING, Line, Overview, by_role, compared, look
 
@@ -23,7 +23,8 @@ _FAILURES_SHOWN = _NAMES_SHOWN = 5
 
 def picture(overview: Overview) -> Group:
     """Returns a study as a table under its headline, with the networks below that failed or are doubtful."""
-    return Group(Text(headline(overview)), _table(overview), Text("\n".join([*_named(overview), *_failures(overview)])))
+    below = [*_named(overview), *_failures(overview), *_unreadable(overview)]
+    return Group(Text(headline(overview)), _table(overview), Text("\n".join(below)))
 
 
 def _table(overview: Overview) -> Table:
@@ -40,15 +41,15 @@ def _table(overview: Overview) -> Table:
         grid.add_column("base" if n == 0 else f"n = {n}", justify="right")
     for (role, variant), by_n in roles.items():
         shown = {n: compared(lines, overview.lines) if role == base else lines for n, lines in by_n.items()}
-        title = ", ".join(filter(None, [role, variant]))
-        grid.add_row(title, *(_cell(by_n.get(n, []), shown.get(n, []), role == base) for n in numbers))
+        title = outlets.terminal(", ".join(filter(None, [role, variant])))
+        grid.add_row(Text(title), *(_cell(by_n.get(n, []), shown.get(n, []), role == base) for n in numbers))
     return grid
 
 
 def headline(overview: Overview) -> str:
     """Returns one line: networks by state, speed, time left."""
     states = ", ".join(f"{overview.count(state)} {state}" for state in (DONE, RUNNING, WAITING, FAILED))
-    parts = [f"{overview.study}: {states} of {len(overview.lines)} networks"]
+    parts = [f"{outlets.terminal(overview.study)}: {states} of {len(overview.lines)} networks"]
     if overview.images_per_second:
         parts.append(f"{overview.images_per_second:.0f} images/s over all networks")
     if overview.seconds_left is not None and overview.count(RUNNING) + overview.count(WAITING):
@@ -105,7 +106,7 @@ def _named(overview: Overview) -> list[str]:
     """Returns which networks are doubtful, or failed for want of their source, one line a word."""
     lines = []
     for word, of_word in overview.named().items():
-        names = [name for name in of_word if name not in overview.failures]
+        names = [outlets.terminal(name) for name in of_word if name not in overview.failures]
         more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
         lines += [f"{word}: {', '.join(names[:_NAMES_SHOWN])}{more}"] if names else []
     return lines
@@ -114,10 +115,17 @@ def _named(overview: Overview) -> list[str]:
 def _failures(overview: Overview) -> list[str]:
     """Returns why networks failed."""
     word_of = {line.name: line.words[0] for line in overview.lines if line.words}
-    shown = list(overview.failures.items())[:_FAILURES_SHOWN]
-    lines = [f"{word_of.get(name, FAILED)}: {name}: {reason}" for name, reason in shown]
-    rest = len(overview.failures) - len(shown)
-    return [*lines, *([f"and {rest} more"] if rest > 0 else [])]
+    said = [(name, f"{word_of.get(name, FAILED)}: {name}: {reason}") for name, reason in overview.failures.items()]
+    lines = outlets.distinct(said)
+    rest = len(lines) - _FAILURES_SHOWN
+    return [*lines[:_FAILURES_SHOWN], *([f"and {rest} more reasons"] if rest > 0 else [])]
+
+
+def _unreadable(overview: Overview) -> list[str]:
+    """Returns which records cannot be used."""
+    rest = len(overview.unreadable) - _FAILURES_SHOWN
+    lines = [f"left out: {reason}" for reason in overview.unreadable[:_FAILURES_SHOWN]]
+    return [*lines, *([f"and {rest} more records that cannot be used"] if rest > 0 else [])]
 
 
 @contextlib.contextmanager
@@ -131,7 +139,7 @@ def live(study: pathlib.Path) -> Iterator[tuple[Callable[[], None], Callable[[st
         A function to call often, and one that takes lines for the user.
     """
     if not sys.stdout.isatty():
-        yield _lines(study), lambda line: print(line, flush=True)
+        yield _lines(study), outlets.say
         return
     found: dict[str, Record] = {}
     with Live(picture(look(study, found)), auto_refresh=False, transient=True) as shown:
@@ -143,7 +151,7 @@ def live(study: pathlib.Path) -> Iterator[tuple[Callable[[], None], Callable[[st
                 last = time.monotonic()
                 shown.update(picture(look(study, found)), refresh=True)
 
-        yield update, lambda line: shown.console.print(line, highlight=False, markup=False)
+        yield update, lambda line: shown.console.print(Text(outlets.visible(line)))
 
 
 def _lines(study: pathlib.Path) -> Callable[[], None]:
@@ -155,6 +163,6 @@ def _lines(study: pathlib.Path) -> Callable[[], None]:
         nonlocal last
         if time.monotonic() - last >= 60.0:
             last = time.monotonic()
-            print(headline(look(study, found)), flush=True)
+            outlets.say(headline(look(study, found)))
 
     return update

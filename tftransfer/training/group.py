@@ -108,7 +108,7 @@ class Group:
         transfer.copy_layers(_only(weights, self.blocks[: wanted[-1]]), trunk)
         trunk.trainable = False
         if self.batch_norm == "adapt":
-            _let_statistics_follow(trunk)
+            let_statistics_follow(trunk)
         return trunk
 
     def _tower(self, network: Network) -> keras.Model:
@@ -197,8 +197,8 @@ class Group:
         return sum(math.prod(variable.shape) for variable in self._towers[name].trainable_variables)
 
 
-def _let_statistics_follow(trunk: keras.Model) -> None:
-    """Puts the batch normalisation of frozen blocks into training mode; its scale and shift stay as they are."""
+def let_statistics_follow(trunk: keras.Model) -> None:
+    """Puts the batch normalisation of a frozen model or layer into training mode; its scale and shift stay."""
     for layer in every_layer(trunk):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = True

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import processes, records
+from tftransfer import processes, records, small_files
 from tftransfer.config import Config
 from tftransfer.tuning.study import DIVERGED, FAILED, OK, Result
 
@@ -55,7 +55,7 @@ class Trainer:
         seconds = round(time.perf_counter() - started, 2)
         if code != 0 or not (folder / OUTCOME).is_file():
             return Result(status=FAILED, seconds=seconds, error=processes.reason(code, folder / LOG))
-        outcome: dict[str, Any] = json.loads((folder / OUTCOME).read_text(encoding="utf-8"))
+        outcome: dict[str, Any] = small_files.read_json(folder / OUTCOME)
         return Result(status=DIVERGED if outcome["top1"] is None else OK, seconds=seconds, **outcome)
 
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import processes, records
+from tftransfer import processes, records, small_files
 from tftransfer.config import Config
 from tftransfer.data.store import Store
 from tftransfer.training import trainer
@@ -49,7 +49,7 @@ def train(config: Config, images: trainer.Task) -> dict[str, Any]:
 
 def main(folder: pathlib.Path) -> None:
     """Does what the request in a trial's folder asks for."""
-    request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    request = small_files.read_json(folder / REQUEST)
     config = Config(**request["config"])
     images = task(config, Store.open(request["store"]), request["classes"], request["target"])
     records.write_text(folder / OUTCOME, json.dumps(train(config, images), allow_nan=False) + "\n")
