@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tftransfer import command_line, records, run, splits
+from tftransfer.data.sources import folder
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = ["--width=0.05", "--steps=2", "--batch_size=16", "--warmup_steps=0", "--evaluations=1"]
@@ -115,7 +116,11 @@ def test_dry_run_names_classes_images_updates_and_what_is_held_out(options, tmp_
     assert main(*words) == 0
     text = capsys.readouterr().out
     assert re.search(r"half B +2 classes.*\n +(ant|bee|cow|dog), (ant|bee|cow|dog)\n", text)
-    assert "64 for training (16 a class), 16 held out" in text
+    held = 4 * [0]
+    for label, name in enumerate(("ant", "bee", "cow", "dog")):
+        held[label] = len(folder.hold_out([f"{name}/{i}.png" for i in range(20)], name)[1])
+    classes = f"{20 - max(held)} to {20 - min(held)} a class"
+    assert f"{80 - sum(held)} for training ({classes}), {sum(held)} held out" in text
     assert "input     128 x 128 pixels, AlexNet; images have about 40 a side" in text
     assert "asked for; 2 updates of 16" in text
     assert "caution   baseB gets 2 updates, too few to train anything" in text
@@ -267,6 +272,23 @@ def test_a_network_of_ones_own_from_code_to_record_and_back(plain, tmp_path, cap
     assert all(np.array_equal(a, b) for a, b in zip(kept, model.get_layer("stem").get_weights(), strict=True))
     main(*words)
     assert "reused baseB, B2B" in capsys.readouterr().out
+
+
+def test_a_loaded_network_predicts_from_files_what_it_was_scored_on(options, tmp_path, photographs):
+    import numpy as np
+
+    import tftransfer
+
+    words = [*options, "--treatment=base", "--target=B", "--steps=60", "--learning_rate=0.01", "--width=0.1"]
+    main(*words)
+    (folder,) = (tmp_path / "runs").glob("*/random0-baseB-seed0")
+    record, model, inputs = records.read(folder), tftransfer.load(folder), tftransfer.preprocessing(folder)
+    names = [f"class{index}" for index in splits.random_split(6, 0).b]
+    assert list(inputs.class_names) == list(model.preprocessing.class_names) == names
+    files = sorted(path for name in names for path in (photographs / "val" / name).iterdir())
+    shown = inputs.decode_predictions(model.predict(inputs(files), verbose=0), top=1)
+    right = [likeliest[0][0] == path.parent.name for path, likeliest in zip(files, shown, strict=True)]
+    assert record.result["top1"] == np.mean(right) > 0.4, "more than chance, so that another order would be seen"
 
 
 def test_a_model_file_leaves_no_path_and_is_not_needed_afterwards(plain, tmp_path, capsys):
