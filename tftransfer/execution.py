@@ -55,6 +55,7 @@ class Study:
         watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
         memory_share: Share of the available memory that a group may take, 0 to 1.
         foreign: Weights that someone else trained, for networks whose treatment has their SHA-256.
+        keep_best: True keeps the weights of each group's best network, not of bases only.
     """
 
     def __init__(
@@ -66,12 +67,13 @@ class Study:
         watch: Watch | None = None,
         memory_share: float = 1.0,
         foreign: ForeignBase | None = None,
+        keep_best: bool = False,
     ) -> None:
         self.root = root
         self._store = store
         self._say = say
         self._sources = SourceWeights(foreign)
-        self._training = GroupTraining(root, store, self._sources, say, progress_bar, watch, memory_share)
+        self._training = GroupTraining(root, store, self._sources, say, progress_bar, watch, memory_share, keep_best)
         self._trained_now: set[str] = set()
 
     def check(self, steps: Sequence[plan.Step], force: bool) -> None:

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from tftransfer import outlets
 from tftransfer.data.sources.source import first_ten, printable
 from tftransfer.data.store import Store
 
@@ -34,15 +35,13 @@ def printer(dataset: str, clock: Callable[[], float] = time.monotonic) -> Callab
         dataset: Name of the data set.
         clock: Returns the time in seconds.
     """
-    last, first = -1, None
+    last, first, name = -1, None, outlets.terminal(dataset)
 
     def show(done: int, total: int) -> None:
         nonlocal last, first
         first = first or (clock(), done)  # what was there before says nothing of the speed
         tenth = 10 * done // max(1, total)
-        line = (
-            f"preparing {dataset}: {done} of {total} images{_left(clock() - first[0], done - first[1], total - done)}"
-        )
+        line = f"preparing {name}: {done} of {total} images{_left(clock() - first[0], done - first[1], total - done)}"
         if sys.stderr.isatty():
             # Blanks cover what is left of a longer line before.
             print(f"\r{line:<79}", end="\n" if done == total else "", file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, processes, records
+from tftransfer import command_line, outlets, records, small_files
 from tftransfer.config import Config
 from tftransfer.data import preparing, progress
 from tftransfer.models import names as model_names
@@ -18,14 +18,14 @@ from tftransfer.models import names as model_names
 
 def main(argv: Sequence[str]) -> None:
     """Prepares the images that a request names, and answers where they are, and the model's blocks and architecture."""
-    request = json.loads(pathlib.Path(argv[1]).read_text(encoding="utf-8"))
+    request = small_files.read_json(argv[1])
     options = Config(**request["config"])
     blocks, architecture = model_names.blocks_of(options.model, options.blocks), None
     if blocks is None:
         blocks, architecture = _ask_keras(options, request["given"])
     store = preparing.prepare(options, progress.printer(options.dataset))
     for line in progress.notes(store):
-        print(line, flush=True)
+        outlets.say(line)
     answer = {"store": str(store.path), "blocks": blocks, "architecture": architecture}
     records.write_text(pathlib.Path(argv[2]), json.dumps(answer))
 
@@ -38,5 +38,4 @@ def _ask_keras(options: Config, given: Sequence[str]) -> tuple[Sequence[str], di
 
 
 if __name__ == "__main__":
-    processes.end_with_parent()
     command_line.main(main)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import filelock
 
-from tftransfer import identities, records
+from tftransfer import best, identities, records
 from tftransfer.identities import UNKNOWN, Versions
 from tftransfer.plan import Cell
 from tftransfer.records import Record
@@ -199,6 +199,7 @@ class Scheduler:
         if missing:
             self._settle(Job(tuple(missing)), end)
         self._say(_ended(job, [self.states[cell.name] for cell in job.cells], end))
+        best.prune(self._study)
         self._skip_dependants()
 
     def _settle(self, job: Job, end: End) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tftransfer import command_line, execution, interruption, processes, records, speeds
+from tftransfer import command_line, execution, interruption, outlets, records, small_files, speeds
 from tftransfer.data.store import Store, StoreError
 from tftransfer.identities import AnotherNetworkError
 from tftransfer.plan import Cell
@@ -71,7 +71,7 @@ class Pulse:
             try:
                 self._board.write_beat(self._name, beat)
             except OSError as error:  # a full disk must not end a training that could still be saved
-                print(f"Cannot say how far it is: {error}", flush=True)
+                outlets.say(f"Cannot say how far it is: {error}")
 
 
 def work(study: execution.Study, cells: tuple[Cell, ...], again: frozenset[str]) -> End:
@@ -108,7 +108,7 @@ def _remember_speed(study: execution.Study, cells: tuple[Cell, ...]) -> None:
 
 def main(path: pathlib.Path) -> None:
     """Does the job that a file describes."""
-    request = json.loads(path.read_text(encoding="utf-8"))
+    request = small_files.read_json(path)
     job = Job(tuple(Cell.from_json(cell) for cell in request["cells"]))
     root = pathlib.Path(request["study"])
     name = path.name.removesuffix(".json")
@@ -118,19 +118,24 @@ def main(path: pathlib.Path) -> None:
     except StoreError as error:  # somebody has removed it since the sweep began
         end = End(NO_DISK, _reason(error))
     else:
-        share = request["memory_share"]
-        study = execution.Study(root, store, lambda line: print(line, flush=True), False, pulse.evaluated, share)
+        study = execution.Study(
+            root,
+            store,
+            say=outlets.say,
+            watch=pulse.evaluated,
+            memory_share=request["memory_share"],
+            keep_best=True,
+        )
         end = work(study, job.cells, frozenset(request["again"]))
     records.write_text(path.with_name(f"{name}.end.json"), json.dumps(end.as_json()) + "\n")
 
 
 if __name__ == "__main__":
-    processes.end_with_parent()
     try:
         with interruption.raising():
             main(pathlib.Path(sys.argv[1]))
     except OSError as error:  # not even how it ended can be written
-        print(_reason(error), flush=True)
+        outlets.say(_reason(error))
         raise SystemExit(os.EX_IOERR) from None
     except (interruption.Terminated, KeyboardInterrupt):  # the sweep ends, and has said so
         raise SystemExit(command_line.EXIT_TERMINATED) from None

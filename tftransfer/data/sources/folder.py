@@ -91,6 +91,12 @@ def hold_out(keys: list[str], class_name: str) -> tuple[list[str], list[str], bo
     return [key for key in keys if key not in held], [key for key in keys if key in held], len(held) == wanted
 
 
+def validation_folder(data_dir: str | None) -> str | None:
+    """Returns the name of the folder of validation images; None if a part of each class is held out instead."""
+    root = existing_folder(data_dir, "folder", LAYOUT)
+    return _split_folders(root, Finder(root))[1]
+
+
 def _split_folders(root: str, finder: Finder) -> tuple[str, str | None]:
     """Returns the folders of the training and validation classes below `root`; None if there is one for both."""
     names = finder.folders(root)
