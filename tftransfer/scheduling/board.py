@@ -91,7 +91,7 @@ class Board:
         now = time.time() if now is None else now
         found = {}
         for path in sorted(self.jobs.glob("*.beat.json")):
-            beat = _beat(_read(path))
+            beat = beat_of(_read(path))
             # A sign from the future is of a clock that was set back since.
             if beat and abs(now - beat.time) < _SILENT_SECONDS:
                 found[path.name.removesuffix(".beat.json")] = beat
@@ -142,7 +142,7 @@ def _is_planned(cell: Any) -> bool:
         return False
 
 
-def _beat(content: Mapping[str, Any]) -> Beat | None:
+def beat_of(content: Mapping[str, Any]) -> Beat | None:
     """Returns what a file says of how far a job is; None if it says nothing that can be used."""
     try:
         beat = Beat(**content)
