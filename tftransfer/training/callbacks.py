@@ -29,6 +29,7 @@ class Watch(keras.callbacks.Callback):
         networks: Names of the group's networks.
         steps_per_epoch: Updates in a pass over the half.
         report: Called with step, and each network's newest row of history, after every evaluation.
+        stage: Told when the first step is done, which takes much longer than the next ones.
 
     Attributes:
         histories: Columns by network: step, epoch, seconds, learning_rate, loss, top1, val_top1 ...
@@ -41,6 +42,7 @@ class Watch(keras.callbacks.Callback):
         networks: Sequence[str],
         steps_per_epoch: int,
         report: Callable[[int, Mapping[str, Mapping[str, float]]], None] | None = None,
+        stage: Callable[[str], None] = lambda text: None,
     ) -> None:
         super().__init__()
         self.networks = tuple(networks)
@@ -48,7 +50,7 @@ class Watch(keras.callbacks.Callback):
         self.diverged: dict[str, int] = {}
         self.step = 0
         self._steps_per_epoch = steps_per_epoch
-        self._report = report
+        self._report, self._stage = report, stage
         self._step_seconds: list[float] = []
         self._earlier: Mapping[str, Any] = {"seconds": 0.0, "train_seconds": 0.0, "seconds_per_step": None}
         self._started = self._last = time.perf_counter()
@@ -117,6 +119,8 @@ class Watch(keras.callbacks.Callback):
         now = time.perf_counter()
         self._step_seconds.append(now - self._last)
         self._last = now
+        if len(self._step_seconds) == 1:
+            self._stage(f"first step done, {self._step_seconds[0]:.0f} s; the next ones are quicker")
         if self.step % _STEPS_BETWEEN_CHECKS == 0:
             self._look_for_divergence(logs or {})
 
