@@ -35,6 +35,21 @@ def content(label="A4B", top1=0.5, **integrity):
             "leak?",
             "which classes x.h5 was trained on is not known",
         ),
+        (
+            {"foreign_source": {"file": "x.h5", "classes_known": True}, "target_classes_seen_by_source": None},
+            "leak?",
+            "which classes x.h5 was trained on cannot be compared",
+        ),
+        (
+            {"validation_images_trained_on": {"by_itself": 10, "by_source": 11}},
+            "leak",
+            "its source was trained on copies of 11 of its 1000 validation images",
+        ),
+        (
+            {"validation_images_trained_on": {"by_itself": 11}},
+            "leak",
+            "random0-A4B-seed0: it was trained on copies of 11 of its 1000 validation images",
+        ),
     ],
     ids=str,
 )

@@ -45,6 +45,32 @@ def test_reduced_data_keeps_the_first_images(study):
     assert record.content["cost"]["validation_images"] > 12
 
 
+def test_networks_of_splits_with_equal_halves_are_drawn_anew(study):
+    """So are bases on all classes, whose images no split changes."""
+    for text, classes in (("base", "B"), ("base", "all")):
+        first, other = (
+            dataclasses.replace(
+                cell(text),
+                treatment=treatments.base(classes),
+                split=dataclasses.replace(splits.random_split(CLASSES, 0), name=name),
+            )
+            for name in ("random0", "file-00000000")
+        )
+        assert first.classes == other.classes
+        assert study.ensure(first).record.weights_digest != study.ensure(other).record.weights_digest
+
+
+def test_the_mean_image_is_that_of_the_targets_own_training_images(study, store):
+    training = GroupTraining(study.root, store, SourceWeights())
+    for letter in ("A", "B", "all"):
+        asked = dataclasses.replace(cell("base"), treatment=treatments.base(letter))
+        images = store.images["train"]
+        own = images.images[np.isin(images.labels, asked.classes)]
+        np.testing.assert_allclose(training._task(asked).view.mean, own.mean(0), atol=1e-3)
+    transfer = training._task(cell("A4B")).view.mean
+    np.testing.assert_array_equal(transfer, training._task(cell("base")).view.mean)
+
+
 def test_all_classes(study):
     everything = Cell(treatments.parse("R2all"), splits.random_split(CLASSES, 0), RECIPE)
     record = study.ensure(everything).record
@@ -219,3 +245,15 @@ def test_a_network_copies_freezes_and_trains_what_its_name_says(study, text, opt
 def _distance(one, other):
     """Returns how far two arrays are apart, relative to their size."""
     return np.linalg.norm(one - other) / np.linalg.norm(other)
+
+
+def test_portraits_compare_with_source_and_base(finished):
+    """A4B is wholly like baseA up to its cut, and the two bases are as like as any two networks."""
+    from tftransfer.training import portraits
+
+    found = np.load(finished / "random0-A4B-seed0" / portraits.FILE, allow_pickle=False)
+    assert found["blocks"].tolist() == ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"]
+    np.testing.assert_allclose(found["with_base"][:4], found["source_with_base"][:4], atol=1e-5)
+    assert (np.abs(found["with_base"][4:] - found["source_with_base"][4:]) > 1e-4).all()
+    own = np.load(finished / "random0-B4B-tuned-seed0" / portraits.FILE, allow_pickle=False)
+    np.testing.assert_allclose(own["source_with_base"], 1, atol=1e-5)

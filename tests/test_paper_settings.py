@@ -1,6 +1,7 @@
 """The paper's settings, as far as no other test holds them, and the table in docs/ that says which test holds which."""
 
 import ast
+import csv
 import dataclasses
 import pathlib
 import re
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from tftransfer import command_line, run_config, treatments
+from tftransfer import command_line, run_config, sweep, treatments
 from tftransfer.data import pipeline, preparing
 from tftransfer.models import AlexNet, LocalResponseNormalization
 from tftransfer.training import trainer
@@ -78,12 +79,30 @@ def test_the_small_flag_file_differs_from_the_paper_only_where_it_says_so():
     assert small.drop_steps / small.steps == pytest.approx(PAPER["drop_steps"] / PAPER["steps"], rel=0.01)
 
 
+def test_networks_are_trained_as_long_as_the_authors_logs_say():
+    with (ROOT / "tftransfer" / "analysis" / "data" / "paper_runs.csv").open(encoding="utf-8", newline="") as file:
+        runs = list(csv.DictReader(file))
+    lengths = {(run["experiment"] == "reduced", int(run["iterations"]), int(run["checks"])) for run in runs}
+    ours = set()
+    for reduced, flag_file in ((False, "paper_study.flags"), (True, "paper_reduced.flags")):
+        words = ["sweep.py", f"--flagfile={ROOT}/flags/{flag_file}"]
+        options = command_line.parse(sweep.SweepConfig, words, "usage")[0]
+        ours.add((reduced, options.steps, options.evaluations))
+    assert {row[:2] for row in ours} == {row[:2] for row in lengths}
+    assert ours <= lengths
+    kept = {int(run["images_per_class"]) for run in runs if run["experiment"] == "reduced"}
+    assert kept == {int(k) for k in options.images_per_class.split(",")}
+    assert {name: getattr(options, name) for name in PAPER.keys() - {"images_per_class", "steps", "evaluations"}} == {
+        name: value for name, value in PAPER.items() if name not in ("images_per_class", "steps", "evaluations")
+    }
+
+
 def test_images_are_warped_to_256_pixels_and_cropped_to_227():
     options = options_of("paper_ilsvrc12.flags")
     assert preparing.stored_size(options, native_size=None) == 256
     view = pipeline.View(options.input_size, np.zeros((256, 256, 3), np.float32), options.pixel_scale)
     top, left, mirror = pipeline.Sampling(0, "B", 256).augmentation(np.arange(4000), epoch=0, slack=view.slack)
-    assert set(top) == set(left) == set(range(30))
+    assert set(top) == set(left) == set(range(29)), "as Caffe: Rand() % (256 - 227)"
     assert 0.45 < mirror.mean() < 0.55
 
 

@@ -20,6 +20,13 @@ def test_names_show_what_is_not_default():
     assert cell("B4B", seed=3, images_per_class=100).name == "random0-B4B-k100-seed3"
 
 
+def test_blocks_cannot_wait_where_the_optimizer_does_not_hold_them():
+    treatment = treatments.parse("A2B", preserve=2, release_step=5)
+    with pytest.raises(ValueError, match=r"--release_step needs --optimizer=sgd. Received: --release_step=5"):
+        Cell(treatment, SPLIT, Config(optimizer="adamw"))
+    assert Cell(treatment, SPLIT, Config()).treatment == treatment
+
+
 def test_sources_and_references():
     network = cell("A4B")
     assert network.source.name == "random0-baseA-seed0"

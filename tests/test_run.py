@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tftransfer import command_line, records, run, splits
+from tftransfer.data.sources import folder
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = ["--width=0.05", "--steps=2", "--batch_size=16", "--warmup_steps=0", "--evaluations=1"]
@@ -115,7 +116,11 @@ def test_dry_run_names_classes_images_updates_and_what_is_held_out(options, tmp_
     assert main(*words) == 0
     text = capsys.readouterr().out
     assert re.search(r"half B +2 classes.*\n +(ant|bee|cow|dog), (ant|bee|cow|dog)\n", text)
-    assert "64 for training (16 a class), 16 held out" in text
+    held = 4 * [0]
+    for label, name in enumerate(("ant", "bee", "cow", "dog")):
+        held[label] = len(folder.hold_out([f"{name}/{i}.png" for i in range(20)], name)[1])
+    classes = f"{20 - max(held)} to {20 - min(held)} a class"
+    assert f"{80 - sum(held)} for training ({classes}), {sum(held)} held out" in text
     assert "input     128 x 128 pixels, AlexNet; images have about 40 a side" in text
     assert "asked for; 2 updates of 16" in text
     assert "caution   baseB gets 2 updates, too few to train anything" in text

@@ -85,6 +85,10 @@ def test_hours_are_estimated_from_speeds_measured_here(options, capsys, tmp_path
         (["--treatments=BnB", "--n=1", "--split_seed=3"], "In a sweep say --split_seeds"),
         (["--treatments=BnB", "--n=1", "--ray_address=a:1"], "needs --runner=ray"),
         (["--treatments=BnB", "--n=1", "--release_step=5"], "it needs --preserve"),
+        (
+            ["--treatments=BnB", "--n=1", "--preserve=2", "--release_step=5", "--optimizer=adamw"],
+            "--release_step needs --optimizer=sgd",
+        ),
         (["--treatments=BnB", "--n=1", "--images_per_class=some"], "Bad --images_per_class"),
         (["--treatments=BnB", "--n=1", "--group_size=-1"], "Bad --group_size"),
         (["--treatments=BnB", "--n=1", "--dataset=nonsense"], "nonsense"),

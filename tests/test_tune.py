@@ -448,7 +448,7 @@ def test_what_a_process_said_last_is_the_reason(tmp_path, monkeypatch):
             return code
 
         monkeypatch.setattr(process, "run", run)
-        return process.Trainer("store", "B", [0, 1]).train(tmp_path, Config(), None)
+        return process.Trainer("store", "random0", "B", [0, 1]).train(tmp_path, Config(), None)
 
     assert fails(1, "Traceback\n  File x\nValueError: no images\n\n").error == "ValueError: no images"
     assert fails(-9, "").error == "ended by signal 9, as a system out of memory does"
@@ -490,7 +490,7 @@ def test_a_trial_never_reads_validation_images(options, monkeypatch):
     chosen = []
     select = store.select
     monkeypatch.setattr(store, "select", lambda split, *rest: chosen.append(split) or select(split, *rest))
-    images = worker.task(parsed.start(), store, [1, 3], "B")
+    images = worker.task(parsed.start(), store, "random0", [1, 3], "B")
     outcome = worker.train(dataclasses.replace(parsed.start(), evaluations=1), images)
     assert chosen == ["train"]
     assert (images.classes, len(images.training), len(images.validation)) == (2, 32, 8)
@@ -588,7 +588,7 @@ def test_a_search_in_which_nothing_ended_well_has_its_own_exit_code(options, mon
 def test_a_trial_in_a_process_of_its_own(options, tmp_path):
     parsed, _ = command_line.parse(tune.TuneConfig, ["tune.py", *options], "usage")
     store = preparing.prepare(parsed)
-    trainer = process.Trainer(store.path, "B", [0, 2])
+    trainer = process.Trainer(store.path, "random0", "B", [0, 2])
     one = dataclasses.replace(parsed.start(), evaluations=1)
     first, second = (trainer.train(tmp_path / name, one, None) for name in "ab")
     assert first.status == OK, first.error
@@ -597,7 +597,7 @@ def test_a_trial_in_a_process_of_its_own(options, tmp_path):
     diverged = trainer.train(tmp_path / "c", dataclasses.replace(one, learning_rate=1e30, warmup_steps=0), None)
     assert diverged.status == DIVERGED
     assert "not finite" in diverged.error
-    failed = process.Trainer(str(tmp_path / "nowhere"), "B", [0, 2]).train(tmp_path / "d", one, None)
+    failed = process.Trainer(str(tmp_path / "nowhere"), "random0", "B", [0, 2]).train(tmp_path / "d", one, None)
     assert failed.status == FAILED
     assert "StoreError" in failed.error
     assert trainer.train(tmp_path / "e", one, 0.5) is None

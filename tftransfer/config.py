@@ -30,7 +30,7 @@ from tftransfer.options import (
 )
 
 # Part of every key: raised when the meaning of an option or of training changes, so that old records are not reused.
-PROTOCOL = 1
+PROTOCOL = 2
 
 EPOCHS, LEAST_STEPS = 12.0, 600
 """Length of training unless --epochs or --steps say another: so many epochs, and so many updates at least.
@@ -47,6 +47,7 @@ SCHEDULES = ("constant", "step", "cosine")
 BUDGETS = ("equal_updates", "equal_total")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("auto", "one_device", "mirrored")
+RESUMES = ("any", "exact", "no")
 BATCH_NORMS = ("inference", "adapt")
 AUGMENTATIONS = ("crop_mirror", "crop", "mirror", "none")
 
@@ -57,6 +58,11 @@ class Config:
 
     dataset: str = option("motifs", DATA, "motifs (embedded), tiny_imagenet, folder, or a name of TFDS (cifar100)")
     data_dir: str = option("", DATA, "where the images are: tiny_imagenet, folder; for TFDS, its data folder", no_nul)
+    skip_broken: bool = option(
+        False,
+        DATA,
+        "leave out images that cannot be decoded, naming them in records, instead of ending with their names",
+    )
     image_size: int = option(
         0, DATA, "side of the network's input in pixels; 0: 32 for motifs and cifar, 56 for tiny_imagenet, else 227",
         lambda v: None if v == 0 or 32 <= v <= 1024 else "0 or 32 to 1024",
@@ -144,6 +150,10 @@ class Config:
     checkpoint_minutes: str = option(
         "auto", MACHINE, "time between checkpoints, from which an interrupted training goes on; auto: less than 2 % of "
         "the time goes into them; 0: none", auto_or_minutes,
+    )  # fmt: skip
+    resume: str = option(
+        "any", MACHINE, "go on from a checkpoint; any: though threads, hardware, replicas or versions differ, which is "
+        "said; exact: only if bits stay the same; no: begin anew, setting it aside", choices=RESUMES,
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -234,6 +244,14 @@ class Config:
         if (rates or self.layer_rate_decay != 1) and self.optimizer != "sgd":
             raise ValueError(f"Rates per layer need --optimizer=sgd. Received: --optimizer={self.optimizer}")
         return rates
+
+    def check_release(self, release_step: int) -> None:
+        """Raises ValueError if preserved blocks are to wait for an update and the optimizer cannot hold them."""
+        if release_step and self.optimizer != "sgd":
+            raise ValueError(
+                f"--release_step needs --optimizer=sgd. Received: --release_step={release_step} "
+                f"--optimizer={self.optimizer}"
+            )
 
     def shared(self) -> dict[str, Any]:
         """Returns the options that all commands have, by name, without those that a command adds."""

@@ -12,6 +12,10 @@ DIVERGED, NOT_FROZEN = "diverged", "not frozen"
 LEAK, MAYBE_LEAK, STATISTICS, NOT_MOVED = "leak", "leak?", "statistics", "not tuned"
 AT_CHANCE, UNBALANCED, OVERFITTED = "at chance", "unbalanced", "overfitted"
 WORDS = (DIVERGED, NOT_FROZEN, LEAK, MAYBE_LEAK, STATISTICS, NOT_MOVED, AT_CHANCE, OVERFITTED, UNBALANCED)
+MOST_COPIES = 0.01
+"""Share of the validation images whose copies may have been trained on. Tiny ImageNet has 0.0007."""
+RESUMED = "resumed inexactly"
+"""A notice: it stands in the record and is said, and leaves the exit code as it is."""
 MOST_TIMES = 3
 """A half is unbalanced if its largest class has more than so many times the images of its smallest."""
 MOST_APART = 0.4
@@ -55,8 +59,22 @@ def named(content: Mapping[str, Any]) -> list[Fault]:
         found.append(Fault(STATISTICS, f"{name}: moving statistics of frozen blocks are not as --batch_norm says"))
     if not diverged and not integrity.get("fine_tuned_blocks_moved", True):
         found.append(Fault(NOT_MOVED, f"{name}: fine-tuned blocks did not move"))
-    found += [*_leakage(content), *_imbalance(content)]
+    found += [*_leakage(content), *copies(content), *_imbalance(content)]
     return sorted(found, key=lambda fault: WORDS.index(fault.word))
+
+
+def notices(content: Mapping[str, Any]) -> list[Fault]:
+    """Returns what a user may want to know of a network, though it makes no score doubtful.
+
+    Args:
+        content: Of its record.
+    """
+    found = [resumed for resumed in content.get("resumed", ()) if resumed.get("inexact")]
+    if not found:
+        return []
+    where = "; ".join(f"at step {resumed['step']} ({', '.join(resumed['differences'])})" for resumed in found)
+    text = f"{content['name']} was resumed inexactly {where}: bits may differ from those of an uninterrupted training"
+    return [Fault(RESUMED, text)]
 
 
 def faults(record: Record) -> list[str]:
@@ -121,15 +139,30 @@ def _leakage(content: Mapping[str, Any]) -> Iterator[Fault]:
     foreign = integrity.get("foreign_source")
     seen = integrity.get("target_classes_seen_by_source", 0)
     if foreign and seen is None:
+        why = "is not known"
+        if foreign.get("classes_known"):
+            why = "cannot be compared: not one of their names stands for a class of this data set"
         yield Fault(
             MAYBE_LEAK,
-            f"{name}: which classes {foreign['file']} was trained on is not known, so it may have seen those of its "
-            f"target",
+            f"{name}: which classes {foreign['file']} was trained on {why}, so it may have seen those of its target",
         )
     source = treatment.get("source")
     if seen and source in treatments.LETTERS and source != treatment.get("target"):
         who = foreign["file"] if foreign else f"its source base{source}"
         yield Fault(LEAK, f"{name}: {who} was trained on {seen} classes of its target")
+
+
+def copies(content: Mapping[str, Any]) -> Iterator[Fault]:
+    """Tells if a network or its source was trained on images that it is scored on: halves part classes, not images."""
+    trained_on = content["integrity"].get("validation_images_trained_on", {})
+    images = content["cost"].get("validation_images", 0)
+    for who, count in (("it", trained_on.get("by_itself", 0)), ("its source", trained_on.get("by_source", 0))):
+        if count > MOST_COPIES * images:
+            yield Fault(
+                LEAK,
+                f"{content['name']}: {who} was trained on copies of {count} of its {images} validation images; remove "
+                f"one of each two from the data set",
+            )
 
 
 def unbalanced(integrity: Mapping[str, Any]) -> dict[str, list[int]]:

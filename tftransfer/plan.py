@@ -32,6 +32,10 @@ class Cell:
     split: Split
     config: Config
 
+    def __post_init__(self) -> None:
+        """Refuses a treatment that the recipe cannot do; raises ValueError."""
+        self.config.check_release(self.treatment.release_step)
+
     @property
     def name(self) -> str:
         """Readable, safe in paths and URLs: split, treatment, what is not at its default, seed."""

@@ -11,9 +11,10 @@ from tftransfer.treatments import Treatment
 
 STATUSES = ("done", "diverged")
 _MOST_BLOCKS = 10_000
-_MOST_CLASSES = 10_000_000
+_MOST_CLASSES = 1_000_000
 _LONGEST_NAME = 255  # of a folder
-_LARGEST = 1e15  # of any number; more is damage
+_LARGEST = 1e300  # of any number; the loss of a network that diverges is large, but no float is larger
+_LARGEST_COUNT = 10**15
 
 Fits = Callable[[Any], bool]
 
@@ -95,7 +96,7 @@ def _is_whole(value: Any, low: int = 0, high: int = 2**63) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return _is_whole(value, high=int(_LARGEST))
+    return _is_whole(value, high=_LARGEST_COUNT)
 
 
 def _is_block(value: Any) -> bool:

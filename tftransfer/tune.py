@@ -101,9 +101,11 @@ def main(argv: Sequence[str]) -> int:
         start.steps_per_epoch(images)
         start.steps_between_drops(images)
     choices = space.fitting(choices, len(training))
-    study = Study(root, _settings(options, start, choices, store, classes))
+    study = Study(root, _settings(options, start, choices, store, split))
     with study.locked():
-        return _search(options, study, _Images(store, classes, len(half), len(training), len(held)), start, choices)
+        return _search(
+            options, study, _Images(store, split.name, classes, len(half), len(training), len(held)), start, choices
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +113,7 @@ class _Images:
     """The images of a search: all training images of the half, those trained on, those held out."""
 
     store: Store
+    split: str
     classes: Sequence[int]
     half: int
     training: int
@@ -122,16 +125,17 @@ def _split(options: TuneConfig, names: Sequence[str], kinds: Sequence[str | None
 
 
 def _settings(
-    options: TuneConfig, start: Config, choices: space.Choices, store: Store, classes: Sequence[int]
+    options: TuneConfig, start: Config, choices: space.Choices, store: Store, split: splits.Split
 ) -> dict[str, Any]:
     """Returns what must be equal for a search to go on in a study."""
     return {
         "protocol": PROTOCOL,
         "data": {
             "fingerprint": store.fingerprint,
-            "classes_sha256": splits.digest(classes),
+            "classes_sha256": splits.digest(split.classes(options.target)),
             "images_per_class": start.images_per_class,
         },
+        "split": split.name,
         "target": options.target,
         "tuner": options.tuner,
         "seed": start.seed,
@@ -156,7 +160,7 @@ def _search(options: TuneConfig, study: Study, images: _Images, start: Config, c
     view.write_study(study.root, time.time())
     scope = search.Scope(start, choices, options.tuner, images.training)
     limits = search.Limits(budget.seconds_of(options.time_budget), options.trials)
-    trainer = Trainer(images.store.path, options.target, images.classes)
+    trainer = Trainer(images.store.path, images.split, options.target, images.classes)
     work = search.Search(study, scope, trainer.train, limits, _say)
     work.run()
     best = winner(work.trials)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import re
@@ -22,10 +23,17 @@ def test_a_description_can_be_read_back(path):
     assert found.layers["conv1"][0].nbytes == 3 * 3 * 3 * 8 * 4
 
 
+def test_names_of_another_vocabulary_say_nothing():
+    told = description.Description("AlexNet", None, 32, 2, ("tabby cat", "dog"), 1.0, {}, (), "", 1, "x")
+    assert told.classes_in(("n02123045", "n02084071")) is None
+    known = dataclasses.replace(told, trained_on=("n01440764", "n01443537"))
+    assert known.classes_in(("n02123045", "n02084071")) == frozenset(), "ids of one vocabulary, none in common"
+
+
 def test_classes_are_known_by_name():
     told = description.Description("AlexNet", None, 32, 2, ("cat", "dog"), 1.0, {}, (), "", 1, "x")
     assert told.classes_in(("horse", "dog", "dog house", "cat")) == {1, 3}
-    assert told.classes_in(("horse",)) == frozenset()
+    assert told.classes_in(("Dog", "the_cat", "cow")) == {0}, "but for case, names are compared whole"
     assert description.Description("AlexNet", None, 32, 2, None, 1.0, {}, (), "", 1, "x").classes_in(("cat",)) is None
 
 

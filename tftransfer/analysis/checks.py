@@ -33,7 +33,13 @@ def findings(frame: pd.DataFrame, study: Study | None = None) -> list[Finding]:
     main = frame[frame["recipe"].eq(main_recipe(frame))]
     fine = main[main["set_apart"].eq("")]
     found = [*_folder(study), *_recipes(frame, study), *_set_apart(main)]
-    found += [*_at_chance(frame[frame["set_apart"].eq("")]), *_leaks(fine), *_unbalanced(study), *_stale(study)]
+    found += [
+        *_at_chance(frame[frame["set_apart"].eq("")]),
+        *_leaks(fine),
+        *_copies(study),
+        *_unbalanced(study),
+        *_stale(study),
+    ]
     found += [*coverage.findings(fine), *_budgets(fine), *_undertrained(fine)]
     return sorted(found, key=lambda finding: finding.weight != WARNING)
 
@@ -100,6 +106,13 @@ def _leaks(fine: pd.DataFrame) -> Iterator[Finding]:
             f"The source has seen classes of the target: {some(leaking['name'].tolist())}. Transfer "
             f"looks better than it is.",
         )
+
+
+def _copies(study: Study | None) -> Iterator[Finding]:
+    """Networks that were trained, or whose source was, on copies of validation images."""
+    for record in study.records if study else ():
+        for fault in doubts.copies(record.content):
+            yield Finding(WARNING, "leak", f"{fault.text}.")
 
 
 def _unbalanced(study: Study | None) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ BYTES = {"float32": 4, "int32": 4}
 _MOST_BYTES = 2**24  # of a description; one of a network with 1000 layers has 2**18
 _MOST_TIMES, _BYTES_BESIDE = 4, 2**26  # a file is read as a whole; besides weights it may hold some states
 _MOST_CLASSES = 10_000_000
+_WORDNET_ID = re.compile(r"n\d{8}")
 _HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
 
 
@@ -80,10 +81,17 @@ class Description:
     provenance: str
 
     def classes_in(self, names: tuple[str, ...]) -> frozenset[int] | None:
-        """Returns which classes of a data set it has seen, by their names; None if that is not known."""
+        """Returns which classes of a data set it has seen, by their names; None if that is not known.
+
+        Names are compared without regard to case, "_" and "-". If none of all classes is named, the two lists may be
+        of different vocabularies ("tabby cat", "n02123045"), which says nothing, unless both are WordNet ids.
+        """
         if self.trained_on is None:
             return None
-        return frozenset(index for index, name in enumerate(names) if name in set(self.trained_on))
+        known = {_plain(name) for name in self.trained_on}
+        seen = frozenset(index for index, name in enumerate(names) if _plain(name) in known)
+        comparable = seen or all(_WORDNET_ID.fullmatch(name) for name in (*names, *self.trained_on))
+        return seen if comparable else None
 
     def write(self, path: pathlib.Path) -> None:
         """Writes it beside the file of weights `path`; raises ValueError if `read` would refuse it."""
@@ -92,6 +100,10 @@ class Description:
         if fault:
             raise ValueError(f"{path} cannot be described: {fault}.")
         records.write_text(beside(path), text)
+
+
+def _plain(name: str) -> str:
+    return " ".join(re.sub("[_-]", " ", name.casefold()).split())
 
 
 def beside(path: pathlib.Path) -> pathlib.Path:

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tftransfer import command_line, execution, interruption, outlets, processes, records, small_files, speeds
-from tftransfer.data.store import Store
+from tftransfer import command_line, execution, interruption, outlets, records, small_files, speeds
+from tftransfer.data.store import Store, StoreError
 from tftransfer.identities import AnotherNetworkError
 from tftransfer.plan import Cell
 from tftransfer.scheduling.board import Beat, Board
@@ -87,7 +87,7 @@ def work(study: execution.Study, cells: tuple[Cell, ...], again: frozenset[str])
         left = study.train_group(cells, again)
     except (MemoryError, tf.errors.ResourceExhaustedError, memory.NoRoomError) as error:
         return End(NO_MEMORY, str(error).partition("\n")[0][:500] or "out of memory")
-    except OSError as error:
+    except (OSError, StoreError) as error:
         return End(NO_DISK, _reason(error))
     except (KeptError, AnotherNetworkError) as error:
         return End(REFUSED, str(error))
@@ -120,21 +120,25 @@ def main(path: pathlib.Path) -> None:
     root = pathlib.Path(request["study"])
     name = path.name.removesuffix(".json")
     pulse = Pulse(Board(root), name, job)
-    study = execution.Study(
-        root,
-        Store.open(request["store"]),
-        say=outlets.say,
-        watch=pulse.evaluated,
-        memory_share=request["memory_share"],
-        keep_best=True,
-        stage=pulse.reached,
-    )
-    end = work(study, job.cells, frozenset(request["again"]))
+    try:
+        store = Store.open(request["store"])
+    except StoreError as error:  # somebody has removed it since the sweep began
+        end = End(NO_DISK, _reason(error))
+    else:
+        study = execution.Study(
+            root,
+            store,
+            say=outlets.say,
+            watch=pulse.evaluated,
+            memory_share=request["memory_share"],
+            keep_best=True,
+            stage=pulse.reached,
+        )
+        end = work(study, job.cells, frozenset(request["again"]))
     records.write_text(path.with_name(f"{name}.end.json"), json.dumps(end.as_json()) + "\n")
 
 
 if __name__ == "__main__":
-    processes.end_with_parent()
     try:
         with interruption.raising():
             main(pathlib.Path(sys.argv[1]))

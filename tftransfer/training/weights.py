@@ -6,12 +6,13 @@ import pathlib
 import shutil
 from typing import Any
 
-from tftransfer import inputs, records, transfer
+from tftransfer import inputs, records, small_files, transfer
 from tftransfer.config import Config
+from tftransfer.foreign import hdf5
 from tftransfer.models import architectures, names
 from tftransfer.models.blocks import blocks
 from tftransfer.records import Record
-from tftransfer.training import group, trainer
+from tftransfer.training import batch_norm, trainer
 from tftransfer.transfer import Weights
 
 _BYTES_AROUND_ARRAYS, _BYTES_AROUND_AN_ARRAY = 40_000, 2_500  # at most, of groups and names in the file
@@ -73,6 +74,7 @@ def _read_into(model: Any, record: Record) -> Weights | None:
     if recorded and records.file_digest(record.weights_file) != recorded:
         return None
     try:
+        hdf5.listing(record.weights_file)  # Keras would follow links in a file of somebody else
         model.load_weights(record.weights_file)
     except (OSError, ValueError, KeyError, RuntimeError):  # truncated or foreign: h5py and Keras raise any of these
         return None
@@ -115,7 +117,7 @@ def _freeze(model: Any, record: Record) -> None:
         for layer in map(model.get_layer, block.layers if block.name in frozen else ()):
             layer.trainable = False
             if record.identity["recipe"].get("batch_norm") == "adapt":
-                group.let_statistics_follow(layer)
+                batch_norm.let_statistics_follow(layer)
 
 
 def _untrained(record: Record, classes: int) -> Any:
@@ -129,7 +131,7 @@ def _untrained(record: Record, classes: int) -> Any:
                     f"{described} is not the one of its record: it was changed or damaged. Train {record.name} again "
                     f"with --keep_weights --force."
                 )
-            return architectures.from_text(described.read_text(encoding="utf-8"), str(described))
+            return architectures.from_text(small_files.content(described).decode(), str(described))
         return trainer.build_model(config, classes)
 
 

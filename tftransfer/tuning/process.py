@@ -21,11 +21,13 @@ class Trainer:
 
     Attributes:
         store: Folder of the prepared images.
+        split: Name of the split.
         target: The half.
         classes: Its class indices.
     """
 
     store: str
+    split: str
     target: str
     classes: Sequence[int]
 
@@ -43,6 +45,7 @@ class Trainer:
         started = time.perf_counter()
         request = {
             "store": self.store,
+            "split": self.split,
             "target": self.target,
             "classes": list(self.classes),
             "config": config.shared(),

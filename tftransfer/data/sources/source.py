@@ -107,6 +107,7 @@ class Source:
         splits: The examples of "train" and "val". Their order is the order of "the first k images" of a class.
         notes: Counts worth knowing, such as ignored files.
         left_out: Why something that looks like images is none of them, by path.
+        skip_broken: True to leave out images that cannot be decoded, which are found when they are prepared.
     """
 
     name: str
@@ -117,6 +118,12 @@ class Source:
     splits: Mapping[str, Examples]
     notes: Mapping[str, int] = dataclasses.field(default_factory=dict)
     left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    skip_broken: bool = False
+
+    def without_broken(self) -> "Source":
+        """Returns the same data set without the images that cannot be decoded; it is prepared in a place of its own."""
+        identity = Digest(self.identity, "without broken images").hexdigest()
+        return dataclasses.replace(self, identity=identity, skip_broken=True)
 
     def examples(self, split: str) -> Examples:
         """Returns the examples of "train" or "val"."""
@@ -172,7 +179,12 @@ def refuse_equal_names(dataset: str, class_names: Sequence[str]) -> None:
         )
 
 
+def printable(name: str) -> str:
+    """Returns a foreign name as one line of text: what a terminal would obey or cannot show is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
+
+
 def first_ten(names: Sequence[str]) -> str:
     """Returns up to ten of `names` in one line, and how many more there are."""
     rest = len(names) - 10
-    return ", ".join(map(str, names[:10])) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(printable(str(name)) for name in names[:10]) + (f" and {rest} more" if rest > 0 else "")
