@@ -97,6 +97,16 @@ def test_a_base_as_long_as_source_and_target(study):
     assert "--budget=equal_total" in record.content["command"]
 
 
+def test_what_takes_long_before_the_first_evaluation_is_told(tmp_path, store):
+    stages, said = [], []
+    study = execution.Study(tmp_path, store, say=said.append, stage=stages.append)
+    study.train_group([cell("base")])
+    assert [text.partition(",")[0] for text in stages] == [
+        "building the network", "compiling the first step", "first step done", "scoring all validation images",
+    ]  # fmt: skip
+    assert said[1:3] == ["baseB: building the network", "baseB: compiling the first step"]
+
+
 def test_evaluations_are_told_as_they_come(tmp_path, store):
     seen = []
     study = execution.Study(
