@@ -10,8 +10,8 @@ from tftransfer.training import callbacks
 
 @pytest.fixture
 def watch():
-    found = callbacks.Watch(["one", "two"], steps_per_epoch=4, report=None)
-    found.set_model(types.SimpleNamespace(optimizer=types.SimpleNamespace(learning_rate=0.5), stop_training=False))
+    found = callbacks.Watch(["one", "two"], 4, lambda step: 0.5 - 0.1 * step)
+    found.set_model(types.SimpleNamespace(optimizer=types.SimpleNamespace(iterations=2), stop_training=False))
     return found
 
 
@@ -38,7 +38,7 @@ def test_a_row_of_history_is_each_networks_own(watch):
     watch.on_train_batch_end(0, logs(2.0, 1.0))
     watch.on_epoch_end(0, logs(2.0, math.inf))
     one, two = watch.histories["one"], watch.histories["two"]
-    assert (one["step"], one["epoch"], one["learning_rate"]) == ([2], [0.5], [0.5])
+    assert (one["step"], one["epoch"], one["learning_rate"]) == ([2], [0.5], [0.4])
     assert (one["loss"], two["loss"]) == ([2.0], [None]), "what is no number cannot stand in a record"
     assert (one["val_top1"], two["val_top1"]) == ([0.25], [0.5])
 
