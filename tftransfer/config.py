@@ -47,6 +47,7 @@ SCHEDULES = ("constant", "step", "cosine")
 BUDGETS = ("equal_updates", "equal_total")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("auto", "one_device", "mirrored")
+RESUMES = ("any", "exact", "no")
 BATCH_NORMS = ("inference", "adapt")
 AUGMENTATIONS = ("crop_mirror", "crop", "mirror", "none")
 
@@ -149,6 +150,10 @@ class Config:
     checkpoint_minutes: str = option(
         "auto", MACHINE, "time between checkpoints, from which an interrupted training goes on; auto: less than 2 % of "
         "the time goes into them; 0: none", auto_or_minutes,
+    )  # fmt: skip
+    resume: str = option(
+        "any", MACHINE, "go on from a checkpoint; any: though threads, hardware, replicas or versions differ, which is "
+        "said; exact: only if bits stay the same; no: begin anew, setting it aside", choices=RESUMES,
     )  # fmt: skip
 
     def __post_init__(self) -> None:

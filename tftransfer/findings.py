@@ -14,6 +14,8 @@ AT_CHANCE, UNBALANCED, OVERFITTED = "at chance", "unbalanced", "overfitted"
 WORDS = (DIVERGED, NOT_FROZEN, LEAK, MAYBE_LEAK, STATISTICS, NOT_MOVED, AT_CHANCE, OVERFITTED, UNBALANCED)
 MOST_COPIES = 0.01
 """Share of the validation images whose copies may have been trained on. Tiny ImageNet has 0.0007."""
+RESUMED = "resumed inexactly"
+"""A notice: it stands in the record and is said, and leaves the exit code as it is."""
 MOST_TIMES = 3
 """A half is unbalanced if its largest class has more than so many times the images of its smallest."""
 MOST_APART = 0.4
@@ -59,6 +61,20 @@ def named(content: Mapping[str, Any]) -> list[Fault]:
         found.append(Fault(NOT_MOVED, f"{name}: fine-tuned blocks did not move"))
     found += [*_leakage(content), *copies(content), *_imbalance(content)]
     return sorted(found, key=lambda fault: WORDS.index(fault.word))
+
+
+def notices(content: Mapping[str, Any]) -> list[Fault]:
+    """Returns what a user may want to know of a network, though it makes no score doubtful.
+
+    Args:
+        content: Of its record.
+    """
+    found = [resumed for resumed in content.get("resumed", ()) if resumed.get("inexact")]
+    if not found:
+        return []
+    where = "; ".join(f"at step {resumed['step']} ({', '.join(resumed['differences'])})" for resumed in found)
+    text = f"{content['name']} was resumed inexactly {where}: bits may differ from those of an uninterrupted training"
+    return [Fault(RESUMED, text)]
 
 
 def faults(record: Record) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tftransfer import best, records, results, tensorboard_view, treatments
+from tftransfer import best, findings, inputs, records, results, tensorboard_view, treatments
 from tftransfer.data.store import BROKEN, Store, StoreError
 from tftransfer.plan import Cell
 from tftransfer.records import Record
@@ -100,7 +100,7 @@ class GroupTraining:
             painter = portraits.Painter(members[0].cell.config, task.classes, portraits.inputs(task))
             kept = self._best(members, outcomes)
             written = [
-                self._write(member, task, outcome, events[outcome.name], painter, member.cell.name == kept)
+                self._write(member, task, outcome, events[outcome.name], painter, member.cell.name == kept, checkpoints)
                 for member, outcome in zip(members, outcomes, strict=True)
             ]
         if checkpoints:
@@ -121,6 +121,7 @@ class GroupTraining:
         events: tensorboard_view.EventFile,
         painter: portraits.Painter,
         is_best: bool,
+        checkpoints: Checkpoints | None,
     ) -> Record:
         """Writes the record of one trained network, and what stands beside it."""
         cell, folder = member.cell, self._root / member.cell.name
@@ -129,12 +130,17 @@ class GroupTraining:
         content = results.content(
             cell, identity, task, outcome, member.source, member.reference, foreign, self._about_images(cell, task)
         )
+        content["resumed"] = checkpoints.resumed if checkpoints else []
+        content["notices"] = [notice.word for notice in findings.notices(content)]
+        names = [self._store.class_names[index] for index in cell.classes]
+        content[inputs.FIELD] = inputs.describe(names, task.view.size, task.view.mean, task.view.scale)
         tensorboard_view.write_result(events, self._root.name, content, time.time())
         if is_best and not content["weights"]["kept"]:
             content["weights"] |= {"kept": True, "kept_as": best.BEST}
         if content["weights"]["kept"]:
             saved = weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
             content["weights"] |= saved
+            content[inputs.FIELD] |= inputs.save(folder, content[inputs.FIELD], task.view.mean)
         if content["status"] == records.DONE:
             portrait = painter.portrait(outcome.weights, *self._sources.compared_with(cell, member.reference))
             content["portrait"] = portraits.save(folder, portrait)
@@ -205,12 +211,12 @@ class GroupTraining:
             # Checkpoints that outlived their record, by a kill at the last moment, are of no use to --force.
             "replaces": [record.content["finished"] if record else None for record in before],
         }
-        name, label = cells[0].name, cells[0].treatment.label
+        name, label, resume = cells[0].name, cells[0].treatment.label, cells[0].config.resume
         if len(cells) > 1:
             digest = hashlib.sha256(" ".join(cell.name for cell in cells).encode()).hexdigest()[:8]
             name, label = f"{name}-and-{len(cells) - 1}-{digest}", f"{len(cells)} networks"
         return Checkpoints(
-            self._root / ".checkpoints" / name, about, lambda line: self._say(f"{label}: {line}"), minutes
+            self._root / ".checkpoints" / name, about, lambda line: self._say(f"{label}: {line}"), minutes, resume
         )
 
     def _task(self, cell: Cell) -> trainer.Task:

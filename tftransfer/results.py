@@ -12,12 +12,13 @@ from tftransfer.models import architectures
 from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
 from tftransfer.records import Record
-from tftransfer.training import evaluation, trainer
+from tftransfer.training import evaluation, rounding, trainer
 from tftransfer.training.foreign_base import ForeignBase
 from tftransfer.training.outcomes import Outcome
 
 # Say where files lie on this machine, which is nobody's business in a record.
 _PATHS = ("data_dir", "runs_dir", "cache_dir", "split_file")
+_ONCE = ("resume",)  # of one call, not of the training
 
 
 def identity_of(cell: Cell, source: Record | None, fingerprint: str) -> dict[str, Any]:
@@ -90,11 +91,18 @@ def content(
         "history": outcome.history,
         "command": command_of(cell, foreign.file if foreign else ""),
         "versions": environment.versions(),
-        "machine": environment.machine() | {"strategy": outcome.strategy, "jit_compile": False},
+        "machine": _machine(outcome.strategy),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "identity": identity,
     }
     return whole | {"doubts": list(findings.words(whole))}
+
+
+def _machine(strategy: str) -> dict[str, Any]:
+    """Returns on what a network was trained, with all that decides the last bits of its weights."""
+    rounds = rounding.of(strategy)
+    del rounds["versions"]  # stands beside it
+    return environment.machine() | rounds | {"jit_compile": False}
 
 
 def _integrity(
@@ -183,6 +191,6 @@ def command_of(cell: Cell, base_weights: str = "") -> str:
     for field in dataclasses.fields(Config):
         value = getattr(cell.config, field.name)
         value = model_names.label(value) if field.name == "model" else value
-        if value != field.default and field.name not in _PATHS:
+        if value != field.default and field.name not in _PATHS + _ONCE:
             words.append(f"--{field.name}={value}")
     return " ".join(words)

@@ -171,6 +171,8 @@ def _train(
     found = [study.finished(step.cell) for step in steps]
     for warning in _warnings(cell, found):
         outlets.say(f"WARNING: {warning}", sys.stderr)
+    for notice in (notice for network in found for notice in findings.notices(network.record.content)):
+        outlets.say(f"NOTE: {notice.text}", sys.stderr)
     outlets.say(_table(cell, root, store.dataset, found, time.perf_counter() - started))
     failed = any(not findings.sound(network.record) for network in found)
     return command_line.EXIT_FAILED if failed else 0

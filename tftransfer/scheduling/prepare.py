@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, outlets, processes, records, small_files
+from tftransfer import command_line, outlets, records, small_files
 from tftransfer.config import Config
 from tftransfer.data import preparing, progress
 from tftransfer.models import names as model_names
@@ -38,5 +38,4 @@ def _ask_keras(options: Config, given: Sequence[str]) -> tuple[Sequence[str], di
 
 
 if __name__ == "__main__":
-    processes.end_with_parent()
     command_line.main(main)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tftransfer import command_line, execution, interruption, outlets, processes, records, small_files, speeds
+from tftransfer import command_line, execution, interruption, outlets, records, small_files, speeds
 from tftransfer.data.store import Store, StoreError
 from tftransfer.identities import AnotherNetworkError
 from tftransfer.plan import Cell
@@ -131,7 +131,6 @@ def main(path: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    processes.end_with_parent()
     try:
         with interruption.raising():
             main(pathlib.Path(sys.argv[1]))

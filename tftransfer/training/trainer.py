@@ -102,7 +102,8 @@ def train(
     """Trains a group of networks to the end.
 
     With checkpoints it goes on from the newest one, and ends where it would have ended without interruption: on the
-    CPU bit for bit. SIGTERM and Ctrl-C then wait for the step in hand and save another.
+    CPU bit for bit, if threads, processor and versions are the same. SIGTERM, SIGHUP and Ctrl-C then wait for the step
+    in hand and save another.
 
     Args:
         config: The recipe.
@@ -146,11 +147,11 @@ def train(
             _fit(group, config, task, watch, None, progress_bar)
         else:
             halves = {"training": task.training, "validation": task.validation}
-            identity = snapshots.identity(config, task.view, halves, networks, sources, kind)
+            identity = snapshots.identity(config, task.view, halves, networks, sources)
             identity["split"] = task.split
             with interruption.deferred() as noted:
                 saver = snapshots.Saver(checkpoints, watch, noted)
-                saver.restore(group.model, identity)
+                saver.restore(group.model, identity, snapshots.circumstances(config, kind))
                 _fit(group, config, task, watch, saver, progress_bar)
         logits, labels = _predict(group, config, task)
     seconds = watch.earlier_seconds + time.perf_counter() - started

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import processes, records, small_files
+from tftransfer import records, small_files
 from tftransfer.config import Config
 from tftransfer.data.store import Store
 from tftransfer.training import trainer
@@ -56,5 +56,4 @@ def main(folder: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    processes.end_with_parent()
     main(pathlib.Path(sys.argv[1]))
