@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import tftransfer
-from easy_study import CLASSES, RECIPE, cell, names
+from easy_study import CLASSES, RECIPE, EasyStore, cell, names
 from tensorboard_events import scalars
-from tftransfer import execution, interruption, records, splits, treatments
+from tftransfer import command_line, execution, interruption, records, splits, treatments
+from tftransfer.data.store import StoreError
 from tftransfer.group_training import GroupTraining, Member
 from tftransfer.plan import Cell
 from tftransfer.source_weights import SourceWeights
@@ -98,6 +99,16 @@ def test_a_base_as_long_as_source_and_target(study):
     assert record.result["minus_base"] is not None
     assert not (record.folder / records.WEIGHTS).exists(), "only standard bases are copied from"
     assert "--budget=equal_total" in record.content["command"]
+
+
+def test_what_takes_long_before_the_first_evaluation_is_told(tmp_path, store):
+    stages, said = [], []
+    study = execution.Study(tmp_path, store, say=said.append, stage=stages.append)
+    study.train_group([cell("base")])
+    assert [text.partition(",")[0] for text in stages] == [
+        "building the network", "compiling the first step", "first step done", "scoring all validation images",
+    ]  # fmt: skip
+    assert said[1:3] == ["baseB: building the network", "baseB: compiling the first step"]
 
 
 def test_evaluations_are_told_as_they_come(tmp_path, store):
@@ -203,6 +214,53 @@ def test_a_checkpoint_of_other_replicas_ends_in_a_reason_and_leaves_no_trace(stu
         study.ensure(cell("base"), force=True)
     assert not (study.root / "random0-baseB-seed0").exists()
     assert list(study.root.glob(".checkpoints/random0-baseB-seed0/*.npz"))
+
+
+def test_images_that_are_removed_under_a_training_end_it_in_a_line_and_it_goes_on(tmp_path, monkeypatch):
+    class Vanishing(EasyStore):
+        """A store whose validation images are gone for a while, as a `data.store.Store` tells it."""
+
+        gone = True
+
+        def read(self, split, ids):
+            if split == "val" and self.gone:
+                self.lost = StoreError("The prepared images are gone")
+                raise self.lost
+            return super().read(split, ids)
+
+    store, said = Vanishing(tmp_path / "means"), []
+    study = execution.Study(tmp_path / "study", store, say=said.append)
+    monkeypatch.setattr(checkpoints.Checkpoints, "due", lambda self, size: True)
+    with pytest.raises(StoreError, match=r"^The prepared images are gone$") as caught:
+        study.ensure(cell("base"))
+    assert command_line._raised_here(caught.value), "a line for the user, not a traceback"
+    assert names(study.root) == []
+    assert list(study.root.glob(".checkpoints/random0-baseB-seed0/*.npz"))
+    store.gone = False
+    assert study.ensure(cell("base")).now
+    assert any("goes on from its checkpoint" in line for line in said)
+
+
+def test_copies_of_validation_images_are_counted_for_a_network_and_its_source(tmp_path):
+    store = EasyStore(tmp_path / "means")
+    study = execution.Study(tmp_path / "study", store, say=lambda line: None)
+    labels = store.images["val"].labels
+    ours, theirs = cell("A2B").classes[0], cell("A2B").source_classes[0]
+    copied = store.images["val"].images[labels == ours][:3]
+    training = store.images["train"]
+    training.images[np.flatnonzero(training.labels == theirs)[:2]] = copied[:2]
+    training.images[np.flatnonzero(training.labels == ours)[:1]] = copied[2:]
+    record = study.ensure(cell("A2B")).record
+    assert record.content["integrity"]["validation_images_trained_on"] == {"by_itself": 1, "by_source": 2}
+    assert record.content["doubts"].count("leak") == 1, "a word once"
+    assert "images_left_out" not in record.content["integrity"]
+
+
+def test_images_that_were_left_out_are_named_in_the_record(tmp_path):
+    store = EasyStore(tmp_path / "means")
+    store.left_out, store.notes = {"a/1.png": "truncated"}, {"broken_images_left_out": 1}
+    record = execution.Study(tmp_path / "study", store, say=lambda line: None).ensure(cell("base")).record
+    assert record.content["integrity"]["images_left_out"] == {"count": 1, "first": {"a/1.png": "truncated"}}
 
 
 def test_released_blocks_train_from_their_step_on(study):

@@ -83,8 +83,8 @@ def faults(record: Record) -> list[str]:
 
 
 def words(content: Mapping[str, Any]) -> tuple[str, ...]:
-    """Returns one word for each thing that makes the score of a network doubtful, the gravest first."""
-    return tuple(fault.word for fault in named(content))
+    """Returns the words for what makes the score of a network doubtful, each once, the gravest first."""
+    return tuple(dict.fromkeys(fault.word for fault in named(content)))
 
 
 def _training_top1(content: Mapping[str, Any]) -> float | None:

@@ -39,6 +39,29 @@ def test_every_network_has_one_state(study):
     assert found.seconds_left == pytest.approx(60 * 3 + 1), "the rest of the running ones, and the cost of a done one"
 
 
+def test_what_a_group_does_before_it_can_be_evaluated_is_shown(study):
+    asked = cells(Grid("AnB,BnB", "1-2", "B"))
+    names = [cell.name for cell in asked if cell.treatment.label in ("A1B", "A2B")]
+    beat = Beat(dict.fromkeys(names), 0, 0, None, NOW, NOW, "host 1", "compiling the first \x1b[2Jstep")
+    Board(study).write_beat("job", beat)
+    assert view.headline(overview.look(study)).endswith("; 2 networks: compiling the first \\x1b[2Jstep")
+
+
+def test_lines_tell_a_new_stage_at_once_and_the_same_one_no_more(study, monkeypatch, capsys):
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    update = view._lines(study)
+    board, names = Board(study), ["random0-A1B-seed0"]
+    for second, stage in ((3, "building 1 networks"), (6, "building 1 networks"), (9, "compiling"), (12, "")):
+        board.write_beat("job", Beat(dict.fromkeys(names), 0, 0, None, NOW, NOW, "host 1", stage))
+        clock[0] = second
+        update()
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2
+    assert "1 network: building" in said[0]
+    assert "1 network: compiling" in said[1]
+
+
 def test_the_table_shows_accuracies_by_treatment_and_n(study):
     lines = view.text(overview.look(study)).splitlines()
     assert lines[0].endswith(
@@ -130,7 +153,7 @@ def test_images_per_class_and_stages_are_rows_of_their_own(tmp_path, planned):
         ["base", "50.0 %", ""],
         ["base, 10 images per class", "30.0 %", ""],
         ["BnB", "", "50.0 % (+0.0)"],
-        ["BnB, 2 preserved", "", "70.0 % (+0.0)"],
+        ["BnB, keep 2", "", "70.0 % (+0.0)"],
         ["BnB, 10 images per class", "", "30.0 % (+0.0)"],
     ]
 

@@ -4,6 +4,8 @@ import types
 
 import pytest
 
+from tftransfer.data.store import StoreError
+from tftransfer.identities import AnotherNetworkError
 from tftransfer.scheduling import jobs, worker
 from tftransfer.training.checkpoints import KeptError
 from tftransfer.training.memory import NoRoomError
@@ -23,6 +25,8 @@ def end_of(error):
         (MemoryError(), jobs.NO_MEMORY, "out of memory"),
         (OSError(28, "No space left on device"), jobs.NO_DISK, "OSError: [Errno 28] No space left on device"),
         (KeptError("The checkpoint stays"), jobs.REFUSED, "The checkpoint stays"),
+        (AnotherNetworkError("of other images"), jobs.REFUSED, "of other images"),
+        (StoreError("The prepared images are gone"), jobs.NO_DISK, "StoreError: The prepared images are gone"),
         (ValueError("broken\nand more"), jobs.FAILED, "ValueError: broken"),
     ],
     ids=str,

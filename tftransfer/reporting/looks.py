@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from tftransfer import outlets
+from tftransfer import outlets, treatments
 
 # Networks that differ in one of these are never one curve or one mean.
 CURVE = ("treatment", "preserve", "release_step")
@@ -74,9 +74,7 @@ class Curve:
 
 def named(treatment: str, preserve: int = 0, release_step: int = 0, images_per_class: int = 0) -> str:
     """Returns a treatment with what is not at its default."""
-    parts = ((preserve, f"keep {preserve}"), (release_step, f"from {release_step}"))
-    parts += ((images_per_class, f"{images_per_class} images per class"),)
-    return ", ".join([treatment, *(text for value, text in parts if value)])
+    return ", ".join(filter(None, [treatment, treatments.variant(images_per_class, preserve, release_step)]))
 
 
 @dataclasses.dataclass(frozen=True)

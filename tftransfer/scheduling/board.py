@@ -40,6 +40,7 @@ class Beat:
         time: When this was written, seconds since 1970.
         started: When the job started.
         where: Host and process.
+        stage: What it does while no evaluation tells how far it is; empty while it trains.
     """
 
     networks: Mapping[str, float | None]
@@ -49,6 +50,7 @@ class Beat:
     time: float
     started: float
     where: str
+    stage: str = ""
 
 
 class Board:
@@ -91,7 +93,7 @@ class Board:
         now = time.time() if now is None else now
         found = {}
         for path in sorted(self.jobs.glob("*.beat.json")):
-            beat = _beat(_read(path))
+            beat = beat_of(_read(path))
             # A sign from the future is of a clock that was set back since.
             if beat and abs(now - beat.time) < _SILENT_SECONDS:
                 found[path.name.removesuffix(".beat.json")] = beat
@@ -142,7 +144,7 @@ def _is_planned(cell: Any) -> bool:
         return False
 
 
-def _beat(content: Mapping[str, Any]) -> Beat | None:
+def beat_of(content: Mapping[str, Any]) -> Beat | None:
     """Returns what a file says of how far a job is; None if it says nothing that can be used."""
     try:
         beat = Beat(**content)
@@ -152,7 +154,7 @@ def _beat(content: Mapping[str, Any]) -> Beat | None:
     optional += list(beat.networks.values()) if isinstance(beat.networks, dict) else ["no networks"]
     numbers = [beat.step, beat.steps, beat.time, beat.started, *(value for value in optional if value is not None)]
     fine = all(isinstance(number, int | float) and abs(number) < _LARGEST for number in numbers)
-    return beat if fine else None
+    return beat if fine and isinstance(beat.stage, str) else None
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:

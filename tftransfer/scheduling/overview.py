@@ -51,6 +51,7 @@ class Overview:
         seconds_left: Until all is done, as far as can be told.
         failures: Why networks failed, by name.
         unreadable: Records that cannot be used, a sentence each; their networks do not count.
+        stages: What groups do that no evaluation tells of yet: `9 networks: compiling the first step`.
     """
 
     study: str
@@ -59,6 +60,7 @@ class Overview:
     seconds_left: float | None
     failures: Mapping[str, str]
     unreadable: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
 
     def count(self, state: str) -> int:
         """Returns how many networks are in a state."""
@@ -104,7 +106,12 @@ def look(
         lines.append(_line(name, wanted, record, beat, broken))
     speeds = [len(beat.networks) * beat.images_per_second for beat in beats.values() if beat.images_per_second]
     left = _seconds_left(wanted, found, beats, broken)
-    return Overview(study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable)
+    stages = tuple(f"{_networks(len(beat.networks))}: {beat.stage}" for beat in beats.values() if beat.stage)
+    return Overview(study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable, stages)
+
+
+def _networks(count: int) -> str:
+    return "1 network" if count == 1 else f"{count} networks"
 
 
 def _read_new(study: pathlib.Path, found: dict[str, Record]) -> tuple[str, ...]:

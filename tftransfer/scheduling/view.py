@@ -18,6 +18,7 @@ from tftransfer.records import Record
 from tftransfer.scheduling.overview import DONE, FAILED, RUNNING, WAITING, Line, Overview, by_role, compared, look
 
 _REFRESH_SECONDS = 2.0
+_LINE_SECONDS = 60.0
 _FAILURES_SHOWN = _NAMES_SHOWN = 5
 
 
@@ -50,6 +51,7 @@ def headline(overview: Overview) -> str:
     """Returns one line: networks by state, speed, time left."""
     states = ", ".join(f"{overview.count(state)} {state}" for state in (DONE, RUNNING, WAITING, FAILED))
     parts = [f"{outlets.terminal(overview.study)}: {states} of {len(overview.lines)} networks"]
+    parts += [outlets.terminal(stage) for stage in overview.stages]
     if overview.images_per_second:
         parts.append(f"{overview.images_per_second:.0f} images/s over all networks")
     if overview.seconds_left is not None and overview.count(RUNNING) + overview.count(WAITING):
@@ -155,14 +157,20 @@ def live(study: pathlib.Path) -> Iterator[tuple[Callable[[], None], Callable[[st
 
 
 def _lines(study: pathlib.Path) -> Callable[[], None]:
-    """Returns a function that prints a line when a network has been evaluated, a minute after the last at the least."""
+    """Returns a function that prints a line every minute, and at once when a group does something else."""
     found: dict[str, Record] = {}
-    last = time.monotonic()
+    last = looked = time.monotonic()
+    told: tuple[str, ...] = ()
 
     def update() -> None:
-        nonlocal last
-        if time.monotonic() - last >= 60.0:
-            last = time.monotonic()
-            outlets.say(headline(look(study, found)))
+        nonlocal last, looked, told
+        now = time.monotonic()
+        if now - looked < _REFRESH_SECONDS:
+            return
+        looked, overview = now, look(study, found)
+        if now - last >= _LINE_SECONDS or not set(overview.stages) <= set(told):
+            last = now
+            outlets.say(headline(overview))
+        told = overview.stages
 
     return update

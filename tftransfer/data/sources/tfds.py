@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import filelock
 import numpy as np
 
+from tftransfer.data.sources.prepared_sets import MOST_CLASSES, refuse_foreign_code, refuse_too_many, whole
 from tftransfer.data.sources.source import (
     DataSetError,
     Digest,
@@ -88,6 +89,7 @@ def _builder(dataset: str, data_dir: str | None):
     try:
         if not _SPELLING.fullmatch(dataset):
             raise tfds.core.registered.DatasetNotFoundError(dataset)
+        refuse_foreign_code(os.path.join(root, re.split("[/:]", dataset)[0]))
         return tfds.builder(dataset, data_dir=root, try_gcs=False)
     except tfds.core.registered.DatasetNotFoundError as error:
         from tftransfer.data.sources import OWN_DATASETS, near_names
@@ -98,6 +100,8 @@ def _builder(dataset: str, data_dir: str | None):
             f"Unknown data set.{guess} Expected one of {', '.join(OWN_DATASETS)}, or an image-classification set of "
             f"TensorFlow Datasets as name, name/config or name:version. Received: dataset={dataset!r}"
         ) from error
+    except DataSetError:
+        raise
     except Exception as error:  # Unknown configurations, versions, and broken sets raise nearly anything.
         raise DataSetError(f"TensorFlow Datasets cannot open {dataset!r}: {error}") from error
 
@@ -115,8 +119,8 @@ def _keys(dataset: str, builder) -> tuple[str, str]:
         problem = "one image of 8 or 16 bits"
     elif not isinstance(label, tfds.features.ClassLabel):
         problem = "one class label (not several, and no number to predict)"
-    elif not label.num_classes:
-        problem = "a known number of classes"
+    elif not label.num_classes or not 0 < label.num_classes <= MOST_CLASSES:
+        problem = f"a known number of classes, up to {MOST_CLASSES:,}"
     else:
         return image_key, label_key
     found = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in held.items()) or type(features).__name__
@@ -148,6 +152,8 @@ def _splits(dataset: str, builder) -> dict[str, str]:
             f"{first_ten(present)}. Save its images as <class>/<image files>, and use --dataset=folder, which holds "
             "some out."
         )
+    for name in ("train", validation):
+        refuse_too_many(dataset, builder.info.splits[name])
     return {"train": "train", "val": validation}
 
 
@@ -218,7 +224,7 @@ def _examples(builder, split: str, image_key: str, label_key: str, labels: dict[
                 # Reading several files in turns would make the order depend on where the reading starts.
                 read_config=tfds.ReadConfig(add_tfds_id=True, interleave_cycle_length=1, try_autocache=False),
             )
-        for record in records.as_numpy_iterator():
+        for record in whole(records.as_numpy_iterator(), f"The split {split!r} of {builder.info.full_name}"):
             label, key = int(record[label_key]), record["tfds_id"].decode()
             if label not in labels:
                 raise DataSetError(
