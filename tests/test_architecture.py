@@ -19,6 +19,9 @@ FLOORS = {
     "tftransfer.environment": 1,
     "tftransfer.interruption": 1,
     "tftransfer.mosaic": 1,
+    "tftransfer.standard_streams": 1,
+    "tftransfer.address_space": 1,
+    "tftransfer.atomic": 1,
     "tftransfer.options": 2,
     "tftransfer.config": 2,
     "tftransfer.idle_options": 2,
@@ -101,7 +104,9 @@ QUICK = [
     "tftransfer.sweep", "tftransfer.scheduling.prepare", "tftransfer.scheduling.dry_run", "tftransfer.bench",
     "tftransfer.findings",
     "tftransfer.analysis", "tftransfer.scheduling.node", "tftransfer.scheduling.ray_runner",
-    "tftransfer.interruption", "tftransfer.mosaic", "tftransfer.report", "tftransfer.foreign.description",
+    "tftransfer.interruption", "tftransfer.standard_streams", "tftransfer.address_space", "tftransfer.atomic",
+    "tftransfer.environment", "tftransfer.processes", "tftransfer.mosaic", "tftransfer.report",
+    "tftransfer.foreign.description",
     "tftransfer.foreign.files", "tftransfer.foreign.hdf5", "tftransfer.foreign.tensors", "tftransfer.describe",
 ]  # fmt: skip
 

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from tftransfer import atomic
+
 FORMAT = 2
 READABLE = (1, FORMAT)  # those of format 1 have no SHA-256 of their content: damage to a score goes unnoticed
 RECORD = "record.json"
@@ -212,17 +214,7 @@ def lock_path(study: pathlib.Path, name: str) -> pathlib.Path:
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a text file so that other processes, and a crash, see all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide records from the user's group
-        os.replace(temporary, path)
-    except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
-        raise
+    atomic.write(path, text.encode())
 
 
 def check_writable(folder: pathlib.Path) -> None:

@@ -21,7 +21,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import tftransfer
-from tftransfer import command_line, findings, grids, idle_options, plan, processes, records, splits, treatments
+from tftransfer import (
+    address_space,
+    command_line,
+    findings,
+    grids,
+    idle_options,
+    plan,
+    processes,
+    records,
+    splits,
+    treatments,
+)
 from tftransfer.config import BUDGETS, Config
 from tftransfer.data import sources
 from tftransfer.data.store import Store
@@ -158,6 +169,7 @@ def _shared(options: SweepConfig) -> dict[str, Any]:
 
 def _train(options: SweepConfig, given: set[str], asked: Sequence[Grid], study: pathlib.Path, started: float) -> int:
     """Prepares the images, trains what is missing and says how it went."""
+    address_space.require()
     records.check_writable(pathlib.Path(options.runs_dir))
     with contextlib.ExitStack() as stack:
         # A cluster that does not answer is told before images are prepared.
