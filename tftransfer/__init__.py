@@ -4,7 +4,7 @@
 
 From Python:
 
-    tftransfer.transplant(source, target, n=4, frozen=True)
+    tftransfer.transplant(source, target, n=4, frozen=True)  # or n="conv4"
     tftransfer.load("runs/<study>/<network>")
     tftransfer.models.AlexNet(input_shape=(227, 227, 3), classes=1000)
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, environment, idle_options, speeds, splits
+from tftransfer import command_line, environment, idle_options, outlets, speeds, splits
 from tftransfer.benching import contenders, measuring
 from tftransfer.benching.measuring import Measured
 from tftransfer.config import Config
@@ -84,11 +84,11 @@ def main(argv: Sequence[str]) -> int:
     equal = measuring.replicas(recipe, options.seconds * _SECONDS_FOR_REPLICAS)
     for measured in found:
         _remember(recipe, measured, equal)
-    print(_table(recipe, found, equal, (load_before, measuring.load())))
+    outlets.say(_table(recipe, found, equal, (load_before, measuring.load())))
     if all(measured.fault for measured in found):
-        print("python -m tftransfer.bench: nothing was measured; a longer --time_budget may help", file=sys.stderr)
+        outlets.say("python -m tftransfer.bench: nothing was measured; a longer --time_budget may help", sys.stderr)
         return command_line.EXIT_FAILED
-    print(f"kept       {speeds.path_of(recipe)}")
+    outlets.say(f"kept       {speeds.path_of(recipe)}")
     return 0
 
 
@@ -195,7 +195,7 @@ def _limits(recipe: Config, ended: Sequence[Measured], loads: tuple[float, float
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    outlets.say(line)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, records, splits, treatments
+from tftransfer import command_line, outlets, records, splits, treatments
 from tftransfer.config import Config
 from tftransfer.data import sources
 from tftransfer.foreign import description
@@ -78,8 +78,9 @@ def main(argv: Sequence[str]) -> int:
     described = _exported(options, path) if options.network else _described(options, path)
     described.write(path)
     known = "not known" if described.trained_on is None else ", ".join(described.trained_on)
-    print(f"weights      {path}\ndescription  {description.beside(path)}")
-    print(f"network      {described.model}, {described.image_size} pixels, {described.classes} classes: {known[:300]}")
+    outlets.say(f"weights      {path}\ndescription  {description.beside(path)}")
+    model, known = outlets.terminal(described.model), outlets.terminal(known)
+    outlets.say(f"network      {model}, {described.image_size} pixels, {described.classes} classes: {known}")
     return 0
 
 

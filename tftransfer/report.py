@@ -11,7 +11,7 @@ import importlib.util
 import pathlib
 from collections.abc import Sequence
 
-from tftransfer import command_line
+from tftransfer import command_line, outlets
 from tftransfer.options import COMMAND, check_fields, option
 
 _USAGE = """
@@ -74,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
     name = "paper" if report.is_paper else report.name
     folder = pathlib.Path(options.out) if options.out else pathlib.Path("reports") / name
     for path in output.write(report, options.formats, folder):
-        print(path)
+        outlets.say(path)
     return 0
 
 

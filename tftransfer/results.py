@@ -3,9 +3,10 @@
 import dataclasses
 import datetime
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
-from tftransfer import environment, findings, records
+from tftransfer import environment, findings, identities, records
 from tftransfer.config import Config
 from tftransfer.models import architectures
 from tftransfer.models import names as model_names
@@ -28,7 +29,7 @@ def identity_of(cell: Cell, source: Record | None, fingerprint: str) -> dict[str
         source: Record of the base that it copies from, if there is one: another training of it gives another network.
         fingerprint: That of the prepared images.
     """
-    origin = {"key": source.key, "weights": source.weights_digest} if source else None
+    origin = identities.origin(source) if source else None
     if cell.treatment.foreign:
         origin = {"foreign": cell.treatment.foreign}
     return cell.identity(fingerprint, origin, architectures.identity(cell.config))
@@ -42,6 +43,7 @@ def content(
     source: Record | None,
     reference: Record | None,
     foreign: ForeignBase | None = None,
+    images: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Returns the content of a network's record.
 
@@ -53,6 +55,7 @@ def content(
         source: The base that it copies from, if there is one.
         reference: The base of its own target, None if it is that base itself.
         foreign: What it copies from in the place of `source`.
+        images: What else must be known of its images to trust its score.
     """
     diverged = outcome.diverged_at is not None
     scores = {name: None if diverged else value for name, value in outcome.scores.items()}
@@ -67,8 +70,8 @@ def content(
         "status": records.DIVERGED if diverged else records.DONE,
         "treatment": dataclasses.asdict(cell.treatment) | {"label": cell.treatment.label},
         "result": scores | {"chance": chance},
-        "integrity": _integrity(cell, task, outcome, chance, source, foreign),
-        "reference": {"key": reference.key, "weights": reference.weights_digest} if reference else None,
+        "integrity": _integrity(cell, task, outcome, chance, source, foreign) | dict(images or {}),
+        "reference": identities.origin(reference) if reference else None,
         "cost": {
             # Of a group's time each network bears the share that its arithmetic has.
             "seconds": round(outcome.seconds * outcome.share, 2),
@@ -82,7 +85,8 @@ def content(
         },
         "weights": {
             "kept": not diverged and (cell.treatment.is_reference or cell.config.keep_weights),
-            "sha256": records.weights_digest(outcome.weights),
+            # What a diverged network ends with depends on how long others in its group went on.
+            "sha256": None if diverged else records.weights_digest(outcome.weights),
         },
         "history": outcome.history,
         "command": command_of(cell, foreign.file if foreign else ""),

@@ -17,19 +17,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tftransfer
 from tftransfer import (
     address_space,
+    best,
     command_line,
     findings,
     grids,
     idle_options,
-    plan,
+    outlets,
+    preview,
     processes,
     records,
+    small_files,
     splits,
     treatments,
 )
@@ -37,6 +40,7 @@ from tftransfer.config import BUDGETS, Config
 from tftransfer.data import sources
 from tftransfer.data.store import Store
 from tftransfer.grids import Grid
+from tftransfer.identities import Versions, strays
 from tftransfer.models import names as model_names
 from tftransfer.options import COMMAND, MACHINE, at_least, option
 from tftransfer.plan import Cell
@@ -53,7 +57,7 @@ command goes on after an interruption. --dry_run says how many networks, hours a
 is. Irregular studies are unions: --cells="treatments=AnB n=1-7 split_seeds=0-3" --cells="treatments=BnB+ n=3".
 
 Exit code: 0 all networks are trained and sound; 3 some are not, each named with diverged, no memory, killed, failed,
-skipped or not frozen; 4 all are trained, and some are doubtful: leak, at chance, unbalanced; 2 bad input.
+skipped or not frozen; 4 all are trained, and some are doubtful: leak, at chance, overfitted ...; 2 bad input.
 """
 RUNNERS = {"local": "processes on this machine", "ray": "tasks of a Ray cluster (extra ray)"}
 _AXES = tuple(field.name for field in dataclasses.fields(Grid))
@@ -97,19 +101,22 @@ def main(argv: Sequence[str]) -> int:
     started = time.perf_counter()
     options, given = command_line.parse(SweepConfig, argv, _USAGE)
     if options.version:
-        print(f"tftransfer {tftransfer.__version__}")
+        outlets.say(f"tftransfer {tftransfer.__version__}")
         return 0
     if options.status:
-        print(view.text(overview.look(_study(options, given))))
+        outlets.say(view.text(overview.look(_study(options, given))))
         return 0
     study, asked = _study(options, given), _grids(options, given)
     model_names.check_reachable(options.model)
     names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
-    cells = _cells(options, asked, names, kinds)
+    cells, found = _cells(options, asked, names, kinds), preview.images(options)
+    preview.check(cells, study, found)
     if options.dry_run:
-        print(dry_run.text(options, cells, study, options.workers, options.retry_failed))
+        blocks = model_names.blocks_of(options.model, options.blocks)
+        counted = all(grid.is_counted(blocks) for grid in asked)
+        outlets.say(dry_run.text(options, cells, names, study, found, counted))
         return 0
-    return _train(options, given, asked, study, started)
+    return _train(options, given, asked, study, found, started)
 
 
 def _study(options: SweepConfig, given: set[str]) -> pathlib.Path:
@@ -167,14 +174,21 @@ def _shared(options: SweepConfig) -> dict[str, Any]:
     return {name: value for name, value in options.shared().items() if name not in _AXES}
 
 
-def _train(options: SweepConfig, given: set[str], asked: Sequence[Grid], study: pathlib.Path, started: float) -> int:
+def _train(
+    options: SweepConfig,
+    given: set[str],
+    asked: Sequence[Grid],
+    study: pathlib.Path,
+    found: preview.Images | None,
+    started: float,
+) -> int:
     """Prepares the images, trains what is missing and says how it went."""
     address_space.require()
     records.check_writable(pathlib.Path(options.runs_dir))
     with contextlib.ExitStack() as stack:
         # A cluster that does not answer is told before images are prepared.
         joined = stack.enter_context(cluster.joined(options.ray_address)) if options.runner == "ray" else None
-        sweep = _run(options, given, asked, study, joined)
+        sweep = _run(options, given, asked, study, found, joined)
     return _end(sweep, study, time.perf_counter() - started)
 
 
@@ -183,13 +197,17 @@ def _run(
     given: set[str],
     asked: Sequence[Grid],
     study: pathlib.Path,
+    found: preview.Images | None,
     joined: cluster.Cluster | None,
 ) -> Scheduler:
     """Prepares the images and trains what is missing, here or on a cluster."""
-    store, blocks = _prepare(options, given)
+    store, blocks, architecture = _prepare(options, given)
     cells = _cells(options, asked, store.class_names, store.class_kinds, blocks)
-    for cell in cells:
-        plan.check_recipe(cell, store.counts("train"))
+    found = found or preview.Images(store.counts("train"), store.counts("val"))
+    preview.check(cells, study, found)
+    for caution in preview.cautions([cell for cell in cells if not records.read(study / cell.name)], found):
+        outlets.say(f"WARNING: {caution}", sys.stderr)
+    outlets.say(f"weights: kept are {dry_run.kept(options)}")
     study.mkdir(parents=True, exist_ok=True)
     Board(study).write_plan(cells)
     with view.live(study) as (update, say):
@@ -197,13 +215,17 @@ def _run(
             runner = ray_runner.RayRunner(study, store, joined, options.workers, say)
         else:
             runner = local.LocalRunner(study, str(store.path), options.workers)
-        sweep = Scheduler(cells, study, runner, options.group_size, options.retry_failed, say)
+        versions = Versions(store.fingerprint, architecture, model_is_known=True)
+        sweep = Scheduler(cells, study, runner, options.group_size, options.retry_failed, say, versions)
         sweep.run(update)
     return sweep
 
 
-def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str]]:
-    """Returns the prepared images and the model's blocks; a process of its own makes and finds them."""
+def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str], dict[str, Any] | None]:
+    """Returns the prepared images, the model's blocks and its architecture; a process of its own makes and finds them.
+
+    The architecture is None where the model's name says it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         request, answer = pathlib.Path(folder) / "request.json", pathlib.Path(folder) / "answer.json"
         request.write_text(json.dumps({"config": _shared(options), "given": sorted(given)}), encoding="utf-8")
@@ -211,8 +233,8 @@ def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str
         code = subprocess.run(words, env=processes.environment(), check=False).returncode
         if code:
             raise SystemExit(code)  # it has said why
-        found = json.loads(answer.read_text(encoding="utf-8"))
-        return Store.open(found["store"]), found["blocks"]
+        found = small_files.read_json(answer)
+        return Store.open(found["store"]), found["blocks"], found["architecture"]
 
 
 def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
@@ -220,24 +242,26 @@ def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
     states = list(sweep.states.values())
     lost = {state.cell.name: state for state in states if state.state in (FAILED, SKIPPED)}
     words = {name: state.word or state.state for name, state in lost.items()}
-    print(view.text(overview.look(study, lost=words)))
     if any(state.now for state in states):
         _show_figure(study)
+    warnings = _warnings(states, {name: f"{name} {words[name]}: {state.reason}" for name, state in lost.items()})
+    more = len(warnings) - _WARNINGS_SHOWN
+    for warning in [*warnings[:_WARNINGS_SHOWN], *([f"and {more} more, see the records"] if more > 0 else [])]:
+        outlets.say(f"WARNING: {warning}", sys.stderr)
+    _print_notices(states)
+    outlets.say(view.text(overview.look(study, lost=words)))
     counts = collections.Counter(state.state for state in states)
     code, doubts = _judged(states)
     now = sum(state.now for state in states)
-    print(f"seconds    {seconds:.0f} ({now} trained, {counts[DONE] + counts[DIVERGED] - now} there before)")
-    print(f"records    {study}")
-    print(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
+    outlets.say(f"seconds    {seconds:.0f} ({now} trained, {counts[DONE] + counts[DIVERGED] - now} there before)")
+    for record in best.prune(study):
+        score = f"{100 * record.result['top1']:.1f} %"
+        which = f"{record.content['treatment']['label']} of {record.identity['split']}"
+        outlets.say(f"weights    kept of {which}, the best of its half, {score}: {record.folder}")
+    outlets.say(f"records    {study}")
+    outlets.say(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
     if code:
-        print(f"doubts     {', '.join(f'{n} {word}' for word, n in doubts.items())} (exit code {code})")
-    faults = [fault for state in states if state.record for fault in findings.named(state.record.content)]
-    warnings = [f"{name} {words[name]}: {state.reason}" for name, state in lost.items()]
-    warnings += [fault.text for fault in sorted(faults, key=lambda fault: findings.WORDS.index(fault.word))]
-    more = len(warnings) - _WARNINGS_SHOWN
-    for warning in [*warnings[:_WARNINGS_SHOWN], *([f"and {more} more, see the records"] if more > 0 else [])]:
-        print(f"WARNING: {warning}", file=sys.stderr)
-    _print_notices(states)
+        outlets.say(f"doubts     {', '.join(f'{n} {word}' for word, n in doubts.items())} (exit code {code})")
     return code
 
 
@@ -245,9 +269,20 @@ def _print_notices(states: Sequence[State]) -> None:
     """Names the networks of which something is to be known that makes no score doubtful."""
     notices = [notice for state in states if state.record for notice in findings.notices(state.record.content)]
     for notice in notices[:_WARNINGS_SHOWN]:
-        print(f"NOTE: {notice.text}", file=sys.stderr)
+        outlets.say(f"NOTE: {notice.text}", sys.stderr)
     if len(notices) > _WARNINGS_SHOWN:
-        print(f"NOTE: and {len(notices) - _WARNINGS_SHOWN} more, see `resumed` in the records", file=sys.stderr)
+        outlets.say(f"NOTE: and {len(notices) - _WARNINGS_SHOWN} more, see `resumed` in the records", sys.stderr)
+
+
+def _warnings(states: Sequence[State], lost: Mapping[str, str]) -> list[str]:
+    """Returns what must be known of a sweep, each distinct thing once: what was lost first, then what is doubtful."""
+    faults = [
+        (state.record.name, fault) for state in states if state.record for fault in findings.named(state.record.content)
+    ]
+    ranked = sorted(faults, key=lambda item: findings.WORDS.index(item[1].word))
+    trained = [state.record for state in states if state.record]
+    stray = [(record.name, f"its {base} was trained again, with other weights") for record, base in strays(trained)]
+    return outlets.distinct([*lost.items(), *stray, *((name, fault.text) for name, fault in ranked)])
 
 
 def _judged(states: Sequence[State]) -> tuple[int, collections.Counter]:
@@ -267,7 +302,7 @@ def _show_figure(study: pathlib.Path) -> None:
     words = processes.words("tftransfer.reporting.study_figure", str(study))
     done = subprocess.run(words, env=processes.environment(), capture_output=True, text=True, check=False)
     if done.returncode:
-        print(f"The study's figure was not drawn: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        outlets.say(f"The study's figure was not drawn: {done.stderr.strip().splitlines()[-1:]}", sys.stderr)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from tensorboard.plugins.hparams import summary as hparams_summary
 from tensorboard.plugins.image import metadata as image_metadata
 from tensorboard.summary.writer import record_writer
 
-from tftransfer import mosaic, treatments
+from tftransfer import mosaic, outlets, treatments
 
 # Column of a history -> tag in TensorBoard.
 SCALARS = {
@@ -164,7 +164,8 @@ def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
         "dataset": recipe["dataset"],
         "model": recipe["model"],
     }
-    return first | {column: recipe[column] for column in RECIPE_COLUMNS}
+    values = first | {column: recipe[column] for column in RECIPE_COLUMNS}
+    return {name: outlets.tensorboard(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def write_result(file: EventFile, study: str, content: Mapping[str, Any], wall_time: float) -> None:
@@ -180,7 +181,7 @@ def write_result(file: EventFile, study: str, content: Mapping[str, Any], wall_t
     result = content["result"] | {"seconds": content["cost"]["seconds"]}
     label = treatments.Treatment(**content["identity"]["treatment"]).label
     # The label first: TensorBoard shows the beginning only.
-    trial = f"{label}: {content['name']} in {study}"
+    trial = outlets.tensorboard(f"{label}: {content['name']} in {study}")
     file.summary(
         summary_v2.hparams_pb(columns(content["identity"]), trial_id=trial, start_time_secs=wall_time), wall_time
     )

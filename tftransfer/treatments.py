@@ -294,3 +294,18 @@ def control_base(treatment: Treatment) -> Treatment | None:
     if treatment.source not in LETTERS or treatment.foreign:
         return None
     return dataclasses.replace(base(treatment.target), longer_by=treatment.source)
+
+
+def variant(images_per_class: int = 0, preserve: int = 0, release_step: int = 0) -> str:
+    """Returns what is not at its default, in words.
+
+    Example:
+        >>> variant(images_per_class=10, preserve=2)
+        '2 preserved, 10 images per class'
+        >>> variant(release_step=500), variant()
+        ('released at update 500', '')
+    """
+    parts = [f"{preserve} preserved"] if preserve else []
+    parts += [f"released at update {release_step}"] if release_step else []
+    parts += [f"{images_per_class} image{'' if images_per_class == 1 else 's'} per class"] if images_per_class else []
+    return ", ".join(parts)

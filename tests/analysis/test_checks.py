@@ -50,7 +50,7 @@ def test_another_protocol_is_another_recipe(tmp_path):
     content = fake_study.content(fake_study.cell("A4B"), 0.9)
     content["identity"]["protocol"] = 99
     records.write(tmp_path / "later", content)
-    assert "protocol: 99 there, 1 here" in text(tmp_path, "other recipe")
+    assert "protocol: 99 there, 2 here" in text(tmp_path, "other recipe")
     frame = analysis.networks(tmp_path)
     assert 0.9 not in set(frame.loc[frame["recipe"].eq(checks.main_recipe(frame)), "top1"])
 

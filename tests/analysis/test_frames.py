@@ -115,3 +115,11 @@ def test_published_differences_are_those_of_the_records():
         table = analysis.networks(folder).set_index("name")
         recorded = {record.name: record.result["minus_base"] for record in records.read_study(folder)}
         assert table["minus_base"].to_dict() == pytest.approx(recorded)
+
+
+def test_another_version_of_the_data_is_another_recipe(tmp_path):
+    identities = [
+        fake_study.cell("base", target="B").identity(fingerprint, None) for fingerprint in ("f" * 64, "e" * 64)
+    ]
+    assert len({frames.recipe_digest(identity) for identity in identities}) == 2
+    assert len({frames.recipe_digest(identity | {"protocol": number}) for identity in identities for number in (1, 9)})

@@ -61,14 +61,19 @@ REFUSED = {
     "subclassed": (Subclassed, "Only a functional"),
     "two inputs": (two_inputs, r"2 input\(s\)"),
     "two outputs": (two_outputs, r"2 output\(s\)"),
-    "softmax": (lambda: ending(layers.Dense(CLASSES, activation="softmax")), "ends in softmax"),
-    "softmax layer": (lambda: ending(lambda x: layers.Softmax()(layers.Dense(CLASSES)(x))), "ends in softmax"),
-    "softmax operation": (lambda: ending(lambda x: keras.ops.softmax(layers.Dense(CLASSES)(x))), "ends in softmax"),
-    "softmax, then float32": (
+    "sigmoid": (lambda: ending(layers.Dense(CLASSES, activation="sigmoid")), "ends in sigmoid"),
+    "sigmoid, then float32": (
         lambda: ending(
-            lambda x: layers.Activation("linear", dtype="float32")(layers.Dense(CLASSES, activation="softmax")(x))
+            lambda x: layers.Activation("linear", dtype="float32")(layers.Dense(CLASSES, activation="sigmoid")(x))
         ),
-        "ends in softmax",
+        "ends in sigmoid",
+    ),
+    "decay of a kernel": (lambda: ending(layers.Dense(CLASSES, kernel_regularizer="l2")), "penalties of its own"),
+    "penalty on features": (lambda: starting(layers.Conv2D(4, 3, activity_regularizer="l1")), "activity_regularizer"),
+    "penalty as a layer": (lambda: starting(layers.ActivityRegularization(l2=0.1)), "penalties of its own"),
+    "decay inside": (
+        lambda: starting(keras.Sequential([layers.Conv2D(4, 3, bias_regularizer="l2", name="deep")])),
+        r"in the layer deep \(bias_regularizer",
     ),
     "classes": (lambda: ending(layers.Dense(CLASSES + 1)), r"logits of shape \(None, 3\). Received: \(None, 4\)"),
     "a map": (lambda: keras.Model(i := keras.Input(SHAPE), layers.Conv2D(CLASSES, 3)(i)), "must end in logits"),
@@ -101,6 +106,19 @@ def test_noise_in_layers_of_unknown_code_is_found():
     soundness.check_repeatable(starting(Harmless()), "net.keras", SHAPE)
 
 
+class Added(layers.Layer):
+    """Code that we do not know, which adds to the loss."""
+
+    def call(self, inputs):
+        self.add_loss(keras.ops.mean(inputs))
+        return inputs
+
+
+def test_losses_added_by_layers_of_unknown_code_are_found():
+    with pytest.raises(ValueError, match="a layer adds to the loss"):
+        soundness.check_repeatable(starting(Added()), "net.keras", SHAPE)
+
+
 def test_relu_below_the_head_and_linear_above_are_no_fault():
     soundness.check(
         ending(lambda x: layers.Activation("linear")(layers.Dense(CLASSES)(layers.ReLU()(x)))), "x", SHAPE, CLASSES
@@ -115,8 +133,8 @@ def test_files_with_code_are_refused(tmp_path):
     starting(Hidden()).save(path)
     with pytest.raises(ValueError, match=r"Hidden, code of its own.*--model=module:function"):
         architectures.build(Config(model=str(path)), CLASSES)
-    ending(layers.Dense(CLASSES, activation="softmax")).save(path)
-    with pytest.raises(ValueError, match="ends in softmax"):
+    ending(layers.Dense(CLASSES, activation="sigmoid")).save(path)
+    with pytest.raises(ValueError, match="ends in sigmoid"):
         architectures.build(Config(model=str(path)), CLASSES)
     path.write_bytes(b"no zip")
     with pytest.raises(ValueError, match=r"no file of model\.save"):

@@ -32,7 +32,7 @@ def points_of(figure):
 
 
 def test_figure_2_shows_the_papers_means(paper):
-    canvas = treatment_figures.figure2(paper.of("random"))
+    canvas = treatment_figures.figure2(paper.of("random"), paper.looks)
     lines = points_of(canvas.figure)
     (transfer,) = lines["Means over halves, splits and seeds", "#D55E00"]
     assert [round(float(y), 2) for _, y in transfer] == [62.51, 62.82, 62.39, 61.89, 59.98, 57.80, 58.06, 54.25]
@@ -44,8 +44,8 @@ def test_figure_2_shows_the_papers_means(paper):
 
 def test_figure_3_shows_both_directions_and_random_filters(paper):
     found = {
-        label: [round(100 * float(value), 1) for value in table.sort_values("n")["minus_base"]]
-        for label, (_, table) in relative_figure.curves(paper.main).items()
+        label: [round(100 * float(value), 1) for value in item.table.sort_values("n")["minus_base"]]
+        for label, item in relative_figure.curves(paper.main).items()
     }
     assert found == {
         "AnB, natural to man-made": [0.2, -1.6, -3.6, -7.6, -12.7, -16.3, -24.6],

@@ -1,8 +1,11 @@
 import dataclasses
+import os
+import shutil
 
 import pytest
 from test_scheduler import cells, write_record
 
+from tftransfer import records
 from tftransfer.grids import Grid
 from tftransfer.records import DIVERGED
 from tftransfer.scheduling import overview, view
@@ -47,7 +50,7 @@ def test_the_table_shows_accuracies_by_treatment_and_n(study):
     assert rows == {
         "base": ["50.0 %", "", "", ""],
         "BnB": ["", "failed", "-", ""],
-        "AnB": ["", "~25.0 %", "-", "50.0 %"],
+        "AnB": ["", "~25.0 %", "-", "50.0 % (+0.0)"],
     }
     assert "failed: random0-B1B-seed0: no memory" in lines[-1]
 
@@ -68,8 +71,8 @@ def test_what_is_wrong_with_a_network_stands_in_its_cell_and_below_the_table(stu
     lines, rows = table(study)
     assert rows == [
         ["base", "50.0 %", "", "", ""],
-        ["BnB", "", "no memory", "50.0 %", ""],
-        ["AnB", "", "~25.0 %", "50.0 %", "50.0 %"],
+        ["BnB", "", "no memory", "50.0 % (+0.0)", ""],
+        ["AnB", "", "~25.0 %", "50.0 % (+0.0)", "50.0 % (+0.0)"],
         ["", "", "", "diverged", "at chance"],
         ["", "", "", "", "unbalanced"],
     ]
@@ -87,8 +90,49 @@ def test_a_cell_says_how_many_of_its_networks_are_meant(tmp_path):
     for number, cell in enumerate(networks):
         write_record(tmp_path, cell, integrity={"target_classes_seen_by_source": int(number > 0)})
     lines, rows = table(tmp_path)
-    assert rows == [["AnB", "50.0 %"], ["", "leak 6/7"]]
+    assert rows == [["AnB", "50.0 % (+0.0)"], ["", "leak 6/7"]]
     assert lines[-1] == f"leak: {', '.join(cell.name for cell in networks[1:6])} and 1 more"
+
+
+def write_score(study, cell, top1, minus_base):
+    record = write_record(study, cell)
+    records.write(record.folder, {**record.content, "result": {"top1": top1, "minus_base": minus_base}})
+
+
+def test_only_bases_that_others_are_compared_with_stand_beside_them(tmp_path):
+    """The mean of all bases is 11 %, of those of the control's targets 12.5: it gains 0.2 points, not 1.7."""
+    asked = cells(Grid("BnB", "1", "A", split_seeds="0-1"), Grid("base", "0", "A,B", split_seeds="0-1"))
+    bases = {"random0-baseA-seed0": 0.12, "random1-baseA-seed0": 0.13}
+    for cell in asked:
+        if cell.treatment.is_base:
+            write_score(tmp_path, cell, bases.get(cell.name, 0.095), 0.0)
+        else:
+            write_score(tmp_path, cell, bases[cell.source.name] + 0.002, 0.002)
+    assert table(tmp_path)[1] == [["base", "12.5 %", ""], ["BnB", "", "12.7 % (+0.2)"]]
+
+
+def test_a_lead_says_over_how_many_it_is_a_mean(tmp_path):
+    asked = cells(Grid("BnB", "1", "A", split_seeds="0-1"))
+    leads = {"random0-A1A-seed0": 0.03, "random1-A1A-seed0": None}
+    for cell in asked:
+        write_score(tmp_path, cell, 0.5, leads.get(cell.name, 0.0))
+    assert table(tmp_path)[1] == [["base", "50.0 %", ""], ["BnB", "", "50.0 % (+3.0 of 1)"]]
+
+
+@pytest.mark.parametrize("planned", [True, False], ids=["with a plan", "from records alone"])
+def test_images_per_class_and_stages_are_rows_of_their_own(tmp_path, planned):
+    asked = cells(Grid("BnB", "1", "A", images_per_class="0,10"), Grid("BnB", "1", "A", preserve="2"))
+    if planned:
+        Board(tmp_path).write_plan(asked)
+    for cell in asked:
+        write_score(tmp_path, cell, 0.3 if cell.images_per_class else 0.5 + 0.1 * cell.treatment.preserve, 0.0)
+    assert table(tmp_path)[1] == [
+        ["base", "50.0 %", ""],
+        ["base, 10 images per class", "30.0 %", ""],
+        ["BnB", "", "50.0 % (+0.0)"],
+        ["BnB, 2 preserved", "", "70.0 % (+0.0)"],
+        ["BnB, 10 images per class", "", "30.0 % (+0.0)"],
+    ]
 
 
 def test_networks_whose_source_cannot_serve_are_not_waiting(study):
@@ -167,3 +211,19 @@ def test_damaged_signs_of_life_and_plans_are_left_out(study, content):
     (study / ".sweep/plan.json").write_text(f'{{"x": {{"treatment": {content}}}, "y": {{"treatment": {{"n": "1"}}}}}}')
     found = overview.look(study)
     assert len(found.lines) == found.count("done"), "the networks that have records"
+
+
+def test_a_record_that_cannot_be_used_is_named_and_hides_no_others(study, tmp_path):
+    bad = tmp_path / "random0-A9B-seed0"
+    bad.mkdir()
+    os.mkfifo(bad / records.RECORD)
+    found = overview.look(study)
+    assert found.count("done") == 3
+    assert bad.name not in {line.name for line in found.lines}
+    (reason,) = found.unreadable
+    assert "no regular file" in reason
+    assert f"left out: The record {bad}" in view.text(found).replace("\n", " ")
+    with_none_other = tmp_path / "alone"
+    shutil.copytree(study / "random0-baseA-seed0", with_none_other / "x")
+    (with_none_other / "x" / records.RECORD).write_text("{")
+    assert "is damaged" in view.text(overview.look(with_none_other))

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import fake_runs
@@ -181,3 +182,45 @@ def test_the_length_of_training_is_known_where_it_is_the_same_for_all(study):
     records.write(study / networks[2].name, content)
     read(study, reader)
     assert reader.steps is None
+
+
+def test_lines_of_preserved_blocks_and_foreign_weights_are_named_and_not_plain(study):
+    write(study, fake_runs.cells(["AnB"], [3]))
+    fake_study.write(study, "A3B", 0.5, preserve=2, release_step=100)
+    for label in ("A3B", "A3B+"):
+        of = fake_study.cell(label)
+        of = dataclasses.replace(of, treatment=dataclasses.replace(of.treatment, foreign="1a2b3c4d" * 8))
+        records.write(study / of.name, fake_study.content(of, 0.4))
+    found = {(line["label"], line["treatment"], line["plain"]) for line in read(study)["pictures"][0]["curves"]}
+    assert found == {
+        ("AnB", "AnB", True),
+        ("AnB, keep 2, from 100", "AnB", False),
+        ("AnB of weights 1a2b3c4d", "AnB", False),
+        ("AnB+ of weights 1a2b3c4d", "AnB+", False),
+    }
+
+
+def test_intervals_of_accuracies_end_where_accuracies_do(study):
+    for split, top1 in ((0, 0.01), (1, 0.2)):
+        fake_study.write(study, "base", 1 - top1, split, target="B")
+        fake_study.write(study, "A3B", top1, split)
+    (picture,) = read(study)["pictures"]
+    top1 = points(picture, "AnB")[3]["top1"]
+    assert (top1["low"], top1["value"]) == (0, pytest.approx(0.105))
+    assert picture["bases"][0]["top1"]["high"] == 1
+    assert points(picture, "AnB")[3]["minus_base"]["low"] < -1, "differences are not cut"
+
+
+def test_hostile_names_and_reasons_are_plain_short_text(study):
+    write(study, fake_runs.cells(["AnB"], [1]))
+    cell = fake_runs.cells(["AnB"], [2])[2]
+    hostile = "\x1b[2J\u202e<img src=x onerror=alert(1)>" + "x" * 1_000_000
+    content = fake_study.content(cell, None, name=hostile)
+    content["identity"]["split"] = hostile
+    records.write(study / "strange", content)
+    (study / "damaged \x1b[31m").mkdir()
+    (study / "damaged \x1b[31m" / "record.json").write_text("{")
+    text = json.dumps(read(study), ensure_ascii=False)
+    assert len(text) < 20_000
+    assert text.isprintable()
+    assert "\\\\x1b[2J" in text

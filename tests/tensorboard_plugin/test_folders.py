@@ -105,7 +105,7 @@ def test_a_huge_logdir_is_not_searched_to_its_end(tmp_path, monkeypatch):
 def test_names_that_are_no_text_can_be_shown(tmp_path):
     record(tmp_path / os.fsdecode(b"study\xff"))
     (name,) = Folders(str(tmp_path)).all()
-    assert name.encode() == b"study?"
+    assert name == "study\\udcff"
 
 
 def test_a_folder_that_goes_away_meanwhile_is_no_error(tmp_path):

@@ -4,11 +4,13 @@
 
     frame = analysis.networks(pathlib.Path("runs/my_study"))   # or "paper"
     analysis.effects(frame)
+    analysis.data_size(frame)                                  # effects against images per class
 
 Needs the extra `report` (pandas, scipy); never loads TensorFlow.
 """
 
+from tftransfer.analysis.data_sizes import data_size
 from tftransfer.analysis.differences import effects, pairs
 from tftransfer.analysis.frames import networks
 
-__all__ = ["effects", "networks", "pairs"]
+__all__ = ["data_size", "effects", "networks", "pairs"]

@@ -21,6 +21,7 @@ from tftransfer.models import description, names
 from tftransfer.models.alexnet import AlexNet
 from tftransfer.models.blocks import blocks, every_layer
 from tftransfer.models.costs import BlockCost, block_cost
+from tftransfer.models.logits import without_softmax
 from tftransfer.models.soundness import check, check_repeatable
 
 # Blocks, digest and preprocessing do not depend on the classes; they are read from a model with this many.
@@ -74,6 +75,12 @@ def _function(model: str) -> Callable[[tuple[int, int, int], int], keras.Model]:
         raise ValueError(f"Cannot import the module of --model={model}: {error}. Is it in this folder?") from error
     if not callable(found):
         raise ValueError(f"There is no function {function} in the module {module}. Received: --model={model}")
+    try:
+        inspect.signature(found).bind((32, 32, 3), _PROBE_CLASSES)
+    except TypeError as error:
+        raise ValueError(names.wrong_arguments(model, str(error))) from error
+    except ValueError:  # what is written in C may have no signature
+        pass
     return found
 
 
@@ -92,6 +99,8 @@ def _sound(
             ) from error
         if isinstance(model, keras.Sequential) and model.outputs:
             model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+        if isinstance(model, keras.Model) and len(getattr(model, "outputs", None) or ()) == 1:
+            model = without_softmax(model)
         check(model, label, shape, classes)
     for layer in every_layer(model):
         layer.trainable = True  # one that was frozen when its file was saved would stay as it is drawn

@@ -17,6 +17,7 @@ from tftransfer.analysis import study as study_lib
 from tftransfer.analysis.finding import Finding
 from tftransfer.analysis.roles import BASE
 from tftransfer.records import Record
+from tftransfer.reporting.looks import Looks
 
 PACKAGES = ("pandas", "scipy", "matplotlib", "jinja2")
 _COMMANDS = 6
@@ -71,6 +72,16 @@ class Report:
     def effects(self) -> pd.DataFrame:
         """`analysis.effects` of the main recipe."""
         return analysis.effects(self.main)
+
+    @functools.cached_property
+    def data_sizes(self) -> pd.DataFrame:
+        """`analysis.data_size` of the main recipe."""
+        return analysis.data_size(self.main)
+
+    @functools.cached_property
+    def looks(self) -> Looks:
+        """What tells the curves of all figures apart."""
+        return Looks(self.main)
 
     @functools.cached_property
     def decomposition(self) -> pd.DataFrame:

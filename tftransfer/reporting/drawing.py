@@ -3,21 +3,24 @@
 import dataclasses
 import functools
 import hashlib
-import html
 import io
 import re
 
-from tftransfer import analysis
+import pandas as pd
+
+from tftransfer import analysis, outlets
 from tftransfer.analysis.roles import BASE
 from tftransfer.reporting import (
     history_figure,
     loss_figure,
     portrait_figures,
     relative_figure,
+    size_figure,
     style,
     treatment_figures,
 )
 from tftransfer.reporting.collected import Report
+from tftransfer.reporting.looks import main_images
 from tftransfer.reporting.sentences import spoken
 from tftransfer.reporting.style import Canvas
 
@@ -54,7 +57,12 @@ class Drawing:
         svg = self.svg[self.svg.index("<svg") :]
         svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
         svg = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{self.name}-", svg)
-        return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(self.title)}" ', 1)
+        return svg.replace("<svg ", f'<svg role="img" aria-label="{outlets.html(self.alternative)}" ', 1)
+
+    @property
+    def alternative(self) -> str:
+        """What those are told who do not see it; the numbers are in the tables of a report."""
+        return f"{self.title}. {self.caption}"
 
     @functools.cached_property
     def png(self) -> bytes:
@@ -86,51 +94,98 @@ def main_figure(report: Report) -> bytes | None:
 
 
 def _treatments(report: Report, halves: str) -> list[Drawing]:
-    """Figure 2 and its paired form, and the bars, for one kind of halves."""
-    here = report.of(halves)
-    copies = set(here["treatment"]) - {BASE}
-    known = [name for name in copies if not name.startswith(BASE)]
-    if halves == "all" or not known or (halves != "random" and set(known) == {"AnB"}):
+    """Figure 2 and its paired form, and the bars, for one kind of halves and one number of images per class."""
+    networks = report.of(halves)
+    copies = networks[~networks["treatment"].str.startswith(BASE)]
+    known = set(copies["treatment"])
+    if halves == "all" or not known or (halves != "random" and known == {"AnB"}):
         return []
-    suffix = "" if halves == "random" else f"-{_plain(halves)}"
-    what = spoken(halves)
-    found = [
-        Drawing(
-            f"figure2{suffix}",
-            f"Top-1 by treatment: {what}",
+    images = main_images(copies)
+    scene = _Scene(report, halves, images)
+    effects = scene.within(report.effects)
+    found = [scene.figure2(networks)]
+    found += [scene.paired(effects)] if effects.loc[effects["treatment"].ne(BASE), "pairs"].sum() else []
+    losses = scene.within(report.decomposition)
+    if losses["effect"].isin(["co-adaptation", "specificity"]).any():
+        found.append(scene.losses(losses))
+    sizes = report.data_sizes[report.data_sizes["halves"].eq(halves)]
+    return [*found, *([scene.sizes(sizes)] if len(sizes) else [])]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scene:
+    """What the figures of one kind of halves have in common: networks of one number of images per class."""
+
+    report: Report
+    halves: str
+    images: int
+
+    def within(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Returns the rows of a table that belong here."""
+        return table[table["halves"].eq(self.halves) & table["images_per_class"].eq(self.images)]
+
+    @property
+    def _what(self) -> str:
+        return spoken(self.halves) + (f", {self.images} images per class" if self.images else "")
+
+    @property
+    def _others(self) -> str:
+        """What a caption says of networks with other numbers of images."""
+        others = sorted(set(self.report.of(self.halves)["images_per_class"]) - {self.images})
+        if not others:
+            return ""
+        names = ", ".join(str(images) if images else "all" for images in others)
+        return f" Networks with other numbers of images per class ({names}) are not in it."
+
+    def _drawing(self, name: str, title: str, caption: str, canvas: Canvas) -> Drawing:
+        suffix = "" if self.halves == "random" else f"-{_plain(self.halves)}"
+        return Drawing(f"{name}{suffix}", title, caption, canvas)
+
+    def figure2(self, networks: pd.DataFrame) -> Drawing:
+        """The paper's Figure 2."""
+        return self._drawing(
+            "figure2",
+            f"Top-1 by treatment: {self._what}",
             "The paper's Figure 2. Above: every network, points shifted sideways. Below: plain means, as the paper "
-            "averages; treatments whose targets differ also differ in the difficulty of their halves.",
-            treatment_figures.figure2(here),
+            "averages, and the mean of the bases that these networks are compared with; treatments whose targets "
+            f"differ also differ in the difficulty of their halves.{self._others}",
+            treatment_figures.figure2(self.within(networks), self.report.looks),
         )
-    ]
-    effects = report.effects[report.effects["halves"].eq(halves)]
-    plain = treatment_figures.plain(effects)
-    if plain.loc[plain["treatment"].ne(BASE), "pairs"].sum():
-        overlay = None
-        if report.overlay is not None:
-            behind = report.overlay[report.overlay["halves"].eq("random")]
-            overlay = analysis.effects(behind)
-        dashed = " Dashed: the paper, CaffeNet on ILSVRC12 random halves." if overlay is not None else ""
-        found.append(
-            Drawing(
-                f"paired{suffix}",
-                f"Points from the own base: {what}",
-                "Each network less the base of its own target, split and seed; means with 95 % intervals where there "
-                f"is more than one split or seed.{dashed}",
-                treatment_figures.paired(effects, overlay),
-            )
+
+    def paired(self, effects: pd.DataFrame) -> Drawing:
+        """Points from the own base."""
+        behind, dashed = None, ""
+        if self.report.overlay is not None:
+            paper = analysis.effects(self.report.overlay[self.report.overlay["halves"].eq("random")])
+            behind = paper[paper["images_per_class"].eq(0)]
+            dashed = " Dashed: the paper, CaffeNet on ILSVRC12 random halves."
+        return self._drawing(
+            "paired",
+            f"Points from the own base: {self._what}",
+            "Each network less the base of its own target, split and seed; means with 95 % intervals where there is "
+            f"more than one split or seed.{dashed}{self._others}",
+            treatment_figures.paired(effects, self.report.looks, behind),
         )
-    losses = report.decomposition[report.decomposition["halves"].eq(halves)]
-    if treatment_figures.plain(losses)["effect"].isin(["co-adaptation", "specificity"]).any():
-        found.append(
-            Drawing(
-                f"losses{suffix}",
-                f"What a cut costs and why, and what fine-tuning gains: {what}",
-                "Paired differences in top-1 at each n, with 95 % intervals.",
-                loss_figure.bars(losses),
-            )
+
+    def losses(self, losses: pd.DataFrame) -> Drawing:
+        """Why frozen copies lose."""
+        return self._drawing(
+            "losses",
+            f"What a cut costs and why, and what fine-tuning gains: {self._what}",
+            f"Paired differences in top-1 at each n, with 95 % intervals.{self._others}",
+            loss_figure.bars(losses),
         )
-    return found
+
+    def sizes(self, sizes: pd.DataFrame) -> Drawing:
+        """Effects over images per class."""
+        apart = " Dotted curves join points that share no target, split and seed." if not sizes["common"].all() else ""
+        return self._drawing(
+            "images",
+            f"Points from the own base, by images per class of the target: {spoken(self.halves)}",
+            "Each network less the base with as many images, with 95 % intervals where there is more than one split or "
+            f"seed. All points of a curve are over the same targets, splits and seeds.{apart}",
+            size_figure.sizes(sizes, self.report.looks),
+        )
 
 
 def _plain(name: str) -> str:
@@ -141,16 +196,21 @@ def _plain(name: str) -> str:
 
 def _relative(report: Report) -> list[Drawing]:
     """Figure 3, if there are unlike halves or random filters."""
-    curves = relative_figure.curves(report.main)
-    if not any(len(table) and label != "AnB, random halves" for label, (_, table) in curves.items()):
+    copies = report.main[~report.main["treatment"].str.startswith(BASE)]
+    if copies.empty:
         return []
+    images = main_images(copies)
+    networks = report.main[report.main["images_per_class"].eq(images)]
+    if not relative_figure.has_figure(networks):
+        return []
+    fewer = f" All with {images} images per class." if images else ""
     return [
         Drawing(
             "figure3",
             "Unlike halves and random filters",
             "The paper's Figure 3: frozen blocks less the own base, between halves that are more or less alike, and "
-            "with random filters.",
-            relative_figure.figure3(report.main),
+            f"with random filters.{fewer}",
+            relative_figure.figure3(networks, report.looks),
         )
     ]
 
@@ -163,7 +223,7 @@ def _histories(report: Report) -> list[Drawing]:
         Drawing(
             "curves",
             "Learning curves",
-            "Validation top-1 while training; the score is the last evaluation. Grey: the bases.",
+            "Validation top-1 while training; the score is the last evaluation. Grey: the bases with as many images.",
             history_figure.curves(report.main, found),
         )
     ]
@@ -201,6 +261,6 @@ def _with_tips(svg: str, tips: dict[str, str]) -> str:
 
     def titled(match: re.Match) -> str:
         text = tips.get(match[1])
-        return match[0] if text is None else f"{match[0]}<title>{html.escape(text)}</title>"
+        return match[0] if text is None else f"{match[0]}<title>{outlets.html(text)}</title>"
 
     return re.sub(r'<g id="(tip\d+)">', titled, svg)

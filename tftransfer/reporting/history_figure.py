@@ -1,15 +1,15 @@
-"""Learning curves: validation top-1 while training, one panel a treatment."""
+"""Learning curves: validation top-1 while training, one panel for each treatment and number of images."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from tftransfer.analysis.roles import BASE
 from tftransfer.records import Record
-from tftransfer.reporting import style
+from tftransfer.reporting import looks, style
 from tftransfer.reporting.style import Canvas
 
 _COLUMNS = 3
@@ -35,41 +35,51 @@ def curves(networks: pd.DataFrame, found: Mapping[str, pd.DataFrame]) -> Canvas:
         found: From `histories`.
     """
     networks = networks[networks["name"].isin(found)]
-    treatments = style.present(networks["treatment"].unique())
-    columns = min(_COLUMNS, len(treatments))
-    rows = math.ceil(len(treatments) / columns)
+    groups = panels_of(networks)
+    columns = min(_COLUMNS, len(groups))
+    rows = math.ceil(len(groups) / columns)
     with style.settings():
         canvas, panels = style.canvas(rows, columns, 0.9 + 2.5 * rows, sharex=True, sharey=True)
-        bases = networks.loc[networks["treatment"].eq(BASE), "name"]
-        most = int(networks["n"].max())
-        palette = style.shades(most)
-        for axes, treatment in zip(panels, treatments, strict=False):
-            for name in bases if treatment != BASE else ():
-                axes.plot("epoch", "top1", data=found[name], color=style.FAINT, linewidth=1)
-            for row in networks[networks["treatment"].eq(treatment)].itertuples():
-                shade = style.INK if treatment == BASE else palette(max(1, row.n))
-                _curve(axes, found[row.name], shade)
-            axes.set_title(treatment)
-        for axes in panels[len(treatments) :]:
+        shade = style.shades(int(networks["n"].max()))
+        for axes, (title, group) in zip(panels, groups, strict=False):
+            _behind(axes, networks, group, found)
+            for row in group.itertuples():
+                _curve(axes, found[row.name], shade(row.n))
+            style.title(axes, title)
+        for axes in panels[len(groups) :]:
             axes.set_visible(False)
-        for axes in panels[: len(treatments)][-columns:]:
+        for axes in panels[: len(groups)][-columns:]:
             axes.set_xlabel("epochs")
             axes.tick_params(labelbottom=True)
         for axes in panels[::columns]:
             axes.set_ylabel("validation top-1, %")
-        _n_legend(canvas, networks, palette)
+        style.accuracy_axis(panels[0])
+        bases = [Line2D([], [], color=style.FAINT, label="bases")] if networks["n"].gt(0).any() else []
+        style.n_legend(canvas, map(int, networks["n"]), shade, *bases)
     return canvas
+
+
+def panels_of(networks: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Returns the networks that may share a panel, with its title: one treatment, and one number of images."""
+    several = networks["images_per_class"].nunique() > 1
+    found = []
+    for curve in looks.curves(networks):
+        groups = looks.of(networks, curve).groupby("images_per_class")
+        for images, group in sorted(groups, key=lambda item: (item[0] == 0, item[0])):
+            plain = ", all images" if several and not images else ""
+            found.append((looks.named(curve.name, images_per_class=int(images)) + plain, group))
+    return found
+
+
+def _behind(axes: Axes, networks: pd.DataFrame, group: pd.DataFrame, found: Mapping[str, pd.DataFrame]) -> None:
+    """Draws the bases with as many images behind other networks."""
+    if group["treatment"].eq(BASE).all():
+        return
+    bases = networks[networks["treatment"].eq(BASE) & networks["images_per_class"].isin(group["images_per_class"])]
+    for name in bases["name"]:
+        axes.plot("epoch", "top1", data=found[name], color=style.FAINT, linewidth=1)
 
 
 def _curve(axes: Axes, table: pd.DataFrame, shade: object) -> None:
     single = {"marker": "o", "markersize": 4} if len(table) == 1 else {}
     axes.plot(table["epoch"], table["top1"], color=shade, linewidth=1.1, alpha=0.85, **single)
-
-
-def _n_legend(canvas: Canvas, networks: pd.DataFrame, palette: Callable[[int], object]) -> None:
-    """Names the colours of n, and what is grey."""
-    ns = sorted(int(n) for n in networks.loc[networks["n"].gt(0), "n"].unique())
-    lines = [mpl.lines.Line2D([], [], color=palette(n), label=f"n = {n}") for n in ns]
-    if ns:
-        lines.append(mpl.lines.Line2D([], [], color=style.FAINT, label="bases"))
-        canvas.figure.legend(handles=lines, loc="outside lower center", ncols=8)

@@ -1,9 +1,11 @@
 """A report as Markdown, fit for a README."""
 
-import re
 from collections.abc import Mapping
 
 from tftransfer.analysis import checks
+from tftransfer.outlets import MOST_OF_NAME
+from tftransfer.outlets import markdown as escaped
+from tftransfer.outlets import markdown_code as code
 from tftransfer.reporting import sentences, tables
 from tftransfer.reporting.collected import Report
 from tftransfer.reporting.tables import Table
@@ -22,7 +24,7 @@ def text(report: Report, figures: Mapping[str, str] | None = None) -> str:
 
     Args:
         report: The study.
-        figures: Title of each figure and its path from the text; none by default.
+        figures: What each figure shows, in words, and its path from the text; none by default.
     """
     parts = [f"# {escaped(report.name)}", escaped(report.kind) + ".", *map(escaped, sentences.summary(report))]
     parts += [f"![{escaped(title)}]({path})" for title, path in (figures or {}).items()]
@@ -32,36 +34,16 @@ def text(report: Report, figures: Mapping[str, str] | None = None) -> str:
     parts += ["## What to know before trusting it", _findings(report.findings)]
     if report.frame.shape[0]:
         parts += [f"## {tables.networks(report).title}", _table(tables.networks(report))]
-    parts += ["## How it was made", "\n".join(f"- {name}: {_code(value)}" for name, value in report.making)]
+    parts += ["## How it was made", "\n".join(f"- {name}: {code(value)}" for name, value in report.making)]
     parts += ["## Cite", f"```bibtex\n{CITATION}\n```"]
     return "\n\n".join(parts) + "\n"
-
-
-def escaped(value: str) -> str:
-    r"""Returns a text that Markdown shows as it is: no HTML, links, emphasis or table cells of its own.
-
-    Example:
-        >>> escaped("<b> a|b_c")
-        '&lt;b&gt; a\\|b\\_c'
-    """
-    plain = " ".join(value.split())
-    plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|#~!])", r"\\\1", plain)
-
-
-def _code(value: str) -> str:
-    """Returns a text as code; a fence longer than any run of backticks in it."""
-    plain = " ".join(value.split())
-    longest = max((len(run) for run in re.findall("`+", plain)), default=0)
-    fence = "`" * (longest + 1)
-    return f"{fence} {plain} {fence}" if longest else f"`{plain}`"
 
 
 def _table(table: Table) -> str:
     marks = ["---" if place < table.first_numeric else "--:" for place in range(len(table.columns))]
     rows = [table.columns, marks, *table.rows]
     rows = [rows[0], *rows[2:]]
-    lines = [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
+    lines = [f"| {' | '.join(escaped(cell, MOST_OF_NAME) for cell in row)} |" for row in rows]
     return "\n".join([lines[0], f"| {' | '.join(marks)} |", *lines[1:]])
 
 

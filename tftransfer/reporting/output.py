@@ -7,6 +7,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 
+import pandas as pd
+
+from tftransfer import outlets
 from tftransfer.reporting import markdown
 from tftransfer.reporting.collected import Report
 
@@ -38,10 +41,16 @@ def write(report: Report, formats: Sequence[str], folder: pathlib.Path) -> list[
 def csv_files(report: Report) -> dict[str, str]:
     """Returns the tables behind a report as CSV, by file name; shares, not per cent."""
     return {
-        NETWORKS: report.frame.to_csv(index=False),
-        EFFECTS: report.effects.to_csv(index=False),
-        DECOMPOSITION: report.decomposition.to_csv(index=False),
+        NETWORKS: _csv(report.frame),
+        EFFECTS: _csv(report.effects),
+        DECOMPOSITION: _csv(report.decomposition),
     }
+
+
+def _csv(table: pd.DataFrame) -> str:
+    """Returns a table as CSV; texts in it may be of anybody, numbers stay as they are."""
+    texts = table.select_dtypes(["object", "string"]).columns
+    return table.assign(**{name: table[name].map(outlets.csv) for name in texts}).to_csv(index=False)
 
 
 def _files(report: Report, formats: Sequence[str]) -> Mapping[str, str | bytes]:
@@ -61,7 +70,7 @@ def _files(report: Report, formats: Sequence[str]) -> Mapping[str, str | bytes]:
         files["report.html"] = page.html(report, drawn, csv_files(report))
     if "md" in formats:
         kind = next((kind for kind in ("svg", "png") if kind in formats), None)
-        shown = {figure.title: f"{name}.{kind}" for name, figure in drawn.items()} if kind else {}
+        shown = {figure.alternative: f"{name}.{kind}" for name, figure in drawn.items()} if kind else {}
         files["report.md"] = markdown.text(report, shown)
     if "csv" in formats:
         files |= csv_files(report)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import jinja2
 
+from tftransfer import outlets
 from tftransfer.analysis import checks
 from tftransfer.reporting import sentences, tables
 from tftransfer.reporting.collected import Report
@@ -26,6 +27,7 @@ def html(report: Report, drawings: Mapping[str, Drawing], downloads: Mapping[str
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=outlets.page,
     )
     return environment.get_template("report.html.j2").render(
         name=report.name,

@@ -3,15 +3,19 @@
 import math
 from collections.abc import Mapping
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from tftransfer import outlets
 from tftransfer.analysis.roles import BASE
 from tftransfer.mosaic import mosaic
 from tftransfer.reporting import style
+from tftransfer.reporting.history_figure import panels_of
+from tftransfer.reporting.looks import CURVE
 from tftransfer.reporting.style import Canvas
+
+_BLOCK_CHARACTERS = 24  # of a block's name under the axis
 
 Portraits = Mapping[str, Mapping[str, np.ndarray]]
 
@@ -49,7 +53,7 @@ def filters(shown: list[tuple[str, str]], portraits: Portraits) -> Canvas:
         canvas, panels = style.canvas(1, len(shown), 0.5 + ratio * style.WIDTH / len(shown))
         for axes, picture, (name, title) in zip(panels, pictures, shown, strict=True):
             axes.imshow(picture, interpolation="nearest")
-            axes.set_title(title)
+            style.title(axes, title)
             axes.set_axis_off()
             canvas.tip(axes, f"first-layer filters of {name}")
     return canvas
@@ -58,61 +62,65 @@ def filters(shown: list[tuple[str, str]], portraits: Portraits) -> Canvas:
 def similarity(networks: pd.DataFrame, portraits: Portraits) -> Canvas:
     """Returns how alike features are at each block: of the two bases, and of networks and their own base."""
     table = _similarities(networks, portraits)
-    treatments = [name for name in style.present(table["treatment"].unique()) if name != BASE]
-    panels_of = ["", *treatments]
-    columns = min(3, len(panels_of))
-    rows = math.ceil(len(panels_of) / columns)
+    own = table[table["kind"].eq("with_base")]
+    groups = [(title, group) for title, group in panels_of(own) if not group["treatment"].eq(BASE).all()]
     blocks = list(dict.fromkeys(table["block"]))
+    bases = _of_bases(table).groupby("block")["cka"].mean().reindex(blocks)
+    first = ["baseA and baseB"] if bases.notna().any() else []
+    titles = [*first, *(f"{title} and its base" for title, _ in groups)]
+    columns = min(3, len(titles))
+    rows = math.ceil(len(titles) / columns)
     with style.settings():
-        canvas, panels = style.canvas(rows, columns, 0.9 + 2.5 * rows, sharex=True, sharey=True)
-        ns = sorted(int(n) for n in table["n"].unique())
-        palette = style.shades(max(ns))
-        _bases(canvas, panels[0], table[table["kind"].eq("source_with_base")], blocks)
-        for axes, treatment in zip(panels[1:], treatments, strict=False):
-            here = table[table["kind"].eq("with_base") & table["treatment"].eq(treatment)]
-            for n, group in here.groupby("n"):
-                means = group.groupby("block")["cka"].mean().reindex(blocks)
-                axes.plot(range(len(blocks)), means, color=palette(n), marker=".")
-                for place, value in enumerate(means):
-                    said = f"{treatment}, n = {n}, {blocks[place]}: {value:.2f}"
-                    canvas.mark(axes, place, value, said, marker="o", markersize=3.5, color=palette(n))
-            axes.set_title(f"{treatment} and its base")
-        for axes in panels[len(panels_of) :]:
+        canvas, panels = style.canvas(rows, columns, 1.1 + 2.5 * rows, sharex=True, sharey=True)
+        shade = style.shades(int(table["n"].max()))
+        for axes, said in zip(panels, first, strict=False):
+            _curve(canvas, axes, bases, said, style.INK)
+        for axes, (title, group) in zip(panels[len(first) :], groups, strict=False):
+            for n, of_n in group.groupby("n"):
+                means = of_n.groupby("block")["cka"].mean().reindex(blocks)
+                _curve(canvas, axes, means, f"{title}, n = {n}", shade(int(n)))
+        for axes in panels[len(titles) :]:
             axes.set_visible(False)
-        for place, axes in enumerate(panels[: len(panels_of)]):
-            axes.set_xticks(range(len(blocks)), blocks, rotation=90)
-            axes.tick_params(labelbottom=True)
+        for place, (axes, title) in enumerate(zip(panels, titles, strict=False)):
+            style.title(axes, title)
+            axes.set_xticks(range(len(blocks)), [outlets.figure(name, most=_BLOCK_CHARACTERS) for name in blocks])
+            axes.tick_params(labelbottom=True, labelrotation=90, axis="x")
             axes.set_ylabel("CKA" if place % columns == 0 else "")
         panels[0].set_ylim(min(0.0, float(table["cka"].min()) - 0.02), 1.04)
-        lines = [mpl.lines.Line2D([], [], color=palette(n), marker=".", label=f"n = {n}") for n in ns]
-        canvas.figure.legend(handles=lines, loc="outside lower center", ncols=8)
+        style.n_legend(canvas, map(int, own["n"]), shade)
     return canvas
+
+
+def _curve(canvas: Canvas, axes: Axes, means: pd.Series, said: str, colour: object) -> None:
+    """Draws how alike features are, block by block."""
+    axes.plot(range(len(means)), means, color=colour, marker=".")
+    for place, (block, value) in enumerate(means.items()):
+        if not math.isnan(value):
+            text = f"{said}, {block}: {value:.2f}"
+            canvas.mark(axes, place, value, text, marker="o", markersize=3.5, color=colour)
+
+
+def _of_bases(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns how alike the bases of both halves are, where they are sources and targets with as many images."""
+    # What copies from foreign weights is compared with those, and with fewer images the base is another network.
+    fits = table["kind"].eq("source_with_base") & table["treatment"].isin(["AnB", "AnB+"])
+    return table[fits & table["images_per_class"].eq(0)]
 
 
 def _similarities(networks: pd.DataFrame, portraits: Portraits) -> pd.DataFrame:
     """Returns one row per network, kind of comparison and block."""
     rows = [
-        {"kind": kind, "treatment": row.treatment, "n": row.n, "block": str(block), "cka": float(value)}
+        {column: getattr(row, column) for column in (*CURVE, "n", "images_per_class")}
+        | {"kind": kind, "block": str(block), "cka": float(value)}
         for row in networks.itertuples()
         for kind in ("with_base", "source_with_base")
         if kind in portraits.get(row.name, {})
         for block, value in zip(portraits[row.name]["blocks"], portraits[row.name][kind], strict=True)
     ]
-    return pd.DataFrame(rows, columns=["kind", "treatment", "n", "block", "cka"])
+    return pd.DataFrame(rows, columns=[*CURVE, "n", "images_per_class", "kind", "block", "cka"])
 
 
 def has_similarities(networks: pd.DataFrame, portraits: Portraits) -> bool:
     """Returns True if `similarity` has something to show."""
-    return len(_similarities(networks, portraits)) > 0
-
-
-def _bases(canvas: Canvas, axes: Axes, table: pd.DataFrame, blocks: list[str]) -> None:
-    """Draws how alike the bases of both halves are."""
-    transfer = table[table["treatment"].str.startswith("AnB")]
-    means = transfer.groupby("block")["cka"].mean().reindex(blocks)
-    axes.plot(range(len(blocks)), means, color=style.INK, marker="o", markersize=4)
-    for place, value in enumerate(means):
-        if not math.isnan(value):
-            said = f"baseA and baseB, {blocks[place]}: {value:.2f}"
-            canvas.mark(axes, place, value, said, marker="o", markersize=4, color=style.INK)
-    axes.set_title("baseA and baseB")
+    table = _similarities(networks, portraits)
+    return bool(table["kind"].eq("with_base").any()) or len(_of_bases(table)) > 0

@@ -1,81 +1,107 @@
 """Figure 3 of the paper: how far unlike halves and random filters fall below their base."""
 
+import dataclasses
+
 import pandas as pd
 from matplotlib.axes import Axes
 
+from tftransfer import outlets
 from tftransfer.analysis.differences import effects
 from tftransfer.reporting import style
+from tftransfer.reporting.looks import CURVE, Curve, Looks
 from tftransfer.reporting.phrases import points
 from tftransfer.reporting.style import Canvas
-from tftransfer.reporting.treatment_figures import plain
 
+_RANDOM = {"RnB": "random filters", "SnB": "random with learnt statistics"}
+_LINES = {"to natural": "-", "to man-made": "--", "random halves": ":"}
 _HALF = {"A": "man-made", "B": "natural"}
 
 
-def curves(networks: pd.DataFrame) -> dict[str, tuple[str, pd.DataFrame]]:
-    """Returns what the figure compares: label -> treatment and its effects by n.
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """A curve of the figure.
+
+    Attributes:
+        curve: Its networks.
+        table: Their effects by n.
+    """
+
+    curve: Curve
+    table: pd.DataFrame
+
+
+def curves(networks: pd.DataFrame) -> dict[str, Compared]:
+    """Returns what the figure compares, by label.
 
     Args:
-        networks: Counted networks of all kinds of halves.
+        networks: Counted networks of all kinds of halves and one number of images per class.
     """
-    networks = plain(networks)
-    found: dict[str, tuple[str, pd.DataFrame]] = {}
-    for kind, here in networks.groupby("halves"):
-        transfer = here[here["treatment"].eq("AnB")]
-        if kind == "random":
-            found["AnB, random halves"] = ("AnB", effects(transfer))
-        elif kind != "all":
-            for target, group in transfer.groupby("target"):
-                other = {"A": "B", "B": "A"}[str(target)]
-                name = _HALF if kind == "natural_manmade" else {"A": "A", "B": "B"}
-                found[f"AnB, {name[other]} to {name[str(target)]}"] = ("AnB", effects(group))
-        for treatment, name in (("RnB", "random filters"), ("SnB", "random with learnt statistics")):
-            group = here[here["treatment"].eq(treatment)]
-            if len(group):
-                where = "" if kind == "all" else f", {kind} halves"
-                found[f"{treatment}, {name}{where}"] = (treatment, effects(group))
-    return {label: (treatment, table[table["pairs"].gt(0)]) for label, (treatment, table) in found.items()}
+    found: dict[str, pd.DataFrame] = {}
+    which: dict[str, Curve] = {}
+    for (kind, treatment, *stages), group in networks.groupby(["halves", *CURVE]):
+        curve = Curve(str(treatment), *map(int, stages))
+        family = curve.treatment.partition("-w")[0]
+        parts = _parts(str(kind), family, group)
+        found |= {f"{curve.name}{where}": part for where, part in parts.items()}
+        which |= dict.fromkeys([f"{curve.name}{where}" for where in parts], curve)
+    tables = {label: effects(group) for label, group in found.items()}
+    ordered = sorted(tables, key=lambda label: (which[label].treatment.startswith("AnB"), which[label], label))
+    return {label: Compared(which[label], tables[label][tables[label]["pairs"].gt(0)]) for label in ordered}
 
 
-def figure3(networks: pd.DataFrame) -> Canvas:
+def _parts(kind: str, family: str, group: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Returns the networks of a kind of halves and a treatment that are a curve, by what its label ends with."""
+    if family in _RANDOM:
+        return {f", {_RANDOM[family]}{'' if kind == 'all' else f', {kind} halves'}": group}
+    if family != "AnB" or kind == "all":
+        return {}
+    if kind == "random":
+        return {", random halves": group}
+    name = _HALF if kind == "natural_manmade" else {"A": "A", "B": "B"}
+    other = {"A": "B", "B": "A"}
+    return {f", {name[other[str(t)]]} to {name[str(t)]}": part for t, part in group.groupby("target")}
+
+
+def has_figure(networks: pd.DataFrame) -> bool:
+    """Returns True if there are unlike halves or random filters to be compared."""
+    shown = {label: item for label, item in curves(networks).items() if len(item.table)}
+    return any(_is_random(item) or not label.endswith(", random halves") for label, item in shown.items())
+
+
+def _is_random(compared: Compared) -> bool:
+    return compared.curve.treatment.partition("-w")[0] in _RANDOM
+
+
+def figure3(networks: pd.DataFrame, looks: Looks) -> Canvas:
     """Returns the figure; far losses (random filters) have a panel of their own scale beside the others."""
-    found = {label: item for label, item in curves(networks).items() if len(item[1])}
-    near = {label: item for label, item in found.items() if item[0] == "AnB"}
+    found = {label: item for label, item in curves(networks).items() if len(item.table)}
+    near = {label: item for label, item in found.items() if not _is_random(item)}
     with style.settings():
         panels = [near, found] if near and len(found) > len(near) else [found]
         canvas, all_axes = style.canvas(1, len(panels), 4.2)
-        looks = {label: _look(label, place) for place, label in enumerate(found)}
+        marks = {label: "oD^vsPXph*d"[place % 11] for place, label in enumerate(found)}
         for axes, shown in zip(all_axes, panels, strict=True):
-            for label, (treatment, table) in shown.items():
-                _curve(canvas, axes, label, treatment, table.sort_values("n"), looks[label])
+            for label, item in shown.items():
+                _curve(canvas, axes, label, item.table.sort_values("n"), looks[item.curve].colour, marks[label])
             axes.axhline(0, color=style.INK, linewidth=0.8)
-            style.n_axis(axes, int(max(table["n"].max() for _, table in shown.values())))
+            style.n_axis(axes, int(max(item.table["n"].max() for item in shown.values())))
             axes.set_xlim(-0.3, axes.get_xlim()[1])
         all_axes[0].set_ylabel("top-1 less own base, points")
         if len(panels) == 2:
             all_axes[0].set_title("Halves more and less alike")
             all_axes[1].set_title("With random filters")
-        handles, labels = all_axes[-1].get_legend_handles_labels()
-        canvas.figure.legend(handles, labels, loc="outside lower center", ncols=2)
+        style.legend(canvas, all_axes[-1].get_legend_handles_labels()[0])
     return canvas
 
 
-def _look(label: str, place: int) -> dict[str, object]:
-    """Returns a curve's line style: directions of one treatment differ by dashes and marker."""
-    dashes = {"to natural": "-", "to man-made": (0, (5, 2)), "random halves": (0, (1, 1))}
-    line = next((dash for part, dash in dashes.items() if label.endswith(part)), "-")
-    return {"linestyle": line, "marker": "oD^vsPX"[place % 7]}
-
-
-def _curve(
-    canvas: Canvas, axes: Axes, label: str, treatment: str, table: pd.DataFrame, look: dict[str, object]
-) -> None:
-    colour = style.colour(treatment)
-    joined = table["n"].min() == 1
+def _curve(canvas: Canvas, axes: Axes, label: str, table: pd.DataFrame, colour: str, marker: str) -> None:
+    """Draws a curve; directions of one treatment differ by line and marker."""
+    line = next((line for part, line in _LINES.items() if label.endswith(part)), "-")
+    start = [0] if table["n"].min() == 1 else []
     axes.plot(
-        ([0] if joined else []) + list(table["n"]), ([0] if joined else []) + list(100 * table["minus_base"]),
-        color=colour, linestyle=look["linestyle"], marker=look["marker"], markersize=4.5, label=label,
+        start + list(table["n"]), start + list(100 * table["minus_base"]), color=colour, linestyle=line, marker=marker,
+        markersize=4.5, label=outlets.figure(label),
     )  # fmt: skip
     for row in table.itertuples():
         text = f"{label}, n = {row.n}: {points(row.minus_base)} points"
-        canvas.mark(axes, row.n, 100 * row.minus_base, text, marker=look["marker"], markersize=6, color=colour)
+        canvas.mark(axes, row.n, 100 * row.minus_base, text, marker=marker, markersize=6, color=colour)

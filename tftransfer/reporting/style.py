@@ -1,33 +1,19 @@
-"""How figures look: one colour and marker per treatment, told apart by colour-blind readers and in grey print."""
+"""How figures look: type, axes, legends, and texts under the pointer."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-# Okabe and Ito 2008; treatments of one source share a hue, as in the paper, and fine-tuned ones are lighter.
-COLOURS = {
-    "base": "#222222", "BnB": "#0072B2", "BnB+": "#56B4E9", "AnB": "#D55E00", "AnB+": "#E69F00", "RnB": "#009E73",
-    "SnB": "#CC79A7", "base-plusA": "#777777", "base-plusB": "#777777",
-}  # fmt: skip
-MARKERS = {
-    "base": "o", "BnB": "s", "BnB+": "P", "AnB": "D", "AnB+": "^", "RnB": "v", "SnB": "X", "base-plusA": "_",
-    "base-plusB": "_",
-}  # fmt: skip
-OTHER = "#777777"
-MEANINGS = {
-    "base": "base",
-    "BnB": "BnB: own blocks, frozen",
-    "BnB+": "BnB+: own blocks, fine-tuned",
-    "AnB": "AnB: other half's blocks, frozen",
-    "AnB+": "AnB+: other half's blocks, fine-tuned",
-    "RnB": "RnB: random blocks, frozen",
-    "SnB": "SnB: random with learnt statistics",
-}
-ORDER = ("base", "BnB", "BnB+", "AnB", "AnB+", "SnB", "RnB")
+from tftransfer import outlets
+from tftransfer.reporting.looks import Look
+
 INK, FAINT = "#222222", "#c4c4c4"
 SETTINGS = {
     "font.family": "sans-serif",
@@ -53,6 +39,10 @@ SETTINGS = {
     "figure.dpi": 100,
 }
 WIDTH = 7.6
+_MOST_TICKS = 20  # more numbers of blocks do not fit side by side
+_TITLE_CHARACTERS = 23  # of a third of the width
+_LEGEND_CHARACTERS = 52  # of half the width
+_N_COLUMNS = 8
 
 
 @dataclasses.dataclass
@@ -91,40 +81,46 @@ def settings() -> object:
     return mpl.rc_context(SETTINGS)
 
 
-def colour(treatment: str) -> str:
-    """Returns a treatment's colour."""
-    return COLOURS.get(treatment, OTHER)
-
-
-def marker(treatment: str) -> str:
-    """Returns a treatment's marker."""
-    return MARKERS.get(treatment, ".")
-
-
-def present(treatments: Sequence[str]) -> list[str]:
-    """Returns treatments in the order of legends."""
-    known = [name for name in ORDER if name in set(treatments)]
-    return known + sorted(set(treatments) - set(known))
-
-
 def n_axis(axes: Axes, most: int) -> None:
     """Labels the axis of copied blocks."""
-    axes.set_xticks(range(most + 1), ["base", *map(str, range(1, most + 1))])
+    step = math.ceil(most / _MOST_TICKS)
+    axes.set_xticks([0, *range(1, most + 1, step)], ["base", *map(str, range(1, most + 1, step))])
     axes.set_xlim(-0.5, most + 0.6)
     axes.set_xlabel("n, copied blocks")
 
 
-def legend(canvas: Canvas, axes: Axes, treatments: Sequence[str]) -> None:
-    """Names treatments by their marks, under the figure, where no point can be hidden."""
-    for name in present(treatments):
-        axes.plot(
-            [], [], color=colour(name), marker=marker(name), label=MEANINGS.get(name, name),
-            markerfacecolor="white" if name == "base" else colour(name), linestyle="none",
-        )  # fmt: skip
-    canvas.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+def accuracy_axis(axes: Axes) -> None:
+    """Keeps an axis of accuracies in per cent where accuracies can be."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(0.0, low), min(100.0, high))
+
+
+def title(axes: Axes, text: str) -> None:
+    """Sets the title of one of three panels in a row, on as many lines as it needs."""
+    axes.set_title(textwrap.fill(outlets.figure(text), _TITLE_CHARACTERS))
+
+
+def handle(look: Look, label: str, hollow: bool = False) -> Line2D:
+    """Returns a mark for a legend."""
+    fill = "white" if hollow else look.colour
+    return Line2D([], [], color=look.colour, marker=look.marker, markerfacecolor=fill, linestyle="none", label=label)
+
+
+def legend(canvas: Canvas, handles: Sequence[Artist]) -> None:
+    """Names marks under the figure, where nothing can be hidden."""
+    longest = max((len(str(mark.get_label())) for mark in handles), default=0)
+    columns = 1 if longest > _LEGEND_CHARACTERS else 2
+    canvas.figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
+
+
+def n_legend(canvas: Canvas, ns: Iterable[int], shade: Callable[[int], object], *more: Line2D) -> None:
+    """Names the colours of n under the figure, and what else is drawn."""
+    lines = [Line2D([], [], color=shade(n), marker=".", label=f"n = {n}") for n in sorted(set(ns)) if n > 0]
+    if lines or more:
+        canvas.figure.legend(handles=[*lines, *more], loc="outside lower center", ncols=_N_COLUMNS)
 
 
 def shades(most: int) -> Callable[[int], object]:
-    """Returns the colour of each n from 1 to `most`; the palest yellow is left out."""
+    """Returns the colour of each n from 1 to `most`; the palest yellow is left out. Bases, n = 0, are black."""
     palette = mpl.colormaps["viridis"]
-    return lambda n: palette(0.9 * (n - 1) / max(1, most - 1))
+    return lambda n: palette(0.9 * (n - 1) / max(1, most - 1)) if n > 0 else INK

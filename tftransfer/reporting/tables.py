@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from tftransfer import outlets
 from tftransfer.analysis import decomposition
 from tftransfer.analysis.roles import BASE
 from tftransfer.reporting.collected import Report
+from tftransfer.reporting.looks import main_images, named
 from tftransfer.reporting.phrases import DASH, count, interval, percent, points
 from tftransfer.reporting.sentences import spoken
 
@@ -51,7 +53,8 @@ def networks(report: Report) -> Table:
     """Returns every network, also those kept apart."""
     rows = tuple(
         (
-            row.name, row.label, str(row.n), row.split, row.target, str(row.seed), percent(row.top1), percent(row.top5),
+            *(outlets.terminal(text) for text in (row.name, row.label, row.n, row.split, row.target, row.seed)),
+            percent(row.top1), percent(row.top5),
             "" if row.treatment == BASE else points(row.minus_base),
             row.set_apart or ("" if row.recipe == report.recipe else f"recipe {row.recipe}"),
         )
@@ -69,7 +72,7 @@ def _effects(report: Report, halves: str) -> Iterator[Table]:
     variant = ["treatment", "images_per_class", "preserve", "release_step"]
     columns = sorted(found.groupby(variant), key=_place)
     cells = [{int(row.n): _effect(row) for row in group.itertuples()} for _, group in columns]
-    heads = [f"{_variant(*key)}, {_pairs(group['pairs'])}" for key, group in columns]
+    heads = [f"{_head(*key)}, {_pairs(group['pairs'])}" for key, group in columns]
     blocks = sorted(int(n) for n in found["n"].unique())
     yield Table(
         f"Points from the own base: {spoken(halves)}",
@@ -80,10 +83,9 @@ def _effects(report: Report, halves: str) -> Iterator[Table]:
     )
 
 
-def _variant(treatment: str, images: int, preserve: int, release: int) -> str:
+def _head(treatment: str, images: int, preserve: int, release: int) -> str:
     """Returns a treatment with what is not at its default."""
-    parts = (("keep", preserve), ("from", release), ("images per class", images))
-    return treatment + "".join(f", {text} {value}" for text, value in parts if value)
+    return named(treatment, preserve, release, images)
 
 
 def _pairs(values: pd.Series) -> str:
@@ -108,9 +110,12 @@ def _place(item: tuple) -> tuple:
 def _targets(report: Report, halves: str) -> Iterator[Table]:
     """Top-1 by target: halves of unlike classes are not equally difficult."""
     found = report.of(halves)
-    found = found[found["preserve"].eq(0) & found["images_per_class"].eq(0)]
-    if found["n"].max() < 1:
+    found = found[found["preserve"].eq(0)]
+    copies = found[~found["treatment"].str.startswith(BASE)]
+    if copies.empty:
         return
+    images = main_images(copies)
+    found = found[found["images_per_class"].eq(images)]
     blocks = sorted(int(n) for n in found["n"].unique())
     rows = []
     for (target, treatment), group in found.groupby(["target", "treatment"]):
@@ -119,7 +124,7 @@ def _targets(report: Report, halves: str) -> Iterator[Table]:
             means = pd.concat([base, group]).groupby("n")["top1"].mean()
             rows.append((str(target), treatment, *(percent(means.get(n, math.nan)) for n in blocks)))
     yield Table(
-        f"Top-1 by target: {spoken(halves)}",
+        f"Top-1 by target: {spoken(halves)}" + (f", {images} images per class" if images else ""),
         ("target", "treatment", *(f"n = {n}" if n else "base" for n in blocks)),
         tuple(rows),
         "A is man-made, B natural." if halves == "natural_manmade" else "",
@@ -138,10 +143,8 @@ def _losses(report: Report, halves: str) -> Iterator[Table]:
     for row in found.itertuples(index=False):
         same = effects[(effects[keys] == [getattr(row, key) for key in keys]).all(axis=1)].set_index("effect")
         cells = [_loss(same.loc[effect]) for effect in (decomposition.CO_ADAPTATION, decomposition.SPECIFICITY)]
-        stages = "".join(
-            f", {text} {value}" for text, value in (("keep", row.preserve), ("from", row.release_step)) if value
-        )
-        rows.append((f"{row.n}{stages}", *cells, row.dominates))
+        stages = named(str(row.n), row.preserve, row.release_step, row.images_per_class)
+        rows.append((stages, *cells, row.dominates))
     yield Table(
         f"Why frozen copies lose: {spoken(halves)}",
         ("n", "co-adaptation (BnB less base)", "specificity (AnB less BnB)", "larger loss"),

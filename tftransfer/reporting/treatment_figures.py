@@ -1,193 +1,211 @@
 """Figure 2 of the paper, and the same with every network compared with its own base."""
 
-import pandas as pd
-from matplotlib.axes import Axes
+from collections.abc import Mapping
 
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from tftransfer.analysis.frames import PAIRED_BY
 from tftransfer.analysis.roles import BASE
+from tftransfer.reporting import looks as looks_lib
 from tftransfer.reporting import style
+from tftransfer.reporting.looks import Curve, Looks
 from tftransfer.reporting.phrases import count, interval, percent, points
 from tftransfer.reporting.style import Canvas
 
-_LINES = ("BnB", "AnB", "BnB+", "AnB+", "SnB", "RnB")
-# Sideways shift of points: treatments beside each other, splits close together within a treatment.
-_SHIFT = {"BnB": -0.24, "BnB+": -0.08, "AnB": 0.08, "AnB+": 0.24, "SnB": 0.34, "RnB": 0.42}
-# Less so where lines join means: intervals lie beside each other.
-_DODGE = {"BnB": -0.03, "BnB+": -0.07, "AnB": 0.03, "AnB+": 0.07, "SnB": 0.1, "RnB": 0.12}
-_PLAIN = {"images_per_class": 0, "preserve": 0, "release_step": 0}
+# Sideways shift of curves beside each other: of single networks, and, less, of means and their intervals.
+_SHIFT, _DODGE = 0.16, 0.04
+_ROOM = 0.72  # of the way from one n to the next
+_BASES_WIDER = 6  # the bases, at n = 0, have the room of all treatments
+# Points from which on a loss or gain is shaded.
+_SHADED = 0.05
+# What is shaded: name -> from which curve, to which, and whether the second lies below. "" is the base.
+_SHADES = {
+    "lost co-adaptation": ("", "BnB", True),
+    "specific features": ("BnB", "AnB", True),
+    "gain of fine-tuned transfer": ("", "AnB+", False),
+}
+
+Lines = Mapping[Curve, pd.DataFrame]
 
 
-def plain(table: pd.DataFrame) -> pd.DataFrame:
-    """Returns the rows without preserved blocks, staged release or reduced data."""
-    fits = pd.Series(True, index=table.index)
-    for column, value in _PLAIN.items():
-        fits &= table[column].eq(value)
-    return table[fits]
-
-
-def figure2(networks: pd.DataFrame) -> Canvas:
+def figure2(networks: pd.DataFrame, looks: Looks) -> Canvas:
     """Returns the paper's Figure 2: all networks above, means below, with the effects shaded.
 
     Args:
-        networks: Counted networks of one kind of halves.
+        networks: Counted networks of one kind of halves and one number of images per class.
+        looks: Of all curves.
     """
-    networks = plain(networks)
     with style.settings():
         canvas, (top, bottom) = style.canvas(2, 1, 8.6, sharex=True, sharey=True)
-        most = int(networks["n"].max())
-        _scatter(canvas, top, networks)
-        means = networks.groupby(["treatment", "n"])["top1"].agg(["mean", "size"]).mul([100, 1]).reset_index()
-        base = float(means.loc[means["treatment"].eq(BASE), "mean"].mean())
-        _shade(bottom, {t: g.set_index("n")["mean"] for t, g in means.groupby("treatment")}, base)
-        for treatment, group in means.groupby("treatment", sort=False):
-            _line(
-                canvas, bottom, treatment, group, base, lambda row: f"{row['mean']:.2f} %, {int(row['size'])} networks"
-            )
+        curves = looks_lib.curves(networks)
+        _scatter(canvas, top, networks, curves, looks)
+        lines = {curve: _means(looks_lib.of(networks, curve)) for curve in curves}
+        paired = paired_bases(networks)
+        base = 100 * float(paired["top1"].mean())
+        if not paired.empty:
+            lines[Curve(BASE)] = _means(paired)
+        shades = _shade(bottom, lines, base, looks)
+        for curve, table in lines.items():
+            _line(canvas, bottom, curve, table, base, looks)
         bottom.axhline(base, color=style.INK, linewidth=0.8)
-        style.n_axis(bottom, most)
+        style.n_axis(bottom, int(networks["n"].max()))
         top.set_title("Each network")
         bottom.set_title("Means over halves, splits and seeds")
         for axes in (top, bottom):
             axes.set_ylabel("top-1, %")
-        style.legend(canvas, top, networks["treatment"].unique())
+        style.accuracy_axis(top)
+        style.legend(canvas, [*_marks(curves, looks), *shades])
     return canvas
 
 
-def paired(effects: pd.DataFrame, overlay: pd.DataFrame | None = None) -> Canvas:
+def paired_bases(networks: pd.DataFrame) -> pd.DataFrame:
+    """Returns the standard bases that the other networks are compared with; all of them if there are no others."""
+    bases = networks[networks["treatment"].eq(BASE)]
+    others = networks[~networks["treatment"].str.startswith(BASE)]
+    if others.empty:
+        return bases
+    keys = list(PAIRED_BY)
+    return bases[pd.MultiIndex.from_frame(bases[keys]).isin(pd.MultiIndex.from_frame(others[keys]))]
+
+
+def paired(effects: pd.DataFrame, looks: Looks, overlay: pd.DataFrame | None = None) -> Canvas:
     """Returns the means of differences from the own base, with intervals.
 
     Args:
-        effects: From `analysis.effects`, of one kind of halves.
+        effects: From `analysis.effects`, of one kind of halves and one number of images per class.
+        looks: Of all curves.
         overlay: The same of the paper, drawn behind.
     """
-    effects = plain(effects)
     shown = effects[effects["pairs"].gt(0) & effects["treatment"].ne(BASE)].sort_values("n")
     with style.settings():
         canvas, (axes,) = style.canvas(1, 1, 5.0)
-        lines = {
-            treatment: pd.Series(100 * group["minus_base"].to_numpy(), index=group["n"])
-            for treatment, group in shown.groupby("treatment")
-        }
-        _shade(axes, lines, 0.0)
-        if overlay is not None:
-            _behind(axes, plain(overlay))
-        for treatment in style.present(list(lines)):
-            group = shown[shown["treatment"].eq(treatment)]
-            table = pd.DataFrame({"n": group["n"], "mean": 100 * group["minus_base"]})
-            table[["low", "high", "pairs"]] = group[["low", "high", "pairs"]]
-            table["x"] = table["n"] + _DODGE.get(treatment, 0)
-            _intervals(axes, treatment, table)
-            _line(canvas, axes, treatment, table, 0.0, _said)
+        curves = looks_lib.curves(shown)
+        places = _places(curves, _DODGE)
+        lines = {curve: _differences(looks_lib.of(shown, curve), places[curve]) for curve in curves}
+        shades = _shade(axes, lines, 0.0, looks)
+        behind = [] if overlay is None else _behind(axes, overlay)
+        for curve, table in lines.items():
+            _intervals(axes, looks[curve].colour, table)
+            _line(canvas, axes, curve, table, 0.0, looks)
         axes.axhline(0, color=style.INK, linewidth=0.8)
         most = int(max(shown["n"].max(), 0 if overlay is None else overlay["n"].max()))
         style.n_axis(axes, most)
-        axes.set_xlim(-0.2, most + 0.6)
         axes.set_ylabel("top-1 less own base, points")
-        style.legend(canvas, axes, list(lines))
+        style.legend(canvas, [*_marks(curves, looks), *shades, *behind])
     return canvas
 
 
-def _size(row: pd.Series) -> str:
-    """Returns what a mean of all networks says under the pointer."""
-    return f"{row['mean']:.2f} %, mean of {count(int(row['size']), 'network')}"
+def _means(group: pd.DataFrame) -> pd.DataFrame:
+    """Returns the plain means of a curve by n, in per cent, each with what it says under the pointer."""
+    table = group.groupby("n")["top1"].agg(["mean", "size"]).reset_index()
+    said = [f"{100 * row.mean:.2f} %, mean of {count(int(row.size), 'network')}" for row in table.itertuples()]
+    return pd.DataFrame({"n": table["n"], "x": table["n"], "mean": 100 * table["mean"], "said": said})
 
 
-def _said(row: pd.Series) -> str:
-    """Returns what a mean says under the pointer."""
+def _differences(group: pd.DataFrame, shift: float) -> pd.DataFrame:
+    """Returns the paired means of a curve by n, in points, each with what it says under the pointer."""
+    table = group[["n", "low", "high", "pairs"]].assign(x=group["n"] + shift, mean=100 * group["minus_base"])
+    return table.assign(said=[_said(row) for row in table.to_dict("records")]).sort_values("n")
+
+
+def _said(row: Mapping[str, float]) -> str:
+    """Returns what a mean of differences says under the pointer."""
     between = interval(row["low"], row["high"])
     known = f", 95 % interval {between}" if between else ""
     return f"{points(row['mean'] / 100)} points{known}, {count(int(row['pairs']), 'pair')}"
 
 
-def _scatter(canvas: Canvas, axes: Axes, networks: pd.DataFrame) -> None:
+def _places(curves: list[Curve], most: float) -> dict[Curve, float]:
+    """Returns how far sideways each curve stands: beside each other, the bases in the middle."""
+    beside = [curve for curve in curves if not curve.treatment.startswith(BASE)]
+    step = min(most, _ROOM / max(1, len(beside)))
+    shifts = {curve: step * (place - (len(beside) - 1) / 2) for place, curve in enumerate(beside)}
+    return {curve: shifts.get(curve, 0.0) for curve in curves}
+
+
+def _scatter(canvas: Canvas, axes: Axes, networks: pd.DataFrame, curves: list[Curve], looks: Looks) -> None:
     """Draws every network, shifted sideways so that none hides another."""
-    places = {split: place for place, split in enumerate(sorted(networks["split"].unique()))}
-    width = 0.1 / max(1, len(places) - 1)
+    splits = {split: place for place, split in enumerate(sorted(networks["split"].unique()))}
+    places = _places(curves, _SHIFT)
+    width = min(0.1, 0.6 * _ROOM / len(curves)) / max(1, len(splits) - 1)
     for row in networks.itertuples():
-        side = width * (places[row.split] - (len(places) - 1) / 2)
-        own = row.treatment == BASE
+        curve = Curve(row.treatment, row.preserve, row.release_step)
+        look, base = looks[curve], row.treatment == BASE
+        side = width * (splits[row.split] - (len(splits) - 1) / 2) * (1 if row.n else _BASES_WIDER)
         text = f"{row.label}, {row.split}, seed {row.seed}: {percent(row.top1)}"
-        text += "" if own else f" ({points(row.minus_base)} from its base)"
+        text += "" if base else f" ({points(row.minus_base)} from its base)"
         canvas.mark(
-            axes, row.n + (6 * side if own else _SHIFT.get(row.treatment, 0) + side), 100 * row.top1, text,
-            marker=style.marker(row.treatment), markersize=5 if own else 4.5, color=style.colour(row.treatment),
-            markerfacecolor="white" if own else style.colour(row.treatment), alpha=0.85,
+            axes, row.n + places[curve] + side, 100 * row.top1, text, marker=look.marker, color=look.colour,
+            markersize=4.5 if row.n else 5, markerfacecolor="white" if base else look.colour, alpha=0.85,
         )  # fmt: skip
 
 
-def _line(canvas: Canvas, axes: Axes, treatment: str, table: pd.DataFrame, base: float, say) -> None:
-    """Draws a treatment's means, joined to the base."""
-    table = table.sort_values("n")
-    table = table if "x" in table else table.assign(x=table["n"])
-    if treatment in _LINES and len(table) > 1:
+def _line(canvas: Canvas, axes: Axes, curve: Curve, table: pd.DataFrame, base: float, looks: Looks) -> None:
+    """Draws a curve's means, joined to each other and, from n = 1, to the base."""
+    look = looks[curve]
+    if len(table) > 1 and table["n"].min() > 0:
         start = ([0], [base]) if table["n"].min() == 1 else ([], [])
-        axes.plot([*start[0], *table["x"]], [*start[1], *table["mean"]], color=style.colour(treatment))
-    for _, row in table.iterrows():
+        axes.plot([*start[0], *table["x"]], [*start[1], *table["mean"]], color=look.colour)
+    for row in table.itertuples():
         canvas.mark(
-            axes, row["x"], row["mean"], f"{treatment}, n = {int(row['n'])}: {say(row)}",
-            marker=style.marker(treatment), markersize=6, color=style.colour(treatment),
-            markerfacecolor="white" if treatment == BASE else style.colour(treatment),
+            axes, row.x, row.mean, f"{curve.name}, n = {row.n}: {row.said}", marker=look.marker, markersize=6,
+            color=look.colour, markerfacecolor="white" if curve.treatment == BASE else look.colour,
         )  # fmt: skip
 
 
-def _intervals(axes: Axes, treatment: str, table: pd.DataFrame) -> None:
+def _intervals(axes: Axes, colour: str, table: pd.DataFrame) -> None:
     """Draws the intervals that there are, slightly beside each other."""
     known = table[table["low"].notna()]
     if known.empty:
         return
     # Relative to the mean, so that a bar keeps its place where the mean is not its middle.
     below, above = known["mean"] - 100 * known["low"], 100 * known["high"] - known["mean"]
-    axes.errorbar(
-        known["x"], known["mean"], [below, above], fmt="none", ecolor=style.colour(treatment), elinewidth=1.2, capsize=3
-    )
+    axes.errorbar(known["x"], known["mean"], [below, above], fmt="none", ecolor=colour, elinewidth=1.2, capsize=3)
 
 
-def _shade(axes: Axes, lines: dict[str, pd.Series], base: float) -> None:
-    """Shades and names the effects, as the paper does."""
-    if "BnB" in lines:
-        _between(axes, base, lines["BnB"], style.colour("BnB"), "lost co-adaptation", below=True)
-    if {"BnB", "AnB"} <= set(lines):
-        _between(axes, lines["BnB"], lines["AnB"], style.colour("AnB"), "specific features", below=True)
-    if "AnB+" in lines:
-        _between(axes, base, lines["AnB+"], style.colour("AnB+"), "gain of fine-tuned transfer", below=False)
+def _shade(axes: Axes, lines: Lines, base: float, looks: Looks) -> list[Artist]:
+    """Shades the effects, as the paper does; returns what names them in the legend: in the figure names hide curves."""
+    means = {curve.treatment: table.set_index("n")["mean"] for curve, table in lines.items() if curve.is_plain}
+    found = []
+    for name, (first, second, below) in _SHADES.items():
+        if second in means and (not first or first in means):
+            start = means[first] if first else pd.Series(base, index=means[second].index)
+            shade = looks[Curve(second)].colour
+            if _between(axes, start, means[second], shade, below):
+                found.append(Patch(color=shade, alpha=0.16, linewidth=0, label=name))
+    return found
 
 
-def _between(axes: Axes, start: float | pd.Series, end: pd.Series, shade: str, name: str, below: bool) -> None:
-    """Shades where `end` is below (or above) `start`, and names the place where it is furthest."""
-    first = pd.Series(start, index=end.index) if isinstance(start, float) else start
-    gap = (end - first).dropna().sort_index()
+def _between(axes: Axes, start: pd.Series, end: pd.Series, shade: str, below: bool) -> bool:
+    """Shades where `end` is below (or above) `start`; returns False where that is nowhere."""
+    gap = (end - start).dropna().sort_index()
     gap = gap if below else -gap
-    if len(gap) < 2 or gap.min() > -0.05:
-        return
+    if len(gap) < 2 or gap.min() > -_SHADED:
+        return False
     xs = gap.index.to_list()
-    axes.fill_between(xs, first[xs], end[xs], where=(gap <= 0).to_list(), color=shade, alpha=0.16, linewidth=0,
-                      interpolate=True)  # fmt: skip
-    _name(axes, name, first[xs], end[xs], gap.idxmin(), below)
+    where = (gap <= 0).to_list()
+    axes.fill_between(xs, start[xs], end[xs], where=where, color=shade, alpha=0.16, linewidth=0, interpolate=True)
+    return True
 
 
-def _name(axes: Axes, name: str, first: pd.Series, end: pd.Series, n: float, below: bool) -> None:
-    """Names a shaded effect where it is largest: losses inside their shade, gains above their line."""
-    last = max(end.index)
-    if not below:
-        n, y = last, float(end.max())
-    elif n == last:  # in the middle of the last stretch, so that it stays inside
-        n, y = last - 0.5, float(first.iloc[-2:].mean() + end.iloc[-2:].mean()) / 2
-    else:  # nearer to where the shade is wide
-        y = 0.62 * float(first[n]) + 0.38 * float(end[n])
-    axes.annotate(
-        name, (n, y), fontsize=8.5, color=style.INK, ha="center" if below else "right",
-        va="center" if below else "bottom", xytext=(0, 0 if below else 10), textcoords="offset points",
-        bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.75},
-        zorder=1.9,  # below lines and points: no number is hidden
-    )  # fmt: skip
-
-
-def _behind(axes: Axes, effects: pd.DataFrame) -> None:
-    """Draws the paper's means, dashed."""
-    named = False
-    for treatment, group in effects[effects["treatment"].isin(_LINES)].groupby("treatment"):
-        group = group.sort_values("n")
+def _behind(axes: Axes, effects: pd.DataFrame) -> list[Artist]:
+    """Draws the paper's means, dashed; returns what names them in the legend."""
+    looks = Looks(effects)
+    for curve in looks_lib.curves(effects):
+        group = looks_lib.of(effects, curve).sort_values("n")
+        if curve.treatment.startswith(BASE):
+            continue
         axes.plot(
-            [0, *group["n"]], [0, *(100 * group["minus_base"])], color=style.colour(treatment), linestyle=(0, (2, 2)),
-            linewidth=1.1, alpha=0.8, zorder=1, label=None if named else "dashed: the paper",
+            [0, *group["n"]], [0, *(100 * group["minus_base"])], color=looks[curve].colour, linestyle="--",
+            linewidth=1.1, alpha=0.8, zorder=1,
         )  # fmt: skip
-        named = True
+    return [Line2D([], [], color=style.INK, linestyle="--", linewidth=1.1, label="dashed: the paper")]
+
+
+def _marks(curves: list[Curve], looks: Looks) -> list[Artist]:
+    """Returns what names the curves in the legend."""
+    return [style.handle(looks[curve], curve.meaning, curve.treatment == BASE) for curve in curves]

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tftransfer import findings, records, treatments
 from tftransfer.records import Record
@@ -25,6 +25,8 @@ class Line:
         name: Its name.
         top1: Its last, or present, validation top-1, a share of 1.
         minus_base: That less its base's, once it is done.
+        images_per_class: Of its target; 0 for all.
+        unit: Split and seed. Networks of one target, unit and number of images have one base.
         words: What is wrong with it, each in a word: `diverged`, `no memory`, `leak`, `at chance`, `unbalanced` ...
     """
 
@@ -33,6 +35,8 @@ class Line:
     name: str
     top1: float | None = None
     minus_base: float | None = None
+    images_per_class: int = 0
+    unit: tuple[str, str] = ("", "")
     words: tuple[str, ...] = ()
 
 
@@ -46,6 +50,7 @@ class Overview:
         images_per_second: Of all running networks together.
         seconds_left: Until all is done, as far as can be told.
         failures: Why networks failed, by name.
+        unreadable: Records that cannot be used, a sentence each; their networks do not count.
     """
 
     study: str
@@ -53,6 +58,7 @@ class Overview:
     images_per_second: float | None
     seconds_left: float | None
     failures: Mapping[str, str]
+    unreadable: tuple[str, ...] = ()
 
     def count(self, state: str) -> int:
         """Returns how many networks are in a state."""
@@ -82,13 +88,9 @@ def look(
         ValueError: If there is neither a record nor a plan.
     """
     board, found = Board(study), {} if found is None else found
-    for path in study.glob(f"*/{records.RECORD}"):
-        if path.parent.name not in found and not path.parent.name.startswith("."):
-            record = records.read(path.parent)
-            if record:
-                found[path.parent.name] = record
+    unreadable = _read_new(study, found)
     wanted = board.plan()
-    if not wanted and not found:
+    if not (wanted or found or unreadable):
         raise ValueError(f"{study} holds no study: neither a record nor a plan. Received: --study or options of it.")
     beats, failures = board.beats(), board.failures()
     running = {name: beat for beat in beats.values() for name in beat.networks}
@@ -101,25 +103,48 @@ def look(
             broken[name] = SKIPPED
         lines.append(_line(name, wanted, record, beat, broken))
     speeds = [len(beat.networks) * beat.images_per_second for beat in beats.values() if beat.images_per_second]
-    return Overview(
-        study.name, tuple(lines), sum(speeds) or None, _seconds_left(wanted, found, beats, broken), failures
-    )
+    left = _seconds_left(wanted, found, beats, broken)
+    return Overview(study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable)
+
+
+def _read_new(study: pathlib.Path, found: dict[str, Record]) -> tuple[str, ...]:
+    """Adds the records that were not read before; returns why some cannot be: they must not hide the others."""
+    unreadable = []
+    for path in sorted(study.glob(f"*/{records.RECORD}")):
+        if path.parent.name not in found and not path.parent.name.startswith("."):
+            try:
+                record = records.read(path.parent)
+            except (ValueError, OSError) as error:
+                unreadable.append(str(error))
+                continue
+            if record:
+                found[path.parent.name] = record
+    return tuple(unreadable)
 
 
 def _line(
     name: str, wanted: Mapping[str, Mapping], record: Record | None, beat: Beat | None, broken: Mapping[str, str]
 ) -> Line:
     """Returns what is known of one network."""
-    description = record.identity["treatment"] if record else wanted[name]["treatment"]
-    treatment = Treatment(**description)
+    known = record.identity if record else wanted[name]
+    line = Line(
+        Treatment(**known["treatment"]), WAITING, name, images_per_class=_count(known.get("images_per_class")),
+        unit=(str(known.get("split")), str(known.get("seed"))),
+    )  # fmt: skip
     if record:
         ended, result = DONE if record.status == records.DONE else FAILED, record.result
-        return Line(treatment, ended, name, result["top1"], result["minus_base"], findings.words(record.content))
+        scores = {"top1": result["top1"], "minus_base": result["minus_base"]}
+        return dataclasses.replace(line, state=ended, **scores, words=findings.words(record.content))
     if beat:
-        return Line(treatment, RUNNING, name, beat.networks[name])
+        return dataclasses.replace(line, state=RUNNING, top1=beat.networks[name])
     if name in broken:
-        return Line(treatment, FAILED, name, words=(broken[name],))
-    return Line(treatment, WAITING, name)
+        return dataclasses.replace(line, state=FAILED, words=(broken[name],))
+    return line
+
+
+def _count(value: object) -> int:
+    """Returns a number of images; plans of others may hold anything, or nothing."""
+    return value if isinstance(value, int) else 0
 
 
 def _kind(treatment: Treatment) -> str:
@@ -145,11 +170,31 @@ def _seconds_left(
     return (sum(left) + to_come) / max(1, len(beats))
 
 
-def by_role(lines: Iterable[Line]) -> dict[str, dict[int, list[Line]]]:
-    """Returns networks by role (mirrored treatments count as the one written for B) and n, in reading order."""
-    table: dict[str, dict[int, list[Line]]] = {}
+def by_role(lines: Iterable[Line]) -> dict[tuple[str, str], dict[int, list[Line]]]:
+    """Returns networks by role (mirrored treatments count as the one written for B), variant and n, in reading order.
+
+    Networks that differ in images per class, preserved blocks or release step are never in one list: `variant` says in
+    words what is not at its default.
+    """
+    table: dict[tuple[str, int, int, int], dict[int, list[Line]]] = {}
     for line in lines:
-        table.setdefault(treatments.role(line.treatment), {}).setdefault(line.treatment.n, []).append(line)
+        treatment = line.treatment
+        kind = (treatments.role(treatment), line.images_per_class, treatment.preserve, treatment.release_step)
+        table.setdefault(kind, {}).setdefault(treatment.n, []).append(line)
     known = list(treatments.TREATMENTS)
-    order = sorted(table, key=lambda role: (known.index(role) if role in known else len(known), role))
-    return {role: dict(sorted(table[role].items())) for role in order}
+    order = sorted(table, key=lambda kind: (known.index(kind[0]) if kind[0] in known else len(known), *kind))
+    return {(role, treatments.variant(*rest)): dict(sorted(table[role, *rest].items())) for role, *rest in order}
+
+
+def compared(bases: Sequence[Line], lines: Iterable[Line]) -> list[Line]:
+    """Returns the bases that other networks are compared with; all of them if none is.
+
+    Only their mean may stand beside the others' means: bases that are only sources are of other halves.
+    """
+    used = {_own(line) for line in lines if not line.treatment.is_base}
+    return [line for line in bases if _own(line) in used] or list(bases)
+
+
+def _own(line: Line) -> tuple:
+    """Returns what a network and its base have in common."""
+    return line.treatment.target, *line.unit, line.images_per_class

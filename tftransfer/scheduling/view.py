@@ -13,8 +13,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from tftransfer import outlets, treatments
 from tftransfer.records import Record
-from tftransfer.scheduling.overview import DONE, FAILED, RUNNING, WAITING, Line, Overview, by_role, look
+from tftransfer.scheduling.overview import DONE, FAILED, RUNNING, WAITING, Line, Overview, by_role, compared, look
 
 _REFRESH_SECONDS = 2.0
 _FAILURES_SHOWN = _NAMES_SHOWN = 5
@@ -22,26 +23,33 @@ _FAILURES_SHOWN = _NAMES_SHOWN = 5
 
 def picture(overview: Overview) -> Group:
     """Returns a study as a table under its headline, with the networks below that failed or are doubtful."""
-    return Group(Text(headline(overview)), _table(overview), Text("\n".join([*_named(overview), *_failures(overview)])))
+    below = [*_named(overview), *_failures(overview), *_unreadable(overview)]
+    return Group(Text(headline(overview)), _table(overview), Text("\n".join(below)))
 
 
 def _table(overview: Overview) -> Table:
-    """Returns treatments by blocks copied, each with the mean top-1 of its networks."""
+    """Returns treatments by blocks copied, each with the mean top-1 of its networks and, in points, of their leads.
+
+    The mean of the bases is over those that the other networks are compared with; a lead is over the own base.
+    """
     roles = by_role(overview.lines)
+    base = treatments.role(treatments.base("B"))
     numbers = sorted({n for of_role in roles.values() for n in of_role})
     grid = Table()
-    grid.add_column("treatment")
+    grid.add_column("treatment (points from own base)")
     for n in numbers:
         grid.add_column("base" if n == 0 else f"n = {n}", justify="right")
-    for role, by_n in roles.items():
-        grid.add_row(role, *(_cell(by_n.get(n, [])) for n in numbers))
+    for (role, variant), by_n in roles.items():
+        shown = {n: compared(lines, overview.lines) if role == base else lines for n, lines in by_n.items()}
+        title = outlets.terminal(", ".join(filter(None, [role, variant])))
+        grid.add_row(Text(title), *(_cell(by_n.get(n, []), shown.get(n, []), role == base) for n in numbers))
     return grid
 
 
 def headline(overview: Overview) -> str:
     """Returns one line: networks by state, speed, time left."""
     states = ", ".join(f"{overview.count(state)} {state}" for state in (DONE, RUNNING, WAITING, FAILED))
-    parts = [f"{overview.study}: {states} of {len(overview.lines)} networks"]
+    parts = [f"{outlets.terminal(overview.study)}: {states} of {len(overview.lines)} networks"]
     if overview.images_per_second:
         parts.append(f"{overview.images_per_second:.0f} images/s over all networks")
     if overview.seconds_left is not None and overview.count(RUNNING) + overview.count(WAITING):
@@ -65,25 +73,40 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
 
 
-def _cell(lines: Sequence[Line]) -> Text:
-    """Returns the mean top-1 of some networks, `~` while some are on the way, and what is wrong with how many."""
-    scores = [line.top1 for line in lines if line.top1 is not None]
+def _cell(lines: Sequence[Line], shown: Sequence[Line], is_base: bool) -> Text:
+    """Returns the mean top-1 of some networks, `~` while some are on the way, and what is wrong with how many.
+
+    Args:
+        lines: All networks of the cell.
+        shown: Those that its mean is over.
+        is_base: Whether they are bases, which have no lead.
+    """
+    scores = [line.top1 for line in shown if line.top1 is not None]
     if not lines:
         return Text("")
     counts = collections.Counter(word for line in lines for word in line.words)
     words = [word if count == len(lines) else f"{word} {count}/{len(lines)}" for word, count in counts.items()]
     if not scores:
         return Text("\n".join(words) or "-", style="dim")
-    unfinished = any(line.state in (RUNNING, WAITING) for line in lines)
-    mean = f"{'~' if unfinished else ''}{100 * statistics.fmean(scores):.1f} %"
+    unfinished = any(line.state in (RUNNING, WAITING) for line in shown)
+    mean = f"{'~' if unfinished else ''}{100 * statistics.fmean(scores):.1f} %{'' if is_base else _lead(shown)}"
     return Text("\n".join([mean, *words]), style="dim" if unfinished else "")
+
+
+def _lead(lines: Sequence[Line]) -> str:
+    """Returns the mean of differences from the own base in points, and of how many if that is not all with a score."""
+    leads = [line.minus_base for line in lines if line.minus_base is not None]
+    scores = sum(line.top1 is not None for line in lines)
+    if not leads:
+        return ""
+    return f" ({100 * statistics.fmean(leads):+.1f}{'' if len(leads) == scores else f' of {len(leads)}'})"
 
 
 def _named(overview: Overview) -> list[str]:
     """Returns which networks are doubtful, or failed for want of their source, one line a word."""
     lines = []
     for word, of_word in overview.named().items():
-        names = [name for name in of_word if name not in overview.failures]
+        names = [outlets.terminal(name) for name in of_word if name not in overview.failures]
         more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
         lines += [f"{word}: {', '.join(names[:_NAMES_SHOWN])}{more}"] if names else []
     return lines
@@ -92,10 +115,17 @@ def _named(overview: Overview) -> list[str]:
 def _failures(overview: Overview) -> list[str]:
     """Returns why networks failed."""
     word_of = {line.name: line.words[0] for line in overview.lines if line.words}
-    shown = list(overview.failures.items())[:_FAILURES_SHOWN]
-    lines = [f"{word_of.get(name, FAILED)}: {name}: {reason}" for name, reason in shown]
-    rest = len(overview.failures) - len(shown)
-    return [*lines, *([f"and {rest} more"] if rest > 0 else [])]
+    said = [(name, f"{word_of.get(name, FAILED)}: {name}: {reason}") for name, reason in overview.failures.items()]
+    lines = outlets.distinct(said)
+    rest = len(lines) - _FAILURES_SHOWN
+    return [*lines[:_FAILURES_SHOWN], *([f"and {rest} more reasons"] if rest > 0 else [])]
+
+
+def _unreadable(overview: Overview) -> list[str]:
+    """Returns which records cannot be used."""
+    rest = len(overview.unreadable) - _FAILURES_SHOWN
+    lines = [f"left out: {reason}" for reason in overview.unreadable[:_FAILURES_SHOWN]]
+    return [*lines, *([f"and {rest} more records that cannot be used"] if rest > 0 else [])]
 
 
 @contextlib.contextmanager
@@ -109,7 +139,7 @@ def live(study: pathlib.Path) -> Iterator[tuple[Callable[[], None], Callable[[st
         A function to call often, and one that takes lines for the user.
     """
     if not sys.stdout.isatty():
-        yield _lines(study), lambda line: print(line, flush=True)
+        yield _lines(study), outlets.say
         return
     found: dict[str, Record] = {}
     with Live(picture(look(study, found)), auto_refresh=False, transient=True) as shown:
@@ -121,7 +151,7 @@ def live(study: pathlib.Path) -> Iterator[tuple[Callable[[], None], Callable[[st
                 last = time.monotonic()
                 shown.update(picture(look(study, found)), refresh=True)
 
-        yield update, lambda line: shown.console.print(line, highlight=False, markup=False)
+        yield update, lambda line: shown.console.print(Text(outlets.visible(line)))
 
 
 def _lines(study: pathlib.Path) -> Callable[[], None]:
@@ -133,6 +163,6 @@ def _lines(study: pathlib.Path) -> Callable[[], None]:
         nonlocal last
         if time.monotonic() - last >= 60.0:
             last = time.monotonic()
-            print(headline(look(study, found)), flush=True)
+            outlets.say(headline(look(study, found)))
 
     return update

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from tftransfer import records
+from tftransfer import outlets, records
 from tftransfer.analysis import differences, frames, intervals
 from tftransfer.analysis.roles import BASE
-from tftransfer.tensorboard_plugin.folders import Study, printable
+from tftransfer.tensorboard_plugin.folders import Study
 
 # Networks that differ in these are never in one picture.
 PICTURE = ("recipe", "halves", "images_per_class")
@@ -68,7 +68,10 @@ class Curves:
             "finished": len(frame),
             "pictures": _pictures(frame, effects),
             "problems": [problem for _, _, problem in self._rows.values() if problem],
-            "set_apart": [f"{name}: {why}" for name, why in zip(apart["name"], apart["set_apart"], strict=True)],
+            "set_apart": [
+                f"{outlets.tensorboard(name)}: {why}"
+                for name, why in zip(apart["name"], apart["set_apart"], strict=True)
+            ],
         }
 
     def _known(self) -> list[Row]:
@@ -91,9 +94,10 @@ def _analysed(rows: Iterable[Row]) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _reason(path: pathlib.Path, error: Exception) -> str:
     """Returns a sentence on a record that cannot be used."""
     if isinstance(error, ValueError | OSError) and str(path) in str(error):
-        return printable(str(error))
+        return outlets.tensorboard(error, outlets.MOST_OF_TEXT)
     kind = type(error).__name__
-    return printable(f"The record {path / records.RECORD} is not of this version of tftransfer ({kind}: {error}).")
+    text = f"The record {path / records.RECORD} is not of this version of tftransfer ({kind}: {error})."
+    return outlets.tensorboard(text, outlets.MOST_OF_TEXT)
 
 
 def _pictures(frame: pd.DataFrame, effects: pd.DataFrame) -> list[dict[str, Any]]:
@@ -109,7 +113,8 @@ def _pictures(frame: pd.DataFrame, effects: pd.DataFrame) -> list[dict[str, Any]
         curves = group[~group["treatment"].str.startswith(BASE)]
         pictures.append(
             {
-                "label": ", ".join(_words(column, described[column]) for column in telling) or "all networks",
+                "label": ", ".join(outlets.tensorboard(_words(column, described[column])) for column in telling)
+                or "all networks",
                 "networks": len(own),
                 "chance": _number((others if len(others) else own)["chance"].mean()),
                 "bases": _bases(own),
@@ -136,18 +141,25 @@ def _bases(networks: pd.DataFrame) -> list[dict[str, Any]]:
     chosen = networks[kinds.str.startswith(BASE) & (needed | (not len(others)))]
     return [
         {"label": kind, "networks": len(group)}
-        | {column: _interval(intervals.mean_of(group, column)) for column in ("top1", "minus_base")}
+        | {"top1": _share(intervals.mean_of(group, "top1"))}
+        | {"minus_base": _interval(intervals.mean_of(group, "minus_base"))}
         for kind, group in chosen.groupby("treatment", sort=True)
     ]
 
 
 def _lines(effects: pd.DataFrame, spread: Mapping[tuple, intervals.Interval]) -> list[dict[str, Any]]:
-    """Returns the lines of a picture, each with its points from the input upwards."""
+    """Returns the lines of a picture, each with its points from the input upwards.
+
+    `treatment` is without what tells foreign weights apart; `plain` lines have a look that they keep in all pictures.
+    """
     lines = []
     for (treatment, preserve, release_step), group in effects.groupby(list(LINE), sort=True):
         stages = f", keep {preserve}" * bool(preserve) + f", from {release_step}" * bool(release_step)
+        family, foreign, digits = outlets.tensorboard(treatment).partition("-w")
+        label = f"{family} of weights {digits}" if foreign else family
         points = [_point(row, spread) for row in group.sort_values("n").to_dict("records")]
-        lines.append({"label": f"{treatment}{stages}", "treatment": treatment, "points": points})
+        plain = not (foreign or stages)
+        lines.append({"label": f"{label}{stages}", "treatment": family, "plain": plain, "points": points})
     return lines
 
 
@@ -157,7 +169,7 @@ def _point(row: Mapping[str, Any], spread: Mapping[tuple, intervals.Interval]) -
         "n": int(row["n"]),
         "networks": int(row["networks"]),
         "pairs": int(row["pairs"]),
-        "top1": _interval(top1) | {"value": _number(row["top1"])},
+        "top1": _share(top1) | {"value": _number(row["top1"])},
         "minus_base": {name: _number(row[key]) for name, key in _MINUS_BASE.items()},
         "over": f"{row['clusters']} {row['over']}" if row["over"] else "",
     }
@@ -169,6 +181,13 @@ _MINUS_BASE = {"value": "minus_base", "low": "low", "high": "high"}
 def _interval(interval: intervals.Interval) -> dict[str, float | None]:
     """Returns a mean with its interval."""
     return {"value": _number(interval.mean), "low": _number(interval.low), "high": _number(interval.high)}
+
+
+def _share(interval: intervals.Interval) -> dict[str, float | None]:
+    """Returns a mean accuracy; its interval ends where accuracies do."""
+    found = _interval(interval)
+    ends = {name: found[name] for name in ("low", "high") if found[name] is not None}
+    return found | {name: min(1.0, max(0.0, end)) for name, end in ends.items()}
 
 
 def _number(value: float) -> float | None:

@@ -7,11 +7,11 @@ import pathlib
 import stat
 from collections.abc import Iterator
 
-from tftransfer import records
+from tftransfer import outlets, records, small_files
 
 DEPTH = 4  # logdir/published/study/network is 3 below the logdir
 MOST_FOLDERS = 20_000  # of a logdir that is a whole disk; the search takes about a second
-MOST_BYTES = 20_000_000  # of a record, which has some thousand
+MOST_BYTES = small_files.MOST_BYTES
 EVENTS = "events.out.tfevents."
 
 
@@ -78,7 +78,7 @@ class Folders:
     def _study(self, folder: pathlib.Path, inside: list["_Seen"]) -> Study:
         below = folder.relative_to(self._root)
         return Study(
-            name=printable(str(below) if below.parts else self._root.name or "logdir"),
+            name=outlets.tensorboard(str(below) if below.parts else self._root.name or "logdir"),
             run=str(below) if below.parts else "",
             records={seen.path: seen.record for seen in inside if seen.record and not seen.refused},
             unfinished={seen.path: seen.events for seen in inside if seen.events and not seen.record},
@@ -99,11 +99,11 @@ class _Seen:
 
     def _look(self, entry: os.DirEntry) -> None:
         self.record = _mark(entry)
-        found = entry.stat(follow_symlinks=False)
+        found, path = entry.stat(follow_symlinks=False), outlets.tensorboard(entry.path, outlets.MOST_OF_TEXT)
         if not stat.S_ISREG(found.st_mode):
-            self.refused = f"{printable(entry.path)} is a link or no plain file, and is not read."
+            self.refused = f"{path} is a link or no plain file, and is not read."
         elif found.st_size > MOST_BYTES:
-            self.refused = f"{printable(entry.path)} has {found.st_size} bytes, far too many for a record."
+            self.refused = f"{path} has {found.st_size} bytes, far too many for a record."
 
 
 def _mark(entry: os.DirEntry) -> str:
@@ -128,8 +128,3 @@ def _folders(folder: pathlib.Path) -> list[pathlib.Path]:
         for entry in _listing(folder)
         if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
     ]
-
-
-def printable(text: str) -> str:
-    """Returns a path as text that any encoding can carry: names on disk need not be valid."""
-    return text.encode("utf-8", "replace").decode()

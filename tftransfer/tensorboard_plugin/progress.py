@@ -6,7 +6,8 @@ from typing import Any
 
 from tensorboard.data import provider
 
-from tftransfer.tensorboard_plugin.folders import EVENTS, Study, printable
+from tftransfer import outlets
+from tftransfer.tensorboard_plugin.folders import EVENTS, Study
 
 # Two tags of tensorboard_view.SCALARS, which would load TensorFlow.
 LOSS, TOP1 = "train/loss", "validation/top1"
@@ -32,7 +33,7 @@ def of(study: Study, data: provider.DataProvider | None, context: Any, experimen
         newest, top1 = max(scalars.values(), key=lambda datum: datum.step, default=None), scalars.get(TOP1)
         rows.append(
             {
-                "name": printable(path.name),
+                "name": outlets.tensorboard(path.name),
                 "step": newest.step if newest else None,
                 "top1": float(top1.value) if top1 and math.isfinite(top1.value) else None,
                 "written": _written(path),

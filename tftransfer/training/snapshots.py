@@ -176,7 +176,7 @@ class Saver(keras.callbacks.Callback):
     def _resume(self, model: keras.Model, checkpoint: Checkpoint) -> None:
         put_back(model, checkpoint.arrays)
         seen = checkpoint.notes["watch"]
-        self._checkpoints.told_until = max((0, *next(iter(seen["histories"].values())).get("step", ())))
+        self._checkpoints.told_until = max((0, *(s for h in seen["histories"].values() for s in h.get("step", ()))))
         self._watch.resume(seen)
         self.unevaluated = checkpoint.notes["unevaluated"]
         self._sums = {name: array for name, array in checkpoint.arrays.items() if name.startswith(_METRICS)}

@@ -9,8 +9,9 @@ from typing import Any
 from tftransfer import records, transfer
 from tftransfer.config import Config
 from tftransfer.models import architectures, names
+from tftransfer.models.blocks import blocks
 from tftransfer.records import Record
-from tftransfer.training import trainer
+from tftransfer.training import batch_norm, trainer
 from tftransfer.transfer import Weights
 
 _BYTES_AROUND_ARRAYS, _BYTES_AROUND_AN_ARRAY = 40_000, 2_500  # at most, of groups and names in the file
@@ -80,7 +81,7 @@ def _read_into(model: Any, record: Record) -> Weights | None:
 
 
 def load(folder: str | os.PathLike) -> Any:
-    """Returns the Keras model of a finished network, with its trained weights.
+    """Returns the Keras model of a finished network, with its trained weights; its frozen blocks are not trainable.
 
     Args:
         folder: The network's folder, `runs/<study>/<network>`.
@@ -98,7 +99,19 @@ def load(folder: str | os.PathLike) -> Any:
             f"The weights of {record.name} were not kept, or are not those of its record. Train it again with "
             f"--keep_weights --force."
         )
+    _freeze(model, record)
     return model
+
+
+def _freeze(model: Any, record: Record) -> None:
+    """Lets only those layers of a model train which trained when its record was made."""
+    chosen = record.identity["recipe"].get("blocks")
+    frozen = record.content["integrity"].get("frozen_blocks", ())
+    for block in blocks(model, chosen.split(",") if chosen else None):
+        for layer in map(model.get_layer, block.layers if block.name in frozen else ()):
+            layer.trainable = False
+            if record.identity["recipe"].get("batch_norm") == "adapt":
+                batch_norm.let_statistics_follow(layer)
 
 
 def _untrained(record: Record, classes: int) -> Any:

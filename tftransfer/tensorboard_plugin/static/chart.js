@@ -2,7 +2,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 400;
-const MARGIN = { top: 18, right: 104, bottom: 48, left: 64 };
+const MARGIN = { top: 18, right: 128, bottom: 48, left: 64 };
+const NAME_HEIGHT = 15; // pixels of a name beside the chart
 const REACH = 28; // pixels within which a point is taken
 const MEASURES = {
   top1: { title: "top-1 on the validation half, %", unit: " %", text: (share) => (100 * share).toFixed(1) },
@@ -14,6 +15,17 @@ const SHAPES = {
   square: "M-4.7,-4.7H4.7V4.7H-4.7Z",
   triangle: "M0,-6L6,5H-6Z",
 };
+// For lines that the paper has no name for: preserved blocks, foreign weights. With 8 colours 56 of them differ.
+const MORE_SHAPES = [
+  "M0,-6.5L6.2,-2L3.8,5.3H-3.8L-6.2,-2Z", // pentagon
+  "M0,6L6,-5H-6Z", // triangle, on its tip
+  "M-2,-6H2V-2H6V2H2V6H-2V2H-6V-2H-2Z", // plus
+  "M-6,0L5,-6V6Z", // triangle, to the left
+  "M6,0L-5,-6V6Z", // triangle, to the right
+  "M-3,-6H3L6,0L3,6H-3L-6,0Z", // hexagon
+  "M0,-7L2,-2L7,0L2,2L0,7L-2,2L-7,0L-2,-2Z", // star
+];
+const MORE_COLOURS = 8;
 const SOURCES = { B: ["own", "circle"], A: ["other", "diamond"], R: ["random", "square"], S: ["statistics", "triangle"] };
 
 function signed(value) {
@@ -43,12 +55,14 @@ export function interval(measure, value) {
   return value.low === null ? "" : `${words(measure, value.low, false)} to ${words(measure, value.high, false)}`;
 }
 
-/** What a curve looks like: class of its colour, marker, and whether it is fine-tuned or a variant. */
+/** What a curve looks like, which no other of the picture does: class of its colour, marker, whether it is fine-tuned. */
 export function style(curve, curves) {
-  const [colour, shape] = SOURCES[curve.treatment[0]] ?? ["random", "square"];
-  const variant = curves.filter((other) => other.treatment === curve.treatment).indexOf(curve) > 0;
-  const tuned = curve.treatment.endsWith("+");
-  return { path: SHAPES[shape], classes: `${colour}${tuned ? " tuned" : ""}${variant ? " variant" : ""}` };
+  const tuned = curve.treatment.endsWith("+") ? " tuned" : "";
+  const known = curve.plain && SOURCES[curve.treatment[0]];
+  if (known) return { path: SHAPES[known[1]], classes: `${known[0]}${tuned}` };
+  const place = curves.filter((other) => !other.plain || !SOURCES[other.treatment[0]]).indexOf(curve);
+  const path = MORE_SHAPES[place % MORE_SHAPES.length];
+  return { path, classes: `more${place % MORE_COLOURS}${tuned}` };
 }
 
 /** A short line with its marker, for the legend. */
@@ -69,6 +83,17 @@ export function ticks(low, high, count) {
   const found = [];
   for (let i = first; i * step <= high + 1e-9 * step; i += 1) found.push(i * step);
   return found;
+}
+
+/** Moves names beside the chart apart, as little as is needed, and keeps them beside it; in their order. */
+export function apart(names) {
+  const bottom = HEIGHT - MARGIN.bottom;
+  const sorted = names.map((name, order) => ({ ...name, order })).sort((a, b) => a.y - b.y);
+  sorted.forEach((name, i) => (name.y = Math.max(name.y, i ? sorted[i - 1].y + NAME_HEIGHT : 0)));
+  for (let i = sorted.length - 1; i >= 0; i -= 1) {
+    sorted[i].y = Math.min(sorted[i].y, i < sorted.length - 1 ? sorted[i + 1].y - NAME_HEIGHT : bottom);
+  }
+  return sorted.sort((a, b) => a.order - b.order);
 }
 
 export class Chart {
@@ -118,6 +143,7 @@ export class Chart {
     const [low, high] = shares.length ? [Math.min(...shares), Math.max(...shares)] : [0, 1];
     const room = Math.max(0.08 * (high - low), 0.004);
     [this.low, this.high] = [low - room, high + room];
+    if (this.measure === "top1") [this.low, this.high] = [Math.max(0, this.low), Math.min(1, this.high)];
     const tall = HEIGHT - MARGIN.top - MARGIN.bottom;
     this.y = (share) => MARGIN.top + ((this.high - share) / (this.high - this.low)) * tall;
     const spread = Math.min(9, (0.6 * inner) / this.blocks.length / Math.max(1, this.curves.length));
@@ -161,21 +187,24 @@ export class Chart {
   levels(width) {
     const group = draw("g", { class: "levels" });
     const edge = width - MARGIN.right;
+    const names = [];
     const level = (share, name, text) => {
       const y = this.y(share);
       group.append(draw("path", { d: `M${MARGIN.left},${y}H${edge}`, class: `level ${name}` }));
-      group.append(draw("text", { x: edge + 8, y: y + 4 }, text));
+      names.push({ y, text });
     };
     for (const base of this.picture.bases) {
       const share = base[this.measure].value;
       const known = this.measure === "minus_base" && share === 0;
-      if (share !== null) level(share, "base", known ? base.label : `${base.label} ${words(this.measure, share)}`);
+      if (share !== null) level(share, "base", known ? base.label : `${base.label} ${words(this.measure, share, this.measure === "top1")}`);
     }
     const chance = this.picture.chance;
-    if (this.measure !== "top1" || chance === null) return group;
-    const text = `chance ${words("top1", chance)}`;
-    if (chance >= this.low && chance <= this.high) level(chance, "chance", text);
-    else group.append(draw("text", { x: edge + 8, y: HEIGHT - MARGIN.bottom + 4 }, `${text} \u2193`));
+    if (this.measure === "top1" && chance !== null) {
+      const text = `chance ${words("top1", chance)}`;
+      if (chance >= this.low && chance <= this.high) level(chance, "chance", text);
+      else names.push({ y: HEIGHT - MARGIN.bottom, text: `${text} \u2193` });
+    }
+    for (const { y, text } of apart(names)) group.append(draw("text", { x: edge + 8, y: y + 4 }, text));
     return group;
   }
 

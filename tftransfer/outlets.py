@@ -1,0 +1,161 @@
+r"""Strings of others on their way out: names of classes, files and data sets, reasons of failures, lines of logs.
+
+Whoever writes a data set, a description of weights or a record chooses such strings, and they reach terminals,
+Markdown, pages, spreadsheets and TensorBoard. There is one function for each; all show control characters, marks that
+turn the direction of text, and bytes that are no text, as escapes such as `\x1b`, and shorten what is enormous.
+"""
+
+import hashlib
+import html as html_library
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable
+from typing import TextIO
+
+MOST_OF_NAME, MOST_OF_TEXT = 300, 4_000
+MOST_OF_CELL = 32_000  # a cell of a spreadsheet holds 32,767 characters
+# Control characters, marks of format (direction, width, language), halves of pairs, ends of lines and paragraphs.
+_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+# What makes a spreadsheet read a cell as a formula; the last four are the wide forms of East Asian keyboards.
+_FORMULA = tuple("=+-@\t\r\n" + "\uff1d\uff0b\uff0d\uff20")
+_DIGITS = re.compile(r"\d+(\.\d+)?")
+_NAMES_SHOWN = 5
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def visible(text: str, keep: str = "", most: int = MOST_OF_TEXT) -> str:
+    r"""Returns a text without characters that act instead of being shown.
+
+    Args:
+        text: Of anybody.
+        keep: Characters that stay as they are, such as "\n" where lines are the caller's own.
+        most: Characters; of longer texts the beginning stays, with the length and 8 digits that tell them apart.
+
+    Example:
+        >>> visible("\x1b[2Jred \u202etxt.exe")
+        '\\x1b[2Jred \\u202etxt.exe'
+    """
+    if len(text) > most:
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        text = f"{text[:most]}\N{HORIZONTAL ELLIPSIS} ({len(text)} characters, {digest})"
+    if text.isascii() and text.isprintable():
+        return text
+    hidden = {c for c in set(text) if c not in keep and unicodedata.category(c) in _HIDDEN}
+    return "".join(c.encode("unicode_escape").decode() if c in hidden else c for c in text)
+
+
+def terminal(text: object, most: int = MOST_OF_NAME) -> str:
+    r"""Returns a name or a reason as one line of a terminal.
+
+    Example:
+        >>> terminal("cat\ndone\x07")
+        'cat\\ndone\\x07'
+    """
+    return visible(str(text), most=most)
+
+
+def say(text: object, file: TextIO | None = None) -> None:
+    r"""Prints lines of our own, in which strings of others may be; ends of lines and tabs stay.
+
+    Args:
+        text: What a user reads.
+        file: Standard output if None.
+    """
+    print(visible(str(text), keep="\n\t", most=1_000_000), file=file or sys.stdout, flush=True)
+
+
+def markdown(text: str, most: int = MOST_OF_TEXT) -> str:
+    r"""Returns a text that Markdown shows as it is: no HTML, links, emphasis or table cells of its own.
+
+    Example:
+        >>> markdown("<b> a|b_c")
+        '&lt;b&gt; a\\|b\\_c'
+    """
+    plain = visible(" ".join(text.split()), most=most)
+    plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = re.sub(r"([\\`*_\[\]|#~!$])", r"\\\1", plain)
+    # Addresses become links by themselves; so do the starts of lists, in the first column.
+    plain = re.sub(r"(?i)\b(https?|ftp|mailto|xmpp)(:)|\b(www)(\.)", r"\1\3\\\2\4", plain).replace("@", "\\@")
+    return re.sub(r"^([-+](?=\s|$)|--+$|\d+(?=[.)](\s|$)))", lambda start: _inert(start[0]), plain)
+
+
+def _inert(start: str) -> str:
+    """Returns the first characters of a line so that they begin no list or rule."""
+    return f"&#{ord(start[0])};{start[1:]}"
+
+
+def markdown_code(text: str, most: int = MOST_OF_TEXT) -> str:
+    """Returns a text as code in Markdown; its fence is longer than any run of backticks in it."""
+    plain = visible(" ".join(text.split()), most=most)
+    longest = max((len(run) for run in re.findall("`+", plain)), default=0)
+    fence = "`" * (longest + 1)
+    return f"{fence} {plain} {fence}" if longest else f"`{plain}`"
+
+
+def html(text: str) -> str:
+    """Returns a text for HTML and SVG, in elements and in quoted attributes."""
+    return html_library.escape(visible(text, keep="\n\t"))
+
+
+def page(value: object) -> object:
+    """Returns what a template of Jinja shows, before it escapes it; markup of our own stays as it is."""
+    return visible(value, keep="\n\t") if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def figure(text: str, most: int = 60) -> str:
+    r"""Returns a text for Matplotlib, which would read what is between dollar signs as mathematics.
+
+    Example:
+        >>> figure("$\\frac$")
+        '\\$\\frac\\$'
+    """
+    return visible(text, most=most).replace("$", r"\$")
+
+
+def csv(value: object) -> object:
+    """Returns a cell of a CSV file; a text that a spreadsheet would run as a formula begins with an apostrophe.
+
+    Numbers stay numbers, and so do texts of numbers.
+
+    Example:
+        >>> csv("=1+1"), csv(-0.5), csv("-0.5"), csv("A4B+")
+        ("'=1+1", -0.5, '-0.5', 'A4B+')
+    """
+    if not isinstance(value, str):
+        return value
+    risky = value.lstrip(" \N{NO-BREAK SPACE}").startswith(_FORMULA) and not _NUMBER.fullmatch(value)
+    return f"{chr(39) if risky else ''}{visible(value, most=MOST_OF_CELL)}"
+
+
+def tensorboard(text: object, most: int = MOST_OF_NAME) -> str:
+    """Returns a text for the views of TensorBoard, which show it as text: without what no protocol can carry."""
+    return visible(str(text), most=most)
+
+
+def distinct(said: Iterable[tuple[str, str]]) -> list[str]:
+    """Returns each distinct warning once; those that are alike but for their network and numbers are one.
+
+    Args:
+        said: Name of a network and what is said of it, the gravest first.
+
+    Example:
+        >>> distinct([("a", "a is at chance: 5.0 %"), ("b", "b diverged"), ("c", "c is at chance: 5.1 %")])
+        ['a is at chance: 5.0 % (likewise 1 more: c)', 'b diverged']
+    """
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, text in said:
+        alike = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "\0", text) if name else text
+        groups.setdefault(_DIGITS.sub("#", alike), []).append((name, text))
+    return [_counted(group) for group in groups.values()]
+
+
+def _counted(group: list[tuple[str, str]]) -> str:
+    """Returns the first of several warnings that are alike, and of which other networks it is said."""
+    first, text = group[0]
+    names = [terminal(name) for name in dict.fromkeys(name for name, _ in group) if name != first]
+    text = terminal(text, MOST_OF_TEXT)
+    if not names:
+        return text if len(group) == 1 else f"{text} ({len(group)} times)"
+    rest = f" and {len(names) - _NAMES_SHOWN} others" if len(names) > _NAMES_SHOWN else ""
+    return f"{text} (likewise {len(names)} more: {', '.join(names[:_NAMES_SHOWN])}{rest})"
