@@ -13,13 +13,14 @@ import json
 import os
 import pathlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from tftransfer import atomic, record_fields, small_files
+from tftransfer import atomic, locks, outlets, record_fields, small_files
 
 FORMAT = 3
 RECORD = "record.json"
@@ -230,6 +231,9 @@ def check_writable(folder: pathlib.Path) -> None:
             f"--runs_dir."
         )
     refuse_unwritable(folder, "runs folder", "--runs_dir")
+    locks.require(folder, "--runs_dir")
+    if said := locks.warning(folder):
+        outlets.say(f"WARNING: {said}", sys.stderr)
 
 
 def refuse_unwritable(folder: pathlib.Path, what: str, option: str) -> None:
