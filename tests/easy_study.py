@@ -21,6 +21,7 @@ class EasyStore:
 
     fingerprint, size, encoding, dataset = "f" * 64, 32, "raw", "easy"
     left_out, notes, lost = {}, {}, None
+    class_names = tuple(f"class{label}" for label in range(CLASSES))
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.path = str(folder)

@@ -235,3 +235,15 @@ def test_a_network_copies_freezes_and_trains_what_its_name_says(study, text, opt
 def _distance(one, other):
     """Returns how far two arrays are apart, relative to their size."""
     return np.linalg.norm(one - other) / np.linalg.norm(other)
+
+
+def test_portraits_compare_with_source_and_base(finished):
+    """A4B is wholly like baseA up to its cut, and the two bases are as like as any two networks."""
+    from tftransfer.training import portraits
+
+    found = np.load(finished / "random0-A4B-seed0" / portraits.FILE, allow_pickle=False)
+    assert found["blocks"].tolist() == ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"]
+    np.testing.assert_allclose(found["with_base"][:4], found["source_with_base"][:4], atol=1e-5)
+    assert (np.abs(found["with_base"][4:] - found["source_with_base"][4:]) > 1e-4).all()
+    own = np.load(finished / "random0-B4B-tuned-seed0" / portraits.FILE, allow_pickle=False)
+    np.testing.assert_allclose(own["source_with_base"], 1, atol=1e-5)

@@ -1,13 +1,17 @@
+import dataclasses
 import json
 import pathlib
+import shlex
+import types
 
 import numpy as np
 import pytest
 
 from easy_study import CLASSES, EasyStore, cell
 from made_images import ArrayHalf
-from tftransfer import execution, findings, records, results, splits
+from tftransfer import command_line, execution, findings, records, results, run_config, splits, treatments
 from tftransfer.training import trainer
+from tftransfer.training.foreign_base import ForeignBase
 from tftransfer.training.outcomes import Outcome
 
 
@@ -69,7 +73,7 @@ def images(*per_class):
     return ArrayHalf(np.zeros((len(labels), 1, 1, 3), np.uint8), labels, np.arange(len(labels)))
 
 
-def said(text, training=(20, 30, 40), validation=(40, 40, 40), source=None, **outcome):
+def said(text, training=(20, 30, 40), validation=(40, 40, 40), source=None, foreign=None, **outcome):
     """Returns the content of the record of a network which ended as `outcome` says, else as it should."""
     network = cell(text, **{name: outcome.pop(name) for name in ("preserve", "batch_norm") if name in outcome})
     copied = tuple(f"conv{n}" for n in range(1, network.treatment.copied + 1))
@@ -83,7 +87,7 @@ def said(text, training=(20, 30, 40), validation=(40, 40, 40), source=None, **ou
     }  # fmt: skip
     task = trainer.Task("B", 3, images(*training), images(*validation), None)
     identity = network.identity("f" * 64, None)
-    return results.content(network, identity, task, Outcome(**sound | outcome), source, None)
+    return results.content(network, identity, task, Outcome(**sound | outcome), source, None, foreign)
 
 
 def test_a_network_that_ended_as_it_should_is_proven_to():
@@ -179,6 +183,20 @@ def test_a_selffers_source_has_seen_all_of_its_target_and_another_halfs_none():
     assert seen == {"A4B": 0, "B4B": 3, "S4B": 3, "R4B": 0}
 
 
+@pytest.mark.parametrize(("seen", "counted", "doubts"), [(None, None, ["leak?"]), ((), 0, []), ((0, 1), 2, ["leak"])])
+def test_foreign_weights_have_seen_what_is_known_of_them(seen, counted, doubts):
+    of_target = cell("A4B").classes
+    described = types.SimpleNamespace(
+        sha256="a" * 64, model="AlexNet", classes=9, trained_on=seen, provenance="made up"
+    )
+    others = [label for label in range(CLASSES) if label not in of_target]
+    known = None if seen is None else frozenset([*others, *(of_target[place] for place in seen)])
+    integrity = said("A4B", foreign=ForeignBase("x.h5", described, {"conv1": [np.zeros(3)]}, known))
+    assert integrity["integrity"]["target_classes_seen_by_source"] == counted
+    assert integrity["integrity"]["foreign_source"]["classes_known"] is (seen is not None)
+    assert integrity["doubts"] == doubts
+
+
 def test_a_network_bears_its_share_of_the_groups_time(finished):
     source = records.read(finished / "random0-baseA-seed0")
     whole = said("A4B", source=source)
@@ -186,3 +204,45 @@ def test_a_network_bears_its_share_of_the_groups_time(finished):
     assert whole["cost"]["train_seconds"] == 1.0
     assert whole["cost"]["group"] == {"networks": 2, "seconds": 8.0}
     assert whole["integrity"]["updates_of_source"] == source.content["cost"]["train_steps"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("base", {}),
+        ("A4B", {"seed": 3, "learning_rate": 0.125, "images_per_class": 5}),
+        ("B4A+", {"schedule": "step", "drop_steps": 2, "keep_weights": True}),
+        ("R2all", {"optimizer": "adamw", "augment": "none", "split_seed": 2}),
+        ("A2B", {"preserve": 3, "release_step": 1}),
+    ],
+)
+def test_the_recorded_command_trains_the_same_network(text, options):
+    network = cell(text, **options)
+    words = shlex.split(results.command_of(network))
+    assert words[:3] == ["python", "-m", "tftransfer.run"]
+    read, _ = command_line.parse(run_config.RunConfig, words[2:], "usage")
+    given = {word[2:].partition("=")[0] for word in words[3:]}
+    assert run_config.parse_treatment(read, given) == network.treatment
+    assert read.shared() == network.config.shared()
+
+
+def test_the_recorded_command_of_a_longer_base_trains_it_as_a_control():
+    control = cell("A4B").control
+    words = shlex.split(results.command_of(control))
+    read, _ = command_line.parse(run_config.RunConfig, words[2:], "usage")
+    given = {word[2:].partition("=")[0] for word in words[3:]}
+    assert read.budget == "equal_total"
+    assert treatments.control_base(run_config.parse_treatment(read, given)) == control.treatment
+
+
+def test_the_recorded_command_names_no_folder():
+    options = {name: f"/secret/{name}" for name in ("data_dir", "runs_dir", "cache_dir")}
+    network = cell("A4B")
+    there = dataclasses.replace(network, config=dataclasses.replace(network.config, **options))
+    assert results.command_of(there) == results.command_of(network)
+
+
+def test_weights_are_kept_of_bases_and_where_asked_for_and_never_of_what_diverged():
+    kept = {text: said(text)["weights"]["kept"] for text in ("base", "A4B")}
+    assert kept == {"base": True, "A4B": False}
+    assert said("base", diverged_at=2)["weights"]["kept"] is False

@@ -274,6 +274,23 @@ def test_a_network_of_ones_own_from_code_to_record_and_back(plain, tmp_path, cap
     assert "reused baseB, B2B" in capsys.readouterr().out
 
 
+def test_a_loaded_network_predicts_from_files_what_it_was_scored_on(options, tmp_path, photographs):
+    import numpy as np
+
+    import tftransfer
+
+    words = [*options, "--treatment=base", "--target=B", "--steps=60", "--learning_rate=0.01", "--width=0.1"]
+    main(*words)
+    (folder,) = (tmp_path / "runs").glob("*/random0-baseB-seed0")
+    record, model, inputs = records.read(folder), tftransfer.load(folder), tftransfer.preprocessing(folder)
+    names = [f"class{index}" for index in splits.random_split(6, 0).b]
+    assert list(inputs.class_names) == list(model.preprocessing.class_names) == names
+    files = sorted(path for name in names for path in (photographs / "val" / name).iterdir())
+    shown = inputs.decode_predictions(model.predict(inputs(files), verbose=0), top=1)
+    right = [likeliest[0][0] == path.parent.name for path, likeliest in zip(files, shown, strict=True)]
+    assert record.result["top1"] == np.mean(right) > 0.4, "more than chance, so that another order would be seen"
+
+
 def test_a_model_file_leaves_no_path_and_is_not_needed_afterwards(plain, tmp_path, capsys):
     import small_models
 

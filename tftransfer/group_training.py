@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tftransfer import best, findings, records, results, tensorboard_view, treatments
+from tftransfer import best, findings, inputs, records, results, tensorboard_view, treatments
 from tftransfer.data.store import BROKEN, Store, StoreError
 from tftransfer.plan import Cell
 from tftransfer.records import Record
@@ -132,12 +132,15 @@ class GroupTraining:
         )
         content["resumed"] = checkpoints.resumed if checkpoints else []
         content["notices"] = [notice.word for notice in findings.notices(content)]
+        names = [self._store.class_names[index] for index in cell.classes]
+        content[inputs.FIELD] = inputs.describe(names, task.view.size, task.view.mean, task.view.scale)
         tensorboard_view.write_result(events, self._root.name, content, time.time())
         if is_best and not content["weights"]["kept"]:
             content["weights"] |= {"kept": True, "kept_as": best.BEST}
         if content["weights"]["kept"]:
             saved = weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
             content["weights"] |= saved
+            content[inputs.FIELD] |= inputs.save(folder, content[inputs.FIELD], task.view.mean)
         if content["status"] == records.DONE:
             portrait = painter.portrait(outcome.weights, *self._sources.compared_with(cell, member.reference))
             content["portrait"] = portraits.save(folder, portrait)

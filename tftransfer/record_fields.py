@@ -11,7 +11,7 @@ from tftransfer.treatments import Treatment
 
 STATUSES = ("done", "diverged")
 _MOST_BLOCKS = 10_000
-_MOST_CLASSES = 10_000_000
+_MOST_CLASSES = 1_000_000
 _LONGEST_NAME = 255  # of a folder
 _LARGEST = 1e300  # of any number; the loss of a network that diverges is large, but no float is larger
 _LARGEST_COUNT = 10**15

@@ -2,6 +2,7 @@
 
 runs/<study>/<network>/record.json       written last and atomically: its presence means done
                        weights.weights.h5  bases, others with --keep_weights
+                       mean.npy  beside the weights, with what the record says of inputs: how to predict
                        model.json  beside the weights, if the architecture is not built in
                        events.out.tfevents...  TensorBoard's view of the record
 """

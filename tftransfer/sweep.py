@@ -248,7 +248,8 @@ def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
     more = len(warnings) - _WARNINGS_SHOWN
     for warning in [*warnings[:_WARNINGS_SHOWN], *([f"and {more} more, see the records"] if more > 0 else [])]:
         outlets.say(f"WARNING: {warning}", sys.stderr)
-    _print_notices(states)
+    for notice in _notices(states)[:_WARNINGS_SHOWN]:
+        outlets.say(f"NOTE: {notice}", sys.stderr)
     outlets.say(view.text(overview.look(study, lost=words)))
     counts = collections.Counter(state.state for state in states)
     code, doubts = _judged(states)
@@ -265,15 +266,6 @@ def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
     return code
 
 
-def _print_notices(states: Sequence[State]) -> None:
-    """Names the networks of which something is to be known that makes no score doubtful."""
-    notices = [notice for state in states if state.record for notice in findings.notices(state.record.content)]
-    for notice in notices[:_WARNINGS_SHOWN]:
-        outlets.say(f"NOTE: {notice.text}", sys.stderr)
-    if len(notices) > _WARNINGS_SHOWN:
-        outlets.say(f"NOTE: and {len(notices) - _WARNINGS_SHOWN} more, see `resumed` in the records", sys.stderr)
-
-
 def _warnings(states: Sequence[State], lost: Mapping[str, str]) -> list[str]:
     """Returns what must be known of a sweep, each distinct thing once: what was lost first, then what is doubtful."""
     faults = [
@@ -283,6 +275,17 @@ def _warnings(states: Sequence[State], lost: Mapping[str, str]) -> list[str]:
     trained = [state.record for state in states if state.record]
     stray = [(record.name, f"its {base} was trained again, with other weights") for record, base in strays(trained)]
     return outlets.distinct([*lost.items(), *stray, *((name, fault.text) for name, fault in ranked)])
+
+
+def _notices(states: Sequence[State]) -> list[str]:
+    """Returns what is to be known of networks that makes no score doubtful."""
+    notices = [
+        (state.record.name, notice)
+        for state in states
+        if state.record
+        for notice in findings.notices(state.record.content)
+    ]
+    return outlets.distinct((name, notice.text) for name, notice in notices)
 
 
 def _judged(states: Sequence[State]) -> tuple[int, collections.Counter]:

@@ -52,7 +52,7 @@ def _run(tests: list[str], log: pathlib.Path, temporary: pathlib.Path) -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         import pytest
 
-        options = ["-q", "-x", "--tb=line", "-p", "no:cacheprovider", "-m", "not faults", f"--basetemp={temporary}"]
+        options = ["-q", "-x", "--tb=line", "-p", "no:cacheprovider", f"--basetemp={temporary}"]
         code = int(pytest.main([*options, *tests]))
         sys.stdout.flush()
     finally:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tftransfer.models import noise
+from tftransfer.models import noise, sizes
 from tftransfer.models.blocks import blocks, every_layer, legal_cuts
 from tftransfer.models.copies import reseeded
 from tftransfer.models.layers import StepNoise
@@ -25,6 +25,7 @@ def check(model: Any, label: str, shape: tuple[int, int, int], classes: int) -> 
     """
     if not isinstance(model, keras.Model):
         raise ValueError(f"{label} must give a keras.Model. Received: {type(model).__name__}")
+    sizes.check(model, label)
     legal_cuts(model)  # functional, one input, one output
     _check_ends(model, label, shape, classes)
     _check_layers(model, label)

@@ -56,7 +56,7 @@ class End:
 
     Attributes:
         status: `ok`, `no_memory`, `crashed` (by a signal), `no_disk` (full, read-only or gone),
-            `refused` (its checkpoint may not be gone on from, or a record of another network is in the way) or
+            `refused` (its checkpoint may not be gone on from here, or a record of another network is in the way) or
             `failed`.
         message: What went wrong.
         elsewhere: Names of networks that another process is training.
