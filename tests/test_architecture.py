@@ -32,6 +32,7 @@ FLOORS = {
     "tftransfer.data": 2,
     "tftransfer.plan": 3,
     "tftransfer.grids": 3,
+    "tftransfer.commands": 3,
     "tftransfer.findings": 3,
     "tftransfer.speeds": 3,
     "tftransfer.transfer": 3,
@@ -104,7 +105,7 @@ QUICK = [
     "tftransfer.analysis", "tftransfer.scheduling.node", "tftransfer.scheduling.ray_runner",
     "tftransfer.interruption", "tftransfer.mosaic", "tftransfer.report", "tftransfer.foreign.description",
     "tftransfer.foreign.files", "tftransfer.foreign.hdf5", "tftransfer.foreign.tensors", "tftransfer.describe",
-    "tftransfer.outlets",
+    "tftransfer.outlets", "tftransfer.commands",
 ]  # fmt: skip
 
 
