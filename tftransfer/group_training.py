@@ -144,7 +144,7 @@ class GroupTraining:
 
         def report(step: int, rows: Mapping[str, Mapping[str, float]]) -> None:
             for name, row in rows.items():
-                events[name].scalars(step, tensorboard_view.row(row), time.time())
+                events[name].scalars(step, tensorboard_view.row(row, task.classes), time.time())
             if self._watch:
                 self._watch(step, steps, {cell.name: rows[cell.treatment.slug] for cell in cells})
             if not self._progress_bar and not (checkpoints and step <= checkpoints.told_until):

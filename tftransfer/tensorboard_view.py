@@ -19,7 +19,7 @@ from tensorboard.plugins.hparams import summary as hparams_summary
 from tensorboard.plugins.image import metadata as image_metadata
 from tensorboard.summary.writer import record_writer
 
-from tftransfer import mosaic, outlets, treatments
+from tftransfer import mosaic, outlets, scores, treatments
 
 # Column of a history -> tag in TensorBoard.
 SCALARS = {
@@ -143,9 +143,10 @@ def clear(folder: pathlib.Path) -> None:
         path.unlink()
 
 
-def row(history_row: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Returns a row of history by TensorBoard tag."""
-    return {tag: history_row.get(column) for column, tag in SCALARS.items()}
+def row(history_row: Mapping[str, float | None], classes: int) -> dict[str, float | None]:
+    """Returns a row of history by TensorBoard tag; `classes` are those of the target."""
+    values = {tag: history_row.get(column) for column, tag in SCALARS.items()}
+    return values | {SCALARS["val_top5"]: scores.top5(history_row.get("val_top5"), classes)}
 
 
 def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
@@ -179,6 +180,7 @@ def write_result(file: EventFile, study: str, content: Mapping[str, Any], wall_t
     """
     steps = content["cost"]["train_steps"]
     result = content["result"] | {"seconds": content["cost"]["seconds"]}
+    result["top5"] = scores.top5(result["top5"], content["identity"]["data"]["class_count"])
     label = treatments.Treatment(**content["identity"]["treatment"]).label
     # The label first: TensorBoard shows the beginning only.
     trial = outlets.tensorboard(f"{label}: {content['name']} in {study}")

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from tftransfer import records
+from tftransfer import scores as scores_lib
 from tftransfer.analysis import paper
 from tftransfer.analysis.roles import BASE, halves, role
 from tftransfer.analysis.study import Study, read
@@ -51,7 +52,8 @@ def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
         - `split` (random0), `halves` its kind without number (random, natural_manmade, file-..., all), `target`,
           `seed`, `images_per_class` (0: all), `preserve`, `release_step`.
         - `recipe`: 8 digits of the hash of recipe, protocol and data: networks with different ones do not compare.
-        - `top1`, `top5`, `per_class_top1`, `chance`: shares, 0 to 1. `cross_entropy` in nats.
+        - `top1`, `top5`, `per_class_top1`, `chance`: shares, 0 to 1. `cross_entropy` in nats. `top5` is missing for
+          five classes or fewer, where it tells nothing.
         - `minus_base`: `top1` less that of the base of the same target, split, seed, images per class and recipe,
           computed from these records; 0 for bases, NaN where there is no such base.
         - `left_chance`, `frozen_blocks_unchanged`: proofs, missing where nothing was recorded.
@@ -90,7 +92,10 @@ def row(record: Record) -> dict[str, Any]:
     treatment = Treatment(**identity["treatment"])
     result, integrity, cost = record.result, content["integrity"], content["cost"]
     scores = {name: result.get(name) for name in ("top1", "top5", "per_class_top1", "cross_entropy", "chance")}
+    # Records of studies that others made may not say how many classes there were.
+    known = scores_lib.top5(scores["top5"], identity["data"].get("class_count", scores_lib.TOP + 1))
     return scores | {
+        "top5": known,
         "name": record.name,
         "key": record.key,
         "status": record.status,
