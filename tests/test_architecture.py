@@ -20,7 +20,6 @@ FLOORS = {
     "tftransfer.interruption": 1,
     "tftransfer.mosaic": 1,
     "tftransfer.outlets": 1,
-    "tftransfer.scores": 1,
     "tftransfer.options": 2,
     "tftransfer.config": 2,
     "tftransfer.idle_options": 2,

@@ -77,6 +77,12 @@ class Record:
         return self.content["weights"]["sha256"]
 
 
+def top5(content: Mapping[str, Any]) -> float | None:
+    """Returns a record's top-5, a share; None with five classes or fewer, where all answers are among the five."""
+    classes = content["identity"].get("data", {}).get("class_count")
+    return None if classes is not None and classes <= 5 else content["result"].get("top5")
+
+
 def key(identity: Mapping[str, Any]) -> str:
     """Returns the hash of an identity, 64 hexadecimal digits.
 

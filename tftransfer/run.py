@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import tftransfer
-from tftransfer import command_line, findings, outlets, plan, records, run_config, scores, splits, treatments
+from tftransfer import command_line, findings, outlets, plan, records, run_config, splits, treatments
 from tftransfer.config import Config
 from tftransfer.data import progress, sources
 from tftransfer.foreign import description, files
@@ -267,10 +267,11 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
             rows.append(f"{label:<18}{record.status}")
             continue
         is_reference = label in {treatments.base(target).label for target in treatments.TARGETS}
-        share = scores.top5(result["top5"], record.identity["data"]["class_count"])
-        top5 = "" if share is None else f"{100 * share:.1f} %"
         points = "" if is_reference else _points(result["minus_base"])
-        rows.append(f"{label:<18}{100 * result['top1']:>6.1f} %{top5:>9}{points:>15}{result['cross_entropy']:>16.3f}")
+        top5 = records.top5(record.content)
+        rows.append(
+            f"{label:<18}{_percent(result['top1']):>8}{_percent(top5):>9}{points:>15}{result['cross_entropy']:>16.3f}"
+        )
     chance = networks[-1].record.result["chance"]
     spent = [
         f"{n.record.content['treatment']['label']} {n.record.content['cost']['seconds']:.0f}" for n in networks if n.now
@@ -283,6 +284,10 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
     rows.append(f"records    {study}")
     rows.append(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
     return "\n".join(rows)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
 
 
 def _points(share: float | None) -> str:

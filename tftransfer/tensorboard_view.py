@@ -19,7 +19,7 @@ from tensorboard.plugins.hparams import summary as hparams_summary
 from tensorboard.plugins.image import metadata as image_metadata
 from tensorboard.summary.writer import record_writer
 
-from tftransfer import mosaic, outlets, scores, treatments
+from tftransfer import mosaic, outlets, records, treatments
 
 # Column of a history -> tag in TensorBoard.
 SCALARS = {
@@ -144,9 +144,9 @@ def clear(folder: pathlib.Path) -> None:
 
 
 def row(history_row: Mapping[str, float | None], classes: int) -> dict[str, float | None]:
-    """Returns a row of history by TensorBoard tag; `classes` are those of the target."""
+    """Returns a row of history by TensorBoard tag; of `classes`, where five or fewer, without a top-5."""
     values = {tag: history_row.get(column) for column, tag in SCALARS.items()}
-    return values | {SCALARS["val_top5"]: scores.top5(history_row.get("val_top5"), classes)}
+    return values | ({SCALARS["val_top5"]: None} if classes <= 5 else {})
 
 
 def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
@@ -180,7 +180,7 @@ def write_result(file: EventFile, study: str, content: Mapping[str, Any], wall_t
     """
     steps = content["cost"]["train_steps"]
     result = content["result"] | {"seconds": content["cost"]["seconds"]}
-    result["top5"] = scores.top5(result["top5"], content["identity"]["data"]["class_count"])
+    result["top5"] = records.top5(content)
     label = treatments.Treatment(**content["identity"]["treatment"]).label
     # The label first: TensorBoard shows the beginning only.
     trial = outlets.tensorboard(f"{label}: {content['name']} in {study}")

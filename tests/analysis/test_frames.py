@@ -115,3 +115,12 @@ def test_published_differences_are_those_of_the_records():
         table = analysis.networks(folder).set_index("name")
         recorded = {record.name: record.result["minus_base"] for record in records.read_study(folder)}
         assert table["minus_base"].to_dict() == pytest.approx(recorded)
+
+
+@pytest.mark.parametrize(("classes", "shown"), [(4, False), (5, False), (6, True)])
+def test_the_first_five_of_five_classes_say_nothing(tmp_path, classes, shown):
+    content = fake_study.content(fake_study.cell("base", target="B"), 0.5)
+    content["identity"]["data"]["class_count"] = classes
+    content["result"]["top5"] = 1.0
+    records.write(tmp_path / content["name"], content)
+    assert analysis.networks(tmp_path)["top5"].notna().tolist() == [shown]

@@ -123,9 +123,14 @@ class Report:
         order = {"random": 0, "natural_manmade": 1, "all": 9}
         return sorted(self.main["halves"].unique(), key=lambda kind: (order.get(kind, 5), kind))
 
-    def of(self, halves: str) -> pd.DataFrame:
-        """Returns the counted networks of one kind of halves."""
-        return self.main[self.main["halves"].eq(halves)]
+    def of(self, halves: str, images_per_class: int | None = None) -> pd.DataFrame:
+        """Returns the counted networks of one kind of halves, with one number of images per class if it is given."""
+        here = self.main[self.main["halves"].eq(halves)]
+        return here if images_per_class is None else here[here["images_per_class"].eq(images_per_class)]
+
+    def sizes(self, halves: str) -> list[int]:
+        """Returns the numbers of images per class of one kind of halves: all images (0) first, then the most."""
+        return sorted(map(int, self.of(halves)["images_per_class"].unique()), key=lambda size: (size > 0, -size))
 
     def boosts(self, halves: str) -> pd.DataFrame:
         """Returns the paper's Table 1 for one kind of halves, over the ranges of n that fit this study."""
@@ -133,7 +138,8 @@ class Report:
         blocks = tuned.loc[tuned["treatment"].isin(["AnB+", "BnB+"]), "n"]
         starts = dict.fromkeys(max(first, int(blocks.min())) for first, _ in boosts.RANGES)
         most = int(blocks.max())
-        return boosts.boosts(tuned, tuple((first, most) for first in starts if first <= most))
+        found = boosts.boosts(tuned, tuple((first, most) for first in starts if first <= most))
+        return found[found["transfers"].gt(0)]
 
     @property
     def has_boosts(self) -> list[str]:
