@@ -164,8 +164,8 @@ class _Scene:
             "paired",
             f"Points from the own base: {self._what}",
             "Each network less the base of its own target, split and seed; means with 95 % intervals, each for its n "
-            "alone, where there is more than one split or seed. Shades are drawn where differences are beyond intervals "
-            f"for all n together.{dashed}{self._others}",
+            "alone, where there is more than one split or seed. Shades are drawn where differences are beyond "
+            f"intervals for all n together.{dashed}{self._others}",
             treatment_figures.paired(effects, self.within(self.report.decomposition), self.report.looks, behind),
         )
 
