@@ -30,7 +30,28 @@ def task():
     training = make_half(160, 5, seed=0)
     mean = training.images.mean(0).astype(np.float32)
     view = pipeline.View(size=32, mean=mean, scale=1 / 64, padding=2)
-    return trainer.Task("B", 5, training, make_half(53, 5, seed=1), view)
+    return trainer.Task("random0", "B", 5, training, make_half(53, 5, seed=1), view)
+
+
+@pytest.fixture
+def float64(monkeypatch):
+    """Trains in float64, in which networks that are equal in theory are equal on any processor.
+
+    Sums round in another order with other threads, instructions and graphs. In float32 that is 1e-7 at first; where a
+    rectifier or a maximum then decides otherwise, it grows to 1e-4 within a few updates.
+    """
+    import keras
+
+    from tftransfer.training import trainer
+
+    policy = trainer.dtype_policy
+    monkeypatch.setattr(trainer, "dtype_policy", lambda name: policy("float64"))
+    in_top_k = keras.src.ops.in_top_k  # TensorFlow has it for float32 only
+    monkeypatch.setattr(keras.src.ops, "in_top_k", lambda y, x, k: in_top_k(y, keras.ops.cast(x, "float32"), k))
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx(before)
 
 
 @pytest.fixture(scope="session")

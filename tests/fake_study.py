@@ -28,7 +28,7 @@ def content(of: plan.Cell, top1: float | None, checks: int = 4, **changes) -> di
     done = top1 is not None
     steps = [100 * (i + 1) for i in range(checks)]
     curve = [(top1 or 0) * (1 - 0.5**i) for i in range(1, checks)] + [top1]
-    source = {"key": "0" * 64, "weights": "1" * 64} if treatment.source_base else None
+    source = {"key": records.key(of.source.identity("f" * 64, None)), "weights": "2" * 64} if of.source else None
     whole = {
         "name": of.name,
         "status": records.DONE if done else records.DIVERGED,

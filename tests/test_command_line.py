@@ -125,6 +125,57 @@ def test_hushed_shows_what_was_said_only_on_failure():
     assert "noise" not in said("raise ValueError('a message of ours')")
 
 
+def nested(folder, depth, names=1, last="--epochs=3"):
+    """Returns the first of flag files of which each names the next, so many times."""
+    for level in range(depth):
+        following = f"--flagfile={folder}/{level + 1}\n" * names if level + 1 < depth else last
+        (folder / str(level)).write_text(following)
+    return folder / "0"
+
+
+def test_flag_files_in_flag_files(tmp_path):
+    options, given = parse(f"--flagfile={nested(tmp_path, 9)}", "--seed=2")
+    assert (options.epochs, options.seed, given) == (3, 2, {"epochs", "seed"})
+    path = tmp_path / "indented"
+    path.write_text(f"  # a comment\r\n\t--flagfile={tmp_path}/0\r\n\n// another\n--width=0.5")
+    options, _ = parse("--flagfile", str(path))
+    assert (options.epochs, options.width) == (3, 0.5)
+
+
+def test_flag_files_are_nested_to_a_limit_and_never_name_each_other(tmp_path):
+    with pytest.raises(command_line.UsageError, match=r"10 deep, not each other\. Received: /"):
+        parse(f"--flagfile={nested(tmp_path, 11)}")
+    (tmp_path / "self").write_text(f"--flagfile={tmp_path}/./self")
+    with pytest.raises(command_line.UsageError, match="not each other"):
+        parse(f"--flagfile={tmp_path}/self")
+
+
+def test_flag_files_that_multiply_are_read_to_a_limit(tmp_path):
+    with pytest.raises(command_line.UsageError, match="are read at most"):
+        parse(f"--flagfile={nested(tmp_path, 10, names=50)}")
+
+
+def test_large_flag_files_and_pipes_are_refused_wherever_they_are_named(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "50 GB").open("wb") as file:
+        file.truncate(50 * 2**30)
+    (tmp_path / "link").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+    reasons = {"pipe": "no regular file", "50 GB": "53,687,091,200 bytes", "link": "device", "folder": "a folder"}
+    for name, reason in reasons.items():
+        (tmp_path / "outer").write_text(f"# a recipe\n--flagfile={tmp_path / name}\n")
+        for path in (tmp_path / name, tmp_path / "outer"):
+            with pytest.raises(command_line.UsageError, match=f"Cannot read the flag file {tmp_path / name}.*{reason}"):
+                parse(f"--flagfile={path}")
+
+
+def test_a_shells_substitution_is_a_pipe_and_refused():
+    words = ["bash", "-c", f"{sys.executable} -m tftransfer.run --dry_run --flagfile=<(echo --epochs=3)"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == command_line.EXIT_BAD_INPUT
+    assert "write what a pipe such as <(...) gives into one" in done.stderr
+
+
 @pytest.mark.parametrize("words", [["--flagfile=/dev/zero"], ["--flagfile", "/dev/zero"], ["--flagfile=a\0b"]])
 def test_flag_files_that_never_end_or_cannot_be_opened_are_refused(words):
     with pytest.raises(command_line.UsageError, match="flag file"):

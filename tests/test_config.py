@@ -71,7 +71,8 @@ def test_every_recipe_option_changes_the_recipe():
         "precision": "mixed_bfloat16",
     }  # fmt: skip
     recipe = Config().recipe()
-    untouched = {"model", "drop_steps", "drop_epochs"}  # drops need a schedule, and models differ, below
+    # Drops need a schedule, and models differ, below; the least steps follow from the default epochs.
+    untouched = {"model", "drop_steps", "drop_epochs", "least_steps"}
     assert set(other) | untouched == set(recipe), "what others have and AlexNet has not is left out"
     for name, value in other.items():
         assert Config(**{name: value}).recipe() != recipe, name
@@ -94,7 +95,7 @@ def test_recipes_hold_no_options_of_other_models_and_no_folders():
 
 
 def test_keys_and_names_of_alexnet_stay_as_they_were():
-    assert Config().study_name() == "motifs-AlexNet-random-4aaad670", "as the README shows"
+    assert Config().study_name() == "motifs-AlexNet-random-77bbb996", "as the README shows"
 
 
 def test_time_between_checkpoints():
@@ -111,6 +112,17 @@ def test_lengths():
         Config().steps_per_epoch(63)
     with pytest.raises(ValueError, match="first drop after 9 updates, but training ends after 9"):
         Config(schedule="step", drop_steps=9, steps=9).steps_between_drops(1000)
+
+
+def test_the_default_length_has_a_floor_in_updates_and_an_explicit_one_has_none():
+    assert Config().train_steps(images=4000) == 744, "12 epochs of motifs"
+    assert Config().train_steps(images=123) == 600, "12 epochs would be 12 updates"
+    assert Config(epochs=12.0).train_steps(images=123) == 12
+    assert Config(steps=5).train_steps(images=123) == 5
+    default, explicit = Config().recipe(), Config(epochs=12.0).recipe()
+    assert (default["epochs"], default["least_steps"]) == (12.0, 600)
+    assert default == explicit | {"least_steps": 600}, "another length on a small half, so another identity"
+    assert "least_steps" not in Config(steps=5).recipe()
 
 
 def test_sizes_follow_the_data_set_and_the_paper():

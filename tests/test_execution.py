@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import threading
 import time
@@ -7,6 +8,7 @@ import pytest
 from easy_study import cell, names
 from tftransfer import execution, findings, plan, records, treatments
 from tftransfer.group_training import Member
+from tftransfer.models import architectures
 from tftransfer.training import trainer
 
 
@@ -184,3 +186,23 @@ def test_classes_that_foreign_weights_have_seen_are_counted(finished):
     assert faults(0) == []
     assert faults(2) == ["random0-A4B-seed0: x was trained on 2 classes of its target"]
     assert "is not known" in faults(None)[0]
+
+
+def test_a_group_neither_copies_from_nor_is_compared_with_bases_on_other_images(study, store):
+    study.ensure(cell("A2B"))
+    other = copy.copy(store)
+    other.fingerprint = "e" * 64
+    changed = execution.Study(study.root, other, say=pytest.fail)
+    for again in ("A3B", "R3B"):
+        with pytest.raises(ValueError, match="another version of the data set"):
+            changed.train_group([cell(again)])
+        assert records.read(study.root / cell(again).name) is None
+    with pytest.raises(ValueError, match="another version of the data set"):
+        changed.check(plan.steps_for(cell("A3B")), force=False)
+
+
+def test_a_group_does_not_copy_from_a_base_of_another_architecture(study, monkeypatch):
+    study.ensure(cell("A2B"))
+    monkeypatch.setattr(architectures, "identity", lambda config: {"sha256": "a" * 64})
+    with pytest.raises(ValueError, match="another architecture"):
+        study.train_group([cell("A3B")])

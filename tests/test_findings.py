@@ -35,6 +35,21 @@ def content(label="A4B", top1=0.5, **integrity):
             "leak?",
             "which classes x.h5 was trained on is not known",
         ),
+        (
+            {"foreign_source": {"file": "x.h5", "classes_known": True}, "target_classes_seen_by_source": None},
+            "leak?",
+            "which classes x.h5 was trained on cannot be compared",
+        ),
+        (
+            {"validation_images_trained_on": {"by_itself": 10, "by_source": 11}},
+            "leak",
+            "its source was trained on copies of 11 of its 1000 validation images",
+        ),
+        (
+            {"validation_images_trained_on": {"by_itself": 11}},
+            "leak",
+            "random0-A4B-seed0: it was trained on copies of 11 of its 1000 validation images",
+        ),
     ],
     ids=str,
 )
@@ -50,6 +65,58 @@ def test_a_sound_network_has_none():
     assert findings.named(content(class_images=balanced)) == []
     assert findings.named(content("B4B", target_classes_seen_by_source=20)) == [], "its own classes"
     assert findings.named(content("S4B", target_classes_seen_by_source=20)) == []
+
+
+def learnt(training, validation, recipe=(), cost=(), left_chance=True):
+    """Returns a network's content with other scores, recipe and cost."""
+    whole = content(top1=validation, left_chance=left_chance)
+    whole["history"]["top1"][-1] = training
+    whole["identity"] |= {"recipe": whole["identity"]["recipe"] | dict(recipe)}
+    return whole | {"cost": whole["cost"] | dict(cost)}
+
+
+@pytest.mark.parametrize(
+    ("found", "word", "text"),
+    [
+        (
+            learnt(0.96, 0.21, {"batch_norm_momentum": 0.99}),
+            "overfitted",
+            "training top-1 96.0 %, validation 21.0 %. Moving statistics of batch normalisation have not settled in "
+            "400 updates with --batch_norm_momentum=0.99. Try --batch_norm_momentum=0.9",
+        ),
+        (learnt(0.96, 0.21, {"batch_norm_momentum": 0.0}), "overfitted", "have not settled in 400 updates"),
+        (
+            learnt(0.96, 0.21, {"batch_norm_momentum": 0.9}, {"train_images": 1000}),
+            "overfitted",
+            "has 50 training images a class: give it more, or try --l2=0.005, fewer --epochs. If not, its batch "
+            "normalisation lags: --learning_rate=0.005",
+        ),
+        (learnt(0.96, 0.21, {"augment": "none"}), "overfitted", "try --augment=crop_mirror, --l2=0.005"),
+        (
+            learnt(0.06, 0.05, cost={"train_steps": 12}, left_chance=False),
+            "at chance",
+            "did not leave chance: top-1 5.0 %, after only 12 updates. Try --steps=600 or more",
+        ),
+        (
+            learnt(0.06, 0.05, left_chance=False),
+            "at chance",
+            "top-1 5.0 %, on its training images 6.0 %. Try --learning_rate=0.005 or 0.045",
+        ),
+        (learnt(0.96, 0.05, {"batch_norm_momentum": 0.999}, left_chance=False), "at chance", "have not settled"),
+    ],
+    ids=str,
+)
+def test_a_low_score_comes_with_its_likely_cause_and_what_to_try(found, word, text):
+    (fault,) = findings.named(found)
+    assert fault.word == word
+    assert text in fault.text
+
+
+def test_a_gap_is_no_fault_where_it_is_small_or_where_few_images_are_the_subject():
+    assert findings.named(learnt(0.9, 0.6)) == []
+    few = learnt(0.96, 0.21)
+    few["identity"] |= {"images_per_class": 10}
+    assert findings.named(few) == []
 
 
 def test_the_gravest_comes_first():

@@ -3,8 +3,10 @@
 import dataclasses
 import signal
 
+import numpy as np
 import pytest
 
+import tftransfer
 from easy_study import CLASSES, RECIPE, cell, names
 from tensorboard_events import scalars
 from tftransfer import execution, interruption, records, splits, treatments
@@ -19,11 +21,54 @@ def test_bases_keep_weights_others_only_if_asked(finished):
     assert kept == {"random0-A4B-seed0", "random0-baseA-seed0", "random0-baseB-seed0"}
 
 
+def test_a_sweeps_group_keeps_its_best_network(tmp_path, store):
+    import tftransfer
+
+    study = execution.Study(tmp_path / "study", store, say=lambda line: None, keep_best=True)
+    for base in (cell("A1B").source, cell("A1B").reference):
+        study.train_group([base])
+    group = [cell("A1B"), cell("A2B"), cell("B1B"), cell("B2B")]
+    study.train_group(group)
+    found = {one.name: records.read(study.root / one.name) for one in group}
+    (kept,) = (record for record in found.values() if record.weights_file)
+    assert (kept.result["top1"], kept.name) == max((r.result["top1"], r.name) for r in found.values())
+    assert kept.content["weights"]["kept_as"] == "best"
+    assert tftransfer.load(kept.folder).output_shape == (None, 3)
+    assert not any(r.content["weights"]["kept"] for r in found.values() if r is not kept)
+    assert "kept_as" not in records.read(study.root / "random0-baseB-seed0").content["weights"]
+
+
 def test_reduced_data_keeps_the_first_images(study):
     record = study.ensure(cell("base", images_per_class=12)).record
     assert record.name == "random0-baseB-k12-seed0"
     assert record.content["cost"]["train_images"] == 36
     assert record.content["cost"]["validation_images"] > 12
+
+
+def test_networks_of_splits_with_equal_halves_are_drawn_anew(study):
+    """So are bases on all classes, whose images no split changes."""
+    for text, classes in (("base", "B"), ("base", "all")):
+        first, other = (
+            dataclasses.replace(
+                cell(text),
+                treatment=treatments.base(classes),
+                split=dataclasses.replace(splits.random_split(CLASSES, 0), name=name),
+            )
+            for name in ("random0", "file-00000000")
+        )
+        assert first.classes == other.classes
+        assert study.ensure(first).record.weights_digest != study.ensure(other).record.weights_digest
+
+
+def test_the_mean_image_is_that_of_the_targets_own_training_images(study, store):
+    training = GroupTraining(study.root, store, SourceWeights())
+    for letter in ("A", "B", "all"):
+        asked = dataclasses.replace(cell("base"), treatment=treatments.base(letter))
+        images = store.images["train"]
+        own = images.images[np.isin(images.labels, asked.classes)]
+        np.testing.assert_allclose(training._task(asked).view.mean, own.mean(0), atol=1e-3)
+    transfer = training._task(cell("A4B")).view.mean
+    np.testing.assert_array_equal(transfer, training._task(cell("base")).view.mean)
 
 
 def test_all_classes(study):
@@ -154,3 +199,51 @@ def test_a_checkpoint_of_other_replicas_ends_in_a_reason_and_leaves_no_trace(stu
         study.ensure(cell("base"), force=True)
     assert not (study.root / "random0-baseB-seed0").exists()
     assert list(study.root.glob(".checkpoints/random0-baseB-seed0/*.npz"))
+
+
+def test_released_blocks_train_from_their_step_on(study):
+    """At the last of three updates, or before: the blocks end elsewhere."""
+    early, late = (study.ensure(cell("A2B", preserve=2, release_step=step)).record for step in (0, 2))
+    assert early.weights_digest != late.weights_digest
+    assert early.content["integrity"]["fine_tuned_blocks_moved"] is True
+    assert late.content["integrity"]["fine_tuned_blocks_moved"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [("B4B", {}), ("A4B", {}), ("B4B+", {}), ("A4B+", {}), ("R4B", {}), ("A2B", {"preserve": 2})],
+)
+def test_a_network_copies_freezes_and_trains_what_its_name_says(study, text, options):
+    """In the kept weights: frozen blocks are the source's to the bit, tuned ones near them, all others far away."""
+    network = cell(text, keep_weights=True, learning_rate=1e-4, **options)
+    record = study.ensure(network).record
+    tops = {name: tftransfer.load(study.root / name) for name in names(study.root)}
+    made, bases = tops.pop(record.name), {name[len("random0-base")]: model for name, model in tops.items()}
+    frozen, copied = (0 if text.endswith("+") else int(text[1])), 4
+    for place, block in enumerate(("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"), start=1):
+        kernel = made.get_layer(block).get_weights()[0]
+        far = {letter: _distance(kernel, model.get_layer(block).get_weights()[0]) for letter, model in bases.items()}
+        if place > copied or text[0] == "R":
+            assert min(far.values()) > 0.5, f"{block} is new"
+            continue
+        near = far.pop(text[0])
+        assert near == 0 if place <= frozen else 0 < near < 0.1, f"{block} of base{text[0]}"
+        assert all(distance > 0.5 for distance in far.values()), f"{block} is of no other base"
+    assert set(bases) == {"B"} | ({"A"} & {text[0]})
+
+
+def _distance(one, other):
+    """Returns how far two arrays are apart, relative to their size."""
+    return np.linalg.norm(one - other) / np.linalg.norm(other)
+
+
+def test_portraits_compare_with_source_and_base(finished):
+    """A4B is wholly like baseA up to its cut, and the two bases are as like as any two networks."""
+    from tftransfer.training import portraits
+
+    found = np.load(finished / "random0-A4B-seed0" / portraits.FILE, allow_pickle=False)
+    assert found["blocks"].tolist() == ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"]
+    np.testing.assert_allclose(found["with_base"][:4], found["source_with_base"][:4], atol=1e-5)
+    assert (np.abs(found["with_base"][4:] - found["source_with_base"][4:]) > 1e-4).all()
+    own = np.load(finished / "random0-B4B-tuned-seed0" / portraits.FILE, allow_pickle=False)
+    np.testing.assert_allclose(own["source_with_base"], 1, atol=1e-5)

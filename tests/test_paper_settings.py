@@ -1,6 +1,8 @@
 """The paper's settings, as far as no other test holds them, and the table in docs/ that says which test holds which."""
 
 import ast
+import csv
+import dataclasses
 import pathlib
 import re
 import subprocess
@@ -10,9 +12,10 @@ import keras
 import numpy as np
 import pytest
 
-from tftransfer import command_line, run_config, treatments
+from tftransfer import command_line, run_config, sweep, treatments
 from tftransfer.data import pipeline, preparing
 from tftransfer.models import AlexNet, LocalResponseNormalization
+from tftransfer.training import trainer
 from tftransfer.training.group import Group, Network
 from tftransfer.training.optimizers import RateSchedule
 
@@ -76,12 +79,30 @@ def test_the_small_flag_file_differs_from_the_paper_only_where_it_says_so():
     assert small.drop_steps / small.steps == pytest.approx(PAPER["drop_steps"] / PAPER["steps"], rel=0.01)
 
 
+def test_networks_are_trained_as_long_as_the_authors_logs_say():
+    with (ROOT / "tftransfer" / "analysis" / "data" / "paper_runs.csv").open(encoding="utf-8", newline="") as file:
+        runs = list(csv.DictReader(file))
+    lengths = {(run["experiment"] == "reduced", int(run["iterations"]), int(run["checks"])) for run in runs}
+    ours = set()
+    for reduced, flag_file in ((False, "paper_study.flags"), (True, "paper_reduced.flags")):
+        words = ["sweep.py", f"--flagfile={ROOT}/flags/{flag_file}"]
+        options = command_line.parse(sweep.SweepConfig, words, "usage")[0]
+        ours.add((reduced, options.steps, options.evaluations))
+    assert {row[:2] for row in ours} == {row[:2] for row in lengths}
+    assert ours <= lengths
+    kept = {int(run["images_per_class"]) for run in runs if run["experiment"] == "reduced"}
+    assert kept == {int(k) for k in options.images_per_class.split(",")}
+    assert {name: getattr(options, name) for name in PAPER.keys() - {"images_per_class", "steps", "evaluations"}} == {
+        name: value for name, value in PAPER.items() if name not in ("images_per_class", "steps", "evaluations")
+    }
+
+
 def test_images_are_warped_to_256_pixels_and_cropped_to_227():
     options = options_of("paper_ilsvrc12.flags")
     assert preparing.stored_size(options, native_size=None) == 256
     view = pipeline.View(options.input_size, np.zeros((256, 256, 3), np.float32), options.pixel_scale)
     top, left, mirror = pipeline.Sampling(0, "B", 256).augmentation(np.arange(4000), epoch=0, slack=view.slack)
-    assert set(top) == set(left) == set(range(30))
+    assert set(top) == set(left) == set(range(29)), "as Caffe: Rand() % (256 - 227)"
     assert 0.45 < mirror.mean() < 0.55
 
 
@@ -136,6 +157,39 @@ def test_the_rate_falls_to_a_tenth_every_100_000_iterations():
     steps = [0, 99_999, 100_000, 199_999, 200_000, 299_999, 300_000, 399_999, 400_000, 449_999]
     rates = [float(schedule(step)) for step in steps]
     np.testing.assert_allclose(rates, [1e-2] * 2 + [1e-3] * 2 + [1e-4] * 2 + [1e-5] * 2 + [1e-6] * 2, rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def paper_group():
+    """A narrow network for small images, compiled with all else as in the paper's flag file."""
+    options = dataclasses.replace(options_of("paper_ilsvrc12.flags"), width=0.05, image_size=32)
+    group = Group(trainer.build_model(options, 5), [Network("base")], {}, seed=0, target="B")
+    trainer.compile_group(group, options, images=640_000, classes=5)
+    return group
+
+
+def test_the_papers_rates_decays_and_momentum_reach_every_weight(paper_group):
+    optimizer = paper_group.model.optimizer
+    found = {v.path: optimizer.factors(v.path) for v in paper_group.model.trainable_variables}
+    assert len(found) == 16
+    assert {path.rpartition("/")[2]: found[path] for path in found} == {"kernel": (1.0, 5e-4), "bias": (2.0, 0.0)}
+    assert set(found.values()) == {(1.0, 5e-4), (2.0, 0.0)}
+    assert optimizer.momentum == 0.9
+    rates = [float(optimizer._learning_rate(step)) for step in (0, 99_999, 100_000, 449_999)]
+    np.testing.assert_allclose(rates, [1e-2, 1e-2, 1e-3, 1e-6], rtol=1e-5)
+
+
+def test_half_of_fc6_and_of_fc7_is_dropped(paper_group):
+    (tower,) = paper_group._towers.values()
+    dropout = {layer.name: layer.rate for layer in tower.layers if hasattr(layer, "rate")}
+    assert dropout == {"fc6_dropout": 0.5, "fc7_dropout": 0.5}
+
+
+def test_length_batch_and_test_interval_are_the_papers():
+    options = options_of("paper_ilsvrc12.flags")
+    assert options.train_steps(640_000) == 450_000
+    assert options.steps_per_epoch(640_000) == 2500, "batches of 256"
+    assert trainer._rounds(options, 640_000, 0) == [(0, 1000, 0, 450)], "450 rounds of 1000 updates"
 
 
 def test_the_agreement_is_printed_by_a_command():

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tftransfer import plan, splits, treatments
+from tftransfer import plan, records, splits, treatments
 from tftransfer.config import Config
 from tftransfer.plan import Cell
 
@@ -18,6 +18,13 @@ def test_names_show_what_is_not_default():
     assert cell().name == "random0-A4B-tuned-seed0"
     assert cell("base").name == "random0-baseB-seed0"
     assert cell("B4B", seed=3, images_per_class=100).name == "random0-B4B-k100-seed3"
+
+
+def test_blocks_cannot_wait_where_the_optimizer_does_not_hold_them():
+    treatment = treatments.parse("A2B", preserve=2, release_step=5)
+    with pytest.raises(ValueError, match=r"--release_step needs --optimizer=sgd. Received: --release_step=5"):
+        Cell(treatment, SPLIT, Config(optimizer="adamw"))
+    assert Cell(treatment, SPLIT, Config()).treatment == treatment
 
 
 def test_sources_and_references():
@@ -96,3 +103,16 @@ def test_reduced_data_is_about_the_target_only():
 def test_cells_travel_as_plain_data():
     network = cell("A4B", images_per_class=3, seed=7, learning_rate=0.1)
     assert Cell.from_json(json.loads(json.dumps(network.as_json()))) == network
+
+
+def test_each_part_of_an_identity_decides_alone(monkeypatch):
+    """Even where nothing else differs: two splits of one name, another protocol, another architecture."""
+    network = cell("A4B")
+    first = network.identity("f", None, {"sha256": "a"})
+    exchanged = Cell(network.treatment, splits.Split(SPLIT.name, SPLIT.b, SPLIT.a), network.config)
+    others = [exchanged.identity("f", None, {"sha256": "a"}), network.identity("f", None, {"sha256": "b"})]
+    others.append(network.identity("f", None))
+    monkeypatch.setattr(plan, "PROTOCOL", plan.PROTOCOL + 1)
+    others.append(network.identity("f", None, {"sha256": "a"}))
+    keys = {records.key(identity) for identity in (first, *others)}
+    assert len(keys) == 5

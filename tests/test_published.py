@@ -25,6 +25,12 @@ def test_published_records_are_whole(study):
             assert source["key"] in {other.key for other in found.values()}
 
 
+def test_the_published_records_are_of_protocol_1_and_their_readme_says_so():
+    protocols = {record.identity["protocol"] for study in STUDIES for record in records.read_study(study)}
+    assert protocols == {1}
+    assert "protocol 1" in (ROOT / "runs" / "published" / "README.md").read_text(encoding="utf-8")
+
+
 def test_records_are_small():
     files = [path for study in STUDIES for path in study.rglob("*") if path.is_file()]
     assert max(path.stat().st_size for path in files) < 50_000

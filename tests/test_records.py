@@ -1,26 +1,44 @@
 import json
+import os
 
 import numpy as np
 import pytest
 
-from tftransfer import records
+import fake_study
+from tftransfer import records, small_files
 
 IDENTITY = {"recipe": {"epochs": 12, "width": 0.5}, "seed": 0, "source": {"key": "a"}}
+CELL = fake_study.cell("A1B")
 
 
 def content(**changes):
-    base = {
-        "name": "x", "status": "done", "treatment": {}, "result": {"top1": 0.5}, "integrity": {}, "cost": {},
-        "weights": {"kept": False, "sha256": "0"}, "history": {}, "identity": IDENTITY,
-    }  # fmt: skip
-    return base | changes
+    return fake_study.content(CELL, 0.5, name="x") | changes
+
+
+def forged(folder, path, value=None):
+    """Changes one part of a record, or leaves it out if the value is `...`; its hashes are right again."""
+    whole = json.loads((folder / records.RECORD).read_text())
+    *outer, last = path.split(".")
+    part = whole
+    for name in outer:
+        part = part[name]
+    if value is ...:
+        del part[last]
+    else:
+        part[last] = value
+    if isinstance(whole.get("identity"), dict) and path != "key":
+        whole["key"] = records.key(whole["identity"])
+    whole.pop("sha256")
+    # As `json.dumps` writes them, so that NaN and numbers of any length get into the file.
+    whole["sha256"] = records._content_digest(whole)
+    (folder / records.RECORD).write_text(json.dumps(whole))
 
 
 def test_what_was_written_is_read(tmp_path):
     written = records.write(tmp_path / "x", content())
     found = records.read(tmp_path / "x")
     assert found == written
-    assert found.key == records.key(IDENTITY)
+    assert found.key == records.key(content()["identity"])
     assert not list((tmp_path / "x").glob(".record*")), "no temporary file stays"
     assert records.read_study(tmp_path) == [found]
 
@@ -51,22 +69,16 @@ def test_records_with_a_missing_or_changed_field_are_refused(tmp_path, field):
             records.read(tmp_path)
 
 
-def as_format_1(whole):
-    """Returns a record's content as it was written before it had a SHA-256 of its own."""
-    return {name: value for name, value in whole.items() if name != "sha256"} | {"format": 1}
-
-
 def test_a_changed_identity_no_longer_has_its_key(tmp_path):
     records.write(tmp_path, content())
-    path = tmp_path / records.RECORD
-    path.write_text(json.dumps(as_format_1(json.loads(path.read_text()))).replace('"epochs": 12', '"epochs": 13'))
+    forged(tmp_path, "key", "0" * 64)
     with pytest.raises(ValueError, match="not the hash"):
         records.read(tmp_path)
 
 
-@pytest.mark.parametrize(("there", "damaged"), [("0.5}", "0.6}"), ('"done"', '"dona"'), ('"x"', '"y"')])
+@pytest.mark.parametrize(("there", "damaged"), [("0.5,", "0.6,"), ('"done"', '"dona"'), ('"x"', '"y"')])
 def test_a_change_anywhere_in_the_content_is_noticed(there, damaged, tmp_path):
-    records.write(tmp_path, content(result={"top1": 0.5}))
+    records.write(tmp_path, content())
     path = tmp_path / records.RECORD
     text = json.dumps(json.loads(path.read_text()))
     assert there in text
@@ -77,29 +89,107 @@ def test_a_change_anywhere_in_the_content_is_noticed(there, damaged, tmp_path):
         records.read(tmp_path)
 
 
-def test_the_format_cannot_be_taken_back_by_one_flipped_bit(tmp_path):
+@pytest.mark.parametrize("told", [1, 2, 0, 4, "3", True, None, [3], 3.5])
+def test_no_other_format_is_believed(tmp_path, told):
+    """A record of format 1 had no SHA-256, so that a score could be edited in a record that said it was one."""
     records.write(tmp_path, content())
     path = tmp_path / records.RECORD
-    text = path.read_text()
-    assert '"format": 2' in text
-    for bit in range(8):
-        path.write_bytes(text.encode().replace(b'"format": 2', b'"format": ' + bytes([ord("2") ^ 1 << bit])))
-        with pytest.raises(ValueError, match=r"cannot be used|is damaged"):
+    whole = json.loads(path.read_text())
+    for changed in (whole, {name: value for name, value in whole.items() if name != "sha256"}):
+        changed = changed | {"format": told, "result": whole["result"] | {"top1": 0.99}}
+        path.write_text(json.dumps(changed))
+        with pytest.raises(ValueError, match=f"cannot be used: expected format {records.FORMAT}, received"):
             records.read(tmp_path)
 
 
-def test_records_of_format_1_stay_readable(tmp_path):
-    written = records.write(tmp_path, content())
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("identity.seed", "0"), ("identity.seed", -1), ("identity.seed", True), ("identity.seed", 0.5),
+        ("identity.split", 3), ("identity.split", None), ("identity.protocol", "1"), ("identity.data", []),
+        ("identity.data.fingerprint", [1]), ("identity.data.class_count", 10**12), ("identity.recipe.model", {}),
+        ("identity.recipe", "x"), ("identity.images_per_class", [[]]), ("identity.treatment.n", "3"),
+        ("identity.treatment.n", 10**9), ("identity.treatment.source", ["A"]), ("identity.treatment.target", "C"),
+        ("identity.treatment.unheard_of", 1), ("identity.treatment.fine_tuned", "yes"), ("identity.treatment", ...),
+        ("identity.treatment.foreign", 3), ("identity.source", 3), ("identity.source", {"key": []}),
+        ("result.top1", "0.5"), ("result.top1", None), ("result.top1", 1.5), ("result.top1", True),
+        ("result.top1", [0.5]), ("result.minus_base", {}), ("result.chance", "low"), ("result", []),
+        ("cost.seconds", "60"), ("cost.seconds", ...), ("cost.train_steps", 0.5), ("cost.images_per_second", []),
+        ("history.step", 3), ("history.epoch", [1.0]), ("history.top1", ["a", "b", "c", "d"]), ("history", [[]]),
+        ("integrity.left_chance", "no"), ("integrity.class_images", {"training": [1]}), ("integrity.updates", "400"),
+        ("integrity.class_images", {"training": ["1", 2]}), ("integrity.foreign_source", "x"),
+        ("integrity.target_classes_seen_by_source", "all"), ("name", "../x"), ("name", ""), ("name", "a\nb"),
+        ("weights.file_sha256", 3), ("reference", {}), ("reference", "x"), ("finished", 3), ("doubts", [[]]),
+        ("command", {"a": 1}), ("machine", "fast"), ("status", "fine"),
+    ],
+)  # fmt: skip
+def test_parts_of_another_kind_are_named_even_if_all_hashes_are_right(tmp_path, path, value):
+    records.write(tmp_path, content())
+    forged(tmp_path, path, value)
+    with pytest.raises(ValueError, match=r"cannot be used: .*(wrong|missing|treatment|top1)"):
+        records.read(tmp_path)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 10**4000, 2**63, -(2**63)])
+@pytest.mark.parametrize("path", ["result.top1", "identity.seed", "machine.anything", "history.loss"])
+def test_numbers_that_no_table_can_hold_are_refused(tmp_path, path, number):
+    records.write(tmp_path, content())
+    forged(tmp_path, path, [number] * 4 if path == "history.loss" else number)
+    with pytest.raises(ValueError, match=r"is damaged: it holds .* no number that can be used"):
+        records.read(tmp_path)
+
+
+def deep(levels):
+    return "[" * levels + "]" * levels
+
+
+@pytest.mark.parametrize("levels", [small_files.DEEPEST, 900, 100_000])
+def test_deep_nesting_is_refused(tmp_path, levels):
+    records.write(tmp_path, content())
     path = tmp_path / records.RECORD
-    path.write_text(json.dumps(as_format_1(json.loads(path.read_text()))))
-    found = records.read(tmp_path)
-    assert (found.key, found.result) == (written.key, written.result)
+    path.write_text(path.read_text().replace('"integrity": {', f'"more": {deep(levels)}, "integrity": {{'))
+    with pytest.raises(ValueError, match="is damaged: it is nested more than 100 levels deep"):
+        records.read(tmp_path)
+
+
+def test_pipes_links_and_huge_files_are_no_records(tmp_path):
+    outside = records.write(tmp_path / "elsewhere" / "x", content()).folder
+    study = tmp_path / "study"
+    (study / "pipe").mkdir(parents=True)
+    os.mkfifo(study / "pipe" / records.RECORD)
+    (study / "link").mkdir()
+    (study / "link" / records.RECORD).symlink_to(outside / records.RECORD)
+    (study / "folder").symlink_to(outside)
+    (study / "device").mkdir()
+    (study / "device" / records.RECORD).symlink_to("/dev/zero")
+    (study / "huge").mkdir()
+    with (study / "huge" / records.RECORD).open("wb") as file:
+        file.truncate(3 * 2**30)
+    (study / "place" / records.RECORD).mkdir(parents=True)
+    reasons = {
+        "pipe": "no regular file", "link": "leads out of the study", "folder": "leads out of the study",
+        "device": "leads out of the study", "huge": "3,221,225,472 bytes; 20,000,000 are read at most",
+        "place": "it is a folder",
+    }  # fmt: skip
+    for name, reason in reasons.items():
+        with pytest.raises(ValueError, match=f"is damaged: .*{reason}"):
+            records.read(study / name)
+    records.write(study / "own", content())
+    (study / "again").symlink_to("own")
+    assert records.read(study / "again"), "links inside of a study lead nowhere else"
+
+
+def test_weights_outside_of_the_study_are_not_those_of_a_record(tmp_path):
+    (tmp_path / "secret").touch()
+    record = records.write(tmp_path / "study" / "x", content(weights={"kept": True, "sha256": "0"}))
+    (record.folder / records.WEIGHTS).symlink_to(tmp_path / "secret")
+    assert records.read(record.folder).weights_file is None
 
 
 @pytest.mark.parametrize("kept", [{}, {"kept": True}, {"kept": 1, "sha256": "0"}, {"kept": True, "sha256": None}])
 def test_weights_without_what_they_must_say_are_refused(kept, tmp_path):
     records.write(tmp_path, content(weights=kept))
-    with pytest.raises(ValueError, match="weights without"):
+    with pytest.raises(ValueError, match="weights"):
         records.read(tmp_path)
 
 

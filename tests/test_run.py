@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tftransfer import command_line, records, run, splits
+from tftransfer.data.sources import folder
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = ["--width=0.05", "--steps=2", "--batch_size=16", "--warmup_steps=0", "--evaluations=1"]
@@ -47,6 +48,9 @@ def test_the_main_job(options, tmp_path, cache, photographs, monkeypatch):
     first = command("--treatment=BnB", "--n=4", *options, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     table = first.stdout
+    assert "baseB gets 2 updates, too few to train anything" in first.stderr
+    assert "weights: not kept of B4B; --keep_weights keeps them" in table
+    assert table.index("weights: not kept") < table.index("training on"), "before it is too late"
     for part in ("data set   folder", "split      random0 (classes: A 3, B 3)", "baseB", "B4B", "chance", "33.3 %"):
         assert part in table, table
     study = pathlib.Path(re.search(r"records    (\S+)", table)[1])
@@ -62,6 +66,7 @@ def test_the_main_job(options, tmp_path, cache, photographs, monkeypatch):
     third = command("--treatment=A4B+", *options, cwd=tmp_path)
     assert "reused baseA, baseB, A4B+" in third.stdout
     assert "training on" not in third.stdout
+    assert "top-5" not in table, "of three classes it is always 100 %"
     kept = [path for path in study.rglob("*") if path.is_file()]
     private = [str(tmp_path), str(cache), str(photographs), f"{pathlib.Path.home()}/", "s3cret"]
     telling = [(path.name, word) for path in kept for word in private if word.encode() in path.read_bytes()]
@@ -75,6 +80,52 @@ def test_dry_run_trains_nothing_and_says_what_and_why(options, tmp_path, capsys)
     assert re.search(r"baseB +to train +results on its half are compared with it", text)
     assert re.search(r"A3B +to train +asked for", text)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--batch_size=61"], "batch is larger than the half"),
+        (["--images_per_class=21"], "No class has so many"),
+        (["--schedule=step", "--drop_steps=2"], "first drop after 2 updates"),
+        (["--runs_dir=/proc/nothing"], "Cannot write into the runs folder"),
+    ],
+    ids=str,
+)
+def test_dry_run_refuses_what_the_run_would_refuse(words, message, options, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        main("--treatment=B4B", "--dry_run", *options, *words)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_dry_run_refuses_an_empty_class(options, tmp_path):
+    for name in "abcd":
+        (tmp_path / "photographs" / name).mkdir(parents=True)
+        for i in range(0 if name == "c" else 10):
+            Image.new("RGB", (40, 40)).save(tmp_path / "photographs" / name / f"{i}.png")
+    with pytest.raises(ValueError, match=r"No images in .*photographs/c\."):
+        main("--treatment=B4B", "--dry_run", *options, f"--data_dir={tmp_path}/photographs")
+
+
+def test_dry_run_names_classes_images_updates_and_what_is_held_out(options, tmp_path, capsys):
+    for name in ("ant", "bee", "cow", "dog"):
+        (tmp_path / "photographs" / name).mkdir(parents=True)
+        for i in range(20):
+            Image.new("RGB", (40, 40), (i, 0, 0)).save(tmp_path / "photographs" / name / f"{i}.png")
+    words = ["--treatment=B4B", "--dry_run", *options, f"--data_dir={tmp_path}/photographs", "--image_size=128"]
+    assert main(*words) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"half B +2 classes.*\n +(ant|bee|cow|dog), (ant|bee|cow|dog)\n", text)
+    held = 4 * [0]
+    for label, name in enumerate(("ant", "bee", "cow", "dog")):
+        held[label] = len(folder.hold_out([f"{name}/{i}.png" for i in range(20)], name)[1])
+    classes = f"{20 - max(held)} to {20 - min(held)} a class"
+    assert f"{80 - sum(held)} for training ({classes}), {sum(held)} held out" in text
+    assert "input     128 x 128 pixels, AlexNet; images have about 40 a side" in text
+    assert "asked for; 2 updates of 16" in text
+    assert "caution   baseB gets 2 updates, too few to train anything" in text
+    assert "caution   images of about 40 pixels a side are enlarged to 128" in text
+    assert re.search(r"time +not known", text)
 
 
 @pytest.mark.parametrize("split_seed", range(4))
@@ -212,10 +263,32 @@ def test_a_network_of_ones_own_from_code_to_record_and_back(plain, tmp_path, cap
     assert integrity["frozen_statistics_as_wanted"]
     model = tftransfer.load(study / "random0-B2B-seed0")
     assert model.output_shape == (None, 3)
+    trained = {w.path.split("/")[0] for w in model.trainable_weights}
+    assert trained == {"logits"}, "the other blocks were frozen"
+    norms = [layer for layer in model.get_layer("backbone").layers if "moving_mean" in [w.name for w in layer.weights]]
+    assert norms
+    assert all(layer.trainable for layer in norms), "under `adapt` moving statistics follow when it is trained on"
     kept = tftransfer.load(study / "random0-baseB-seed0").get_layer("stem").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(kept, model.get_layer("stem").get_weights(), strict=True))
     main(*words)
     assert "reused baseB, B2B" in capsys.readouterr().out
+
+
+def test_a_loaded_network_predicts_from_files_what_it_was_scored_on(options, tmp_path, photographs):
+    import numpy as np
+
+    import tftransfer
+
+    words = [*options, "--treatment=base", "--target=B", "--steps=60", "--learning_rate=0.01", "--width=0.1"]
+    main(*words)
+    (folder,) = (tmp_path / "runs").glob("*/random0-baseB-seed0")
+    record, model, inputs = records.read(folder), tftransfer.load(folder), tftransfer.preprocessing(folder)
+    names = [f"class{index}" for index in splits.random_split(6, 0).b]
+    assert list(inputs.class_names) == list(model.preprocessing.class_names) == names
+    files = sorted(path for name in names for path in (photographs / "val" / name).iterdir())
+    shown = inputs.decode_predictions(model.predict(inputs(files), verbose=0), top=1)
+    right = [likeliest[0][0] == path.parent.name for path, likeliest in zip(files, shown, strict=True)]
+    assert record.result["top1"] == np.mean(right) > 0.4, "more than chance, so that another order would be seen"
 
 
 def test_a_model_file_leaves_no_path_and_is_not_needed_afterwards(plain, tmp_path, capsys):

@@ -32,6 +32,34 @@ def test_a_dry_run_counts_networks_and_writes_nothing(options, capsys, tmp_path)
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_dry_run_refuses_what_the_sweep_would_refuse(options, tmp_path):
+    for words, message in (
+        (["--batch_size=5000"], "batch is larger than the half"),
+        (["--schedule=step", "--drop_steps=999"], "first drop after 999 updates"),
+        (["--runs_dir=/proc/nothing"], "Cannot write into the runs folder"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run("--treatments=BnB", "--n=1", "--dry_run", *options, *words)
+
+
+def test_a_dry_run_names_classes_and_updates(options, capsys):
+    assert run("--treatments=BnB", "--n=1", "--dry_run", "--steps=7", "--split=natural_manmade", *options) == 0
+    said = capsys.readouterr().out
+    assert "half A    20 classes\n          arrow, bottle, brick_wall, car, chain and 15 more" in said
+    assert "8,000 for training (200 a class), 2,000 for validation" in said
+    assert "7 updates of 64 images" in said
+    assert "caution   baseA gets 7 updates, too few" in said
+
+
+@pytest.mark.parametrize("n", ["all", "conv4_block6,conv5_block1"])
+def test_networks_of_a_model_that_is_not_built_are_not_counted(n, options, capsys):
+    assert run("--treatments=BnB", f"--n={n}", "--model=ResNet50", "--dry_run", *options) == 0
+    said = capsys.readouterr().out
+    assert said.count("not known before the model is built") == 3, "the row, the sum and the time"
+    assert run("--treatments=BnB", "--n=1-3", "--model=ResNet50", "--dry_run", *options) == 0
+    assert "not known before" not in capsys.readouterr().out, "numbers can be counted"
+
+
 def test_hours_are_estimated_from_speeds_measured_here(options, capsys, tmp_path):
     from tftransfer import speeds
     from tftransfer.config import Config
@@ -57,6 +85,10 @@ def test_hours_are_estimated_from_speeds_measured_here(options, capsys, tmp_path
         (["--treatments=BnB", "--n=1", "--split_seed=3"], "In a sweep say --split_seeds"),
         (["--treatments=BnB", "--n=1", "--ray_address=a:1"], "needs --runner=ray"),
         (["--treatments=BnB", "--n=1", "--release_step=5"], "it needs --preserve"),
+        (
+            ["--treatments=BnB", "--n=1", "--preserve=2", "--release_step=5", "--optimizer=adamw"],
+            "--release_step needs --optimizer=sgd",
+        ),
         (["--treatments=BnB", "--n=1", "--images_per_class=some"], "Bad --images_per_class"),
         (["--treatments=BnB", "--n=1", "--group_size=-1"], "Bad --group_size"),
         (["--treatments=BnB", "--n=1", "--dataset=nonsense"], "nonsense"),
@@ -127,7 +159,8 @@ def test_the_end_names_every_network_with_its_word_the_lost_ones_first(tmp_path,
     assert said.err.splitlines() == [
         "WARNING: random0-B4B-seed0 no memory: needs 80 GB",
         "WARNING: random0-A5B-seed0 diverged at step 7: its loss is no longer finite",
-        "WARNING: random0-A4B-seed0 did not leave chance: top-1 5.0 %",
+        "WARNING: random0-A4B-seed0 did not leave chance: top-1 5.0 %, on its training images 5.0 %. Try "
+        "--learning_rate=0.005 or 0.045",
     ]
 
 
@@ -135,7 +168,7 @@ def test_help_explains_the_exit_codes(capsys):
     assert run("--help") == 0
     said = capsys.readouterr().out
     assert "3 some are not" in said
-    assert "4 all are trained, and some are doubtful: leak, at chance, unbalanced" in said
+    assert "4 all are trained, and some are doubtful: leak, at chance, overfitted" in said
 
 
 SMALL = ["--width=0.05", "--batch_size=32", "--steps=4", "--warmup_steps=0", "--evaluations=2"]

@@ -35,6 +35,16 @@ def test_n_out_of_range(source, n):
         tftransfer.transplant(source, network(), n=n, frozen=True)
 
 
+def test_n_may_be_the_name_of_the_last_copied_block(source):
+    target = network(seed=1)
+    assert tftransfer.transplant(source, target, n="conv4", frozen=True) == ("conv1", "conv2", "conv3", "conv4")
+    assert not target.get_layer("conv4").trainable
+    assert target.get_layer("conv5").trainable
+    for wrong in ("conv9", "fc8"):
+        with pytest.raises(ValueError, match=f"name of a block .*conv1, .*fc7.*Received: n='{wrong}'"):
+            tftransfer.transplant(source, network(), n=wrong, frozen=True)
+
+
 def test_mismatches_show_both_sides_and_change_nothing(source):
     target = network(width=0.2)
     before = transfer.weights_of(target)

@@ -77,7 +77,10 @@ def test_pace_is_that_of_the_latest_trial_of_the_same_width_and_scaled_from_the_
 
 
 def test_the_space_lies_around_the_start_which_belongs_to_it():
-    for start in (Config(), Config(optimizer="adamw", learning_rate=1e-3, l2=0.0, width=0.37, epochs=3.0, dropout=0.1)):
+    for start in (
+        Config(epochs=12.0),
+        Config(optimizer="adamw", learning_rate=1e-3, l2=0.0, width=0.37, epochs=3.0, dropout=0.1),
+    ):
         same, choices = space.around(start, {})
         assert same == start
         assert tuple(choices) == space.TUNED
@@ -90,7 +93,7 @@ def test_the_space_lies_around_the_start_which_belongs_to_it():
 
 
 def test_lists_take_the_place_of_our_values():
-    start, choices = space.around(Config(), {"widths": "0.5,0.25", "learning_rates": "0.1,0.2", "l2s": ""})
+    start, choices = space.around(Config(epochs=12.0), {"widths": "0.5,0.25", "learning_rates": "0.1,0.2", "l2s": ""})
     assert choices["width"] == (0.25, 0.5)
     assert start.width == 0.25
     assert choices["learning_rate"] == (0.1, 0.2)
@@ -110,7 +113,7 @@ def test_lists_take_the_place_of_our_values():
 )
 def test_bad_lists(lists, message):
     with pytest.raises(ValueError, match=message):
-        space.around(Config(), lists)
+        space.around(Config(epochs=12.0), lists)
 
 
 def test_lengths_are_in_epochs():
@@ -119,7 +122,7 @@ def test_lengths_are_in_epochs():
 
 
 def test_batches_divide_by_the_replicas_and_fit_the_images():
-    start, choices = space.around(Config(batch_size=6, strategy="mirrored", replicas=2), {})
+    start, choices = space.around(Config(epochs=12.0, batch_size=6, strategy="mirrored", replicas=2), {})
     assert choices["batch_size"] == (6, 12)  # not 3
     assert space.fitting(choices, 11)["batch_size"] == (6,)
     assert start.batch_size == 6
@@ -240,7 +243,7 @@ def test_the_flagfile_is_the_recipe_as_run_reads_it(tmp_path):
                     split="file", split_file="/home/me/split.json", data_dir="/home/me/data", layer_rates="conv1:0.5",
                     images_per_class=5)  # fmt: skip
     origin = flagfile.Origin(
-        file="x.flags", target="A", tuner="hyperband", choices=space.around(Config(), {})[1],
+        file="x.flags", target="A", tuner="hyperband", choices=space.around(Config(epochs=12.0), {})[1],
         trials=[trial(1, 0.5), trial(2, 0.7), trial(3, status=FAILED)], held_out=200,
     )  # fmt: skip
     text = flagfile.text(recipe, trial(2, 0.7), origin)
@@ -292,7 +295,7 @@ class Laboratory:
     def search(self, root, seconds=600.0, tuner="hyperband", trials=0, lists=None):
         from tftransfer.tuning import search
 
-        start, choices = space.around(Config(), lists or {})
+        start, choices = space.around(Config(epochs=12.0), lists or {})
         study = Study(root, {"tuner": tuner})
         scope = search.Scope(start, choices, tuner, IMAGES)
         limits = search.Limits(seconds, trials)
@@ -309,8 +312,8 @@ def test_a_search_tries_the_default_first_ends_in_time_and_not_below_it(tuner, t
         pytest.importorskip("scipy")
     laboratory = Laboratory()
     trials = laboratory.search(tmp_path, 400.0, tuner)
-    assert laboratory.trained[0][1:] == (dataclasses.replace(Config(), evaluations=1), None)
-    assert trials[0].recipe == space.tuned(Config())
+    assert laboratory.trained[0][1:] == (dataclasses.replace(Config(epochs=12.0), evaluations=1), None)
+    assert trials[0].recipe == space.tuned(Config(epochs=12.0))
     assert len(trials) > 5
     assert 300 < laboratory.now <= 400
     assert winner(trials).top1 > trials[0].top1
@@ -445,7 +448,7 @@ def test_what_a_process_said_last_is_the_reason(tmp_path, monkeypatch):
             return code
 
         monkeypatch.setattr(process, "run", run)
-        return process.Trainer("store", "B", [0, 1]).train(tmp_path, Config(), None)
+        return process.Trainer("store", "random0", "B", [0, 1]).train(tmp_path, Config(), None)
 
     assert fails(1, "Traceback\n  File x\nValueError: no images\n\n").error == "ValueError: no images"
     assert fails(-9, "").error == "ended by signal 9, as a system out of memory does"
@@ -487,7 +490,7 @@ def test_a_trial_never_reads_validation_images(options, monkeypatch):
     chosen = []
     select = store.select
     monkeypatch.setattr(store, "select", lambda split, *rest: chosen.append(split) or select(split, *rest))
-    images = worker.task(parsed.start(), store, [1, 3], "B")
+    images = worker.task(parsed.start(), store, "random0", [1, 3], "B")
     outcome = worker.train(dataclasses.replace(parsed.start(), evaluations=1), images)
     assert chosen == ["train"]
     assert (images.classes, len(images.training), len(images.validation)) == (2, 32, 8)
@@ -585,7 +588,7 @@ def test_a_search_in_which_nothing_ended_well_has_its_own_exit_code(options, mon
 def test_a_trial_in_a_process_of_its_own(options, tmp_path):
     parsed, _ = command_line.parse(tune.TuneConfig, ["tune.py", *options], "usage")
     store = preparing.prepare(parsed)
-    trainer = process.Trainer(store.path, "B", [0, 2])
+    trainer = process.Trainer(store.path, "random0", "B", [0, 2])
     one = dataclasses.replace(parsed.start(), evaluations=1)
     first, second = (trainer.train(tmp_path / name, one, None) for name in "ab")
     assert first.status == OK, first.error
@@ -594,7 +597,7 @@ def test_a_trial_in_a_process_of_its_own(options, tmp_path):
     diverged = trainer.train(tmp_path / "c", dataclasses.replace(one, learning_rate=1e30, warmup_steps=0), None)
     assert diverged.status == DIVERGED
     assert "not finite" in diverged.error
-    failed = process.Trainer(str(tmp_path / "nowhere"), "B", [0, 2]).train(tmp_path / "d", one, None)
+    failed = process.Trainer(str(tmp_path / "nowhere"), "random0", "B", [0, 2]).train(tmp_path / "d", one, None)
     assert failed.status == FAILED
     assert "StoreError" in failed.error
     assert trainer.train(tmp_path / "e", one, 0.5) is None
@@ -625,3 +628,11 @@ def test_a_search_of_a_minute_on_motifs(tmp_path):
     assert "baseB" in command(
         "tftransfer.run", f"--flagfile={study}/best.flags", "--treatment=base", "--target=B", "--epochs=1"
     )
+
+
+def test_a_search_starts_from_the_default_length_also_where_images_are_few():
+    options = tune.TuneConfig(time_budget="5m")
+    assert options.start().epochs == 12.0
+    assert options.start(4000).epochs == 12.0
+    assert options.start(128).epochs == 300.0, "600 updates of 64 images"
+    assert tune.TuneConfig(time_budget="5m", epochs=3.0).start(128).epochs == 3.0

@@ -4,8 +4,9 @@
 
 From Python:
 
-    tftransfer.transplant(source, target, n=4, frozen=True)
+    tftransfer.transplant(source, target, n=4, frozen=True)  # or n="conv4"
     tftransfer.load("runs/<study>/<network>")
+    tftransfer.preprocessing("runs/<study>/<network>")
     tftransfer.models.AlexNet(input_shape=(227, 227, 3), classes=1000)
 
 Names are resolved when they are first used: importing the package costs nothing, and TensorFlow is loaded only by what
@@ -16,9 +17,13 @@ import importlib
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["load", "models", "transplant"]
+__all__ = ["load", "models", "preprocessing", "transplant"]
 
-_HOMES = {"transplant": "tftransfer.transfer", "load": "tftransfer.training.weights"}
+_HOMES = {
+    "transplant": "tftransfer.transfer",
+    "load": "tftransfer.training.weights",
+    "preprocessing": "tftransfer.inputs",
+}
 
 
 def __getattr__(name: str) -> Any:

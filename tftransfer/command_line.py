@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import stat
+import re
 import sys
 import tempfile
 import textwrap
@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from absl import flags
 
-from tftransfer import interruption, outlets
+from tftransfer import interruption, outlets, small_files
 from tftransfer.options import SECTIONS
 
 ConfigT = TypeVar("ConfigT")
@@ -29,11 +29,63 @@ EXIT_DOUBTFUL = 4  # all is trained, but something must be known before a score 
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EXIT_TERMINATED = 143  # 128 + SIGTERM
+_MOST_FLAG_BYTES = 1_000_000  # in all files of one command line; a recipe has some hundred
+_BYTES_OF_A_FILE = 1_000  # that even an empty one counts for, so that there are not too many
+_DEEPEST_FLAG_FILE = 10
 _GOES_ON = "What is done is kept; the same command goes on from there."
 
 
 class UsageError(ValueError):
     """A command line that cannot be understood."""
+
+
+class _Options(flags.FlagValues):
+    """Options that absl reads, and files of them that may be anybody's: to a limit, and regular files only.
+
+    So a shell's `<(...)`, a pipe, is refused like all pipes: it may never end, and cannot be told from one that does.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.__dict__["_bytes_left"] = _MOST_FLAG_BYTES  # as absl keeps what is no flag
+
+    def _get_flag_file_lines(self, filename: str, parsed_file_stack: list[str] | None = None) -> list[str]:
+        """Returns the options in a file and in those that it names; absl calls it for each `--flagfile`."""
+        above = parsed_file_stack or []
+        real = os.path.realpath(filename)
+        if real in above or len(above) >= _DEEPEST_FLAG_FILE:
+            raise UsageError(
+                f"Flag files may name others {_DEEPEST_FLAG_FILE} deep, not each other. "
+                f"Received: {' > '.join([*above, real])[:500]}"
+            )
+        found = []
+        for line in self._lines_of(filename):
+            if not line or line.startswith(("#", "//")):
+                continue
+            if self._is_flag_file_directive(line):
+                found += self._get_flag_file_lines(self._extract_filename(line), [*above, real])
+            else:
+                found.append(line)
+        return found
+
+    def _lines_of(self, filename: str) -> list[str]:
+        """Returns the lines of one file, which count for what may still be read."""
+        try:
+            if os.path.exists(filename) and os.path.samefile(filename, os.devnull):
+                return []
+            content = small_files.content(filename, max(0, self.__dict__["_bytes_left"]))
+            text = content.decode("utf-8")
+        except OSError as error:
+            raise UsageError(f"Cannot read the flag file: {error}.") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"The flag file {filename} is no text: {error}.") from error
+        except ValueError as error:
+            raise UsageError(
+                f"Cannot read the flag file {filename}: {error}. Expected a file of options, one a line; write what a "
+                f"pipe such as <(...) gives into one."
+            ) from error
+        self.__dict__["_bytes_left"] -= len(content) + _BYTES_OF_A_FILE
+        return [line.strip() for line in re.split("\r\n|\r|\n", text)]
 
 
 def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple[ConfigT, set[str]]:
@@ -51,21 +103,16 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
         ValueError: If an option is unknown or its value wrong.
     """
     fields = dataclasses.fields(config_class)
-    values = flags.FlagValues()
+    values = _Options()
     for field in fields:
         _define(field, values)
     flags.DEFINE_string("flagfile", "", "File of options, one a line; `#` starts a comment.", flag_values=values)
     flags.DEFINE_boolean("help", False, "Show the options.", short_name="h", flag_values=values)
-    _refuse_devices(argv)
     try:
         rest = values(list(argv))[1:]
     except flags.Error as error:
         raise UsageError(f"{_first_upper(str(error))}. --help shows the options.") from error
-    except OSError as error:
-        raise UsageError(f"Cannot read the flag file: {error}.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"The flag file is no text: {error}.") from error
-    except (ValueError, RecursionError) as error:  # a name with a NUL character, files that include each other
+    except ValueError as error:  # such as a name with a NUL character
         raise UsageError(f"Cannot read the flag file: {error}.") from error
     if values["help"].value:
         print(help_text(config_class, usage))
@@ -78,25 +125,6 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
         if isinstance(value, str) and value.startswith("--"):
             raise UsageError(f"--{name} has no value: the next word is an option. Received: --{name} {value}")
     return config_class(**{field.name: _value(values[field.name].value) for field in fields}), given
-
-
-def _refuse_devices(argv: Sequence[str]) -> None:
-    """Raises UsageError if a flag file is a device, such as /dev/zero, which never ends."""
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
-        name, equals, path = word.partition("=")
-        if name.lstrip("-") == "flagfile":
-            path = path if equals else following
-            if _is_endless(path):
-                raise UsageError(f"A flag file must be a file of options. Received the device --flagfile={path}")
-
-
-def _is_endless(path: str) -> bool:
-    """Returns True for a device that is not the empty one."""
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):  # absl says what is wrong
-        return False
-    return stat.S_ISCHR(found.st_mode) and not os.path.samefile(path, os.devnull)
 
 
 def _value(value: object) -> object:

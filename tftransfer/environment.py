@@ -9,6 +9,14 @@ from collections.abc import Iterable
 from typing import Any
 
 _PACKAGES = ("tftransfer", "tensorflow", "keras", "numpy", "tensorboard", "tensorflow-datasets", "absl-py", "pillow")
+_THREADS = {"intra_op": "TF_NUM_INTRAOP_THREADS", "inter_op": "TF_NUM_INTEROP_THREADS"}
+# Of those that TensorFlow, oneDNN, XLA and CUDA's libraries read, the ones that choose how something is computed.
+_SETTINGS = (
+    "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_DEFAULT_FPMATH_MODE", "TF_XLA_FLAGS", "XLA_FLAGS", "TF_DETERMINISTIC_OPS", "TF_CUDNN_DETERMINISTIC",
+    "TF_CUDNN_USE_AUTOTUNE", "TF_CUDNN_USE_FRONTEND", "TF_USE_CUBLASLT", "NVIDIA_TF32_OVERRIDE", "OMP_NUM_THREADS",
+)  # fmt: skip
+_VECTORS = ("avx", "fma", "amx", "sse4", "asimd", "sve")
 
 
 def versions() -> dict[str, str]:
@@ -25,17 +33,52 @@ def versions_of(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def threads() -> int:
-    """Returns on how many processors this process may run, which is how many threads libraries start."""
+def processors() -> int:
+    """Returns on how many processors this process may run, which is how many threads libraries start by themselves."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads() -> dict[str, int]:
+    """Returns in how many threads TensorFlow does one operation, and operations side by side."""
+    return {kind: _number(os.environ.get(name)) or processors() for kind, name in _THREADS.items()}
+
+
+def settings() -> dict[str, str]:
+    """Returns the variables of the environment that change the code which computes, without paths in them."""
+    found = {name: os.environ[name] for name in _SETTINGS if os.environ.get(name)}
+    return {
+        name: " ".join(word for word in value.split() if not set(word) & {"/", "\\"}) for name, value in found.items()
+    }
+
+
+def instructions() -> str:
+    """Returns the vector instructions of this processor, by which libraries choose their code; empty if unknown."""
+    for line in _cpuinfo():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return " ".join(sorted(word for word in value.split() if word.startswith(_VECTORS)))
+    return ""
+
+
+def _number(text: str | None) -> int:
+    """Returns a number of threads; 0 for none, or for what TensorFlow cannot read either."""
+    try:
+        return max(0, int(text or 0))
+    except ValueError:
+        return 0
+
+
+def _cpuinfo() -> list[str]:
+    """Returns what Linux says of the processors."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return []
 
 
 def machine() -> dict[str, Any]:
     """Returns what kind of machine this is."""
     model = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
+    model = next((line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")), model)
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": model,

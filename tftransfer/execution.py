@@ -7,9 +7,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import filelock
 
-from tftransfer import plan, records, results
+from tftransfer import identities, plan, records
 from tftransfer.data.store import Store
 from tftransfer.group_training import GroupTraining, Member, Watch
+from tftransfer.identities import AnotherNetworkError, Versions
+from tftransfer.models import architectures
 from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.source_weights import SourceWeights
@@ -53,6 +55,7 @@ class Study:
         watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
         memory_share: Share of the available memory that a group may take, 0 to 1.
         foreign: Weights that someone else trained, for networks whose treatment has their SHA-256.
+        keep_best: True keeps the weights of each group's best network, not of bases only.
     """
 
     def __init__(
@@ -64,12 +67,13 @@ class Study:
         watch: Watch | None = None,
         memory_share: float = 1.0,
         foreign: ForeignBase | None = None,
+        keep_best: bool = False,
     ) -> None:
         self.root = root
         self._store = store
         self._say = say
         self._sources = SourceWeights(foreign)
-        self._training = GroupTraining(root, store, self._sources, say, progress_bar, watch, memory_share)
+        self._training = GroupTraining(root, store, self._sources, say, progress_bar, watch, memory_share, keep_best)
         self._trained_now: set[str] = set()
 
     def check(self, steps: Sequence[plan.Step], force: bool) -> None:
@@ -84,43 +88,27 @@ class Study:
             strategies.check_batch(config.batch_size, strategies.make(config.strategy, config.replicas))
             plan.check_recipe(step.cell, per_class)
             source = self._record_of(step.cell.source)
-            if step.cell.source is None or source is not None:
-                self.find(step.cell, source, replace=force and step.role == plan.ASKED)
+            self.find(step.cell, source, replace=force and step.role == plan.ASKED)
 
     def find(self, cell: Cell, source: Record | None, replace: bool = False) -> Record | None:
         """Returns the record of a cell, or None if it is still to be trained.
 
         Args:
             cell: The network.
-            source: Record of its source's base, if it has one.
+            source: Record of its source's base, if it has one and that is done.
             replace: True if a record of the same network, from another training of its source, may be replaced.
 
         Raises:
-            ValueError: If the folder holds a network of another configuration.
+            AnotherNetworkError: If the folder holds another network.
         """
         record = self._record_of(cell)
-        if record is None:
-            return None
-        plan.refuse_another(record, cell)
-        wanted = results.identity_of(cell, source, self._store.fingerprint)
-        if record.key == records.key(wanted):
+        if record is None or source is None or record.identity["source"] == identities.origin(source):
             return record
-        if record.identity.get("architecture") != wanted.get("architecture"):
-            raise ValueError(
-                f"{record.folder} holds a network of another architecture under the name "
-                f"{record.identity['recipe']['model']}; nothing was overwritten. Give this study another name with "
-                f"--study=NAME."
-            )
-        if record.identity["data"]["fingerprint"] != self._store.fingerprint:
-            raise ValueError(
-                f"{record.folder} holds a network of another version of the data set; nothing was overwritten. Give "
-                f"this study another name with --study=NAME."
-            )
         if replace:
             return None
-        raise ValueError(
+        raise AnotherNetworkError(
             f"{record.folder} was made from another training of {cell.source.treatment.label}, whose weights were not "
-            f"the same. --force trains it again."
+            f"the same. --force of `python -m tftransfer.run` trains it again."
         )
 
     def ensure(self, cell: Cell, force: bool = False) -> Trained:
@@ -169,8 +157,15 @@ class Study:
         return Trained(self._record_of(cell), cell.name in self._trained_now)
 
     def _record_of(self, cell: Cell | None) -> Record | None:
-        """Returns the record of a cell if it is done."""
-        return records.read(self.root / cell.name) if cell else None
+        """Returns the record of a cell if it is done; raises AnotherNetworkError if it is not of these images or model.
+
+        Whatever is copied from, compared with or counted as done comes through here.
+        """
+        record = records.read(self.root / cell.name) if cell else None
+        if record:
+            architecture = architectures.identity(cell.config)
+            identities.check(record, cell, Versions(self._store.fingerprint, architecture, model_is_known=True))
+        return record
 
     @contextlib.contextmanager
     def _only_one(self, cell: Cell) -> Iterator[None]:

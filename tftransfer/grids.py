@@ -56,6 +56,10 @@ class Grid:
         _known(self.split, tuple(splits.SPLITS), "split")
         self.roles()
 
+    def is_counted(self, blocks: Sequence[str] | None) -> bool:
+        """Returns False if only building the model tells how many values `n` has: names of blocks, or all."""
+        return blocks is not None or all(c in "0123456789-," for c in self.n)
+
     def roles(self) -> list[str]:
         """Returns the treatments as they are written; raises ValueError if one is unknown."""
         roles = _words(self.treatments, "treatments")
@@ -128,7 +132,7 @@ class Grid:
                 f"How many blocks? --treatments={self.treatments} needs --n: a number, a list or a range as in 1-7. "
                 f"Received no --n."
             )
-        if blocks is None and not all(c in "0123456789-," for c in self.n):
+        if not self.is_counted(blocks):
             return [1]  # a name, or all: which blocks these are is known once the model is built
         if self.n == "all":
             return list(range(1, len(blocks)))

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import math
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tftransfer import records, results, tensorboard_view
-from tftransfer.data.store import Store
+from tftransfer import best, findings, inputs, records, results, tensorboard_view, treatments
+from tftransfer.data.store import BROKEN, Store, StoreError
 from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.source_weights import SourceWeights
@@ -20,6 +21,8 @@ from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.training.group import Network
 from tftransfer.training.outcomes import Outcome
 from tftransfer.transfer import Weights
+
+_NAMED = 10  # images that were left out, in a record
 
 Watch = Callable[[int, int, Mapping[str, Mapping[str, float]]], None]
 
@@ -44,6 +47,7 @@ class GroupTraining:
         progress_bar: True shows Keras' progress bar in place of lines while a network trains.
         watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
         memory_share: Share of the available memory that a group may take, 0 to 1.
+        keep_best: True keeps the weights of each group's best network, too.
     """
 
     def __init__(
@@ -55,8 +59,10 @@ class GroupTraining:
         progress_bar: bool = False,
         watch: Watch | None = None,
         memory_share: float = 1.0,
+        keep_best: bool = False,
     ) -> None:
         self._root = root
+        self._keep_best = keep_best
         self._store = store
         self._sources = sources
         self._say = say
@@ -92,13 +98,20 @@ class GroupTraining:
             }
             outcomes = self._fit([member.cell for member in members], task, events, checkpoints)
             painter = portraits.Painter(members[0].cell.config, task.classes, portraits.inputs(task))
+            kept = self._best(members, outcomes)
             written = [
-                self._write(member, task, outcome, events[outcome.name], painter)
+                self._write(member, task, outcome, events[outcome.name], painter, member.cell.name == kept, checkpoints)
                 for member, outcome in zip(members, outcomes, strict=True)
             ]
         if checkpoints:
             checkpoints.clear()
         return written
+
+    def _best(self, members: Sequence[Member], outcomes: Sequence[Outcome]) -> str | None:
+        """Returns the name of the network, not a base, whose weights are kept as it is the best of its group."""
+        pairs = zip(members, outcomes, strict=True)
+        ended = [(m.cell, o) for m, o in pairs if o.diverged_at is None and not m.cell.treatment.is_base]
+        return best.of_group({cell.name: outcome.scores["top1"] for cell, outcome in ended} if self._keep_best else {})
 
     def _write(
         self,
@@ -107,16 +120,27 @@ class GroupTraining:
         outcome: Outcome,
         events: tensorboard_view.EventFile,
         painter: portraits.Painter,
+        is_best: bool,
+        checkpoints: Checkpoints | None,
     ) -> Record:
         """Writes the record of one trained network, and what stands beside it."""
         cell, folder = member.cell, self._root / member.cell.name
         identity = results.identity_of(cell, member.source, self._store.fingerprint)
         foreign = self._sources.foreign_to(cell)
-        content = results.content(cell, identity, task, outcome, member.source, member.reference, foreign)
+        content = results.content(
+            cell, identity, task, outcome, member.source, member.reference, foreign, self._about_images(cell, task)
+        )
+        content["resumed"] = checkpoints.resumed if checkpoints else []
+        content["notices"] = [notice.word for notice in findings.notices(content)]
+        names = [self._store.class_names[index] for index in cell.classes]
+        content[inputs.FIELD] = inputs.describe(names, task.view.size, task.view.mean, task.view.scale)
         tensorboard_view.write_result(events, self._root.name, content, time.time())
+        if is_best and not content["weights"]["kept"]:
+            content["weights"] |= {"kept": True, "kept_as": best.BEST}
         if content["weights"]["kept"]:
             saved = weights.save(folder / records.WEIGHTS, cell.config, task.classes, outcome.weights)
             content["weights"] |= saved
+            content[inputs.FIELD] |= inputs.save(folder, content[inputs.FIELD], task.view.mean)
         if content["status"] == records.DONE:
             portrait = painter.portrait(outcome.weights, *self._sources.compared_with(cell, member.reference))
             content["portrait"] = portraits.save(folder, portrait)
@@ -146,7 +170,7 @@ class GroupTraining:
             for name, row in rows.items():
                 events[name].scalars(step, tensorboard_view.row(row, task.classes), time.time())
             if self._watch:
-                self._watch(step, steps, {cell.name: rows[cell.treatment.slug] for cell in cells})
+                self._watch(step, steps, {c.name: rows[c.treatment.slug] for c in cells if c.treatment.slug in rows})
             if not self._progress_bar and not (checkpoints and step <= checkpoints.told_until):
                 self._say(f"{who}: {_progress(step, steps, list(rows.values()))}")
 
@@ -154,7 +178,7 @@ class GroupTraining:
         networks = [
             Network(
                 name=cell.treatment.slug,
-                source=self._sources.add(cell, sources),
+                source=self._sources.add(cell, task, sources),
                 copied=cell.treatment.copied,
                 frozen=cell.treatment.frozen_blocks,
                 release_step=cell.treatment.release_step,
@@ -170,6 +194,10 @@ class GroupTraining:
         except tf.errors.ResourceExhaustedError as error:
             first = error.message.partition("\n")[0]
             raise MemoryError(f"{who}: {first}") from error
+        except tf.errors.OpError as error:
+            if self._store.lost:  # TensorFlow read the images in a thread of its own, and made a long text of it
+                raise StoreError(str(self._store.lost)) from error
+            raise
 
     def _checkpoints(self, members: Sequence[Member]) -> Checkpoints | None:
         """Returns where checkpoints of a group's training are kept, None if none are wanted."""
@@ -183,21 +211,30 @@ class GroupTraining:
             # Checkpoints that outlived their record, by a kill at the last moment, are of no use to --force.
             "replaces": [record.content["finished"] if record else None for record in before],
         }
-        name, label = cells[0].name, cells[0].treatment.label
+        name, label, resume = cells[0].name, cells[0].treatment.label, cells[0].config.resume
         if len(cells) > 1:
             digest = hashlib.sha256(" ".join(cell.name for cell in cells).encode()).hexdigest()[:8]
             name, label = f"{name}-and-{len(cells) - 1}-{digest}", f"{len(cells)} networks"
         return Checkpoints(
-            self._root / ".checkpoints" / name, about, lambda line: self._say(f"{label}: {line}"), minutes
+            self._root / ".checkpoints" / name, about, lambda line: self._say(f"{label}: {line}"), minutes, resume
         )
 
     def _task(self, cell: Cell) -> trainer.Task:
         """Returns the images of a cell's target, which networks of one call share."""
         config = cell.config
-        key = (cell.classes, config.images_per_class, config.input_size, config.augment, config.pixel_scale)
+        key = (
+            cell.split.name,
+            cell.treatment.target,
+            cell.classes,
+            config.images_per_class,
+            config.input_size,
+            config.augment,
+            config.pixel_scale,
+        )
         if key not in self._tasks:
             training = self._store.select("train", cell.classes, config.images_per_class or None)
             self._tasks[key] = trainer.Task(
+                split=cell.split.name,
                 target=cell.treatment.target,
                 classes=len(cell.classes),
                 training=training,
@@ -206,10 +243,20 @@ class GroupTraining:
             )
         return self._tasks[key]
 
+    def _about_images(self, cell: Cell, task: trainer.Task) -> dict[str, Any]:
+        """Returns what must be known of a network's images to trust its score: copies, and what was left out."""
+        found = {"by_itself": task.validation.copies_in(task.training)}
+        if cell.treatment.source in treatments.LETTERS and cell.source:
+            kept = cell.source.images_per_class or None
+            found["by_source"] = task.validation.copies_in(self._store.select("train", cell.source_classes, kept))
+        named, left_out = dict(list(self._store.left_out.items())[:_NAMED]), self._store.notes.get(BROKEN, 0)
+        about = {"validation_images_trained_on": found}
+        return about | ({"images_left_out": {"count": left_out, "first": named}} if left_out else {})
+
 
 def _progress(step: int, steps: int, rows: Sequence[Mapping[str, float]]) -> str:
     """Returns one plain line of progress, of a group its means."""
-    losses, scores = ([row[column] for row in rows if row[column] is not None] for column in ("loss", "val_top1"))
+    losses, scores = ([row[column] for row in rows if math.isfinite(row[column])] for column in ("loss", "val_top1"))
     loss = f"{sum(losses) / len(losses):.3f}" if losses else "nan"
     top1 = f", validation top-1 {100 * sum(scores) / len(scores):.1f} %" if scores else ""
     seconds = rows[0]["seconds"]

@@ -4,9 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tftransfer import records, splits, treatments
+from tftransfer import splits, treatments
 from tftransfer.config import PROTOCOL, Config
-from tftransfer.records import Record
 from tftransfer.splits import Split
 from tftransfer.treatments import Treatment
 
@@ -32,6 +31,10 @@ class Cell:
     treatment: Treatment
     split: Split
     config: Config
+
+    def __post_init__(self) -> None:
+        """Refuses a treatment that the recipe cannot do; raises ValueError."""
+        self.config.check_release(self.treatment.release_step)
 
     @property
     def name(self) -> str:
@@ -188,24 +191,6 @@ def training_images(cell: Cell, per_class: Sequence[int]) -> int:
     keep = cell.images_per_class
     counts = [per_class[index] for index in cell.classes]
     return int(sum(min(keep, count) if keep else count for count in counts))
-
-
-def refuse_another(record: Record, cell: Cell) -> None:
-    """Raises ValueError if the record under a cell's name is of another configuration, whatever its images."""
-    found = record.identity
-    try:
-        wanted = cell.identity(found["data"]["fingerprint"], found["source"], found.get("architecture"))
-    except (KeyError, TypeError) as error:
-        raise ValueError(
-            f"The record in {record.folder} cannot be used: its identity lacks {error}. Move its folder away to train "
-            f"it again."
-        ) from error
-    if record.key != records.key(wanted):
-        raise ValueError(
-            f"{record.folder} holds a network of another configuration; nothing was overwritten. What differs: "
-            f"{'; '.join(records.differences(record.identity, wanted))}. Give this study another name with "
-            f"--study=NAME."
-        )
 
 
 def check_recipe(cell: Cell, per_class: Sequence[int]) -> None:

@@ -1,7 +1,15 @@
-"""Python processes that a command starts for its own modules, and that end with it."""
+"""Python processes that a command starts for its own modules, and that end with it.
+
+    python -m tftransfer.processes MODULE ARGUMENTS
+
+runs a module of this package as `python -m MODULE ARGUMENTS` does, and ends with the process that started it, however
+that ends. It watches before the module is loaded: TensorFlow alone takes seconds, and who is killed meanwhile would
+leave a training behind that nobody waits for.
+"""
 
 import os
 import pathlib
+import runpy
 import subprocess
 import sys
 import threading
@@ -11,18 +19,20 @@ from collections.abc import Mapping, Sequence
 import tftransfer
 
 _LONGEST_REASON = 500
+_PARENT = "TFTRANSFER_PARENT"
+_LOOK_SECONDS = 0.5
 
 
 def words(module: str, *arguments: str) -> list[str]:
-    """Returns the command line of a module of this package."""
-    return [sys.executable, "-m", module, *arguments]
+    """Returns the command line of a module of this package, which ends with this process."""
+    return [sys.executable, "-m", "tftransfer.processes", module, *arguments]
 
 
 def environment() -> dict[str, str]:
-    """Returns this process's environment, in which the package is found wherever it was started from."""
+    """Returns the environment of a process that this one starts: who its parent is, and where the package is."""
     package = str(pathlib.Path(tftransfer.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    return {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": path}
+    return {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": path, _PARENT: str(os.getpid())}
 
 
 def start(
@@ -61,12 +71,18 @@ def end(running: Sequence[subprocess.Popen], grace_seconds: float) -> None:
 
 
 def end_with_parent() -> None:
-    """Ends this process soon after the one that started it, which may have been killed and cannot do it itself."""
-    parent = os.getppid()
+    """Ends this process soon after the one that started it, which may have been killed and cannot do it itself.
+
+    Who that is was said by it: once it has gone, nothing tells it from the process that takes its children over.
+    """
+    said = os.environ.pop(_PARENT, "")  # a process that this one starts has another
+    parent = int(said) if said.isdecimal() else os.getppid()
+    if os.getppid() != parent:
+        os._exit(1)
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(1)
+            time.sleep(_LOOK_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -92,3 +108,9 @@ def last_lines(log: pathlib.Path, count: int) -> Sequence[str]:
     except FileNotFoundError:
         return []
     return [line.strip() for line in text.splitlines() if line.strip()][-count:]
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    sys.argv = sys.argv[1:]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -2,6 +2,7 @@
 
 runs/<study>/<network>/record.json       written last and atomically: its presence means done
                        weights.weights.h5  bases, others with --keep_weights
+                       mean.npy  beside the weights, with what the record says of inputs: how to predict
                        model.json  beside the weights, if the architecture is not built in
                        events.out.tfevents...  TensorBoard's view of the record
 """
@@ -19,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-FORMAT = 2
-READABLE = (1, FORMAT)  # those of format 1 have no SHA-256 of their content: damage to a score goes unnoticed
+from tftransfer import record_fields, small_files
+
+FORMAT = 3
 RECORD = "record.json"
 WEIGHTS = "weights.weights.h5"
 ARCHITECTURE = "model.json"
@@ -69,7 +71,8 @@ class Record:
     def weights_file(self) -> pathlib.Path | None:
         """The file of weights, if the record says that they were kept and they are there."""
         path = self.folder / WEIGHTS
-        return path if self.content["weights"]["kept"] and path.is_file() else None
+        there = path.is_file() and small_files.inside(path, _study_of(self.folder))
+        return path if self.content["weights"]["kept"] and there else None
 
     @property
     def weights_digest(self) -> str:
@@ -118,15 +121,20 @@ def file_digest(path: pathlib.Path) -> str:
 def read(folder: pathlib.Path) -> Record | None:
     """Returns the record in `folder`, or None if no network was finished there.
 
+    It may be anybody's: no more is read than a record can need, nothing outside of the study, and what readers rely on
+    is of the right kind.
+
     Raises:
-        ValueError: If there is a record which cannot be understood.
+        ValueError: If there is a record which cannot be used.
     """
     path = folder / RECORD
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        if not small_files.inside(path, _study_of(folder)):
+            raise ValueError("it is a link that leads out of the study")
+        content = small_files.read_json(path)
     except FileNotFoundError:
         return None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(f"The record {path} is damaged: {error}. Move its folder away to train it again.") from error
     fault = _fault(content)
     if fault:
@@ -134,22 +142,22 @@ def read(folder: pathlib.Path) -> Record | None:
     return Record(folder, content)
 
 
+def _study_of(folder: pathlib.Path) -> pathlib.Path:
+    """Returns the folder of the study that a network's folder lies in."""
+    return pathlib.Path(os.path.abspath(folder)).parent
+
+
 def _fault(content: Any) -> str | None:
     """Returns what is wrong with the content of a record."""
     if not isinstance(content, dict):
         return "it is not a JSON object"
-    if content.get("format") not in READABLE:
-        return f"expected format {' or '.join(map(str, READABLE))}, received {content.get('format')!r}"
-    if content["format"] == FORMAT and content.get("sha256") != _content_digest(content):
+    if content.get("format") != FORMAT or isinstance(content["format"], bool):
+        return f"expected format {FORMAT}, received {record_fields.shown(content.get('format'))}"
+    if content.get("sha256") != _content_digest(content):
         return "its content has not the SHA-256 that it says; it was changed or damaged"
-    kinds = {"name": str, "key": str, "status": str, "identity": dict, "result": dict, "integrity": dict, "cost": dict}
-    kinds |= {"weights": dict, "history": dict, "treatment": dict}
-    wrong = [name for name, kind in kinds.items() if not isinstance(content.get(name), kind)]
-    if wrong:
-        return f"{', '.join(wrong)} missing or of the wrong type"
-    kept = content["weights"]
-    if not (isinstance(kept.get("kept"), bool) and isinstance(kept.get("sha256"), str)):
-        return "weights without kept or sha256"
+    fault = record_fields.fault(content)
+    if fault:
+        return fault
     if key(content["identity"]) != content["key"]:
         return "its key is not the hash of its identity"
     return None

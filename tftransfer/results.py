@@ -3,20 +3,22 @@
 import dataclasses
 import datetime
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
-from tftransfer import commands, environment, findings, records
+from tftransfer import commands, environment, findings, identities, records
 from tftransfer.config import Config
 from tftransfer.models import architectures
 from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
 from tftransfer.records import Record
-from tftransfer.training import evaluation, trainer
+from tftransfer.training import evaluation, rounding, trainer
 from tftransfer.training.foreign_base import ForeignBase
 from tftransfer.training.outcomes import Outcome
 
 # Say where files lie on this machine, which is nobody's business in a record.
 _PATHS = ("data_dir", "runs_dir", "cache_dir", "split_file")
+_ONCE = ("resume",)  # of one call, not of the training
 
 
 def identity_of(cell: Cell, source: Record | None, fingerprint: str) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def identity_of(cell: Cell, source: Record | None, fingerprint: str) -> dict[str
         source: Record of the base that it copies from, if there is one: another training of it gives another network.
         fingerprint: That of the prepared images.
     """
-    origin = {"key": source.key, "weights": source.weights_digest} if source else None
+    origin = identities.origin(source) if source else None
     if cell.treatment.foreign:
         origin = {"foreign": cell.treatment.foreign}
     return cell.identity(fingerprint, origin, architectures.identity(cell.config))
@@ -41,6 +43,7 @@ def content(
     source: Record | None,
     reference: Record | None,
     foreign: ForeignBase | None = None,
+    images: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Returns the content of a network's record.
 
@@ -52,6 +55,7 @@ def content(
         source: The base that it copies from, if there is one.
         reference: The base of its own target, None if it is that base itself.
         foreign: What it copies from in the place of `source`.
+        images: What else must be known of its images to trust its score.
     """
     diverged = outcome.diverged_at is not None
     scores = {name: None if diverged else value for name, value in outcome.scores.items()}
@@ -66,8 +70,8 @@ def content(
         "status": records.DIVERGED if diverged else records.DONE,
         "treatment": dataclasses.asdict(cell.treatment) | {"label": cell.treatment.label},
         "result": scores | {"chance": chance},
-        "integrity": _integrity(cell, task, outcome, chance, source, foreign),
-        "reference": {"key": reference.key, "weights": reference.weights_digest} if reference else None,
+        "integrity": _integrity(cell, task, outcome, chance, source, foreign) | dict(images or {}),
+        "reference": identities.origin(reference) if reference else None,
         "cost": {
             # Of a group's time each network bears the share that its arithmetic has.
             "seconds": round(outcome.seconds * outcome.share, 2),
@@ -81,16 +85,24 @@ def content(
         },
         "weights": {
             "kept": not diverged and (cell.treatment.is_reference or cell.config.keep_weights),
-            "sha256": records.weights_digest(outcome.weights),
+            # What a diverged network ends with depends on how long others in its group went on.
+            "sha256": None if diverged else records.weights_digest(outcome.weights),
         },
         "history": outcome.history,
         "command": command_of(cell, foreign.file if foreign else ""),
         "versions": environment.versions(),
-        "machine": environment.machine() | {"strategy": outcome.strategy, "jit_compile": False},
+        "machine": _machine(outcome.strategy),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "identity": identity,
     }
     return whole | {"doubts": list(findings.words(whole))}
+
+
+def _machine(strategy: str) -> dict[str, Any]:
+    """Returns on what a network was trained, with all that decides the last bits of its weights."""
+    rounds = rounding.of(strategy)
+    del rounds["versions"]  # stands beside it
+    return environment.machine() | rounds | {"jit_compile": False}
 
 
 def _integrity(
@@ -179,6 +191,6 @@ def command_of(cell: Cell, base_weights: str = "") -> str:
     for field in dataclasses.fields(Config):
         value = getattr(cell.config, field.name)
         value = model_names.label(value) if field.name == "model" else value
-        if value != field.default and field.name not in _PATHS:
+        if value != field.default and field.name not in _PATHS + _ONCE:
             words.append(f"--{field.name}={shlex.quote(str(value))}")
     return " ".join([*words, *commands.paths(cell.config.dataset, cell.config.split, cell.config.data_dir)])

@@ -17,13 +17,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import tftransfer
-from tftransfer import command_line, findings, outlets, plan, records, run_config, splits, treatments
+from tftransfer import (
+    command_line,
+    findings,
+    identities,
+    outlets,
+    plan,
+    preview,
+    records,
+    run_config,
+    splits,
+    treatments,
+)
 from tftransfer.config import Config
 from tftransfer.data import progress, sources
 from tftransfer.foreign import description, files
 from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
 from tftransfer.run_config import RunConfig
+from tftransfer.scheduling import dry_run
 
 _USAGE = """
 usage: python -m tftransfer.run --treatment=TREATMENT --n=BLOCKS [options]
@@ -32,9 +44,11 @@ Trains a base network on one half of a data set's classes, copies its first bloc
 fine-tunes them, trains the rest on a half, and compares the result with the half's own base. What was trained before
 is reused. Example: python -m tftransfer.run --treatment=BnB --n=4
 
-Exit code: 0 trained; warnings name what is at chance, unbalanced or leaks. 3 a network diverged, found no memory, or
-its frozen blocks changed; 2 bad input.
+Exit code: 0 trained; warnings name what is at chance, overfitted, unbalanced or leaks. 3 a network diverged, found no
+memory, or its frozen blocks changed; 2 bad input.
 """
+TO_TRAIN, WEIGHTS_LOST = "to train", "weights lost"
+_TOP = 5  # as in top-5
 
 
 def main(argv: Sequence[str]) -> int:
@@ -128,16 +142,19 @@ def _train(
     from tftransfer.data import preparing
 
     records.check_writable(pathlib.Path(options.runs_dir))
+    found = preview.images(options)
     # Sets of TFDS that were never prepared have numbers for names: their split waits for the real ones.
     if tuple(names) != tuple(map(str, range(len(names)))):
-        _check(Cell(treatment, _split(options, names, kinds), options), root, preparing.images_per_class(options))
+        _steps(Cell(treatment, _split(options, names, kinds), options), root, found)
     if options.dataset not in sources.OWN_DATASETS:
         _start_tensorflow(options)  # its devices must be there before TFDS loads it to read a set
     store = preparing.prepare(options, progress.printer(options.dataset))
     for line in progress.notes(store):
         _say(line)
     cell = Cell(treatment, _split(options, store.class_names, store.class_kinds), options)
-    steps = _check(cell, root, store.counts("train"))
+    found = found or preview.Images(store.counts("train"), store.counts("val"))
+    steps = _steps(cell, root, found)
+    _caution(steps, root, found)
     execution = _start_tensorflow(options)
     if foreign:
         foreign = dataclasses.replace(foreign, seen=foreign.described.classes_in(tuple(store.class_names)))
@@ -154,21 +171,33 @@ def _train(
     found = [study.finished(step.cell) for step in steps]
     for warning in _warnings(cell, found):
         outlets.say(f"WARNING: {warning}", sys.stderr)
+    for notice in (notice for network in found for notice in findings.notices(network.record.content)):
+        outlets.say(f"NOTE: {notice.text}", sys.stderr)
     outlets.say(_table(cell, root, store.dataset, found, time.perf_counter() - started))
     failed = any(not findings.sound(network.record) for network in found)
     return command_line.EXIT_FAILED if failed else 0
 
 
-def _check(cell: Cell, root: pathlib.Path, per_class: Sequence[int] | None) -> list[plan.Step]:
+def _steps(cell: Cell, root: pathlib.Path, found: preview.Images | None) -> list[plan.Step]:
     """Returns the steps to a cell, after refusing what cannot end well."""
     steps = plan.steps_for(cell, cell.config.budget == "equal_total")
-    for step in steps:
-        if per_class is not None:
-            plan.check_recipe(step.cell, per_class)
-        record = records.read(root / step.cell.name)
-        if record:
-            plan.refuse_another(record, step.cell)
+    preview.check([step.cell for step in steps], root, found)
     return steps
+
+
+def _left(steps: Sequence[plan.Step], root: pathlib.Path) -> list[Cell]:
+    """Returns the networks that are still to be trained."""
+    return [step.cell for step in steps if _state(step, root) in (TO_TRAIN, WEIGHTS_LOST)]
+
+
+def _caution(steps: Sequence[plan.Step], root: pathlib.Path, found: preview.Images) -> None:
+    """Says what a user should know before networks are trained."""
+    left = _left(steps, root)
+    for caution in preview.cautions(left, found):
+        outlets.say(f"WARNING: {caution}", sys.stderr)
+    dropped = [cell.treatment.label for cell in left if not (cell.treatment.is_reference or cell.config.keep_weights)]
+    if dropped:
+        _say(f"weights: not kept of {', '.join(dropped)}; --keep_weights keeps them")
 
 
 def _start_tensorflow(options: Config) -> types.ModuleType:
@@ -222,35 +251,31 @@ def _catalogue() -> str:
     return "\n".join(rows)
 
 
-def _plan_text(cell: Cell, study: pathlib.Path, class_names: Sequence[str]) -> str:
-    """Returns what a run would do."""
-    rows = [
-        f"study     {study}",
-        f"data set  {cell.config.dataset}, {len(class_names)} classes",
-        f"split     {cell.split.name}",
-    ]
-    for letter in treatments.LETTERS:
-        classes = cell.split.classes(letter)
-        rows.append(f"half {letter}    {len(classes)} classes, SHA-256 of the sorted indices {splits.digest(classes)}")
-    rows += ["", f"{'network':<18}{'state':<14}why"]
-    for step in plan.steps_for(cell, cell.config.budget == "equal_total"):
-        why = f"{step.why}; --force" if step.role == plan.ASKED and cell.config.force else step.why
-        state = "to train" if why.endswith("--force") else _state(step.cell, study)
-        rows.append(f"{step.cell.treatment.label:<18}{state:<14}{why}")
-    return "\n".join(rows)
+def _plan_text(cell: Cell, study: pathlib.Path, names: Sequence[str]) -> str:
+    """Returns what a run would do, after refusing what the run itself would refuse."""
+    found = preview.images(cell.config)
+    steps = _steps(cell, study, found)
+    rows = [f"study     {study}", *preview.data_rows(cell.config, names, found)]
+    rows += [*preview.half_rows(cell.split, names, with_digest=True), "", f"{'network':<18}{'state':<14}why"]
+    for step in steps:
+        updates = preview.updates(step.cell, found)
+        length = "" if updates is None else f"; {updates} updates of {cell.config.batch_size}"
+        forced = "; --force" if step.role == plan.ASKED and cell.config.force else ""
+        rows.append(f"{step.cell.treatment.label:<18}{_state(step, study):<14}{step.why}{forced}{length}")
+    left = _left(steps, study)
+    rows += ["", *dry_run.costs(left, found.training if found else None, 1)]
+    return "\n".join([*rows, *(f"caution   {text}" for text in preview.cautions(left, found))])
 
 
-def _state(cell: Cell, study: pathlib.Path) -> str:
-    """Returns whether a cell is done, as far as can be told without its images."""
-    record = records.read(study / cell.name)
-    if record is None:
-        return "to train"
-    found = record.identity
-    same = cell.identity(found["data"]["fingerprint"], found["source"], found.get("architecture"))
-    if record.key != records.key(same):
+def _state(step: plan.Step, study: pathlib.Path) -> str:
+    """Returns whether a network is done, as far as can be told without its images."""
+    cell, record = step.cell, records.read(study / step.cell.name)
+    if record is None or (step.role == plan.ASKED and cell.config.force):
+        return TO_TRAIN
+    if identities.what_differs(record, cell):
         return "other recipe"
     lost = cell.treatment.is_reference and record.weights_file is None and record.status == records.DONE
-    return "weights lost" if lost else record.status
+    return WEIGHTS_LOST if lost else record.status
 
 
 def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, seconds: float) -> str:
@@ -258,7 +283,8 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
     split = cell.split
     sizes = ", ".join(f"{letter} {len(split.classes(letter))}" for letter in treatments.LETTERS)
     rows = ["", f"data set   {outlets.terminal(dataset)}", f"split      {split.name} (classes: {sizes})", ""]
-    rows.append(f"{'network':<18}{'top-1':>8}{'top-5':>9}{'minus base':>15}{'cross-entropy':>16}")
+    with_top5 = len(cell.classes) > _TOP  # of fewer classes it is always 100 %
+    rows.append(f"{'network':<18}{'top-1':>8}{'top-5' if with_top5 else '':>9}{'minus base':>15}{'cross-entropy':>16}")
     for network in networks:
         record = network.record
         result = record.result

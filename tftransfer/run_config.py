@@ -57,8 +57,7 @@ def parse_treatment(config: RunConfig, given: set[str], blocks: Sequence[str] | 
         n = 1 if n is None else n
     idle_options.refuse(config, given)
     model_names.check_reachable(config.model)
-    if config.release_step and config.optimizer != "sgd":
-        raise ValueError(f"--release_step needs --optimizer=sgd. Received: --optimizer={config.optimizer}")
+    config.check_release(config.release_step)
     treatment = treatments.parse(
         config.treatment,
         n,

@@ -30,6 +30,19 @@ def derive(seed: int, *names: str | int) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
+def of_split(seed: int, split: str) -> int:
+    """Returns the seed of all networks of one split: what they draw is independent of the networks of other splits.
+
+    Intervals over splits are right only if splits share neither initial weights nor dropout, order, augmentation or
+    random filters. A base on all classes is drawn anew for each split, too: its images are the same.
+
+    Args:
+        seed: The seed that a user chose.
+        split: Name of the split, which says what the halves are (`random0`, `file-1a2b3c4d`), never where a file lies.
+    """
+    return derive(seed, "split", split)
+
+
 def hashed(seed: int, ids: np.ndarray) -> np.ndarray:
     """Returns 64 random bits for each id: a function of (seed, id) alone, whatever else is asked for.
 

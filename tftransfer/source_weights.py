@@ -1,9 +1,9 @@
 """Where the weights come from that a network copies: a base in memory or on disk, random ones, someone else's."""
 
-from tftransfer import treatments
+from tftransfer import seeds, treatments
 from tftransfer.plan import Cell
 from tftransfer.records import DONE, Record
-from tftransfer.training import untrained_sources, weights
+from tftransfer.training import trainer, untrained_sources, weights
 from tftransfer.training.foreign_base import ForeignBase
 from tftransfer.transfer import Weights
 
@@ -38,14 +38,21 @@ class SourceWeights:
         """Returns what a network copies from in the place of a base of the study."""
         return self._foreign if cell.treatment.foreign else None
 
-    def add(self, cell: Cell, sources: dict[str, Weights]) -> str | None:
-        """Puts the weights that a network copies from into `sources`, once for a group; returns their name there."""
+    def add(self, cell: Cell, task: trainer.Task, sources: dict[str, Weights]) -> str | None:
+        """Puts the weights that a network copies from into `sources`, once for a group; returns their name there.
+
+        Args:
+            cell: The network.
+            task: Images of its target, on which random weights get their moving statistics.
+            sources: Weights by name.
+        """
         treatment = cell.treatment
         if treatment.is_base:
             return None
         if treatment.source == "R":
             if "random" not in sources:
-                sources["random"] = untrained_sources.random_weights(cell.config, treatment.target)
+                made = untrained_sources.random_weights(cell.config, task.split, treatment.target)
+                sources["random"] = untrained_sources.with_own_statistics(cell.config, task, made)
             return "random"
         if treatment.foreign:
             sources["foreign"] = self._foreign.weights
@@ -54,9 +61,9 @@ class SourceWeights:
         if treatment.source == "S":
             if "statistics" not in sources:
                 kept = untrained_sources.statistics(cell.config)
-                sources["statistics"] = untrained_sources.weights_like(
-                    trained, cell.config.seed, treatment.target, kept
-                )
+                seed = seeds.of_split(cell.config.seed, task.split)
+                made = untrained_sources.weights_like(trained, seed, treatment.target, kept)
+                sources["statistics"] = untrained_sources.with_own_statistics(cell.config, task, made)
             return "statistics"
         sources[cell.source.name] = trained
         return cell.source.name

@@ -19,7 +19,7 @@ from typing import Any
 
 import filelock
 
-from tftransfer import environment, records
+from tftransfer import environment, records, small_files
 from tftransfer.config import Config
 from tftransfer.data import preparing
 
@@ -154,8 +154,8 @@ def _key(setting: Mapping[str, Any]) -> str:
 def _entries(path: pathlib.Path) -> dict[str, Any]:
     """Returns the whole entries of a file, none if it is not there or cannot be read."""
     content = None
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        content = json.loads(path.read_text(encoding="utf-8"))
+    with contextlib.suppress(OSError, ValueError):
+        content = small_files.read_json(path)
     if (
         not isinstance(content, dict)
         or content.get("format") != _FORMAT

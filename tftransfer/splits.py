@@ -5,11 +5,12 @@ import csv
 import dataclasses
 import functools
 import hashlib
-import json
 import pathlib
 from collections.abc import Sequence
 
 import numpy as np
+
+from tftransfer import small_files
 
 SPLITS = {
     "random": "half of the classes at random by --split_seed (the paper's rule; seeds 0 to 3 are its four splits)",
@@ -18,7 +19,6 @@ SPLITS = {
 }
 _SYNSETS = pathlib.Path(__file__).parent / "data" / "ilsvrc12_synsets.csv"
 _NAMES_SHOWN = 10
-_MOST_BYTES = 100_000_000  # names of a million classes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,11 +126,9 @@ def _from_file(path: str | None, class_names: Sequence[str]) -> Split:
         raise ValueError("--split=file needs --split_file=FILE. Received no --split_file.")
     expected = 'Expected JSON of the form {"A": ["name", ...], "B": ["name", ...]}'
     try:
-        content = json.loads(_text(path))
-    except (OSError, ValueError) as error:  # a JSON or UTF-8 error is a ValueError
+        content = small_files.read_json(path)
+    except (OSError, ValueError) as error:
         raise ValueError(f"Cannot read the split file {path}: {error}. {expected}.") from error
-    except RecursionError as error:
-        raise ValueError(f"Cannot read the split file {path}: nested too deeply. {expected}.") from error
     if not isinstance(content, dict) or set(content) != {"A", "B"}:
         found = f"the keys {sorted(content)[:_NAMES_SHOWN]}" if isinstance(content, dict) else type(content).__name__
         raise ValueError(f"Malformed split file {path}. {expected}. Received: {found}.")
@@ -157,15 +155,6 @@ def _from_file(path: str | None, class_names: Sequence[str]) -> Split:
         )
     digits = hashlib.sha256(f"{digest(halves['A'])} {digest(halves['B'])}".encode()).hexdigest()[:8]
     return Split(f"file-{digits}", halves["A"], halves["B"])
-
-
-def _text(path: str) -> str:
-    """Returns the text of a split file, of which no more is read than a split file can have."""
-    with open(path, "rb") as file:
-        content = file.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
-    return content.decode()
 
 
 def _some(names: Sequence[str]) -> str:

@@ -22,14 +22,16 @@ from typing import Any
 
 import tftransfer
 from tftransfer import (
+    best,
     command_line,
     findings,
     grids,
     idle_options,
     outlets,
-    plan,
+    preview,
     processes,
     records,
+    small_files,
     splits,
     treatments,
 )
@@ -37,6 +39,7 @@ from tftransfer.config import BUDGETS, Config
 from tftransfer.data import sources
 from tftransfer.data.store import Store
 from tftransfer.grids import Grid
+from tftransfer.identities import Versions, strays
 from tftransfer.models import names as model_names
 from tftransfer.options import COMMAND, MACHINE, at_least, option
 from tftransfer.plan import Cell
@@ -53,7 +56,7 @@ command goes on after an interruption. --dry_run says how many networks, hours a
 is. Irregular studies are unions: --cells="treatments=AnB n=1-7 split_seeds=0-3" --cells="treatments=BnB+ n=3".
 
 Exit code: 0 all networks are trained and sound; 3 some are not, each named with diverged, no memory, killed, failed,
-skipped or not frozen; 4 all are trained, and some are doubtful: leak, at chance, unbalanced; 2 bad input.
+skipped or not frozen; 4 all are trained, and some are doubtful: leak, at chance, overfitted ...; 2 bad input.
 """
 RUNNERS = {"local": "processes on this machine", "ray": "tasks of a Ray cluster (extra ray)"}
 _AXES = tuple(field.name for field in dataclasses.fields(Grid))
@@ -105,11 +108,14 @@ def main(argv: Sequence[str]) -> int:
     study, asked = _study(options, given), _grids(options, given)
     model_names.check_reachable(options.model)
     names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
-    cells = _cells(options, asked, names, kinds)
+    cells, found = _cells(options, asked, names, kinds), preview.images(options)
+    preview.check(cells, study, found)
     if options.dry_run:
-        outlets.say(dry_run.text(options, cells, study, options.workers, options.retry_failed))
+        blocks = model_names.blocks_of(options.model, options.blocks)
+        counted = all(grid.is_counted(blocks) for grid in asked)
+        outlets.say(dry_run.text(options, cells, names, study, found, counted))
         return 0
-    return _train(options, given, asked, study, started)
+    return _train(options, given, asked, study, found, started)
 
 
 def _study(options: SweepConfig, given: set[str]) -> pathlib.Path:
@@ -167,13 +173,20 @@ def _shared(options: SweepConfig) -> dict[str, Any]:
     return {name: value for name, value in options.shared().items() if name not in _AXES}
 
 
-def _train(options: SweepConfig, given: set[str], asked: Sequence[Grid], study: pathlib.Path, started: float) -> int:
+def _train(
+    options: SweepConfig,
+    given: set[str],
+    asked: Sequence[Grid],
+    study: pathlib.Path,
+    found: preview.Images | None,
+    started: float,
+) -> int:
     """Prepares the images, trains what is missing and says how it went."""
     records.check_writable(pathlib.Path(options.runs_dir))
     with contextlib.ExitStack() as stack:
         # A cluster that does not answer is told before images are prepared.
         joined = stack.enter_context(cluster.joined(options.ray_address)) if options.runner == "ray" else None
-        sweep = _run(options, given, asked, study, joined)
+        sweep = _run(options, given, asked, study, found, joined)
     return _end(sweep, study, time.perf_counter() - started)
 
 
@@ -182,13 +195,17 @@ def _run(
     given: set[str],
     asked: Sequence[Grid],
     study: pathlib.Path,
+    found: preview.Images | None,
     joined: cluster.Cluster | None,
 ) -> Scheduler:
     """Prepares the images and trains what is missing, here or on a cluster."""
-    store, blocks = _prepare(options, given)
+    store, blocks, architecture = _prepare(options, given)
     cells = _cells(options, asked, store.class_names, store.class_kinds, blocks)
-    for cell in cells:
-        plan.check_recipe(cell, store.counts("train"))
+    found = found or preview.Images(store.counts("train"), store.counts("val"))
+    preview.check(cells, study, found)
+    for caution in preview.cautions([cell for cell in cells if not records.read(study / cell.name)], found):
+        outlets.say(f"WARNING: {caution}", sys.stderr)
+    outlets.say(f"weights: kept are {dry_run.kept(options)}")
     study.mkdir(parents=True, exist_ok=True)
     Board(study).write_plan(cells)
     with view.live(study) as (update, say):
@@ -196,13 +213,17 @@ def _run(
             runner = ray_runner.RayRunner(study, store, joined, options.workers, say)
         else:
             runner = local.LocalRunner(study, str(store.path), options.workers)
-        sweep = Scheduler(cells, study, runner, options.group_size, options.retry_failed, say)
+        versions = Versions(store.fingerprint, architecture, model_is_known=True)
+        sweep = Scheduler(cells, study, runner, options.group_size, options.retry_failed, say, versions)
         sweep.run(update)
     return sweep
 
 
-def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str]]:
-    """Returns the prepared images and the model's blocks; a process of its own makes and finds them."""
+def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str], dict[str, Any] | None]:
+    """Returns the prepared images, the model's blocks and its architecture; a process of its own makes and finds them.
+
+    The architecture is None where the model's name says it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         request, answer = pathlib.Path(folder) / "request.json", pathlib.Path(folder) / "answer.json"
         request.write_text(json.dumps({"config": _shared(options), "given": sorted(given)}), encoding="utf-8")
@@ -210,8 +231,8 @@ def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str
         code = subprocess.run(words, env=processes.environment(), check=False).returncode
         if code:
             raise SystemExit(code)  # it has said why
-        found = json.loads(answer.read_text(encoding="utf-8"))
-        return Store.open(found["store"]), found["blocks"]
+        found = small_files.read_json(answer)
+        return Store.open(found["store"]), found["blocks"], found["architecture"]
 
 
 def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
@@ -225,11 +246,17 @@ def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
     more = len(warnings) - _WARNINGS_SHOWN
     for warning in [*warnings[:_WARNINGS_SHOWN], *([f"and {more} more, see the records"] if more > 0 else [])]:
         outlets.say(f"WARNING: {warning}", sys.stderr)
+    for notice in _notices(states)[:_WARNINGS_SHOWN]:
+        outlets.say(f"NOTE: {notice}", sys.stderr)
     outlets.say(view.text(overview.look(study, lost=words)))
     counts = collections.Counter(state.state for state in states)
     code, doubts = _judged(states)
     now = sum(state.now for state in states)
     outlets.say(f"seconds    {seconds:.0f} ({now} trained, {counts[DONE] + counts[DIVERGED] - now} there before)")
+    for record in best.prune(study):
+        score = f"{100 * record.result['top1']:.1f} %"
+        which = f"{record.content['treatment']['label']} of {record.identity['split']}"
+        outlets.say(f"weights    kept of {which}, the best of its half, {score}: {record.folder}")
     outlets.say(f"records    {study}")
     outlets.say(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
     if code:
@@ -243,7 +270,20 @@ def _warnings(states: Sequence[State], lost: Mapping[str, str]) -> list[str]:
         (state.record.name, fault) for state in states if state.record for fault in findings.named(state.record.content)
     ]
     ranked = sorted(faults, key=lambda item: findings.WORDS.index(item[1].word))
-    return outlets.distinct([*lost.items(), *((name, fault.text) for name, fault in ranked)])
+    trained = [state.record for state in states if state.record]
+    stray = [(record.name, f"its {base} was trained again, with other weights") for record, base in strays(trained)]
+    return outlets.distinct([*lost.items(), *stray, *((name, fault.text) for name, fault in ranked)])
+
+
+def _notices(states: Sequence[State]) -> list[str]:
+    """Returns what is to be known of networks that makes no score doubtful."""
+    notices = [
+        (state.record.name, notice)
+        for state in states
+        if state.record
+        for notice in findings.notices(state.record.content)
+    ]
+    return outlets.distinct((name, notice.text) for name, notice in notices)
 
 
 def _judged(states: Sequence[State]) -> tuple[int, collections.Counter]:

@@ -10,7 +10,7 @@ from tftransfer.models.blocks import Block, blocks, every_layer
 Weights = Mapping[str, list[np.ndarray]]
 
 
-def transplant(source: keras.Model, target: keras.Model, n: int, frozen: bool) -> tuple[str, ...]:
+def transplant(source: keras.Model, target: keras.Model, n: int | str, frozen: bool) -> tuple[str, ...]:
     """Copies the first `n` blocks of `source` into `target` and sets their `trainable` flags.
 
     A block is one weight layer and what follows it, up to the next weight layer ("layer" in Yosinski et al. 2014,
@@ -19,14 +19,15 @@ def transplant(source: keras.Model, target: keras.Model, n: int, frozen: bool) -
     Args:
         source: Trained network.
         target: Untrained network of the same architecture; the number of classes may differ.
-        n: Blocks to copy, from 0 (none) to the number of blocks less one.
+        n: Blocks to copy, from 0 (none) to the number of blocks less one; or the name of the last copied block.
         frozen: True keeps the copied blocks fixed (AnB); False lets them train on (AnB+).
 
     Returns:
         Names of the copied blocks, from the input upwards.
 
     Raises:
-        ValueError: If `n` is out of range, the networks do not match, or `target` has been compiled already.
+        ValueError: If `n` is out of range or no block's name, the networks do not match, or `target` has been compiled
+            already.
 
     Example:
         >>> from tftransfer.models import AlexNet
@@ -36,13 +37,11 @@ def transplant(source: keras.Model, target: keras.Model, n: int, frozen: bool) -
         ('conv1', 'conv2')
         >>> network.get_layer("conv2").trainable, network.get_layer("conv3").trainable
         (False, True)
+        >>> transplant(base, network, n="conv3", frozen=False)
+        ('conv1', 'conv2', 'conv3')
     """
     ours, theirs = blocks(target), blocks(source)
-    if not 0 <= n < len(ours):
-        raise ValueError(
-            f"n must be 0 to {len(ours) - 1}: the target has {len(ours)} blocks, and the last, its head, is never "
-            f"copied. Received: n={n}"
-        )
+    n = _block_count(n, [block.name for block in ours])
     if target.compiled:
         raise ValueError(
             "The target has been compiled, and what trains is fixed then: freezing would be ignored. Call transplant "
@@ -58,6 +57,23 @@ def transplant(source: keras.Model, target: keras.Model, n: int, frozen: bool) -
     for layer in _layers(target, ours[:n]):
         layer.trainable = not frozen
     return copied
+
+
+def _block_count(n: int | str, names: Sequence[str]) -> int:
+    """Returns how many blocks `n` means, which may be the name of the last of them."""
+    if isinstance(n, str):
+        if n not in names[:-1]:
+            raise ValueError(
+                f"n must be the name of a block of the target below its head: {', '.join(names[:-1])}; or how many "
+                f"blocks to copy, 0 to {len(names) - 1}. Received: n={n!r}"
+            )
+        return names.index(n) + 1
+    if not 0 <= n < len(names):
+        raise ValueError(
+            f"n must be 0 to {len(names) - 1}: the target has {len(names)} blocks, and the last, its head, is never "
+            f"copied. Received: n={n}"
+        )
+    return n
 
 
 def copy_layers(weights: Weights, target: keras.Model) -> None:

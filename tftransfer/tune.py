@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tftransfer import command_line, idle_options, outlets, records, splits, treatments
-from tftransfer.config import PROTOCOL, Config
+from tftransfer.config import EPOCHS, PROTOCOL, Config
 from tftransfer.data import preparing, sources
 from tftransfer.data.store import Store
 from tftransfer.models import names as model_names
@@ -62,9 +62,17 @@ class TuneConfig(Config):
     initializers: str = _values_option("initializer")
     lengths: str = _values_option("epochs")
 
-    def start(self) -> Config:
-        """Returns the options which `run` has, too."""
-        return Config(**self.shared())
+    def start(self, images: int = 0) -> Config:
+        """Returns the options which `run` has, too; their length in epochs, as lengths are tried in epochs.
+
+        Args:
+            images: Training images, from which the default length follows; 0 if they are not known yet.
+        """
+        shared = Config(**self.shared())
+        if shared.steps or shared.epochs:
+            return shared
+        epochs = shared.train_steps(images) / shared.steps_per_epoch(images) if images else EPOCHS
+        return dataclasses.replace(shared, epochs=round(max(EPOCHS, epochs), 2))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -76,7 +84,8 @@ def main(argv: Sequence[str]) -> int:
             f"A search varies width, dropout and initial weights, which only {', '.join(model_names.MODELS)} has. "
             f"Received: --model={options.model}. Try recipes for it with tftransfer.run."
         )
-    start, choices = space.around(options.start(), {name: getattr(options, name) for name in space.LISTS})
+    lists = {name: getattr(options, name) for name in space.LISTS}
+    space.around(options.start(), lists)  # refuses bad ones before images are prepared
     class_names, class_kinds = sources.describe_classes(options.dataset, options.data_dir or None)
     _split(options, class_names, class_kinds)
     oracles.check_installed(options.tuner)
@@ -87,13 +96,16 @@ def main(argv: Sequence[str]) -> int:
     classes = split.classes(options.target)
     half = store.select("train", classes, options.images_per_class or None)
     training, held = held_out.divide(half, [store.class_names[index] for index in classes])
+    start, choices = space.around(options.start(len(training)), lists)
     for images in (len(training), len(half)):
         start.steps_per_epoch(images)
         start.steps_between_drops(images)
     choices = space.fitting(choices, len(training))
-    study = Study(root, _settings(options, start, choices, store, classes))
+    study = Study(root, _settings(options, start, choices, store, split))
     with study.locked():
-        return _search(options, study, _Images(store, classes, len(half), len(training), len(held)), start, choices)
+        return _search(
+            options, study, _Images(store, split.name, classes, len(half), len(training), len(held)), start, choices
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +113,7 @@ class _Images:
     """The images of a search: all training images of the half, those trained on, those held out."""
 
     store: Store
+    split: str
     classes: Sequence[int]
     half: int
     training: int
@@ -112,16 +125,17 @@ def _split(options: TuneConfig, names: Sequence[str], kinds: Sequence[str | None
 
 
 def _settings(
-    options: TuneConfig, start: Config, choices: space.Choices, store: Store, classes: Sequence[int]
+    options: TuneConfig, start: Config, choices: space.Choices, store: Store, split: splits.Split
 ) -> dict[str, Any]:
     """Returns what must be equal for a search to go on in a study."""
     return {
         "protocol": PROTOCOL,
         "data": {
             "fingerprint": store.fingerprint,
-            "classes_sha256": splits.digest(classes),
+            "classes_sha256": splits.digest(split.classes(options.target)),
             "images_per_class": start.images_per_class,
         },
+        "split": split.name,
         "target": options.target,
         "tuner": options.tuner,
         "seed": start.seed,
@@ -146,7 +160,7 @@ def _search(options: TuneConfig, study: Study, images: _Images, start: Config, c
     view.write_study(study.root, time.time())
     scope = search.Scope(start, choices, options.tuner, images.training)
     limits = search.Limits(budget.seconds_of(options.time_budget), options.trials)
-    trainer = Trainer(images.store.path, options.target, images.classes)
+    trainer = Trainer(images.store.path, images.split, options.target, images.classes)
     work = search.Search(study, scope, trainer.train, limits, _say)
     work.run()
     best = winner(work.trials)

@@ -124,3 +124,11 @@ def test_the_first_five_of_five_classes_say_nothing(tmp_path, classes, shown):
     content["result"]["top5"] = 1.0
     records.write(tmp_path / content["name"], content)
     assert analysis.networks(tmp_path)["top5"].notna().tolist() == [shown]
+
+
+def test_another_version_of_the_data_is_another_recipe(tmp_path):
+    identities = [
+        fake_study.cell("base", target="B").identity(fingerprint, None) for fingerprint in ("f" * 64, "e" * 64)
+    ]
+    assert len({frames.recipe_digest(identity) for identity in identities}) == 2
+    assert len({frames.recipe_digest(identity | {"protocol": number}) for identity in identities for number in (1, 9)})

@@ -49,7 +49,7 @@ def test_one_and_two_replicas_train_the_same_network():
 def test_products_are_counted_forward_and_backward_where_layers_train():
     def group(*networks):
         template = AlexNet((32, 32, 3), 10, width=0.1, initializer="he_normal", seed=0)
-        return Group(template, networks, {"a": untrained_sources.random_weights(CONFIG, "B")}, 0, "B").model
+        return Group(template, networks, {"a": untrained_sources.random_weights(CONFIG, "random0", "B")}, 0, "B").model
 
     forward = {}
     for layer in AlexNet((32, 32, 3), 10, width=0.1, seed=0).layers:

@@ -25,7 +25,7 @@ def measured(name, networks, folder):
 
     config = Config(steps=744)
     template = trainer.build_model(config, 20)
-    sources = {key: untrained_sources.random_weights(config, key) for key in "AB"}
+    sources = {key: untrained_sources.random_weights(config, "random0", key) for key in "AB"}
     group = Group(template, networks, sources, 0, "B")
     trainer.compile_group(group, config, 4000, 20)
     group.model.optimizer.build(group.model.trainable_variables)

@@ -1,10 +1,24 @@
 import io
+import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
-from tftransfer.data.decode import MAX_PIXELS, ImageError, decode, decode_with_mode, encode_jpeg, resize
+from tftransfer.data import decode as decode_module
+from tftransfer.data.decode import (
+    FORMATS,
+    MAX_BYTES,
+    MAX_PIXELS,
+    ImageError,
+    decode,
+    decode_with_mode,
+    encode_jpeg,
+    resize,
+)
+from tftransfer.data.sources.files import EXTENSIONS
 
 
 def _encode(image: Image.Image, kind: str = "PNG", **options) -> bytes:
@@ -138,3 +152,91 @@ def test_jpeg_encoding_is_close_to_the_original():
     rows, columns = np.mgrid[:64, :64]
     smooth = np.stack([rows * 4, columns * 4, np.full((64, 64), 90)], -1).astype(np.uint8)
     assert np.abs(decode(encode_jpeg(smooth)).astype(int) - smooth).mean() < 2
+
+
+def test_a_postscript_file_named_as_an_image_is_not_run(monkeypatch):
+    """Pillow hands EPS to Ghostscript, an interpreter of programs."""
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was called"))
+    head = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    with pytest.raises(ImageError, match=r"another format than JPEG, PNG, BMP, GIF, WEBP, TIFF"):
+        decode(head + b"0 0 9 9 rectfill\n%%EOF\n")
+
+
+@pytest.mark.parametrize("kind", ["PPM", "ICO", "TGA", "PCX", "JPEG2000", "PDF"])
+def test_other_formats_are_refused(kind):
+    with pytest.raises(ImageError, match="another format"):
+        decode(_encode(Image.fromarray(_photo()), kind))
+
+
+def test_every_extension_that_is_looked_for_has_its_format_and_no_other():
+    registered = Image.registered_extensions()
+    assert {registered[extension] for extension in EXTENSIONS} == set(FORMATS)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "CMYK"])
+def test_large_images_are_shrunk_piece_by_piece_to_the_same_picture(monkeypatch, mode):
+    monkeypatch.setattr(decode_module, "PIECE", 70)
+    image = Image.fromarray(_photo(333, 517)).convert(mode)
+    kind = "TIFF" if mode == "CMYK" else "PNG"
+    whole = decode(_encode(image, kind))
+    np.testing.assert_array_equal(whole, np.array(image.convert("RGB")))
+    monkeypatch.setattr(decode_module, "LARGE", 100)
+    small = decode(_encode(image, kind), at_least=20)
+    assert small.shape == (-(-333 // 8), -(-517 // 12), 3)
+    np.testing.assert_array_equal(small, np.array(image.convert("RGB").reduce((12, 8))))
+
+
+def test_an_image_that_is_much_longer_than_wide_is_shrunk_along_its_length(monkeypatch):
+    monkeypatch.setattr(decode_module, "LARGE", 100)
+    assert decode(_encode(Image.fromarray(_photo(4, 3000))), at_least=8).shape == (4, 17, 3)
+
+
+_PEAK = """
+import io, resource, sys
+from PIL import Image
+from tftransfer.data.decode import ImageError, decode, resize
+encoded = open(sys.argv[1], "rb").read()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    print(resize(decode(encoded, at_least=64), 64).shape, end=" ")
+except ImageError as error:
+    print("refused", error, end=" ")
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+
+
+def _bomb(kind):
+    """An image of a few kilobytes that takes hundreds of megabytes, or would."""
+    sides = {"RGBA": (8192, 8191), "P": (9459, 9459), "WEBP": (8000, 8000), "JPEG": (9459, 9459), "L": (9459, 9459)}
+    mode = kind if kind in ("RGBA", "P", "L") else "RGB"
+    image = Image.new(mode, sides.get(kind, (9459, 9459)), 1 if mode in "PL" else (9, 9, 9))
+    if kind == "P":
+        image.putpalette([10, 20, 30, 40, 50, 60])
+        return _encode(image, transparency=1)
+    if kind in ("WEBP", "JPEG"):
+        return _encode(image, kind, **({"progressive": True} if kind == "JPEG" else {}))
+    return _encode(image)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("RGBA", "(64, 64, 3)"), ("P", "(64, 64, 3)"), ("L", "(64, 64, 3)"), ("RGB", "refused"), ("WEBP", "refused"),
+     ("JPEG", "refused")],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_one_image_takes_no_more_memory_than_is_allowed(tmp_path, kind, expected):
+    path = tmp_path / "bomb"
+    path.write_bytes(_bomb(kind))
+    done = subprocess.run([sys.executable, "-c", _PEAK, path], capture_output=True, text=True, check=True)
+    said, peak = done.stdout.rsplit(" ", 1)
+    assert said.startswith(expected)
+    assert int(peak) < MAX_BYTES + 100e6, "what is allowed, and some pieces"
+
+
+def test_a_tile_that_is_larger_than_its_image_is_refused():
+    tags = {256: 16, 257: 16, 258: 8, 259: 5, 262: 1, 277: 1, 322: 30_000, 323: 30_000, 324: 8, 325: 16}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    encoded = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    with pytest.raises(ImageError, match="bytes to decode"):
+        decode(encoded)

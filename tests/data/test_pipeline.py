@@ -131,3 +131,29 @@ def test_no_thread_is_waited_for_at_the_end():
     view = View(size=32, mean=half.images.mean(0).astype(np.float32), scale=1.0)
     for batches in (training_batches(half, view, SAMPLING, 0, 10), evaluation_batches(half, view, 8)):
         assert batches.options().autotune.enabled is False
+
+
+def test_order_and_augmentation_belong_to_images_not_to_their_places(half):
+    """Images that are left out, as with fewer of each class, change neither the order of the others nor their crops."""
+    whole, view = Sampling(3, "B", batch_size=45), view_of(half)
+    kept = np.arange(1, 45, 2)
+    some = ArrayHalf(half.images[kept], half.labels[kept], half.ids[kept])
+    fewer = Sampling(3, "B", batch_size=len(kept))
+    order = [int(i) for i in half.ids[whole.positions(half, 0)[0]] if i in kept]
+    positions, _ = fewer.positions(some, 0)
+    assert some.ids[positions].tolist() == order
+    ((images, labels),) = arrays(training_batches(half, view, whole, 0, 1))
+    ((of_some, their_labels),) = arrays(training_batches(some, view, fewer, 0, 1))
+    there = [i for i, place in enumerate(whole.positions(half, 0)[0]) if place in kept]
+    np.testing.assert_array_equal(of_some, images[there])
+    np.testing.assert_array_equal(their_labels, labels[there])
+
+
+def test_augmentation_depends_on_seed_target_and_epoch(half):
+    first = np.array(SAMPLING.augmentation(half.ids, 0, 4))
+    for other in (
+        Sampling(4, "B", 8).augmentation(half.ids, 0, 4),
+        Sampling(3, "A", 8).augmentation(half.ids, 0, 4),
+        SAMPLING.augmentation(half.ids, 1, 4),
+    ):
+        assert (np.array(other) != first).any(axis=1).all(), "top, left and mirror alike"

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from tftransfer.data import sources
-from tftransfer.data.sources import DataSetError, describe_classes, known_datasets, near_names, open_source
-from tftransfer.data.sources.folder import hold_out
+from tftransfer.data.sources import DataSetError, describe_classes, files, known_datasets, near_names, open_source
+from tftransfer.data.sources.folder import SMALL_CLASSES, hold_out
 
 
 def _image(path, colour=0):
@@ -67,24 +67,115 @@ class TestFolder:
         assert len(source.examples("train")) == 7
         assert source.notes == {"ignored_files": 1}
 
-    def test_links_in_circles_end(self, both_splits):
+    def test_links_in_circles_end_and_are_named(self, both_splits):
         (both_splits / "train" / "a" / "loop").symlink_to(both_splits / "train" / "a")
-        assert len(open_source("folder", str(both_splits)).examples("train")) == 6
+        (both_splits / "train" / "b" / "up").symlink_to(both_splits)
+        source = open_source("folder", str(both_splits))
+        assert len(source.examples("train")) == 6
+        assert set(source.left_out) == {"train/a/loop", "train/b/up"}
 
-    def test_without_validation_images_a_fifth_is_held_out(self, tmp_path):
-        for name, count in (("a", 10), ("b", 2), ("train", 25)):
+    def test_a_link_among_the_classes_that_leads_back_is_no_class(self, tmp_path):
+        for name in ("a", "b"):
+            for index in range(2):
+                _image(tmp_path / name / f"{index}.png")
+        (tmp_path / "self").symlink_to(tmp_path)
+        (tmp_path / "gone").symlink_to("nowhere")
+        (tmp_path / "own").symlink_to("own")
+        source = open_source("folder", str(tmp_path))
+        assert source.class_names == ("a", "b")
+        assert set(source.left_out) == {"self", "gone", "own"}
+
+    def test_a_tree_of_links_with_millions_of_paths_is_read_once(self, both_splits):
+        """Each level holds two links to the next: 2 to the 22nd paths to one image."""
+        place = both_splits / "levels"
+        for level in range(22):
+            (place / str(level)).mkdir(parents=True)
+            for name in ("x", "y"):
+                (place / str(level) / name).symlink_to(place / str(level + 1))
+        _image(place / "22" / "deep.png")
+        (both_splits / "train" / "a" / "tree").symlink_to(place / "0")
+        source = open_source("folder", str(both_splits))
+        assert [key for _, key in _keys(source, "train") if "deep" in key] == [f"train/a/tree/{'x/' * 22}deep.png"]
+        assert len(source.left_out) == 22
+
+    def test_a_real_folder_keeps_its_name_beside_a_link_to_it(self, both_splits):
+        _image(both_splits / "train" / "a" / "real" / "9.png")
+        (both_splits / "train" / "a" / "link").symlink_to("real")
+        keys = [key for _, key in _keys(open_source("folder", str(both_splits)), "train")]
+        assert "train/a/real/9.png" in keys
+        assert "train/a/link/9.png" not in keys
+
+    def test_files_without_end_are_refused(self, both_splits, monkeypatch):
+        monkeypatch.setattr(files, "MOST_ENTRIES", 10)
+        with pytest.raises(DataSetError, match=r"no end of files.*more than 10"):
+            open_source("folder", str(both_splits))
+
+    def test_what_only_looks_like_an_image_is_left_out_by_name(self, both_splits):
+        place = both_splits / "train" / "a"
+        os.mkfifo(place / "pipe.jpg")
+        (place / "nothing.jpg").symlink_to("gone.jpg")
+        (place / "itself.jpg").symlink_to("itself.jpg")
+        (place / "device.jpg").symlink_to("/dev/zero")
+        (place / "folder.jpg").mkdir()
+        _image(place / "folder.jpg" / "inside.png")
+        source = open_source("folder", str(both_splits))
+        names = ("pipe", "nothing", "itself", "device")
+        assert set(source.left_out) == {f"train/a/{name}.jpg" for name in names}
+        assert (0, "train/a/folder.jpg/inside.png") in _keys(source, "train")
+
+    def test_a_pipe_in_the_place_of_an_image_is_not_waited_for(self, both_splits):
+        example = open_source("folder", str(both_splits)).examples("train")[0]
+        os.remove(example.path)
+        os.mkfifo(example.path)
+        with pytest.raises(OSError, match="no regular file"):
+            example.load()
+
+    def test_a_folder_that_must_not_be_read_is_named(self, both_splits, monkeypatch):
+        scan = os.scandir
+
+        def refusing(path):
+            if str(path).endswith("train/b"):
+                raise PermissionError(13, "Permission denied", path)
+            return scan(path)
+
+        monkeypatch.setattr(os, "scandir", refusing)
+        with pytest.raises(DataSetError, match=r"Cannot read the folder .*train/b: Permission denied"):
+            open_source("folder", str(both_splits))
+
+    def test_without_validation_images_about_a_fifth_is_held_out(self, tmp_path):
+        for name, count in (("a", 10), ("b", 2), ("train", 400)):
             for index in range(count):
                 _image(tmp_path / name / f"{index:02d}.png")
         source = open_source("folder", str(tmp_path))
         assert source.class_names == ("a", "b", "train")
         counts = [np.bincount([label for label, _ in _keys(source, split)]).tolist() for split in ("train", "val")]
-        assert counts == [[8, 1, 20], [2, 1, 5]]
+        assert counts == [[6, 1, 311], [4, 1, 89]]
+        assert source.notes == {SMALL_CLASSES: 1}
         assert not set(_keys(source, "train")) & set(_keys(source, "val"))
         assert _keys(source, "val") == sorted(_keys(source, "val"))
 
     def test_the_held_out_images_never_change(self):
-        train, val = hold_out([f"{index:02d}" for index in range(10)], "cat")
-        assert (train, val) == (["00", "03", "04", "05", "06", "07", "08", "09"], ["01", "02"])
+        train, val, is_steady = hold_out([f"{index:02d}" for index in range(10)], "cat")
+        assert (train, val, is_steady) == (["00", "01", "02", "04", "05", "06", "07", "08"], ["03", "09"], True)
+
+    def test_images_that_come_or_go_move_no_other(self):
+        """Else bases that were trained before would have seen validation images of today."""
+        keys = [f"{index:03d}.png" for index in range(200)]
+        held = set(hold_out(keys, "cat")[1])
+        for index in range(0, 200, 7):
+            fewer = hold_out([*keys[:index], *keys[index + 1 :]], "cat")[1]
+            assert set(fewer) == held - {keys[index]}
+            more = hold_out([*keys[:index], f"{index}-new.png", *keys[index:]], "cat")[1]
+            assert set(more) - {f"{index}-new.png"} == held
+
+    def test_each_side_keeps_an_image_and_a_class_that_needed_help_says_so(self):
+        keys = [f"{index:02d}" for index in range(200)]
+        one, other = hold_out(keys, "cat")[:2]
+        for few, expected in ((one[:5], 1), (other[:5], 4)):
+            train, val, is_steady = hold_out(few, "cat")
+            assert (len(train), len(val), is_steady) == (5 - expected, expected, False)
+        grown = hold_out([*one[:5], other[0]], "cat")
+        assert grown == (one[:5], [other[0]], True), "then the hash alone decides"
 
     def test_examples_travel_to_other_processes(self, both_splits):
         example = pickle.loads(pickle.dumps(open_source("folder", str(both_splits)).examples("train")[0]))
@@ -167,6 +258,7 @@ class TestTinyImageNet:
         [
             (lambda root: (root / "wnids.txt").unlink(), "No wnids.txt"),
             (lambda root: (root / "wnids.txt").write_text(""), "names no class"),
+            (lambda root: (root / "wnids.txt").write_text("n1 n1 n2"), "for several classes: n1"),
             (lambda root: (root / "wnids.txt").write_text("n01000001 n02000002 n3"), "1 of the 3 classes .*: n3"),
             (lambda root: (root / "val/val_annotations.txt").unlink(), "lacks val_annotations.txt"),
             (lambda root: (root / "val/images/val_3.JPEG").unlink(), "1 of the 4 images .*: val_3.JPEG"),

@@ -1,9 +1,11 @@
 import dataclasses
+import hashlib
 import io
 import json
 import logging
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tftransfer.data import preparation
+from tftransfer.data import manifest, preparation, progress, shards
 from tftransfer.data.decode import decode
 from tftransfer.data.shards import SHARD_EXAMPLES
 from tftransfer.data.sources import EncodedExample, Examples, Source, open_source
@@ -353,7 +355,7 @@ def _change(key: str, value):
         ("store.json", _cut, "is damaged"),
         ("store.json", pathlib.Path.unlink, "No finished store"),
         ("store.json", _change("size", 9), "its checksum does not match"),
-        ("store.json", _change("format_version", 0), "has format version 0, expected 1"),
+        ("store.json", _change("format_version", 0), "has format version 0, expected 2"),
         ("store.json", lambda path: path.write_text("[]"), "is damaged"),
     ],
 )
@@ -481,3 +483,153 @@ def test_a_mean_image_with_any_flipped_bit_is_computed_again(own):
     for position in range(0, len(whole), 3):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 1 << position % 8]) + whole[position + 1 :])
         np.testing.assert_array_equal(mean_image(half), mean)
+
+
+def _break_some(example):
+    number = int(example.key[-4:])
+    return dataclasses.replace(example, encoded=example.encoded[:30]) if number % 50 == 7 else example
+
+
+class TestSkippedImages:
+    @pytest.mark.parametrize("encoding", ["raw", "jpeg"])
+    def test_broken_images_are_left_out_on_request_and_named(self, tmp_path, encoding):
+        store = prepare(_source(_break_some).without_broken(), str(tmp_path), size=8, encoding=encoding)
+        kept = [index for index in range(TRAIN) if index % 50 != 7]
+        assert len(store.labels("train")) == len(kept)
+        assert store.notes["broken_images_left_out"] == 13
+        assert set(store.left_out) == {f"train/{n:04d}" for n in range(7, TRAIN, 50)} | {"val/0007"}
+        half = store.select("train", range(CLASSES))
+        np.testing.assert_array_equal(half.labels, np.array(kept) % CLASSES)
+        for position in (0, 7, 250, 251, 252, len(kept) - 1):  # on both sides of the end of the first shard
+            if encoding == "raw":
+                np.testing.assert_array_equal(half.read(np.array([position]))[0], _pixels(kept[position]))
+            else:
+                found = decode(half.read_encoded(np.array([position]))[0])
+                np.testing.assert_allclose(found[6:, :, 1:], kept[position] % 256, atol=9)
+
+    def test_the_fingerprint_is_that_of_the_images_that_are_used(self, tmp_path, shared):
+        whole = prepare(_source().without_broken(), str(tmp_path), size=8)
+        assert (whole.fingerprint, whole.left_out) == (shared.fingerprint, {})
+        assert whole.path != prepare(_source(), str(tmp_path), size=8).path
+        fewer = prepare(_source(_break_some).without_broken(), str(tmp_path / "other"), size=8)
+        assert fewer.fingerprint != shared.fingerprint
+
+    def test_a_store_without_them_does_not_serve_who_wants_all(self, tmp_path):
+        prepare(_source(_break_some).without_broken(), str(tmp_path), size=8)
+        with pytest.raises(StoreError, match=r"13 of the 630 images.*--skip_broken"):
+            prepare(_source(_break_some), str(tmp_path), size=8)
+
+    def test_what_was_finished_is_kept(self, tmp_path):
+        first = prepare(_source(_break_some).without_broken(), str(tmp_path), size=8)
+        shard = pathlib.Path(first.path, "shards/train-00000.bin")
+        written = shard.stat().st_mtime_ns
+        pathlib.Path(first.path, "store.json").unlink()
+        again = prepare(_source(_break_some).without_broken(), str(tmp_path), size=8)
+        assert shard.stat().st_mtime_ns == written
+        assert (again.fingerprint, again.left_out) == (first.fingerprint, first.left_out)
+
+    def test_users_are_told(self, tmp_path):
+        (line,) = progress.notes(prepare(_source(_break_some).without_broken(), str(tmp_path), size=8))
+        assert "13 broken images left out" in line
+        assert "train/0007 (" in line
+        assert "and 3 more" in line
+
+
+class TestCopies:
+    def test_copies_of_an_image_are_found_whatever_their_name_and_class(self, tmp_path):
+        def copied(example):
+            return dataclasses.replace(example, encoded=_png(3)) if example.key in ("val/0004", "val/0005") else example
+
+        store = prepare(_source(copied, identity="copies"), str(tmp_path), size=8)
+        validation, training = store.select("val", [1, 2]), store.select("train", [0])
+        assert validation.copies_in(training) == 2
+        assert validation.copies_in(store.select("train", [1])) == len(validation) // 2 - 1, "the images are the same"
+
+
+def _forge(**changes):
+    """Changes a manifest and gives it the checksum of what it says then."""
+
+    def forge(root: pathlib.Path) -> None:
+        path = root / "store.json"
+        content = json.loads(path.read_text())
+        content.pop("checksum")
+        for key, value in changes.items():
+            content[key] = value(content[key]) if callable(value) else value
+        path.write_text(json.dumps(content | {"checksum": manifest._checksum(content)}))
+
+    return forge
+
+
+def _forge_index(change):
+    """Changes the index of a split, and the manifest with it."""
+
+    def forge(root: pathlib.Path) -> None:
+        index = change(np.load(root / "val-index.npy"))
+        np.save(root / "val-index.npy", index)
+        content = (root / "val-index.npy").read_bytes()
+        entry = [len(content), hashlib.sha256(content).hexdigest()]
+        _forge(files=lambda files: files | {"val-index.npy": entry})(root)
+
+    return forge
+
+
+def _with(field, value):
+    def change(index):
+        index[field][3] = value
+        return index
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("forge", "message"),
+    [
+        (_forge(files=lambda files: files | {"../../secret": [1, "0" * 64]}), "files cannot be"),
+        (_forge(files=lambda files: files | {"/etc/passwd": [1, "0" * 64]}), "files cannot be"),
+        (_forge(files=lambda files: {"store": [1, "0"]}), "does not list"),
+        (_forge(files=[]), "files cannot be"),
+        (_forge(size=2**40), "size cannot be"),
+        (_forge(size=16), "do not fit the store"),
+        (_forge(encoding="pickle"), "encoding cannot be"),
+        (_forge(class_names=["a"], class_kinds=[None]), "do not fit the store"),
+        (_forge(class_names=7), "class_names, class_kinds cannot be"),
+        (_forge(shards={"train": [256, 256, 88], "val": [10**15]}), "shards cannot be"),
+        (_forge(shards={"train": [256, 256, 88], "val": [29]}), "does not list 29 images"),
+        (_forge(shards={"train": [256, 256, 89], "val": [30]}), "does not list 601 images"),
+        (_forge(shards={"train": [256, 88, 256], "val": [30]}), "do not fit the store"),
+        (_forge(notes={"x": "<b>"}), "notes cannot be"),
+        (_forge_index(_with("label", 3)), "do not fit the store"),
+        (_forge_index(_with("label", -1)), "do not fit the store"),
+        (_forge_index(_with("length", -192)), "do not fit the store"),
+        (_forge_index(_with("length", 10**6)), "do not fit the store"),
+        (_forge_index(lambda index: index[:5]), "does not list 30 images"),
+        (_forge_index(lambda index: index.astype("O")), "damaged"),
+        (lambda root: (root / "store.json").write_text("[" * 10**5), "is damaged"),
+        (lambda root: [(root / "store.json").unlink(), os.mkfifo(root / "store.json")], "is damaged"),
+        (
+            lambda root: [(root / "val-index.npy").rename(root / "x"), (root / "val-index.npy").symlink_to("x")],
+            "is missing",
+        ),
+    ],
+)
+def test_a_forged_store_is_refused(own, forge, message):
+    forge(pathlib.Path(own.path))
+    with pytest.raises(StoreError, match=message):
+        Store.open(own.path)
+
+
+def test_an_archive_that_unpacks_to_more_than_itself_is_not_read(own, shared):
+    place = pathlib.Path(own.path)
+    (place / "store.json").unlink()
+    np.savez_compressed(place / "shards/val-00000.npz", labels=np.zeros(10**7, np.int32))
+    with pytest.raises(ValueError, match="compressed"):
+        shards.ShardIndex.read(str(place / "shards/val-00000"))
+    assert _contents(prepare(_source(), str(place.parent), size=8)) == _contents(shared)
+
+
+def test_images_that_are_removed_while_they_are_used_are_named(own):
+    half = own.select("train", [0])
+    shutil.rmtree(own.path)
+    with pytest.raises(StoreError, match=r"are gone.*same command prepares them again"):
+        half.read(np.array([0]))
+    assert own.lost is not None

@@ -27,10 +27,11 @@ import fake_study
 import fault_sizes
 import victims
 from tftransfer import (
+    analysis,
     command_line,
     findings,
     grids,
-    plan,
+    identities,
     records,
     report,
     run,
@@ -40,15 +41,19 @@ from tftransfer import (
     sweep,
     treatments,
 )
+from tftransfer.analysis import study as analysis_study
 from tftransfer.config import Config
 from tftransfer.data.decode import ImageError, decode
 from tftransfer.data.manifest import Manifest, StoreError
 from tftransfer.data.sources import open_source
 from tftransfer.data.store import Store, prepare
+from tftransfer.foreign import description
 from tftransfer.outlets import tensorboard as printable
-from tftransfer.scheduling import overview, view
+from tftransfer.scheduling import jobs, overview, view
 from tftransfer.scheduling.board import Board
+from tftransfer.tensorboard_plugin import curves, folders
 from tftransfer.training.checkpoints import Checkpoints
+from tftransfer.tuning import study as tuning_study
 
 pytestmark = pytest.mark.faults
 SECONDS = 10  # for one input; more is a hang
@@ -410,17 +415,114 @@ def test_records(tmp_path, tally):
 
     def use():
         record = records.read(whole.folder)
-        plan.refuse_another(record, cell)
+        identities.check(record, cell)
 
-    old = {name: value for name, value in content.items() if name != "sha256"} | {"format": 1}
-    for _ in range(fault_sizes.of(200, 4000)):
-        changed = replaced(rng, old)
-        if isinstance(changed, dict) and isinstance(changed.get("identity"), dict):
-            changed["key"] = records.key(changed["identity"])
+    for _ in range(fault_sizes.of(300, 8000)):
+        changed = forged(replaced(rng, content))
         path.write_text(json.dumps(changed))
-        handled(tally, "records of format 1", use, changed)
+        handled(tally, "records with right hashes", use, changed)
     path.write_bytes(text)
     assert findings.faults(records.read(whole.folder)) == []
+
+
+def forged(content):
+    """Returns a record's content with the hashes that belong to what stands in it now."""
+    if not isinstance(content, dict):
+        return content
+    rest = {name: value for name, value in content.items() if name != "sha256"}
+    if isinstance(rest.get("identity"), dict):
+        rest["key"] = records.key(rest["identity"])
+    return rest | {"sha256": records._content_digest(rest)}
+
+
+def test_studies_with_a_foreign_record_are_shown_without_it(tmp_path, tally):
+    """All that reads a whole study, with one record whose hashes are right and whose parts are not."""
+    rng, study = random.Random(12), tmp_path / "study"
+    for label, top1 in (("base", 0.6), ("A1B", 0.5), ("B1B", 0.55)):
+        fake_study.write(study, label, top1, target="B" if label == "base" else None)
+    path = fake_study.write(study, "A2B", 0.5).folder / records.RECORD
+    content = json.loads(path.read_text())
+
+    def act():
+        view.text(overview.look(study))
+        found = analysis_study.read(study)
+        assert len(found.records) + len(found.unreadable) == 4
+        analysis.effects(analysis.networks(found))
+        curves.Curves().read(folders.Folders(str(study)).all()["study"])
+
+    for number in range(fault_sizes.of(20, 300)):
+        changed = forged(replaced(rng, content))
+        path.write_text(json.dumps(changed))
+        handled(tally, "studies with a foreign record", act, changed)
+        if number % fault_sizes.of(10, 100) == 0:
+            words = ["report", f"--study={study}", "--format=md,csv,html", f"--out={tmp_path / 'out'}"]
+            handled(tally, "studies with a foreign record", lambda words=words: report.main(words), changed)
+
+
+def _sparse(path, size):
+    with path.open("wb") as file:
+        file.truncate(size)
+
+
+ODD_FILES = {
+    "pipe": os.mkfifo,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "folder": lambda path: path.mkdir(),
+    "3 GB": lambda path: _sparse(path, 3 * 2**30),
+    "50 GB": lambda path: _sparse(path, 50 * 2**30),
+    "deep": lambda path: path.write_text("[" * 200_000 + "]" * 200_000),
+    "not so deep": lambda path: path.write_text('{"a":' * 500 + "1" + "}" * 500),
+    "many lists": lambda path: path.write_text("[" + "[]," * 5_000_000 + "[]]"),
+    "a number of 4000 digits": lambda path: path.write_text('{"format": ' + "1" * 4000 + "}"),
+    "infinite": lambda path: path.write_text('{"format": 1e999}'),
+    "no text": lambda path: path.write_bytes(b"\xff\xfe"),
+    "twice": lambda path: path.write_text('{"format": 1, "format": 2}'),
+    "circle": lambda path: path.symlink_to(path),
+    "list": lambda path: path.write_text("[1, 2]"),
+    "nothing": lambda path: path.write_text("null"),
+}
+
+
+def small_files_of(folder):
+    """Returns small files that anybody may have written: by kind, where one lies and what reads it."""
+    study, weights, split, flags = folder / "study", folder / "w.weights.h5", folder / "split.json", folder / "flags"
+    weights.touch()
+    nested = folder / "nested"
+    nested.write_text(f"--flagfile={flags}\n")
+    options, cell, board = Config(cache_dir=str(folder / "cache")), victims.cells()[-1], Board(study)
+    record, tuned = study / "x" / records.RECORD, folder / "tune"
+
+    def options_in(path):
+        return lambda: command_line.parse(run_config.RunConfig, ["run", f"--flagfile={path}"], "usage")
+
+    return {
+        "record": (record, lambda: records.read(record.parent)),
+        "record, seen by --status": (record, lambda: view.text(overview.look(study))),
+        "record, seen by report": (record, lambda: analysis_study.read(study)),
+        "split": (split, lambda: splits.make("file", NAMES, split_file=str(split))),
+        "description": (description.beside(weights), lambda: description.read(weights)),
+        "speeds": (speeds.path_of(options), lambda: speeds.known(options)),
+        "plan": (board.folder / "plan.json", board.plan),
+        "beat": (board.jobs / "job.beat.json", board.beats),
+        "end": (board.jobs / "job.end.json", lambda: jobs.ended(board.jobs, "job", 0)),
+        "failure": (board.folder / "failed" / f"{cell.name}.json", lambda: (board.failures(), board.failure(cell))),
+        "search": (tuned / "study.json", lambda: tuning_study.Study(tuned, {})),
+        "trial": (tuned / "trials" / "001" / "trial.json", lambda: tuning_study.Study(tuned, {}).trials()),
+        "flag file": (flags, options_in(flags)),
+        "flag file in a flag file": (flags, options_in(nested)),
+    }
+
+
+@pytest.mark.parametrize("name", ODD_FILES)
+def test_odd_files_in_the_place_of_small_ones(name, tmp_path, tally):
+    for kind, (place, read) in small_files_of(tmp_path).items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        ODD_FILES[name](place)
+        handled(tally, f"odd files: {kind}", read, (kind, name), quiet=(OSError,))
+        if place.is_dir():
+            place.rmdir()
+        else:
+            place.unlink()
 
 
 def test_checkpoints(tmp_path, tally):

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tftransfer.foreign import description, files
+from tftransfer.foreign import description, files, hdf5, tensors
 
 KINDS = (".weights.h5", ".safetensors")
 H5 = ".weights.h5"
@@ -304,6 +304,36 @@ def _circle(file, folder):
     file["layers/conv1/again"] = file["layers"]
 
 
+def _twice(file, folder):
+    file["layers/conv1/vars/2"] = file["layers/conv1/vars/1"]
+
+
+def _filtered(file, folder):
+    del file["layers/conv1/vars/1"]
+    made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    made.set_chunk((8,))
+    made.set_filter(32_000, h5py.h5z.FLAG_OPTIONAL, ())  # a filter of the maker's own, which HDF5 would look for
+    group = file["layers/conv1/vars"].id
+    h5py.h5d.create(group, b"1", h5py.h5t.NATIVE_FLOAT, h5py.h5s.create_simple((8,)), made)
+
+
+def _compact(file, folder):
+    del file["layers/conv1/vars/1"]
+    made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    made.set_layout(h5py.h5d.COMPACT)
+    group = file["layers/conv1/vars"].id
+    h5py.h5d.create(group, b"1", h5py.h5t.NATIVE_FLOAT, h5py.h5s.create_simple((8,)), made)
+
+
+def _many_links(file, folder):
+    for number in range(hdf5._MOST_ENTRIES + 1):
+        file[f"layers/conv1/{number}"] = file["layers/conv1/vars/1"]
+
+
+def _deep_groups(file, folder):
+    file.create_group("/".join("g" * 40))
+
+
 def _named_type(file, folder):
     file["layers/type"] = np.dtype("float32")
 
@@ -324,7 +354,12 @@ def _objects(file, folder):
         (_enormous_chunks, "packed or in pieces"),
         (_packed, "packed or in pieces"),
         (_never_written, "of which the file does not hold all"),
-        (_circle, "lead in circles"),
+        (_circle, "leads in circles"),
+        (_twice, "is another name of what the file holds already"),
+        (_filtered, "packed or in pieces"),
+        (_compact, "packed or in pieces"),
+        (_many_links, "more than 20,000 entries"),
+        (_deep_groups, "more than 32 groups in groups"),
         (_named_type, "neither a group nor an array"),
         (_objects, "does not hold|object"),
     ],
@@ -336,6 +371,72 @@ def test_harmful_hdf5(tmp_path, harm, message):
         harm(file, tmp_path)
     foreign_files.describe(path)
     refused(path, message)
+
+
+def test_entries_are_counted_before_any_is_looked_at(tmp_path, monkeypatch):
+    path = tmp_path / "base.weights.h5"
+    with _good_h5(path) as file:
+        _many_links(file, tmp_path)
+
+    def look(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(h5py.Group, "get", look)
+    with h5py.File(path) as file, pytest.raises(ValueError, match="more than 20,000 entries"):
+        list(hdf5._datasets(file["layers/conv1"]))
+
+
+@pytest.mark.parametrize("shift", [0, 4, -4])
+def test_arrays_that_share_bytes_are_refused(tmp_path, shift):
+    path = tmp_path / "base.weights.h5"
+    with _good_h5(path) as file:
+        file["layers/conv1/vars/2"] = np.ones(8, "float32")
+        first, second = (file[f"layers/conv1/vars/{number}"].id.get_offset() for number in (1, 2))
+    content = path.read_bytes()
+    place = struct.pack("<QQ", second, 32)  # offset and size, as the header of the array has them
+    assert content.count(place) == 1
+    path.write_bytes(content.replace(place, struct.pack("<QQ", first + shift, 32)))
+    foreign_files.describe(path)
+    refused(path, "share bytes of the file")
+
+
+@pytest.mark.parametrize("offset", [2**64 - 16, 2**63, 2**40])
+def test_arrays_outside_of_the_file_are_refused(tmp_path, offset):
+    path = tmp_path / "base.weights.h5"
+    with _good_h5(path) as file:
+        place = struct.pack("<QQ", file["layers/conv1/vars/1"].id.get_offset(), 32)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(place, struct.pack("<QQ", offset, 32)))
+    foreign_files.describe(path)
+    refused(path, "that can be used")
+
+
+def _empty_entries(count):
+    entries = ",".join(f'"{number}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}' for number in range(count))
+    return f"{{{entries}}}".encode()
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (_empty_entries(20_001), "its header has 20,002 entries; 20,000 are read at most"),
+        (b'{"x":"' + b" " * 8_000_000 + b'"}', "its header has 8,000,008 bytes; 8,000,000 are read at most"),
+        (b'{"x":' + b"[" * 200 + b"]" * 200 + b"}", "nested more than 100 levels"),
+        (_empty_entries(1)[:-1] + b"," + _empty_entries(1)[1:], "names '0' twice"),
+        (b'{"\xff":1}', "no text"),
+    ],
+    ids=["many", "long", "deep", "twice", "no text"],
+)
+def test_headers_of_safetensors_are_read_to_a_limit(tmp_path, monkeypatch, header, message):
+    """Before the library, which takes 2 GB and half a minute for two million empty arrays, sees them."""
+    path = tmp_path / "base.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+    _describe_anything(path, {"conv1": [{"name": "x", "shape": [1], "dtype": "float32"}]})
+    monkeypatch.setattr(tensors.safetensors, "safe_open", None)
+    monkeypatch.setattr(tensors.safetensors, "deserialize", None)
+    for content in (None, path.read_bytes()):
+        with pytest.raises(ValueError, match=message):
+            files.listing(path, content)
 
 
 def test_a_named_pipe_and_a_folder_are_refused(good):

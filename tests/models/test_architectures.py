@@ -1,9 +1,11 @@
+import pathlib
+
 import keras
 import pytest
 import small_models
 
 from tftransfer.config import Config
-from tftransfer.models import architectures, description
+from tftransfer.models import architectures, description, sizes
 from tftransfer.models.blocks import blocks
 
 
@@ -145,3 +147,53 @@ def test_a_description_builds_the_same_architecture():
 def test_functions_that_are_not_there_or_fail(model, message):
     with pytest.raises(ValueError, match=message):
         architectures.build(shape(model), 3)
+
+
+HOSTILE = {
+    "raises": (
+        "raise ValueError('at import\\nin two lines')",
+        "Cannot import the module .*at import in two lines: ValueError",
+    ),
+    "exits": ("import sys; sys.exit()", "Cannot import the module .*: SystemExit"),
+    "exits_with_0": ("raise SystemExit(0)", "Cannot import the module .*: SystemExit"),
+    "broken": ("def build(:", "Cannot import the module .*: SyntaxError"),
+    "recursive": ("def f(): f()\nf()", "Cannot import the module .*: RecursionError"),
+    "exits_later": ("import sys\ndef build(shape, classes): sys.exit(3)", "cannot be built .*: SystemExit: 3"),
+    "raises_later": ("def build(shape, classes): raise OSError(5, 'a\\nb')", "cannot be built .*: OSError: .*a b"),
+    "gives_nothing": ("def build(shape, classes): pass", "must give a keras.Model. Received: NoneType"),
+    "gives_a_class": (
+        "import keras\ndef build(shape, classes): return keras.Model",
+        "must give a keras.Model. Received",
+    ),
+    "no_function": ("build = 3", "no function build"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_code_of_a_user_that_goes_wrong_ends_in_one_message(kind, tmp_path, monkeypatch):
+    code, message = HOSTILE[kind]
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / f"hostile_{kind}.py").write_text(code)
+    with pytest.raises(ValueError, match=message) as error:
+        architectures.build(shape(f"hostile_{kind}:build"), 3)
+    assert "\n" not in str(error.value)
+
+
+def test_code_of_a_user_leaves_the_command_in_its_folder(tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "moving.py").write_text(
+        "import os, small_models\nos.chdir('/')\n"
+        "def build(shape, classes):\n    os.chdir('/')\n    print('x\\n' * 10**5)\n"
+        "    return small_models.chain(shape, classes)"
+    )
+    assert architectures.block_names(shape("moving:build")) == ("one", "two", "logits")
+    assert pathlib.Path.cwd() == here
+
+
+def test_models_of_absurdly_many_parameters_are_refused_before_training(monkeypatch):
+    monkeypatch.setattr(sizes, "MOST_PARAMETERS", 100)
+    with pytest.raises(ValueError, match=r"small_models:chain has \d+ parameters; 100 are trained at most"):
+        architectures.build(shape("small_models:chain"), 3)

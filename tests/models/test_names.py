@@ -49,3 +49,68 @@ def test_batch_norm_known_without_keras():
     assert names.has_batch_norm("VGG16") is False
     assert names.has_batch_norm("ResNet50") is True
     assert names.has_batch_norm("net.keras") is None
+
+
+MODULE = """
+from os.path import join as joined
+raise SystemExit("a check must not run this")
+
+def build(input_shape, classes):
+    pass
+
+def nothing():
+    pass
+
+def three(input_shape, classes, width):
+    pass
+
+def optional(input_shape, classes, width=1):
+    pass
+
+def star(*shapes):
+    pass
+
+if True:
+    made = inner = build
+"""
+
+
+@pytest.fixture
+def nets(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "some_nets.py").write_text(MODULE, encoding="utf-8")
+    package = tmp_path / "net_package"
+    package.mkdir()
+    (package / "__init__.py").write_text(MODULE, encoding="utf-8")
+    (package / "inside.py").write_text(MODULE, encoding="utf-8")
+    (tmp_path / "open_nets.py").write_text("from some_nets import *\n", encoding="utf-8")
+    (tmp_path / "broken_nets.py").write_text("def build(:\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("module", ["some_nets", "net_package", "net_package.inside"])
+@pytest.mark.parametrize("function", ["build", "optional", "star", "made", "inner", "joined"])
+def test_functions_that_are_there_pass_without_being_run(nets, module, function):
+    names.check_reachable(f"{module}:{function}")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("some_nets:bild", r"no function bild in the module some_nets.*Did you mean some_nets:build"),
+        ("net_package.inside:nope", "no function nope in the module net_package.inside"),
+        ("some_nets:nothing", r"must take the shape of the images.*build\(input_shape, classes\).*it takes 0"),
+        ("some_nets:three", "it takes 3"),
+        ("no_such_nets:build", "Cannot find the module of --model=no_such_nets:build"),
+        ("net_package.absent:build", "Cannot find the module"),
+        ("some_nets.inside:build", "Cannot find the module"),
+        ("broken_nets:build", "Cannot read the module"),
+    ],
+)
+def test_functions_that_are_not_there_are_refused_without_running_their_module(nets, model, message):
+    with pytest.raises(ValueError, match=message) as error:
+        names.check_reachable(model)
+    assert "\n" not in str(error.value)
+
+
+def test_names_that_a_text_does_not_show_are_left_to_the_import(nets):
+    names.check_reachable("open_nets:build")

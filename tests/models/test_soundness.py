@@ -1,3 +1,6 @@
+import json
+import zipfile
+
 import keras
 import pytest
 from keras import layers
@@ -61,14 +64,19 @@ REFUSED = {
     "subclassed": (Subclassed, "Only a functional"),
     "two inputs": (two_inputs, r"2 input\(s\)"),
     "two outputs": (two_outputs, r"2 output\(s\)"),
-    "softmax": (lambda: ending(layers.Dense(CLASSES, activation="softmax")), "ends in softmax"),
-    "softmax layer": (lambda: ending(lambda x: layers.Softmax()(layers.Dense(CLASSES)(x))), "ends in softmax"),
-    "softmax operation": (lambda: ending(lambda x: keras.ops.softmax(layers.Dense(CLASSES)(x))), "ends in softmax"),
-    "softmax, then float32": (
+    "sigmoid": (lambda: ending(layers.Dense(CLASSES, activation="sigmoid")), "ends in sigmoid"),
+    "sigmoid, then float32": (
         lambda: ending(
-            lambda x: layers.Activation("linear", dtype="float32")(layers.Dense(CLASSES, activation="softmax")(x))
+            lambda x: layers.Activation("linear", dtype="float32")(layers.Dense(CLASSES, activation="sigmoid")(x))
         ),
-        "ends in softmax",
+        "ends in sigmoid",
+    ),
+    "decay of a kernel": (lambda: ending(layers.Dense(CLASSES, kernel_regularizer="l2")), "penalties of its own"),
+    "penalty on features": (lambda: starting(layers.Conv2D(4, 3, activity_regularizer="l1")), "activity_regularizer"),
+    "penalty as a layer": (lambda: starting(layers.ActivityRegularization(l2=0.1)), "penalties of its own"),
+    "decay inside": (
+        lambda: starting(keras.Sequential([layers.Conv2D(4, 3, bias_regularizer="l2", name="deep")])),
+        r"in the layer deep \(bias_regularizer",
     ),
     "classes": (lambda: ending(layers.Dense(CLASSES + 1)), r"logits of shape \(None, 3\). Received: \(None, 4\)"),
     "a map": (lambda: keras.Model(i := keras.Input(SHAPE), layers.Conv2D(CLASSES, 3)(i)), "must end in logits"),
@@ -101,6 +109,19 @@ def test_noise_in_layers_of_unknown_code_is_found():
     soundness.check_repeatable(starting(Harmless()), "net.keras", SHAPE)
 
 
+class Added(layers.Layer):
+    """Code that we do not know, which adds to the loss."""
+
+    def call(self, inputs):
+        self.add_loss(keras.ops.mean(inputs))
+        return inputs
+
+
+def test_losses_added_by_layers_of_unknown_code_are_found():
+    with pytest.raises(ValueError, match="a layer adds to the loss"):
+        soundness.check_repeatable(starting(Added()), "net.keras", SHAPE)
+
+
 def test_relu_below_the_head_and_linear_above_are_no_fault():
     soundness.check(
         ending(lambda x: layers.Activation("linear")(layers.Dense(CLASSES)(layers.ReLU()(x)))), "x", SHAPE, CLASSES
@@ -115,11 +136,77 @@ def test_files_with_code_are_refused(tmp_path):
     starting(Hidden()).save(path)
     with pytest.raises(ValueError, match=r"Hidden, code of its own.*--model=module:function"):
         architectures.build(Config(model=str(path)), CLASSES)
-    ending(layers.Dense(CLASSES, activation="softmax")).save(path)
-    with pytest.raises(ValueError, match="ends in softmax"):
+    ending(layers.Dense(CLASSES, activation="sigmoid")).save(path)
+    with pytest.raises(ValueError, match="ends in sigmoid"):
         architectures.build(Config(model=str(path)), CLASSES)
     path.write_bytes(b"no zip")
     with pytest.raises(ValueError, match=r"no file of model\.save"):
+        architectures.build(Config(model=str(path)), CLASSES)
+
+
+def described(folder, change):
+    """Returns a file whose description was changed, and nothing else."""
+    path = folder / "net.keras"
+    starting(layers.ReLU()).save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    content = json.loads(parts["config.json"])
+    changed = change(content)
+    parts["config.json"] = json.dumps(content if changed is None else changed).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    return path
+
+
+def a_layer(content, kind="ReLU"):
+    return next(layer for layer in content["config"]["layers"] if layer["class_name"] == kind)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: a_layer(c).update(module=3), "names no class"),
+        (lambda c: a_layer(c).update(module=["os"]), "names no class"),
+        (lambda c: a_layer(c).update(module={"a": 1}), "names no class"),
+        (lambda c: a_layer(c).update(class_name=None), "names no class"),
+        (lambda c: a_layer(c).update(class_name=["Lambda"]), "names no class"),
+        (lambda c: a_layer(c).update(registered_name=7), "names no class"),
+        (lambda c: a_layer(c).update(module="os\n", class_name="system"), r"os\\n\.system, code of its own"),
+        (
+            lambda c: a_layer(c).update(module="os", class_name="system", registered_name="tftransfer>Nothing"),
+            r"os\.system, code of its own",
+        ),
+        (lambda c: a_layer(c).update(class_name="TFSMLayer", config={"filepath": "/dev/zero"}), "may read other files"),
+        (lambda c: a_layer(c).update(class_name="TextVectorization"), "may read other files"),
+        (lambda c: [c], "does not describe a model"),
+        (lambda c: {"class_name": "Functional", "config": "x"}, "does not describe a model"),
+        (lambda c: c["config"].update(layers=3), "cannot be built"),
+        (lambda c: c["config"].update(layers=[3]), "cannot be built"),
+        (lambda c: a_layer(c, "InputLayer").update(config=[]), "cannot be built"),
+        (lambda c: a_layer(c, "InputLayer")["config"].update(batch_shape="abcd"), "cannot be built"),
+        (lambda c: a_layer(c, "Dense")["config"].update(units=10**12), r"[\d,]{17,} parameters"),
+        (lambda c: a_layer(c, "Dense")["config"].update(units=-1), "cannot be built"),
+        (lambda c: c["config"].update(more=[{"class_name": "ReLU"}] * 50_001), "more than 50,000 objects"),
+    ],
+)  # fmt: skip
+def test_files_that_describe_nonsense_are_refused_in_one_line(tmp_path, change, message):
+    with pytest.raises(ValueError, match=message) as error:
+        architectures.build(Config(model=str(described(tmp_path, change))), CLASSES)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_of_ten_million_filters_is_refused_with_the_count(tmp_path):
+    path = tmp_path / "net.keras"
+    inputs = keras.Input(SHAPE)
+    x = layers.Conv2D(10**4, 1, name="wide")(inputs)
+    x = layers.Conv2D(4, 1)(x)
+    keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x))).save(path)
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read("config.json")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", content.replace(b'"filters": 10000', b'"filters": 1000000000'))
+    with pytest.raises(ValueError, match=r"has 8,000,000,0\d\d parameters; 1,000,000,000 are trained at most"):
         architectures.build(Config(model=str(path)), CLASSES)
 
 

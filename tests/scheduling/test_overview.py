@@ -1,4 +1,6 @@
 import dataclasses
+import os
+import shutil
 
 import pytest
 from test_scheduler import cells, write_record
@@ -209,3 +211,19 @@ def test_damaged_signs_of_life_and_plans_are_left_out(study, content):
     (study / ".sweep/plan.json").write_text(f'{{"x": {{"treatment": {content}}}, "y": {{"treatment": {{"n": "1"}}}}}}')
     found = overview.look(study)
     assert len(found.lines) == found.count("done"), "the networks that have records"
+
+
+def test_a_record_that_cannot_be_used_is_named_and_hides_no_others(study, tmp_path):
+    bad = tmp_path / "random0-A9B-seed0"
+    bad.mkdir()
+    os.mkfifo(bad / records.RECORD)
+    found = overview.look(study)
+    assert found.count("done") == 3
+    assert bad.name not in {line.name for line in found.lines}
+    (reason,) = found.unreadable
+    assert "no regular file" in reason
+    assert f"left out: The record {bad}" in view.text(found).replace("\n", " ")
+    with_none_other = tmp_path / "alone"
+    shutil.copytree(study / "random0-baseA-seed0", with_none_other / "x")
+    (with_none_other / "x" / records.RECORD).write_text("{")
+    assert "is damaged" in view.text(overview.look(with_none_other))

@@ -1,5 +1,8 @@
+import hashlib
+
 import pytest
 
+import fake_study
 from tftransfer import records
 from tftransfer.scheduling import parcels
 
@@ -7,13 +10,9 @@ from tftransfer.scheduling import parcels
 def finished(folder, name="x", weights=b"weights"):
     folder.mkdir(parents=True)
     (folder / records.WEIGHTS).write_bytes(weights)
-    records.write(
-        folder,
-        {
-            "name": name, "status": "done", "treatment": {}, "result": {"top1": 0.5}, "integrity": {}, "cost": {},
-            "weights": {"kept": True, "sha256": "0"}, "history": {}, "identity": {"seed": 1},
-        },
-    )  # fmt: skip
+    digest = hashlib.sha256(weights).hexdigest()
+    content = fake_study.content(fake_study.cell("base", target="B"), 0.5, name=name)
+    records.write(folder, content | {"weights": {"kept": True, "sha256": "0", "file_sha256": digest}})
     return folder
 
 

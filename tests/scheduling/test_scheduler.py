@@ -6,6 +6,7 @@ import pytest
 from tftransfer import grids, records, splits
 from tftransfer.config import Config
 from tftransfer.grids import Grid
+from tftransfer.identities import Versions
 from tftransfer.scheduling import jobs, overview, scheduler
 from tftransfer.scheduling.board import Board
 from tftransfer.scheduling.jobs import End
@@ -287,3 +288,22 @@ def test_a_checkpoint_of_other_replicas_is_no_failure_to_keep(tmp_path):
 def test_an_end_that_names_unknown_networks_is_a_failure(tmp_path):
     states = sweep(tmp_path, FakeRunner(tmp_path, ends={"A1B": [End(jobs.FAILED, "damaged", lost=("nobody",))]}))
     assert states["A1B"].state == FAILED
+
+
+def test_networks_on_another_version_of_the_images_are_refused_before_anything_starts(tmp_path):
+    """Their bases would else serve as sources and references of networks on the new images."""
+    sweep(tmp_path, FakeRunner(tmp_path), cells(Grid("BnB", "1", "B")))
+    runner = FakeRunner(tmp_path)
+    with pytest.raises(ValueError, match=r"another version of the data set.*data\.fingerprint"):
+        Scheduler(cells(Grid("BnB", "1-2", "B")), tmp_path, runner, versions=Versions("e"))
+    with pytest.raises(ValueError, match="another architecture"):
+        Scheduler(cells(Grid("BnB", "1-2", "B")), tmp_path, runner, versions=Versions("f", {"sha256": "a"}, True))
+    assert runner.started == []
+
+
+def test_a_record_of_other_images_that_another_process_writes_is_not_taken(tmp_path):
+    asked = cells(Grid("BnB", "1", "B"))
+    runner = FakeRunner(tmp_path)
+    with pytest.raises(ValueError, match="another version of the data set"):
+        sweep(tmp_path, runner, asked, versions=Versions("e"))
+    assert runner.stopped

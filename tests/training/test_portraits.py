@@ -1,9 +1,12 @@
+import dataclasses
 import hashlib
 
 import numpy as np
 import pytest
 
+from made_images import make_half
 from tftransfer import transfer
+from tftransfer.data import pipeline
 from tftransfer.training import portraits, trainer
 
 
@@ -68,12 +71,28 @@ def test_filters_without_weights_are_grey_and_networks_without_convolution_refus
         portraits.filters({"fc": [np.zeros((3, 2), "float32")]})
 
 
-def test_inputs_are_always_the_same_spread_images(task):
+def test_inputs_are_always_the_same_images_in_random_order(task):
     few, all_images = portraits.inputs(task, 5), portraits.inputs(task, 1000)
     assert len(all_images) == len(task.validation)
-    positions = [i * len(task.validation) // 5 for i in range(5)]
-    assert (few == all_images[positions]).all()
+    assert (few == all_images[:5]).all()
     assert few.shape[1:] == (32, 32, 3)
+    in_order = np.concatenate([x for x, _, _ in pipeline.evaluation_batches(task.validation, task.view, 53)])
+    assert not (all_images == in_order).all()
+    assert (np.sort(all_images, axis=0) == np.sort(in_order, axis=0)).all(), "each image once"
+
+
+def test_batches_of_images_that_lie_by_class_are_mixed(task):
+    """As motifs and folders have them: batches of few classes would make features of a class look alike."""
+    half = make_half(400, 5, seed=2)
+    by_class = np.argsort(half.labels, kind="stable")
+    mean = np.zeros((32, 32, 3), np.float32)  # the view then shows the pixels
+    half = dataclasses.replace(half, images=half.images[by_class], labels=half.labels[by_class])
+    view = pipeline.View(32, mean, 1.0)
+    chosen = portraits.inputs(dataclasses.replace(task, validation=half, view=view), 256)
+    label_of = {image.tobytes(): label for image, label in zip(half.images, half.labels, strict=True)}
+    labels = np.array([label_of[image.astype(np.uint8).tobytes()] for image in chosen])
+    counts = np.array([np.bincount(batch, minlength=5) for batch in np.split(labels, 4)])
+    assert (counts > 64 / 5 / 3).all(), counts
 
 
 def test_what_is_saved_is_read_without_pickle_and_repeats_to_the_byte(tmp_path, recipe, networks, images):

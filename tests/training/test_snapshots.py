@@ -190,84 +190,108 @@ def test_the_history_is_told_again_so_that_views_can_be_rebuilt(recipe, task, tm
     assert outcome.train_seconds < outcome.seconds
 
 
-def test_what_would_not_end_alike_begins_anew(recipe, task, tmp_path, interrupting):
-    lively = dataclasses.replace(recipe, **ROUNDS)
+def test_another_training_begins_anew_and_leaves_the_first_one_its_checkpoint(recipe, task, tmp_path, interrupting):
+    lively, folder = dataclasses.replace(recipe, **ROUNDS), tmp_path / "base"
     with pytest.raises(Terminated):
-        train(lively, task, [BASE], {}, Interrupted(tmp_path, (1, INSIDE)))
+        train(lively, task, [BASE], {}, Interrupted(folder, (1, INSIDE)))
     other, said = dataclasses.replace(lively, seed=1), []
-    anew = train(other, task, [BASE], {}, Checkpoints(tmp_path, say=said.append))
+    anew = train(other, task, [BASE], {}, Checkpoints(folder, say=said.append, minutes=0))
     assert len(said) == 1
     assert "seed: 0 there, 1 here" in said[0]
     assert essence(anew) == essence(train(other, task, [BASE], {}))
+    said = []
+    pieces = train(lively, task, [BASE], {}, Checkpoints(folder, say=said.append))
+    assert said[-1] == "goes on from its checkpoint at step 1"
+    assert essence(pieces) == essence(train(lively, task, [BASE], {}))
 
 
-ONE, TWO = {"strategy": "one_device"}, {"strategy": "mirrored", "replicas": 2}
+@pytest.mark.parametrize("place", [(1, INSIDE), (3, EVALUATION), (3, AFTER), (5, INSIDE), (7, EVALUATION), (7, AFTER)])
+@pytest.mark.parametrize("evaluations", [1, 7, pytest.param(2, marks=pytest.mark.slow)])
+def test_another_number_of_evaluations_ends_with_the_same_weights(
+    evaluations, place, recipe, task, tmp_path, interrupting
+):
+    lively = dataclasses.replace(recipe, **ROUNDS)
+    with pytest.raises(Terminated):
+        train(lively, task, [BASE], {}, Interrupted(tmp_path, place))
+    other = dataclasses.replace(lively, evaluations=evaluations)
+    made = Checkpoints(tmp_path, say=lambda line: None)
+    (pieces,), (whole,) = train(other, task, [BASE], {}, made), train(lively, task, [BASE], {})
+    assert made.resumed[0]["differences"] == [f"evaluations: 3 there, {evaluations} here"]
+    assert records.weights_digest(pieces.weights) == records.weights_digest(whole.weights)
+    assert pieces.scores == whole.scores
+    steps = pieces.history["step"]
+    assert steps == sorted(set(steps)), "each once"
+    assert steps[-1] == 7, "the last evaluation is there"
+    assert {column: values[-1] for column, values in pieces.history.items() if column.startswith("val_")} == {
+        column: values[-1] for column, values in whole.history.items() if column.startswith("val_")
+    }
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "message"),
+    ("before", "now"),
     [
-        (TWO, ONE, r"step 1 was made on 2 replicas, here there is 1: .*--strategy=mirrored --replicas=2 goes on from"),
-        pytest.param(
-            ONE,
-            TWO,
-            r"step 1 was made on 1 replica, here there are 2: .* --strategy=one_device goes on from it\. Removing "
-            r"\.checkpoints/base in the study's folder begins anew",
-            marks=pytest.mark.slow,
-        ),
+        ({"strategy": "mirrored", "replicas": 2}, {"strategy": "one_device"}),
+        pytest.param({"strategy": "one_device"}, {"strategy": "mirrored", "replicas": 2}, marks=pytest.mark.slow),
     ],
     ids=["two then one", "one then two"],
 )
-def test_another_number_of_replicas_is_refused_and_keeps_the_checkpoint(
-    recipe, task, before, now, message, tmp_path, interrupting
-):
-    folder = tmp_path / ".checkpoints" / "base"
+def test_another_number_of_replicas_goes_on_inexactly_or_not_at_all(recipe, task, before, now, tmp_path, interrupting):
+    """They sum in another order; the values of all variables are those of the checkpoint."""
     first, other = (dataclasses.replace(recipe, **ROUNDS, **kind) for kind in (before, now))
     with pytest.raises(Terminated):
-        train(first, task, [BASE], {}, Interrupted(folder, (1, INSIDE)))
-    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(KeptError, match=message):
-        train(other, task, [BASE], {}, Checkpoints(folder, say=pytest.fail))
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
+        train(first, task, [BASE], {}, Interrupted(tmp_path, (5, INSIDE)))
+    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(KeptError, match=r"step 5 cannot be gone on from exactly: .*strategy.*CPU"):
+        train(other, task, [BASE], {}, Checkpoints(tmp_path, say=pytest.fail, resume="exact"))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
     said = []
-    pieces = train(first, task, [BASE], {}, Checkpoints(folder, say=said.append))
-    assert said == ["goes on from its checkpoint at step 1"]
-    assert essence(pieces) == essence(train(first, task, [BASE], {}))
+    (pieces,) = train(other, task, [BASE], {}, Checkpoints(tmp_path, say=said.append))
+    assert len(said) == 1
+    assert "step 5, inexactly: strategy" in said[0]
+    assert pieces.history["step"] == [3, 6, 7]
+    (whole,) = train(first, task, [BASE], {})
+    for name, arrays in whole.weights.items():
+        for array, found in zip(arrays, pieces.weights[name], strict=True):
+            np.testing.assert_allclose(found, array, rtol=1e-3, atol=1e-5, err_msg=name)
+    assert pieces.history["top1"][1] == pytest.approx(whole.history["top1"][1]), "sums inside the round, too"
 
 
-def test_only_a_training_that_is_the_same_but_for_its_replicas_is_worth_refusing():
-    def reason(**changes):
-        there = {"seed": 0, "strategy": "one_device: CPU", "threads": [2]}
-        return trainer.snapshots.other_replicas(there, there | changes)
-
-    assert "made on 1 replica, here there are 4" in reason(strategy="mirrored: CPU x 4")
-    assert reason(strategy="one_device: NVIDIA H200") is None, "another device with as many"
-    assert reason(strategy="mirrored: CPU x 4", seed=1) is None, "another training"
-    assert reason(strategy="mirrored: CPU x 4", threads=[8]) is None, "it could not be gone on with here anyhow"
+def test_copies_of_variables_for_another_number_of_replicas():
+    alike, parts = np.array([[3.0, 4.0]] * 2), np.array([[3.0, 4.0], [1.0, 0.0]])
+    redistributed = trainer.snapshots._redistributed
+    assert redistributed(alike, 1, summed=False).tolist() == [[3.0, 4.0]]
+    assert redistributed(alike, 3, summed=False).tolist() == [[3.0, 4.0]] * 3
+    assert redistributed(parts, 1, summed=True).tolist() == [[4.0, 4.0]]
+    assert redistributed(parts, 3, summed=True).tolist() == [[4.0, 4.0], [0.0, 0.0], [0.0, 0.0]]
 
 
-def test_other_options_sources_images_threads_and_versions_are_another_training(recipe, task, source, monkeypatch):
-    def identity(source=source, task=task, strategy="one_device: CPU", networks=GROUP, **options):
+def test_other_options_sources_and_images_are_another_training(recipe, task, source):
+    def identity(source=source, task=task, networks=GROUP, **options):
         config, halves = dataclasses.replace(recipe, **options), {"training": task.training, "val": task.validation}
-        return trainer.snapshots.identity(config, task.view, halves, networks, source, strategy)
+        return trainer.snapshots.identity(config, task.view, halves, networks, source)
 
     first = identity()
     same = {"runs_dir": "x", "checkpoint_minutes": "0", "keep_weights": True, "cache_dir": "x", "study": "x"}
-    assert identity(**same) == first
+    assert identity(**same, evaluations=9, resume="no", strategy="mirrored", replicas=2) == first
     relabelled = dataclasses.replace(task.validation, labels=task.validation.labels[::-1])
     others = {
         "sources": identity({"s": {name: [a + 1 for a in arrays] for name, arrays in source["s"].items()}}),
         "images": identity(task=dataclasses.replace(task, validation=relabelled)),
         "view": identity(task=dataclasses.replace(task, view=dataclasses.replace(task.view, mean=task.view.mean + 1))),
-        "strategy": identity(strategy="mirrored: CPU x 2"),
         "networks": identity(networks=GROUP[:2]),
         "recipe": identity(learning_rate=0.003),
-        "evaluations": identity(evaluations=2),
         "seed": identity(seed=1),
     }
-    for name, value in (("threads", lambda: 99), ("versions", lambda: {"keras": "0"})):
-        with monkeypatch.context() as patch:
-            patch.setattr(trainer.snapshots.environment, name, value)
-            others[name] = identity()
     for name, other in others.items():
         assert {line.partition(":")[0].partition(".")[0] for line in records.differences(first, other)} == {name}
+
+
+def test_what_may_differ_where_a_training_goes_on(recipe):
+    first = trainer.snapshots.circumstances(recipe, "one_device: CPU")
+    assert records.differences(first, trainer.snapshots.circumstances(recipe, "mirrored: CPU x 2")) == [
+        'strategy: "one_device: CPU" there, "mirrored: CPU x 2" here'
+    ]
+    fewer = dataclasses.replace(recipe, evaluations=9)
+    assert records.differences(first, trainer.snapshots.circumstances(fewer, "one_device: CPU")) == [
+        "evaluations: 1 there, 9 here"
+    ]

@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tftransfer import records
+from tftransfer import records, seeds
 from tftransfer.training import trainer, untrained_sources
-from tftransfer.training.group import Network
+from tftransfer.training.group import Group, Network
 
 BASE = Network("base")
 
@@ -47,7 +47,37 @@ def test_random_weights_with_statistics_keep_variances_positive(recipe, task):
     assert not np.array_equal(made["conv2d"][0], source.weights["conv2d"][0])
 
 
+def test_random_sources_of_two_splits_differ(recipe):
+    made = [untrained_sources.random_weights(recipe, split, "B") for split in ("random0", "random1")]
+    for layer, (kernel, _) in made[0].items():
+        assert not np.array_equal(kernel, made[1][layer][0]), layer
+
+
 def test_random_sources_are_the_same_for_every_n(recipe):
-    first, again = untrained_sources.random_weights(recipe, "B"), untrained_sources.random_weights(recipe, "B")
+    first, again = (
+        untrained_sources.random_weights(recipe, "random0", "B"),
+        untrained_sources.random_weights(recipe, "random0", "B"),
+    )
     assert records.weights_digest(first) == records.weights_digest(again)
-    assert records.weights_digest(untrained_sources.random_weights(recipe, "A")) != records.weights_digest(first)
+    other = untrained_sources.random_weights(recipe, "random0", "A")
+    assert records.weights_digest(other) != records.weights_digest(first)
+
+
+@pytest.mark.parametrize("target", ["A", "B", "all"])
+def test_random_sources_are_nobodys_own_start(recipe, target):
+    """With the base's own start, RnB would be a base whose first blocks stand still; with the tops', one draw twice."""
+    random = untrained_sources.random_weights(recipe, "random0", target)
+    template = trainer.build_model(recipe, classes=2)
+    networks = [BASE, Network("top", "s", 1, 1)]
+    seed = seeds.of_split(recipe.seed, "random0")
+    starts = [
+        Group(template, networks, {"s": random}, seed, half).weights(name)
+        for half in ("A", "B", "all")
+        for name in ("base", "top")
+    ]
+    other_recipe = dataclasses.replace(recipe, seed=1)
+    other_seed = untrained_sources.random_weights(other_recipe, "random0", target)
+    for start in (*starts[::2], *({k: v for k, v in s.items() if k != "conv1"} for s in starts[1::2]), other_seed):
+        for layer, (kernel, _) in start.items():
+            assert not np.array_equal(kernel, random[layer][0]), layer
+            assert abs(np.corrcoef(kernel.ravel(), random[layer][0].ravel())[0, 1]) < 0.5, layer

@@ -1,7 +1,12 @@
+import json
+import shutil
+
 import numpy as np
 import pytest
 
 import tftransfer
+from tftransfer import records
+from tftransfer.training import weights
 
 
 def test_load_gives_the_trained_network_back(finished):
@@ -10,7 +15,36 @@ def test_load_gives_the_trained_network_back(finished):
     for name in ("conv1", "conv4"):
         for here, there in zip(model.get_layer(name).get_weights(), source.get_layer(name).get_weights(), strict=True):
             np.testing.assert_array_equal(here, there)
+    assert not any(model.get_layer(f"conv{n}").trainable for n in range(1, 5)), "frozen blocks stay frozen"
+    assert model.get_layer("conv5").trainable
+    assert all(layer.trainable for layer in source.layers)
     with pytest.raises(ValueError, match="were not kept"):
         tftransfer.load(finished / "random0-B4B-tuned-seed0")
     with pytest.raises(ValueError, match="No finished network"):
         tftransfer.load(finished)
+
+
+@pytest.fixture
+def base(finished, tmp_path):
+    """A copy of a finished base, whose record may be written anew."""
+    folder = tmp_path / "base"
+    shutil.copytree(finished / "random0-baseB-seed0", folder)
+    return folder
+
+
+def written_again(folder, **changed):
+    content = json.loads((folder / records.RECORD).read_text())
+    content["weights"] |= changed
+    return records.write(folder, content)
+
+
+def test_weights_that_are_not_the_recorded_ones_are_not_used(base):
+    """Whole files of other numbers: what counts is the digest of the weights themselves."""
+    with pytest.raises(ValueError, match="not those of its record"):
+        tftransfer.load(written_again(base, sha256="0" * 64).folder)
+
+
+def test_a_file_with_another_digest_is_never_parsed(base, monkeypatch):
+    record = written_again(base, file_sha256="0" * 64)
+    monkeypatch.setattr("keras.Model.load_weights", lambda *arguments: pytest.fail("it was parsed"))
+    assert weights._read_into(None, record) is None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from tftransfer import findings as doubts
-from tftransfer import records
+from tftransfer import identities
 from tftransfer.analysis import coverage, frames, intervals
 from tftransfer.analysis.differences import effects
 from tftransfer.analysis.finding import NOTE, WARNING, Finding, networks, some
@@ -36,7 +36,13 @@ def findings(frame: pd.DataFrame, study: Study | None = None) -> list[Finding]:
     main = frame[frame["recipe"].eq(main_recipe(frame))]
     fine = main[main["set_apart"].eq("")]
     found = [*_folder(study), *_recipes(frame, study), *_set_apart(main)]
-    found += [*_at_chance(frame[frame["set_apart"].eq("")]), *_leaks(fine), *_unbalanced(study), *_stale(study)]
+    found += [
+        *_at_chance(frame[frame["set_apart"].eq("")]),
+        *_leaks(fine),
+        *_copies(study),
+        *_unbalanced(study),
+        *_stale(study),
+    ]
     found += [*coverage.findings(fine), *_budgets(fine), *_undertrained(fine), *_shared_weights(fine)]
     return sorted(found, key=lambda finding: finding.weight != WARNING)
 
@@ -70,12 +76,7 @@ def _recipes(frame: pd.DataFrame, study: Study | None) -> Iterator[Finding]:
 def _recipe_difference(study: Study, main: str, other: str) -> str:
     """Returns what differs between two recipes, from one network of each."""
     first = {frames.recipe_digest(record.identity): record.identity for record in reversed(study.records)}
-    parts = [
-        {"recipe": first[digest]["recipe"], "data": {"fingerprint": first[digest]["data"]["fingerprint"]}}
-        | {"protocol": first[digest]["protocol"]}
-        for digest in (other, main)
-    ]
-    return " (" + some(records.differences(*parts)) + ")"
+    return " (" + some(identities.differences(first[other], first[main])) + ")"
 
 
 def _set_apart(main: pd.DataFrame) -> Iterator[Finding]:
@@ -110,6 +111,13 @@ def _leaks(fine: pd.DataFrame) -> Iterator[Finding]:
         )
 
 
+def _copies(study: Study | None) -> Iterator[Finding]:
+    """Networks that were trained, or whose source was, on copies of validation images."""
+    for record in study.records if study else ():
+        for fault in doubts.copies(record.content):
+            yield Finding(WARNING, "leak", f"{fault.text}.")
+
+
 def _unbalanced(study: Study | None) -> Iterator[Finding]:
     """Halves some of whose classes have far more images than others, as far as records say so."""
     found = [r.name for r in study.records if doubts.unbalanced(r.content["integrity"])] if study else []
@@ -123,16 +131,18 @@ def _unbalanced(study: Study | None) -> Iterator[Finding]:
 
 
 def _stale(study: Study | None) -> Iterator[Finding]:
-    """Results whose record was compared with another training of the base than the one that lies here."""
+    """Results that were compared with, or made from, another base than the one that lies here."""
     if study is None:
         return
-    weights = {record.key: record.weights_digest for record in study.records}
-    stale = []
-    for record in study.records:
-        then = record.content.get("reference")
-        if isinstance(then, dict) and weights.get(then.get("key"), then.get("weights")) != then.get("weights"):
-            stale.append(record.name)
-    if stale:
+    strays = [(record.name, role) for record, role in identities.strays(study.records)]
+    if copied := [name for name, role in strays if role == identities.SOURCE]:
+        yield Finding(
+            WARNING,
+            "source retrained",
+            f"The base that {some(copied)} copied from is another one than the base that lies in the study now: other "
+            f"weights, or another recipe, data set or protocol.",
+        )
+    if stale := [name for name, role in strays if role == identities.REFERENCE]:
         yield Finding(
             WARNING,
             "base retrained",

@@ -1,14 +1,12 @@
 """One row per finished network of a study: what was done to it, what it scored, and against which base."""
 
-import hashlib
-import json
 import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
-from tftransfer import records
+from tftransfer import identities, records
 from tftransfer.analysis import paper
 from tftransfer.analysis.roles import BASE, halves, role
 from tftransfer.analysis.study import Study, read
@@ -52,7 +50,8 @@ def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
           bases). `status` is `done` or `diverged`.
         - `split` (random0), `halves` its kind without number (random, natural_manmade, file-..., all), `target`,
           `seed`, `images_per_class` (0: all), `preserve`, `release_step`.
-        - `recipe`: 8 digits of the hash of recipe, protocol and data: networks with different ones do not compare.
+        - `recipe`: 8 digits of the hash of recipe, protocol, data and architecture: networks with different ones do not
+          compare.
         - `protocol`: version of the way of training, missing for the paper. `classes`: of the target.
         - `top1`, `top5`, `per_class_top1`, `chance`: shares, 0 to 1. `cross_entropy` in nats. `top5` is missing where
           there are no more than five classes: all answers would be among the first five.
@@ -126,9 +125,8 @@ def row(record: Record) -> dict[str, Any]:
 
 
 def recipe_digest(identity: Mapping[str, Any]) -> str:
-    """Returns 8 digits which are equal for networks that compare: same recipe, protocol and data set."""
-    deciding = [records.key(identity["recipe"]), identity["protocol"], identity["data"]["fingerprint"]]
-    return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:8]
+    """Returns 8 digits which are equal for networks that compare: same recipe, protocol, data and architecture."""
+    return identities.digest(identity)
 
 
 def _set_apart(table: pd.DataFrame) -> pd.Series:

@@ -5,9 +5,6 @@ import pathlib
 
 from tftransfer import records
 from tftransfer.records import Record
-from tftransfer.treatments import Treatment
-
-_IDENTITY = ("protocol", "split", "seed", "images_per_class")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,30 +49,12 @@ def read(folder: pathlib.Path) -> Study:
             unreadable.append(str(error))
             continue
         if record:
-            fault = _fault(record)
-            unreadable += [f"The record {path / records.RECORD} cannot be used: {fault}."] if fault else []
-            found += [] if fault else [record]
+            found.append(record)
         elif any(path.glob("events.out.tfevents.*")) and not any(path.glob(f"*/{records.RECORD}")):
             unfinished.append(path.name)
     if not (found or unreadable or unfinished):
         raise ValueError(_no_study(folder, inside))
     return Study(folder, tuple(found), tuple(unreadable), tuple(unfinished))
-
-
-def _fault(record: Record) -> str | None:
-    """Returns what a report needs and a record lacks: identities of other versions have other parts."""
-    identity = record.identity
-    try:
-        Treatment(**identity["treatment"])
-        lacking = [name for name in _IDENTITY if name not in identity]
-        lacking += [name for name in ("dataset", "model") if name not in identity["recipe"]]
-        lacking += [] if "fingerprint" in identity["data"] else ["fingerprint"]
-        scored = record.status != records.DONE or isinstance(record.result["top1"], float)
-    except (KeyError, TypeError) as error:
-        return f"it was written by another version of tftransfer ({type(error).__name__}: {error})"
-    if lacking:
-        return f"it was written by another version of tftransfer, without {', '.join(lacking)}"
-    return None if scored else f"its top1 is no number: {record.result['top1']!r}"
 
 
 def _no_study(folder: pathlib.Path, inside: list[pathlib.Path]) -> str:

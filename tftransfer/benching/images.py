@@ -69,7 +69,7 @@ def drawn_task(config: Config) -> trainer.Task:
     """Returns a task of drawn images at the size of the network's input."""
     half = drawn(config.input_size + config.crop_slack, max(2 * config.batch_size, 256))
     view = pipeline.View(config.input_size, half.pixels.mean(0, dtype=np.float32), config.pixel_scale)
-    return trainer.Task("B", _CLASSES, half, drawn(half.size, 64), view)
+    return trainer.Task("drawn", "B", _CLASSES, half, drawn(half.size, 64), view)
 
 
 def task(config: Config) -> trainer.Task:
@@ -84,12 +84,14 @@ def task(config: Config) -> trainer.Task:
     training = found.select("train", classes, config.images_per_class or None)
     if len(training) < config.batch_size:
         return drawn_task(config)
-    return trainer.Task("B", len(classes), training, found.select("val", classes), trainer.view_of(config, training))
+    return trainer.Task(
+        split.name, "B", len(classes), training, found.select("val", classes), trainer.view_of(config, training)
+    )
 
 
 def _prepared(config: Config) -> store.Store | None:
     """Returns the prepared images; sets of TensorFlow Datasets, which may have to be downloaded, are not looked up."""
     if config.dataset not in sources.OWN_DATASETS:
         return None
-    source = sources.open_source(config.dataset, config.data_dir or None)
+    source = preparing.source_of(config)
     return store.find(source, preparing.cache_folder(config), preparing.stored_size(config, source.native_size))

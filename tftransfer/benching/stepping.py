@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from tftransfer import seeds
 from tftransfer.benching import products
 from tftransfer.benching.contenders import Contender
 from tftransfer.config import Config
@@ -54,12 +55,13 @@ class Steps:
         strategies.check_batch(config.batch_size, strategy)
         with trainer.dtype_policy(config.precision), strategy.scope():
             template = trainer.build_model(config, images.classes)
-            weights = untrained_sources.random_weights(config, "B")
+            weights = untrained_sources.random_weights(config, images.split, "B")
             networks = [
                 Network(f"{letter}{n}B", letter, n, n) if n else Network("base") for letter, n in contender.frozen
             ]
             letters = {letter: weights for letter, n in contender.frozen if n}
-            group = Group(template, networks, letters, config.seed, "B", architectures.block_names(config))
+            seed = seeds.of_split(config.seed, images.split)
+            group = Group(template, networks, letters, seed, "B", architectures.block_names(config))
             trainer.compile_group(group, config, len(images.training), images.classes)
             self._model = group.model
             batches = _batches(config, images, [network.name for network in networks])
@@ -95,10 +97,7 @@ class Steps:
 
 def _batches(config: Config, images: trainer.Task, names: list[str]) -> tf.data.Dataset:
     """Returns the batches that training sees, without end."""
-    sampling = pipeline.Sampling(
-        config.seed, "B", config.batch_size, crop="crop" in config.augment, mirror="mirror" in config.augment
-    )
-    batches = pipeline.training_batches(images.training, images.view, sampling, 0, 10**9)
+    batches = pipeline.training_batches(images.training, images.view, images.sampling(config), 0, 10**9)
     return batches.map(lambda x, y: (x, dict.fromkeys(names, y)))
 
 

@@ -13,7 +13,7 @@ import filelock
 import numpy as np
 
 from tftransfer.data.decode import decode
-from tftransfer.data.shards import write_atomically
+from tftransfer.data.shards import refuse_packed, write_atomically
 from tftransfer.data.sources.source import Digest
 
 if TYPE_CHECKING:
@@ -52,6 +52,14 @@ class Half:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def contents(self) -> np.ndarray:
+        """Returns 64 bits of the SHA-256 of each original, uint64 `(images,)`: equal for copies of one image."""
+        return self.store.contents(self.split)[self.ids]
+
+    def copies_in(self, other: "Half") -> int:
+        """Returns how many images of this half are, byte for byte, among those of another half of the store."""
+        return int(np.isin(self.contents(), other.contents()).sum())
+
     def read(self, positions: np.ndarray) -> np.ndarray:
         """Returns the pixels of some images of the half, uint8 `(images, size, size, 3)`; only for raw stores."""
         return self.store.read(self.split, self.ids[positions])
@@ -83,6 +91,7 @@ def mean_image(half: Half) -> np.ndarray:
 def _read_mean(path: str, size: int) -> np.ndarray | None:
     """Returns the mean image at `path` if it is there and whole."""
     with contextlib.suppress(Exception):  # a damaged archive makes its reader raise nearly anything
+        refuse_packed(path)
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as kept:
             mean, digest = kept["mean"], str(kept["sha256"])
         if mean.shape == (size, size, 3) and mean.dtype == np.float32 and digest == _digest(mean):

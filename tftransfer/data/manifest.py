@@ -4,11 +4,21 @@ import dataclasses
 import hashlib
 import json
 import os
+import stat
+from collections.abc import Mapping
+from typing import Any
 
-from tftransfer.data.shards import file_sha256, write_atomically
+import numpy as np
 
-FORMAT_VERSION = 1
+from tftransfer.data.shards import ENCODINGS, SHARD_EXAMPLES, file_sha256, write_atomically
+from tftransfer.data.sources.source import SPLITS
+
+FORMAT_VERSION = 2
 FILE_NAME = "store.json"
+INDEX_DTYPE = np.dtype([("label", "<i4"), ("length", "<i4"), ("content", "<u8")])
+# Of ImageNet it has a megabyte.
+_MOST_BYTES = 2**28
+_MOST_PIXELS = 2**14  # on a side
 
 
 class StoreError(RuntimeError):
@@ -28,9 +38,10 @@ class Manifest:
         encoding: "raw" or "jpeg".
         class_names: Names of the classes by label.
         class_kinds: "manmade", "natural" or None for each class.
-        examples: Number of images by split.
+        shards: Number of images in each shard, by split.
         files: Bytes and SHA-256 of every file, by path below the store.
         notes: Counts worth knowing: originals by mode, ignored files.
+        left_out: Why images were left out, by path; the first `preparation.MOST_NAMED`.
         format_version: Version of this layout.
     """
 
@@ -41,9 +52,10 @@ class Manifest:
     encoding: str
     class_names: tuple[str, ...]
     class_kinds: tuple[str | None, ...]
-    examples: dict[str, int]
+    shards: dict[str, list[int]]
     files: dict[str, tuple[int, str]]
     notes: dict[str, int]
+    left_out: dict[str, str]
     format_version: int = FORMAT_VERSION
 
     def write(self, store: str) -> None:
@@ -61,15 +73,14 @@ class Manifest:
         """
         path = os.path.join(store, FILE_NAME)
         try:
-            with open(path, encoding="utf-8") as file:
-                content = json.load(file)
+            content = json.loads(_text(path))
             checksum = content.pop("checksum")
             version = content["format_version"]
         except FileNotFoundError as error:
             raise StoreError(
                 f"No finished store at {store}: {FILE_NAME} is missing. Prepare the data set first."
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(f"{path} is damaged ({error}). Prepare the data set again.") from error
         if version != FORMAT_VERSION:
             raise StoreError(
@@ -78,6 +89,9 @@ class Manifest:
             )
         if checksum != _checksum(content):
             raise StoreError(f"{path} is damaged: its checksum does not match. Prepare the data set again.")
+        fault = _fault(content)
+        if fault:
+            raise StoreError(f"{path} is damaged: {fault}. Prepare the data set again.")
         content["files"] = {name: tuple(entry) for name, entry in content["files"].items()}
         for name in ("class_names", "class_kinds"):
             content[name] = tuple(content[name])
@@ -92,7 +106,8 @@ class Manifest:
         finished = os.stat(os.path.join(store, FILE_NAME)).st_mtime_ns
         for name, (size, sha256) in self.files.items():
             path = os.path.join(store, name)
-            found = os.path.getsize(path) if os.path.isfile(path) else None
+            is_own = os.path.isfile(path) and not os.path.islink(path)
+            found = os.path.getsize(path) if is_own else None
             if found is None:
                 problem = "is missing"
             elif found != size:
@@ -106,6 +121,82 @@ class Manifest:
             raise StoreError(
                 f"{path} {problem}: the store is damaged. Prepare the data set again; what is whole is kept."
             )
+
+    def index(self, store: str, split: str) -> np.ndarray:
+        """Returns label, length and content of every image of a split.
+
+        Raises:
+            StoreError: If they do not fit the manifest: no image may be read from another place than its own.
+        """
+        name = os.path.join(store, f"{split}-index.npy")
+        try:
+            index = np.array(np.load(name, mmap_mode="r", allow_pickle=False))  # a map has no more than the file
+        except (OSError, ValueError, EOFError, OverflowError) as error:
+            raise StoreError(f"{name} is damaged ({error}). Prepare the data set again.") from error
+        counts = np.array(self.shards[split], np.int64)
+        if index.dtype != INDEX_DTYPE or index.shape != (counts.sum(),):
+            raise StoreError(f"{name} is damaged: it does not list {counts.sum()} images. Prepare the data set again.")
+        labels, lengths = index["label"], index["length"].astype(np.int64)
+        raw = self.size**2 * 3
+        fits = labels.size == 0 or (0 <= labels.min() <= labels.max() < len(self.class_names) and lengths.min() >= 0)
+        fits = fits and (self.encoding != "raw" or bool(np.all(lengths == raw)))
+        ends = np.concatenate([[0], np.cumsum(lengths)])[np.concatenate([[0], np.cumsum(counts)])]
+        for number, held in enumerate(np.diff(ends)):
+            file = f"shards/{split}-{number:05d}.bin"
+            fits = fits and (not counts[number] or self.files[file][0] == held)
+        if not fits:
+            raise StoreError(f"{name} is damaged: its images do not fit the store. Prepare the data set again.")
+        return index
+
+
+def _text(path: str) -> str:
+    """Returns the text of a regular file of a size that can be; others might never end."""
+    found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:
+        raise ValueError(f"expected a file of up to {_MOST_BYTES:,} bytes")
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def _fault(content: Mapping[str, Any]) -> str | None:
+    """Returns what is wrong with a manifest whose checksum fits: anybody can compute one."""
+    wanted = {field.name for field in dataclasses.fields(Manifest)}
+    if set(content) != wanted:
+        return f"expected {', '.join(sorted(wanted))}; received {', '.join(sorted(content))[:300]}"
+    names, kinds = content["class_names"], content["class_kinds"]
+    shards, files = content["shards"], content["files"]
+    fits = {
+        "text": all(isinstance(content[name], str) for name in ("dataset", "identity", "fingerprint")),
+        "size": _is_count(content["size"], 1) and content["size"] <= _MOST_PIXELS,
+        "encoding": content["encoding"] in ENCODINGS,
+        "class_names": isinstance(names, list) and all(isinstance(name, str) for name in names),
+        "class_kinds": isinstance(names, list) and isinstance(kinds, list) and len(kinds) == len(names),
+        "shards": isinstance(shards, dict) and set(shards) == set(SPLITS) and all(map(_are_shards, shards.values())),
+        "files": isinstance(files, dict) and all(_is_own_file(*item) for item in files.items()),
+        "notes": isinstance(content["notes"], dict) and all(map(_is_count, content["notes"].values())),
+        "left_out": isinstance(content["left_out"], dict)
+        and all(isinstance(r, str) for r in content["left_out"].values()),
+    }
+    wrong = [name for name, is_right in fits.items() if not is_right]
+    if wrong:
+        return f"{', '.join(wrong)} cannot be"
+    needed = {f"{split}-index.npy" for split in SPLITS}
+    needed |= {f"shards/{split}-{n:05d}.bin" for split in SPLITS for n, count in enumerate(shards[split]) if count}
+    return f"it does not list {sorted(needed - set(files))[0]}" if needed - set(files) else None
+
+
+def _is_count(value: Any, low: int = 0) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value < 2**62
+
+
+def _are_shards(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_count(count) and count <= SHARD_EXAMPLES for count in value)
+
+
+def _is_own_file(name: str, entry: Any) -> bool:
+    """Returns True for a path inside the store with its bytes and SHA-256."""
+    inside = not os.path.isabs(name) and "\0" not in name and not {"", ".", ".."} & set(name.split("/"))
+    return inside and isinstance(entry, list) and len(entry) == 2 and _is_count(entry[0]) and isinstance(entry[1], str)
 
 
 def _checksum(content: dict) -> str:

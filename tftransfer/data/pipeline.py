@@ -46,7 +46,7 @@ class View:
 
     @property
     def slack(self) -> int:
-        """Positions that a random crop can take in each direction, less one."""
+        """Pixels by which the images exceed the crop in each direction."""
         return self.mean.shape[0] + 2 * self.padding - self.size
 
 
@@ -74,11 +74,16 @@ class Sampling:
         return _order(self, half, epoch)[batch * self.batch_size : (batch + 1) * self.batch_size], epoch
 
     def augmentation(self, ids: np.ndarray, epoch: int, slack: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns top, left (pixels, 0 to `slack`) and mirror (bool) of each image."""
+        """Returns top, left (pixels) and mirror (bool) of each image.
+
+        Random crops lie evenly around the centre crop, which evaluation takes: an odd slack leaves the last position
+        out, so that the paper's slack of 29 pixels has Caffe's 29 offsets, 0 to 28 (`Rand() % (height - crop_size)`).
+        """
         bits = seeds.hashed(seeds.derive(self.seed, "augment", self.target, epoch), ids)
         if self.crop:
             top, left = (
-                (bits >> shift) % np.uint64(1 << 24) % np.uint64(slack + 1) for shift in (np.uint64(0), np.uint64(24))
+                (bits >> shift) % np.uint64(1 << 24) % np.uint64(slack // 2 * 2 + 1)
+                for shift in (np.uint64(0), np.uint64(24))
             )
         else:
             top = left = np.full(len(ids), slack // 2)

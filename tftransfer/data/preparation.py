@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import filelock
 import numpy as np
 
-from tftransfer.data.manifest import FILE_NAME, FORMAT_VERSION, Manifest, StoreError
+from tftransfer.data.manifest import FILE_NAME, FORMAT_VERSION, INDEX_DTYPE, Manifest, StoreError
 from tftransfer.data.shards import (
     SHARD_EXAMPLES,
     ShardIndex,
@@ -25,7 +25,7 @@ from tftransfer.data.shards import (
     make_shard,
     write_atomically,
 )
-from tftransfer.data.sources.source import SPLITS, Digest, Source, first_ten
+from tftransfer.data.sources.source import SPLITS, Digest, Source, first_ten, printable
 from tftransfer.data.workers import Workers
 
 # More would wait for one reader of TensorFlow Datasets, and hold more originals in memory.
@@ -33,7 +33,9 @@ MOST_WORKERS = 16
 # A process takes about as long to start as to prepare some hundred images.
 SHARDS_PER_WORKER = 4
 SECONDS_BEFORE_NOTICE = 3.0
-INDEX_DTYPE = np.dtype([("label", "<i4"), ("length", "<i4")])
+BROKEN = "broken_images_left_out"
+# Names of images that were left out.
+MOST_NAMED = 1000
 
 Progress = Callable[[int, int], None]
 
@@ -99,7 +101,7 @@ def _requests(source: Source, store: str, size: int, encoding: str) -> dict[tupl
     """Returns what has to be made, by split and number of the shard, in source order."""
     identity = store_identity(source, size, encoding)
     return {
-        (split, number): ShardRequest(shard_path(store, split, number), identity, size, encoding)
+        (split, number): ShardRequest(shard_path(store, split, number), identity, size, encoding, source.skip_broken)
         for split in SPLITS
         for number in range(-(-len(source.examples(split)) // SHARD_EXAMPLES))
     }
@@ -132,11 +134,12 @@ def _make_shards(
         made = pool.map(make_shard, ((requests[place], chunk) for place, chunk in zip(missing, chunks, strict=True)))
         for place, report in zip(missing, made, strict=True):
             advance(place, report)
-    if broken:
-        named = "\n".join(f"  {key}: {reason}" for key, reason in broken[:10])
+    if broken and not source.skip_broken:
+        named = "\n".join(f"  {printable(key)}: {printable(reason)}" for key, reason in broken[:10])
         raise StoreError(
-            f"{len(broken)} of the {total} images of {source.name!r} cannot be read. Replace or remove them; what was "
-            f"finished is kept.{' The first ten:' if len(broken) > 10 else ''}\n{named}"
+            f"{len(broken)} of the {total} images of {source.name!r} cannot be read. Replace or remove them, or leave "
+            f"them out with --skip_broken; what was finished is kept."
+            f"{' The first ten:' if len(broken) > 10 else ''}\n{named}"
         )
     return [reports[place] for place in requests]
 
@@ -178,15 +181,18 @@ def _finish(
 ) -> None:
     """Writes the index of each split and, last, the manifest."""
     files = {f"shards/{name}": entry for report in reports for name, entry in report.files.items()}
+    broken = dict(itertools.chain.from_iterable(report.broken for report in reports))
     fingerprint = hashlib.sha256(json.dumps(source.class_names).encode())
-    notes = dict(source.notes)
+    notes, shards = dict(source.notes) | ({BROKEN: len(broken)} if broken else {}), {}
     for split in SPLITS:
         parts = [ShardIndex.read(request.path) for (of, _), request in requests.items() if of == split]
-        fingerprint.update(f"{split} {len(source.examples(split))}\n".encode())
-        rows = np.zeros(len(source.examples(split)), INDEX_DTYPE)
+        shards[split] = [len(part.labels) for part in parts]
+        fingerprint.update(f"{split} {sum(shards[split])}\n".encode())
+        rows = np.zeros(sum(shards[split]), INDEX_DTYPE)
         if parts:
             rows["label"] = np.concatenate([part.labels for part in parts])
             rows["length"] = np.concatenate([part.lengths for part in parts])
+            rows["content"] = np.concatenate([part.contents for part in parts])
         for part in parts:
             fingerprint.update(part.digests.tobytes())
             for mode, count in part.modes.items():
@@ -198,6 +204,7 @@ def _finish(
         if absent.size:
             names = first_ten([source.class_names[label] for label in absent])
             raise StoreError(f"{absent.size} class(es) of {source.name!r} have no image in {split!r}: {names}.")
+    left_out = {**source.left_out, **broken}
     Manifest(
         dataset=source.name,
         identity=store_identity(source, size, encoding),
@@ -206,9 +213,10 @@ def _finish(
         encoding=encoding,
         class_names=source.class_names,
         class_kinds=source.class_kinds,
-        examples={split: len(source.examples(split)) for split in SPLITS},
+        shards=shards,
         files=files,
         notes=notes,
+        left_out=dict(itertools.islice(left_out.items(), MOST_NAMED)),
     ).write(store)
 
 

@@ -49,13 +49,19 @@ def images_per_class(config: Config) -> np.ndarray | None:
     return np.bincount(labels, minlength=len(source.class_names))
 
 
+def source_of(config: Config) -> sources.Source:
+    """Returns the configured data set, nothing of it decoded."""
+    source = sources.open_source(config.dataset, config.data_dir or None)
+    return source.without_broken() if config.skip_broken else source
+
+
 def prepare(config: Config, progress: store.Progress | None = None) -> store.Store:
     """Returns the prepared images of the configured data set, after making them if need be.
 
     Files of a store that are damaged are made again. Of stores of up to `VERIFIED_BYTES` every byte is compared with
     its SHA-256; of larger ones, which would take minutes, what was written to since they were finished.
     """
-    source = sources.open_source(config.dataset, config.data_dir or None)
+    source = source_of(config)
     cache, size = cache_folder(config), stored_size(config, source.native_size)
     small = source_bytes(source, size) <= VERIFIED_BYTES
     return store.prepare(source, cache, size, progress=progress, verify=small)

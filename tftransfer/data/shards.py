@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Iterable
 
 import numpy as np
@@ -22,6 +23,7 @@ from tftransfer.data.sources.source import Example
 # for ImageNet).
 SHARD_EXAMPLES = 256
 ENCODINGS = ("raw", "jpeg")
+MOST_OF_A_REASON = 200  # characters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +35,14 @@ class ShardRequest:
         identity: What the store is made of; a shard with another one is not taken for this one's.
         size: Side of the images in pixels.
         encoding: "raw" or "jpeg".
+        skip_broken: True to leave broken images out rather than to write nothing.
     """
 
     path: str
     identity: str
     size: int
     encoding: str
+    skip_broken: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +50,7 @@ class ShardReport:
     """What became of a shard.
 
     Attributes:
-        files: Bytes and SHA-256 of its two files by name; empty if there were broken images, and nothing was written.
+        files: Bytes and SHA-256 of its two files by name; empty if broken images kept them from being written.
         broken: Key and reason of every broken image.
     """
 
@@ -62,34 +66,40 @@ class ShardIndex:
         labels: int32 `(examples,)`.
         lengths: Bytes of each image, int32 `(examples,)`.
         digests: SHA-256 over label, key and original bytes of each image, uint8 `(examples, 32)`.
+        contents: 64 bits of the SHA-256 of each original alone, uint64 `(examples,)`: equal for copies of one image.
         modes: Number of images by Pillow mode of the original.
         data_sha256: Of the `.bin` file.
         identity: As in `ShardRequest`.
+        broken: Key and reason of every image that was left out.
     """
 
     labels: np.ndarray
     lengths: np.ndarray
     digests: np.ndarray
+    contents: np.ndarray
     modes: dict[str, int]
     data_sha256: str
     identity: str
+    broken: list[list[str]]
 
     @classmethod
     def read(cls, path: str) -> "ShardIndex":
         """Reads the `.npz` file of the shard at `path`."""
+        refuse_packed(path + ".npz")
         with np.load(path + ".npz", allow_pickle=False) as held:
             about = json.loads(held["about"].tobytes())
-            return cls(held["labels"], held["lengths"], held["digests"], **about)
+            return cls(held["labels"], held["lengths"], held["digests"], held["contents"], **about)
 
     def write(self, file) -> None:
         """Writes it as `.npz`, which holds no time and so repeats byte for byte."""
-        about = {"modes": self.modes, "data_sha256": self.data_sha256, "identity": self.identity}
+        about = {name: getattr(self, name) for name in ("modes", "data_sha256", "identity", "broken")}
         about = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
-        np.savez(file, labels=self.labels, lengths=self.lengths, digests=self.digests, about=about)
+        arrays = {"labels": self.labels, "lengths": self.lengths, "digests": self.digests, "contents": self.contents}
+        np.savez(file, **arrays, about=about)
 
 
 def make_shard(request: ShardRequest, examples: Iterable[Example]) -> ShardReport:
-    """Decodes, resizes and encodes `examples`, and writes them unless one is broken.
+    """Decodes, resizes and encodes `examples`, and writes them unless one is broken that must not be left out.
 
     Returns:
         The report; broken images are named in it rather than raised, so that all of a data set come together.
@@ -97,32 +107,36 @@ def make_shard(request: ShardRequest, examples: Iterable[Example]) -> ShardRepor
     Raises:
         OSError: If the files cannot be written.
     """
-    images, labels, digests, broken = [], [], [], []
+    images, labels, digests, contents, broken = [], [], [], [], []
     modes: collections.Counter[str] = collections.Counter()
     for example in examples:
         try:
             image, mode, original = _prepare(example, request)
         except (ImageError, OSError) as error:
-            broken.append((example.key, str(error)))
+            broken.append((example.key, str(error)[:MOST_OF_A_REASON]))
             continue
         modes[mode] += 1
         images.append(image)
         labels.append(example.label)
-        digests.append(image_digest(example.label, example.key, original))
-    if broken:
+        content = hashlib.sha256(original).digest()
+        digests.append(image_digest(example.label, example.key, content))
+        contents.append(int.from_bytes(content[:8], "little"))
+    if broken and not request.skip_broken:
         return ShardReport({}, tuple(broken))
     data = b"".join(images)
     index = ShardIndex(
         labels=np.array(labels, np.int32),
         lengths=np.array([len(image) for image in images], np.int32),
         digests=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
+        contents=np.array(contents, np.uint64),
         modes=dict(modes),
         data_sha256=hashlib.sha256(data).hexdigest(),
         identity=request.identity,
+        broken=[list(named) for named in broken],
     )
     write_atomically(request.path + ".bin", lambda file: file.write(data))
     write_atomically(request.path + ".npz", index.write)
-    return ShardReport(shard_files(request.path))
+    return ShardReport(shard_files(request.path), tuple(broken))
 
 
 def check_shard(request: ShardRequest, examples: int) -> ShardReport | None:
@@ -134,15 +148,16 @@ def check_shard(request: ShardRequest, examples: int) -> ShardReport | None:
         return None
     name = os.path.basename(request.path) + ".bin"
     whole = files[name] == (int(index.lengths.sum()), index.data_sha256)
-    return (
-        ShardReport(files) if whole and index.identity == request.identity and len(index.labels) == examples else None
-    )
+    complete = len(index.labels) + len(index.broken) == examples
+    if not (whole and complete and index.identity == request.identity):
+        return None
+    return ShardReport(files, tuple((key, reason) for key, reason in index.broken))
 
 
-def image_digest(label: int, key: str, original: bytes) -> bytes:
-    """Returns the SHA-256 over label, key and SHA-256 of the original."""
+def image_digest(label: int, key: str, content: bytes) -> bytes:
+    """Returns the SHA-256 over label, key and `content`, the SHA-256 of the original."""
     named = f"{label}\n{key}\n".encode("utf-8", "surrogateescape")
-    return hashlib.sha256(named + hashlib.sha256(original).digest()).digest()
+    return hashlib.sha256(named + content).digest()
 
 
 def shard_files(path: str) -> dict[str, tuple[int, str]]:
@@ -156,6 +171,13 @@ def file_sha256(path: str) -> str:
     """Returns the SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def refuse_packed(path: str) -> None:
+    """Raises ValueError if an archive would unpack to more than itself: ours are not compressed, a bomb is."""
+    with zipfile.ZipFile(path) as archive:
+        if sum(part.file_size for part in archive.infolist()) > os.path.getsize(path):
+            raise ValueError(f"{path} is compressed, which no archive of ours is")
 
 
 def write_atomically(path: str, write) -> None:

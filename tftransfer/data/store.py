@@ -14,11 +14,11 @@ import numpy as np
 
 from tftransfer.data.halves import Half, mean_image
 from tftransfer.data.manifest import Manifest, StoreError
-from tftransfer.data.preparation import Progress, build, only_one, shard_path, store_identity, store_path
-from tftransfer.data.shards import ENCODINGS, SHARD_EXAMPLES
+from tftransfer.data.preparation import BROKEN, Progress, build, only_one, shard_path, store_identity, store_path
+from tftransfer.data.shards import ENCODINGS
 from tftransfer.data.sources.source import SPLITS, Source
 
-__all__ = ["RAW_UP_TO", "Half", "Progress", "Store", "StoreError", "find", "mean_image", "prepare"]
+__all__ = ["BROKEN", "RAW_UP_TO", "Half", "Progress", "Store", "StoreError", "find", "mean_image", "prepare"]
 
 # Tiny ImageNet takes 1.4 GB at 64 pixels, 5.4 GB at 128, which memory still holds; ImageNet at 256 would take 250 GB.
 RAW_UP_TO = 128
@@ -36,7 +36,9 @@ class Store:
         size: Side of the images in pixels.
         encoding: "raw" or "jpeg".
         notes: Counts worth knowing: originals by Pillow mode (`mode_L`), ignored files.
+        left_out: Why images were left out, by path; up to 1000.
         identity: SHA-256 of the source's identity and all options: what `prepare` looks for.
+        lost: Why images could not be read any more, once that has happened: threads of others may have hidden it.
     """
 
     def __init__(self, path: str, manifest: Manifest):
@@ -49,15 +51,19 @@ class Store:
         self.size = manifest.size
         self.encoding = manifest.encoding
         self.notes = manifest.notes
+        self.left_out = manifest.left_out
         self.identity = manifest.identity
+        self.lost: StoreError | None = None
         self._index: dict[str, np.ndarray] = {}
         self._starts: dict[str, np.ndarray] = {}
+        self._firsts: dict[str, np.ndarray] = {}
         self._shards: dict[tuple[str, int], np.ndarray] = {}
         for split in SPLITS:
-            index = np.load(os.path.join(path, f"{split}-index.npy"), allow_pickle=False)
-            self._index[split] = index
+            self._index[split] = manifest.index(path, split)
             # Where each image would start if all shards of the split were one file.
-            self._starts[split] = np.concatenate([[0], np.cumsum(index["length"], dtype=np.int64)])
+            self._starts[split] = np.concatenate([[0], np.cumsum(self._index[split]["length"], dtype=np.int64)])
+            # The id of each shard's first image, and one more.
+            self._firsts[split] = np.concatenate([[0], np.cumsum(manifest.shards[split], dtype=np.int64)])
 
     @classmethod
     def open(cls, path: str, verify: bool = False) -> "Store":
@@ -78,6 +84,10 @@ class Store:
     def labels(self, split: str) -> np.ndarray:
         """Returns the label of every image of `split`, int32 `(images,)`."""
         return self._rows(split)["label"]
+
+    def contents(self, split: str) -> np.ndarray:
+        """Returns 64 bits of the SHA-256 of the original of every image of `split`, uint64 `(images,)`."""
+        return self._rows(split)["content"]
 
     def counts(self, split: str) -> np.ndarray:
         """Returns the number of images of each class in `split`, int64 `(classes,)`."""
@@ -116,7 +126,9 @@ class Store:
         self._require("raw")
         images = np.empty((len(ids), self.size, self.size, 3), np.uint8)
         self._require_ids(split, ids)
-        for position, (number, row) in enumerate(zip(*np.divmod(ids, SHARD_EXAMPLES), strict=True)):
+        numbers = self._numbers(split, ids)
+        rows = ids - self._firsts[split][numbers]
+        for position, (number, row) in enumerate(zip(numbers, rows, strict=True)):
             images[position] = self._shard(split, int(number))[row]
         return images
 
@@ -126,11 +138,15 @@ class Store:
         self._require_ids(split, ids)
         starts, lengths = self._starts[split], self._rows(split)["length"]
         encoded = []
-        for position in ids:
-            start = starts[position] - starts[position - position % SHARD_EXAMPLES]
-            shard = self._shard(split, int(position) // SHARD_EXAMPLES)
+        for position, number in zip(ids, self._numbers(split, ids), strict=True):
+            start = starts[position] - starts[self._firsts[split][number]]
+            shard = self._shard(split, int(number))
             encoded.append(shard[start : start + lengths[position]].tobytes())
         return encoded
+
+    def _numbers(self, split: str, ids: np.ndarray) -> np.ndarray:
+        """Returns the number of each image's shard."""
+        return np.searchsorted(self._firsts[split], ids, side="right") - 1
 
     def _rows(self, split: str) -> np.ndarray:
         """Returns label and length of every image of `split`."""
@@ -142,7 +158,14 @@ class Store:
         """Returns a shard, mapped into memory; a map keeps no file open."""
         shard = self._shards.get((split, number))
         if shard is None:
-            mapped = np.memmap(shard_path(self.path, split, number) + ".bin", np.uint8, "r")
+            try:
+                mapped = np.memmap(shard_path(self.path, split, number) + ".bin", np.uint8, "r")
+            except OSError as error:
+                self.lost = StoreError(
+                    f"The prepared images in {self.path} are gone ({error.strerror}): somebody removed them while they "
+                    f"were used. The same command prepares them again and goes on from the last checkpoint."
+                )
+                raise self.lost from error
             # As a plain array, whose rows are twice as quick to take.
             shard = np.asarray(mapped if self.encoding == "jpeg" else mapped.reshape(-1, self.size, self.size, 3))
             self._shards[split, number] = shard

@@ -13,14 +13,16 @@ import stat
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tftransfer import records
+from tftransfer import records, small_files
 
 FORMAT = 1
 KERAS, SAFETENSORS = ".weights.h5", ".safetensors"
 BYTES = {"float32": 4, "int32": 4}
 """Types of weights, and the bytes of one number."""
 _MOST_BYTES = 2**24  # of a description; one of a network with 1000 layers has 2**18
+_MOST_TIMES, _BYTES_BESIDE = 4, 2**26  # a file is read as a whole; besides weights it may hold some states
 _MOST_CLASSES = 10_000_000
+_WORDNET_ID = re.compile(r"n\d{8}")
 _HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
 
 
@@ -79,10 +81,17 @@ class Description:
     provenance: str
 
     def classes_in(self, names: tuple[str, ...]) -> frozenset[int] | None:
-        """Returns which classes of a data set it has seen, by their names; None if that is not known."""
+        """Returns which classes of a data set it has seen, by their names; None if that is not known.
+
+        Names are compared without regard to case, "_" and "-". If none of all classes is named, the two lists may be
+        of different vocabularies ("tabby cat", "n02123045"), which says nothing, unless both are WordNet ids.
+        """
         if self.trained_on is None:
             return None
-        return frozenset(index for index, name in enumerate(names) if name in set(self.trained_on))
+        known = {_plain(name) for name in self.trained_on}
+        seen = frozenset(index for index, name in enumerate(names) if _plain(name) in known)
+        comparable = seen or all(_WORDNET_ID.fullmatch(name) for name in (*names, *self.trained_on))
+        return seen if comparable else None
 
     def write(self, path: pathlib.Path) -> None:
         """Writes it beside the file of weights `path`; raises ValueError if `read` would refuse it."""
@@ -91,6 +100,10 @@ class Description:
         if fault:
             raise ValueError(f"{path} cannot be described: {fault}.")
         records.write_text(beside(path), text)
+
+
+def _plain(name: str) -> str:
+    return " ".join(re.sub("[_-]", " ", name.casefold()).split())
 
 
 def beside(path: pathlib.Path) -> pathlib.Path:
@@ -120,7 +133,7 @@ def size_of(path: pathlib.Path) -> int:
         missing = f" `python -m tftransfer.describe` makes {path.name}." if path.suffix == ".json" else ""
         raise ValueError(f"Cannot read {path}: {error.strerror}.{missing}") from error
     if not stat.S_ISREG(found.st_mode):
-        raise ValueError(f"{path} is no regular file.")
+        raise ValueError(f"{path} is no regular file but a pipe, a device or a folder, which cannot be used.")
     return found.st_size
 
 
@@ -131,13 +144,14 @@ def read(path: pathlib.Path) -> Description:
         ValueError: If it is missing, damaged or contradicts itself, with the field.
     """
     origin = beside(path)
-    size = size_of(origin)
-    if size > _MOST_BYTES:
-        raise ValueError(f"The description {origin} has {size:,} bytes; {_MOST_BYTES:,} are read at most.")
+    size_of(origin)  # which says what to do where there is none
     try:
-        content = json.loads(origin.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"The description {origin} is no JSON: {str(error)[:200]}.") from error
+        content = small_files.read_json(origin, _MOST_BYTES)
+    except ValueError as error:
+        raise ValueError(
+            f"The description {origin} is no JSON, so it cannot be used: {str(error)[:200]}. docs/foreign_weights.md "
+            f"has the format."
+        ) from error
     except OSError as error:
         raise ValueError(f"Cannot read {origin}: {error.strerror}.") from error
     fault = _fault(content)
@@ -245,6 +259,10 @@ def _fault(content: Any) -> str | None:
     needed = sum(array.nbytes for arrays in found.layers.values() for array in arrays)
     if needed > found.bytes:
         return f"its layers have {needed:,} bytes, the file that it is about has {found.bytes:,}"
+    if found.bytes > _MOST_TIMES * needed + _BYTES_BESIDE:
+        return (
+            f"the file that it is about has {found.bytes:,} bytes, its layers {needed:,}: most of it is something else"
+        )
     return None
 
 

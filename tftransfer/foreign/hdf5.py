@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import h5py
 import numpy as np
 
-_MOST_LINKS = 100_000  # a network of 1000 layers has some 5000
+_MOST_ENTRIES = 20_000  # a network of 1000 layers has some 5000
 _DEEPEST = 32
 
 
@@ -22,10 +22,13 @@ def listing(source: pathlib.Path | bytes) -> dict[str, tuple[tuple[int, ...], st
         OSError: If it is no HDF5, or damaged.
     """
     size, found = len(source) if isinstance(source, bytes) else source.stat().st_size, {}
+    places = []
     with h5py.File(_opened(source), "r") as file:
         for name, dataset in _datasets(file):
             _check_plain(name, dataset, size)
             found[name] = (dataset.shape, str(dataset.dtype) if dataset.dtype.isnative else dataset.dtype.str)
+            places.append((dataset.id.get_offset() or 0, dataset.nbytes if dataset.id.get_offset() else 0, name))
+    _refuse_overlaps(places)
     return found
 
 
@@ -40,24 +43,43 @@ def _opened(source: pathlib.Path | bytes) -> pathlib.Path | io.BytesIO:
 
 
 def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
-    """Yields all arrays with their paths; links are counted, since they may lead in circles."""
-    waiting, links = [("", file, 0)], 0
+    """Yields all arrays with their paths; entries are counted before they are looked at, and each is one of its own."""
+    waiting, left = [("", file, 0)], _MOST_ENTRIES
+    seen = {h5py.h5o.get_info(file["/"].id).addr}
     while waiting:
         prefix, group, depth = waiting.pop()
+        left -= len(group)
+        if left < 0 or depth > _DEEPEST:
+            raise ValueError(f"it has more than {_MOST_ENTRIES:,} entries, or more than {_DEEPEST} groups in groups")
         for name in group:
-            links += 1
             path = f"{prefix}{name}"
-            if links > _MOST_LINKS or depth > _DEEPEST:
-                raise ValueError(f"it has more than {_MOST_LINKS:,} entries, or they lead in circles")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise ValueError(f"{path!a} is a link; only arrays of its own are read")
-            kind = group.get(name, getclass=True)
-            if kind is h5py.Group:
-                waiting.append((f"{path}/", group[name], depth + 1))
-            elif kind is h5py.Dataset:
-                yield path, group[name]
-            else:
+            inside = group[name]
+            if not isinstance(inside, h5py.Group | h5py.Dataset):
                 raise ValueError(f"{path!a} is neither a group nor an array")
+            address = h5py.h5o.get_info(inside.id).addr
+            if address in seen:
+                raise ValueError(f"{path!a} is another name of what the file holds already, or leads in circles")
+            seen.add(address)
+            if isinstance(inside, h5py.Group):
+                waiting.append((f"{path}/", inside, depth + 1))
+            else:
+                yield path, inside
+
+
+def _refuse_overlaps(places: list[tuple[int, int, str]]) -> None:
+    """Raises ValueError if two arrays share bytes of the file.
+
+    Args:
+        places: Where each begins, its bytes, and its name.
+    """
+    end, before = 0, ""
+    for start, stored, name in sorted(places):
+        if stored and start < end:
+            raise ValueError(f"{before!a} and {name!a} share bytes of the file")
+        if start + stored > end:
+            end, before = start + stored, name
 
 
 def _check_plain(name: str, dataset: h5py.Dataset, size: int) -> None:

@@ -31,7 +31,7 @@ def AlexNet(  # noqa: N802 (named like the models of keras.applications)
         dropout: Rate of the dropout after fc6 and fc7, in [0, 1).
         initializer: "paper" is normal with the paper's deviations and biases of 0 or 1, which need its raw 0-255
             images; "he_normal" and "glorot_uniform" have biases of 0.
-        classifier_activation: None for logits, "softmax" for probabilities; float32 under any dtype policy.
+        classifier_activation: None for logits, "softmax" for probabilities; float32 at least under any dtype policy.
         seed: Decides the initial weights and the dropout, each layer's by its name; None draws them at random.
         name: Name of the model.
 
@@ -58,6 +58,7 @@ def AlexNet(  # noqa: N802 (named like the models of keras.applications)
             f"`initializer` must be one of {', '.join(INITIALIZERS)}. Received: initializer={initializer!r}"
         )
 
+    wide = "float64" if keras.config.dtype_policy().compute_dtype == "float64" else "float32"
     inputs = x = keras.Input(input_shape, name="images")
     for block in table(min(input_shape[:2])):
         weights = _initializers(block, initializer, seed)
@@ -66,9 +67,9 @@ def AlexNet(  # noqa: N802 (named like the models of keras.applications)
         elif block.units is not None:
             x = _dense_block(x, block, scaled(block.units, width), weights, dropout, seed)
         else:
-            x = keras.layers.Dense(classes, name=block.name, dtype="float32", **weights)(x)
+            x = keras.layers.Dense(classes, name=block.name, dtype=wide, **weights)(x)
     if classifier_activation is not None:
-        x = keras.layers.Activation(classifier_activation, name=f"{block.name}_activation", dtype="float32")(x)
+        x = keras.layers.Activation(classifier_activation, name=f"{block.name}_activation", dtype=wide)(x)
     return keras.Model(inputs, x, name=name)
 
 

@@ -16,11 +16,13 @@ from typing import Any
 import keras
 from keras.src.backend.common import global_state
 
+from tftransfer import small_files
 from tftransfer.config import Config
 from tftransfer.models import description, names
 from tftransfer.models.alexnet import AlexNet
 from tftransfer.models.blocks import blocks, every_layer
 from tftransfer.models.costs import BlockCost, block_cost
+from tftransfer.models.logits import without_softmax
 from tftransfer.models.soundness import check, check_repeatable
 
 # Blocks, digest and preprocessing do not depend on the classes; they are read from a model with this many.
@@ -69,12 +71,32 @@ def _function(model: str) -> Callable[[tuple[int, int, int], int], keras.Model]:
     """Imports a user's `module:function`."""
     module, _, function = model.partition(":")
     try:
-        found = getattr(importlib.import_module(module), function, None)
-    except ImportError as error:
-        raise ValueError(f"Cannot import the module of --model={model}: {error}. Is it in this folder?") from error
+        with _back_here():
+            found = getattr(importlib.import_module(module), function, None)
+    except (Exception, SystemExit) as error:  # it is the user's own code and may do anything
+        where = ". Is it in this folder?" if isinstance(error, ImportError) else f": {type(error).__name__}."
+        raise ValueError(f"Cannot import the module of --model={model}: {_one_line(error)}{where}") from error
     if not callable(found):
         raise ValueError(f"There is no function {function} in the module {module}. Received: --model={model}")
+    try:
+        inspect.signature(found).bind((32, 32, 3), _PROBE_CLASSES)
+    except TypeError as error:
+        raise ValueError(names.wrong_arguments(model, str(error))) from error
+    except ValueError:  # what is written in C may have no signature
+        pass
     return found
+
+
+@contextlib.contextmanager
+def _back_here() -> Iterator[None]:
+    """Comes back to the folder that the command was started in, from which relative paths of options are meant."""
+    with contextlib.chdir(os.getcwd()):
+        yield
+
+
+def _one_line(error: BaseException) -> str:
+    """Returns what an error of somebody else's code says, short and on one line."""
+    return " ".join(str(error).split())[:300]
 
 
 def _sound(
@@ -83,15 +105,17 @@ def _sound(
     """Builds a model with names of its own and refuses what the engine cannot train."""
     with _own_names():
         try:
-            model = maker(shape, classes)
-        except Exception as error:  # Keras, or a user's code, may raise anything here
-            text = " ".join(str(error).split())
+            with _back_here():
+                model = maker(shape, classes)
+        except (Exception, SystemExit) as error:  # Keras, or a user's code, may raise anything here
             raise ValueError(
                 f"{label} cannot be built for images of {shape[0]} pixels a side and {classes} classes: "
-                f"{type(error).__name__}: {text[:300]}"
+                f"{type(error).__name__}: {_one_line(error)}"
             ) from error
         if isinstance(model, keras.Sequential) and model.outputs:
             model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+        if isinstance(model, keras.Model) and len(getattr(model, "outputs", None) or ()) == 1:
+            model = without_softmax(model)
         check(model, label, shape, classes)
     for layer in every_layer(model):
         layer.trainable = True  # one that was frozen when its file was saved would stay as it is drawn
@@ -219,11 +243,11 @@ def text_of(model: keras.Model, config: Config) -> str | None:
 def from_text(text: str, origin: str) -> keras.Model:
     """Returns the model of a description that `text_of` gave, with new weights."""
     try:
-        return description.load(json.loads(text), origin)
+        return description.load(small_files.parsed(text.encode(), infinite=True), origin)
     except ValueError:
         raise
     except Exception as error:  # a layer of a user's own which is not registered, or a damaged file
         raise ValueError(
-            f"{origin} cannot be built: {' '.join(str(error).split())[:300]}. Import what registers its own layers "
+            f"{origin} cannot be built: {_one_line(error)}. Import what registers its own layers "
             f"(keras.saving.register_keras_serializable) first."
         ) from error

@@ -10,9 +10,19 @@ import numpy as np
 
 from tftransfer.models import noise as noise_layers
 
+Replace = Callable[[str, keras.Layer], keras.Layer | None]
+
+
+def _nothing(path: str, layer: keras.Layer) -> None:
+    """Replaces no layer."""
+
 
 def reseeded(
-    model: keras.Model, name: str, initial: Callable[[str, str], int], noise: Callable[[str], int]
+    model: keras.Model,
+    name: str,
+    initial: Callable[[str, str], int],
+    noise: Callable[[str], int],
+    instead: Replace = _nothing,
 ) -> keras.Model:
     """Returns a copy of a functional model with new initial weights, and noise that is a function of seed and step.
 
@@ -21,15 +31,22 @@ def reseeded(
         name: Name of the copy, and first part of the paths of its variables.
         initial: Seed of the initial weights, from the names of layer and weight (`"kernel"`).
         noise: Seed of a layer's own randomness, from its name.
+        instead: Returns what stands in the place of a layer, from its path (`"backbone/conv"` in a model inside) and
+            the layer; None for a copy of it.
 
     Raises:
         ValueError: If a layer draws noise that cannot be made so.
     """
-    return _copy(model, name, "", initial, noise)
+    return _copy(model, name, "", initial, noise, instead)
 
 
 def _copy(
-    model: keras.Model, name: str, prefix: str, initial: Callable[[str, str], int], noise: Callable[[str], int]
+    model: keras.Model,
+    name: str,
+    prefix: str,
+    initial: Callable[[str, str], int],
+    noise: Callable[[str], int],
+    instead: Replace,
 ) -> keras.Model:
     """Returns a copy of a model; `prefix` says where in a larger one it lies, so that it has seeds of its own."""
 
@@ -40,7 +57,9 @@ def _copy(
         if isinstance(layer, keras.Model) and getattr(layer, "outputs", None):
             chain = isinstance(layer, keras.Sequential)
             graph = keras.Model(layer.inputs[0], layer.outputs[0]) if chain else layer
-            return _copy(graph, layer.name, f"{path}/", initial, noise)
+            return _copy(graph, layer.name, f"{path}/", initial, noise, instead)
+        if (other := instead(path, layer)) is not None:
+            return other
         fault = noise_layers.fault(layer)
         if fault:
             raise ValueError(f"The model {model.name} cannot be trained reproducibly: {fault}.")

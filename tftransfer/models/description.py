@@ -3,16 +3,20 @@
 import copy
 import hashlib
 import json
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 
+from tftransfer.models import archive, sizes
 from tftransfer.models.blocks import blocks
 
 # What a description does not need, or what would make equal architectures differ.
 _DROPPED = ("build_config", "compile_config", "shared_object_id")
+_MOST_OBJECTS = 50_000  # layers, initializers and the like; NASNetMobile, with 771 layers, has 3800
+_READ_FILES = (
+    "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup", "TextVectorization",
+)  # fmt: skip
 
 
 def of(model: keras.Model) -> dict[str, Any]:
@@ -57,9 +61,8 @@ def of_file(path: str) -> dict[str, Any]:
         ValueError: If the file is none, or holds what is not safe to load: only Keras' own layers and ours are.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            found = json.loads(archive.read("config.json"))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        found = archive.configuration(path)
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"{path} is no file of model.save(): {error}. Expected the format .keras of Keras 3."
         ) from error
@@ -68,17 +71,38 @@ def of_file(path: str) -> dict[str, Any]:
 
 
 def check_safe(described: Any, origin: str) -> None:
-    """Raises ValueError if a description names code that is not of Keras or of this package."""
-    for found in _objects(described):
-        name, module = found["class_name"], found.get("module") or ""
-        own = str(found.get("registered_name") or "").startswith("tftransfer>")
-        if name == "Lambda" or "__lambda__" in str(name):
-            raise ValueError(f"{origin} holds a Lambda layer, which is code and not loaded. Use layers or keras.ops.")
-        if module and module.split(".")[0] not in ("keras", "builtins") and not own:
-            raise ValueError(
-                f"{origin} holds {module}.{name}, code of its own, which is not loaded from a file. Give the model as "
-                f"--model=module:function."
-            )
+    """Raises ValueError if a description is none, is absurdly long, or names code of neither Keras nor us."""
+    if not (isinstance(described, dict) and "class_name" in described and isinstance(described.get("config"), dict)):
+        raise ValueError(f"{origin} does not describe a model. Expected an object with class_name and config.")
+    _register_own()
+    for number, found in enumerate(_objects(described)):
+        if number >= _MOST_OBJECTS:
+            raise ValueError(f"{origin} describes more than {_MOST_OBJECTS:,} objects; a network has some thousand.")
+        _check_object(found, origin)
+
+
+def _check_object(found: dict[str, Any], origin: str) -> None:
+    """Raises ValueError unless a serialised object is one of Keras or of this package, and is data."""
+    parts = [found["class_name"], found.get("module"), found.get("registered_name")]
+    if not isinstance(parts[0], str) or not all(isinstance(part, str | None) for part in parts):
+        raise ValueError(f"{origin} does not describe a model: {ascii(parts)[:200]} names no class.")
+    name, module, registered = parts[0], parts[1] or "", parts[2] or ""
+    if name == "Lambda" or "__lambda__" in name:
+        raise ValueError(f"{origin} holds a Lambda layer, which is code and not loaded. Use layers or keras.ops.")
+    if name in _READ_FILES:
+        raise ValueError(f"{origin} holds {name}, which may read other files and is not loaded. Use other layers.")
+    own = registered.startswith("tftransfer>") and keras.saving.get_registered_object(registered) is not None
+    if module and module.split(".")[0] not in ("keras", "builtins") and not own:
+        raise ValueError(
+            f"{origin} holds {ascii(module)[1:-1][:80]}.{ascii(name)[1:-1][:80]}, code of its own, which is not loaded "
+            f"from a file. Give the model as --model=module:function."
+        )
+
+
+def _register_own() -> None:
+    """Makes the layers of this package known to Keras."""
+    import tftransfer.models.layers
+    import tftransfer.models.noise  # noqa: F401
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
@@ -95,10 +119,12 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 def load(described: dict[str, Any], origin: str) -> keras.Model:
     """Returns the model of a description, in Keras' safe mode, with new weights."""
     check_safe(described, origin)
-    import tftransfer.models.layers
-    import tftransfer.models.noise  # noqa: F401 (their classes must be registered)
 
-    return keras.saving.deserialize_keras_object(_plain(described), safe_mode=True)
+    def make() -> keras.Model:  # of a copy, in which Keras takes away what it has used
+        return keras.saving.deserialize_keras_object(_plain(described), safe_mode=True)
+
+    sizes.check_before_building(make, origin)
+    return make()
 
 
 def build(described: dict[str, Any], shape: tuple[int, int, int], classes: int) -> keras.Model:

@@ -1,6 +1,10 @@
 """Names that a command needs before any tensor exists; nothing here imports Keras."""
 
+import ast
 import difflib
+import importlib.machinery
+import importlib.util
+import math
 import os
 import pathlib
 import re
@@ -61,11 +65,78 @@ def fault(model: str) -> str | None:
 
 
 def check_reachable(model: str) -> None:
-    """Raises ValueError if `model` is a file which is not there."""
+    """Raises ValueError if `model` is a file that is not there, or a function that its module's text does not have."""
+    if is_function(model):
+        _check_function(model)
     if is_file(model) and not pathlib.Path(model).is_file():
         raise ValueError(
             f"There is no such model file. Expected a file that model.save wrote. Received: --model={model}"
         )
+
+
+def _check_function(model: str) -> None:
+    """Refuses, without running anything, a function that is not there or takes no image shape and classes."""
+    module, _, function = model.partition(":")
+    path = _source_of(module)
+    if path is None:
+        raise ValueError(f"Cannot find the module of --model={model}: {module}. Is it in this folder?")
+    if path.suffix != ".py":
+        return  # a package made otherwise: its own import tells
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ValueError(f"Cannot read the module of --model={model}: {' '.join(str(error).split())}") from error
+    made = {name: node for node in tree.body for name in _bound(node)}
+    if function not in made and not _binds_more(tree):
+        near = difflib.get_close_matches(function, made, n=3)
+        hint = f" Did you mean {' or '.join(f'{module}:{name}' for name in near)}?" if near else ""
+        raise ValueError(f"There is no function {function} in the module {module}. Received: --model={model}.{hint}")
+    found = made.get(function)
+    if isinstance(found, ast.FunctionDef) and not found.decorator_list:
+        given = found.args.posonlyargs + found.args.args
+        most = math.inf if found.args.vararg else len(given)
+        if not len(given) - len(found.args.defaults) <= 2 <= most:
+            raise ValueError(wrong_arguments(model, f"it takes {len(given)}"))
+
+
+def wrong_arguments(model: str, what: str) -> str:
+    """Returns what is said of a function that cannot be called as ours call it."""
+    return (
+        f"The function of --model={model} must take the shape of the images, (height, width, channels), and the number "
+        f"of classes: def build(input_shape, classes). Received: {what}"
+    )
+
+
+def _source_of(module: str) -> pathlib.Path | None:
+    """Returns the file of a module, found as an import would find it, but without running a package around it."""
+    first, *inner = module.split(".")
+    try:
+        spec = importlib.util.find_spec(first)
+        for depth in range(len(inner)):
+            places = spec.submodule_search_locations if spec else None
+            name = ".".join([first, *inner[: depth + 1]])
+            spec = importlib.machinery.PathFinder.find_spec(name, places) if places is not None else None
+    except (ImportError, ValueError):
+        return None
+    return pathlib.Path(spec.origin or "package") if spec else None
+
+
+def _bound(node: ast.stmt) -> list[str]:
+    """Returns the names that a statement at the top of a module binds."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+    inner = [each for each in ast.walk(node) if isinstance(each, ast.stmt) and each is not node]
+    stored = [each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)]
+    return stored + [name for each in inner for name in _bound(each)]
+
+
+def _binds_more(tree: ast.Module) -> bool:
+    """Returns True if a module may have names that its text does not show."""
+    names = {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)}
+    defined = {each.name for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.alias)}
+    return bool(names & {"globals", "exec", "setattr", "vars"} or defined & {"*", "__getattr__"})
 
 
 def label(model: str) -> str:

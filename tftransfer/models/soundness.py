@@ -7,12 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from tftransfer.models import noise
+from tftransfer.models import noise, sizes
 from tftransfer.models.blocks import blocks, every_layer, legal_cuts
 from tftransfer.models.copies import reseeded
 from tftransfer.models.layers import StepNoise
-
-_PASSING = (keras.layers.Flatten, keras.layers.Reshape, keras.layers.Identity)
+from tftransfer.models.logits import PASSING
 
 
 def check(model: Any, label: str, shape: tuple[int, int, int], classes: int) -> None:
@@ -26,6 +25,7 @@ def check(model: Any, label: str, shape: tuple[int, int, int], classes: int) -> 
     """
     if not isinstance(model, keras.Model):
         raise ValueError(f"{label} must give a keras.Model. Received: {type(model).__name__}")
+    sizes.check(model, label)
     legal_cuts(model)  # functional, one input, one output
     _check_ends(model, label, shape, classes)
     _check_layers(model, label)
@@ -76,8 +76,7 @@ def _last_activation(model: keras.Model) -> str | None:
             return getattr(activation, "__name__", type(activation).__name__)
         if type(layer).__name__ in ("Softmax", "Sigmoid", "ReLU", "LogSoftmax", "Relu"):
             return type(layer).__name__.lower()
-        passes = isinstance(layer, (*_PASSING, keras.layers.Activation))
-        if not passes:
+        if not isinstance(layer, PASSING):
             return None
         tensor = layer._inbound_nodes[index].input_tensors[0]
 
@@ -88,9 +87,24 @@ def _check_layers(model: keras.Model, label: str) -> None:
     for layer in _leaves(model):
         if isinstance(layer, keras.layers.Lambda):
             raise ValueError(f"{label} has a Lambda layer, {layer.name}, which is code and cannot be recorded.")
+        penalties = _penalties(layer)
+        if penalties:
+            raise ValueError(
+                f"{label} has penalties of its own, in the layer {layer.name} ({', '.join(penalties)}), beside the "
+                f"decay of the recipe. Build it without them; --l2 is the decay of all networks."
+            )
         fault = noise.fault(layer, uses.get(id(layer), 1))
         if fault:
             raise ValueError(f"{label} cannot be trained reproducibly: {fault}.")
+
+
+def _penalties(layer: keras.Layer) -> list[str]:
+    """Returns the options by which a layer, or one that it is made of, adds to the loss."""
+    found = []
+    for part in every_layer(layer):
+        found += [name for name in dir(part) if name.endswith("_regularizer") and getattr(part, name, None) is not None]
+        found += [f"{weight.name}: regularizer" for weight in part.weights if getattr(weight, "regularizer", None)]
+    return list(dict.fromkeys(found))
 
 
 def _leaves(model: keras.Model) -> Iterator[keras.Layer]:
@@ -120,5 +134,10 @@ def check_repeatable(model: keras.Model, label: str, shape: tuple[int, int, int]
             if isinstance(layer, StepNoise):
                 layer.seek(0)
         outputs.append(keras.ops.convert_to_numpy(made(images, training=True)))
+        if made.losses:
+            raise ValueError(
+                f"{label} has penalties of its own: a layer adds to the loss (add_loss), beside the recipe's decay. "
+                f"Build it without; --l2 is the decay of all networks."
+            )
     if not np.array_equal(*outputs, equal_nan=True):
         raise ValueError(f"{label} cannot be trained reproducibly: a layer of its own draws random numbers.")

@@ -7,7 +7,7 @@ import pathlib
 import sys
 import time
 
-from tftransfer import processes, tensorboard_view
+from tftransfer import tensorboard_view
 from tftransfer.reporting import collected, drawing
 
 
@@ -19,5 +19,4 @@ def main(study: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    processes.end_with_parent()
     main(pathlib.Path(sys.argv[1]))

@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tftransfer import records, treatments
+from tftransfer import records, small_files, treatments
 from tftransfer.plan import Cell
 from tftransfer.scheduling.jobs import FAILED, FAILURE_WORDS
 from tftransfer.treatments import Treatment
@@ -115,7 +115,8 @@ class Board:
     def failure(self, cell: Cell) -> str | None:
         """Returns why a network could not be trained in an earlier sweep with the same recipe."""
         content = _read(self.folder / "failed" / f"{cell.name}.json")
-        return content.get("reason") if content.get("recipe") == cell.config.recipe() else None
+        reason = content.get("reason")
+        return reason if isinstance(reason, str) and content.get("recipe") == cell.config.recipe() else None
 
     def failures(self) -> dict[str, str]:
         """Returns the networks that could not be trained, and why."""
@@ -157,7 +158,7 @@ def _beat(content: Mapping[str, Any]) -> Beat | None:
 def _read(path: pathlib.Path) -> dict[str, Any]:
     """Returns a JSON object, an empty one if there is none: what stands here is no result."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = small_files.read_json(path)
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

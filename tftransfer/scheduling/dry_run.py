@@ -4,46 +4,59 @@ import collections
 import pathlib
 from collections.abc import Sequence
 
-from tftransfer import plan, records, treatments
+from tftransfer import preview, records, treatments
 from tftransfer.config import Config
-from tftransfer.data import preparing
 from tftransfer.models import names as model_names
 from tftransfer.plan import Cell
 from tftransfer.scheduling import estimate, local, view
 from tftransfer.scheduling.board import Board
 
+_SPLITS_SHOWN = 4
+_UNKNOWN = "not known before the model is built"
 
-def text(options: Config, cells: Sequence[Cell], study: pathlib.Path, workers: int, retry_failed: bool) -> str:
+
+def text(
+    options: Config,
+    cells: Sequence[Cell],
+    names: Sequence[str],
+    study: pathlib.Path,
+    found: preview.Images | None,
+    counted: bool = True,
+) -> str:
     """Returns what a sweep would do.
 
     Args:
-        options: The options that all commands share.
+        options: Those of the sweep.
         cells: The networks.
+        names: Of the classes.
         study: The study's folder.
-        workers: Processes at a time; 0 for one on each GPU.
-        retry_failed: True if networks that failed or diverged would be tried again.
-
-    Raises:
-        ValueError: If the folder holds a network of another configuration.
+        found: The images, None if they are not known yet.
+        counted: False if only building the model tells how many networks copy blocks: `cells` has one for each kind.
     """
     board = Board(study)
     left, table = [], collections.defaultdict(collections.Counter)
     for cell in cells:
         record = records.read(study / cell.name)
-        if record:
-            plan.refuse_another(record, cell)
         state = record.status if record else "failed" if board.failure(cell) else "to train"
         table[_row(cell)][state] += 1
-        left += [cell] if state == "to train" or (retry_failed and state != records.DONE) else []
-    rows = [f"study      {study}", f"data set   {options.dataset}", ""]
+        left += [cell] if state == "to train" or (options.retry_failed and state != records.DONE) else []
+    rows = [f"study     {study}", *preview.data_rows(options, names, found), *_halves(cells, names)]
+    rows += [f"length    {_length(cells, found)}", ""]
     rows.append(f"{'networks':<42}{'all':>6}{'done':>7}{'to train':>10}{'failed':>8}")
     total = collections.Counter()
     for name, counts in table.items():
         total += counts
-        rows.append(_count(name, counts))
-    rows += [_count("all", total), "", *_costs(options, left, workers)]
+        rows.append(_count(name, counts) if counted or name.startswith("base") else f"{name:<42}{_UNKNOWN:>31}")
+    rows += [_count("all", total) if counted else f"{'all':<42}{_UNKNOWN:>31}", ""]
+    rows += (
+        costs(left, found.training if found else None, options.workers, keep_best=True)
+        if counted
+        else [f"time      {_UNKNOWN}"]
+    )
+    rows += [f"weights   kept are {kept(options)}"]
+    rows += [f"caution   {caution}" for caution in preview.cautions(left, found)]
     if model_names.blocks_of(options.model, options.blocks) is None:
-        rows.append(f"not checked  --model={options.model} is built only to train: its blocks, and so --n and --blocks")
+        rows.append(f"not checked: --model={options.model} is built only to train: its blocks, and so --n and --blocks")
     return "\n".join(rows)
 
 
@@ -60,14 +73,45 @@ def _count(name: str, counts: collections.Counter) -> str:
     return f"{name:<42}{sum(counts.values()):>6}{counts[records.DONE]:>7}{counts['to train']:>10}{bad:>8}"
 
 
-def _costs(options: Config, left: Sequence[Cell], workers: int) -> list[str]:
-    """Returns what the networks will cost that are left."""
-    at_a_time = workers or len(local.gpus()) or 1
-    cost = estimate.estimate(left, preparing.images_per_class(options), at_a_time)
+def _halves(cells: Sequence[Cell], names: Sequence[str]) -> list[str]:
+    """Returns the classes of the halves of the first splits."""
+    found = list({cell.split.name: cell.split for cell in cells}.values())
+    rows = [row for split in found[:_SPLITS_SHOWN] for row in preview.half_rows(split, names)]
+    return [*rows, *([f"          and {len(found) - _SPLITS_SHOWN} more splits"] if len(found) > _SPLITS_SHOWN else [])]
+
+
+def _length(cells: Sequence[Cell], found: preview.Images | None) -> str:
+    """Returns how many updates networks get."""
+    lengths = {preview.updates(cell, found) for cell in cells}
+    if None in lengths:
+        return "depends on the images"
+    few, many = min(lengths), max(lengths)
+    return f"{few if few == many else f'{few} to {many}'} updates of {cells[0].config.batch_size} images"
+
+
+def kept(options: Config) -> str:
+    """Returns whose weights stay."""
+    return (
+        "those of all networks"
+        if options.keep_weights
+        else "those of bases and of the best network of each half; --keep_weights keeps all"
+    )
+
+
+def costs(left: Sequence[Cell], per_class: Sequence[int] | None, workers: int, keep_best: bool = False) -> list[str]:
+    """Returns what networks will cost that are left, in time and on disk.
+
+    Args:
+        left: The networks.
+        per_class: Training images of every class of the data set, None if not known.
+        workers: Processes at a time; 0 for one on each GPU.
+        keep_best: True if the weights of the best network of each half are kept.
+    """
+    cost = estimate.estimate(left, per_class, workers or len(local.gpus()) or 1, keep_best)
     if cost.hours is None:
         time_text = "not known: `python -m tftransfer.bench` with the same options measures this machine"
     else:
         most = "at most " if cost.upper else "about "
         time_text = f"{most}{view.duration(3600 * cost.hours)} on this machine, by speeds measured here"
     disk = "not known" if cost.disk_bytes is None else f"about {cost.disk_bytes / 1e9:.2g} GB in runs"
-    return [f"time       {time_text}", f"disk       {disk}"]
+    return [f"time      {time_text}", f"disk      {disk}"]

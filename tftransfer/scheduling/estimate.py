@@ -29,17 +29,19 @@ class Estimate:
     disk_bytes: int | None
 
 
-def estimate(cells: Sequence[Cell], per_class: Sequence[int] | None, workers: int) -> Estimate:
+def estimate(cells: Sequence[Cell], per_class: Sequence[int] | None, workers: int, keep_best: bool = False) -> Estimate:
     """Returns what networks will cost that are still to be trained.
 
     Args:
         cells: The networks.
         per_class: Training images of every class of the data set, None if not known.
         workers: Groups that train at a time.
+        keep_best: True if the weights of the best network of each half are kept.
     """
     disk = 0
+    best = {(cell.split.name, cell.treatment.target): cell.name for cell in cells if not cell.treatment.is_base}
     for cell in cells:
-        kept = cell.treatment.is_reference or cell.config.keep_weights
+        kept = cell.treatment.is_reference or cell.config.keep_weights or (keep_best and cell.name in best.values())
         size = tables.parameters(cell.config, len(cell.classes)) if kept else 0
         disk = None if disk is None or size is None else disk + 4 * size + _RECORD_BYTES
     seconds, upper = 0.0, False

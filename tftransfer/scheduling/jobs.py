@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tftransfer import processes, records
+from tftransfer import processes, records, small_files
 from tftransfer.plan import Cell
 
 OK, NO_MEMORY, CRASHED, FAILED, NO_DISK = "ok", "no_memory", "crashed", "failed", "no_disk"
@@ -18,6 +18,7 @@ FAILURE_WORDS = {
     NO_MEMORY: "no memory", CRASHED: "killed", FAILED: "failed", NO_DISK: "no disk", REFUSED: "refused",
 }  # fmt: skip
 """What tables say of a network that could not be trained."""
+STATUSES = (OK, *FAILURE_WORDS)
 PASSING = (NO_DISK, REFUSED)
 """Ends which say nothing of the network: the same command, or one on other devices, tries again."""
 
@@ -55,7 +56,8 @@ class End:
 
     Attributes:
         status: `ok`, `no_memory`, `crashed` (by a signal), `no_disk` (full, read-only or gone),
-            `refused` (its checkpoint was made on other devices) or `failed`.
+            `refused` (its checkpoint may not be gone on from here, or a record of another network is in the way) or
+            `failed`.
         message: What went wrong.
         elsewhere: Names of networks that another process is training.
         lost: Names of bases whose weights are gone or damaged.
@@ -68,9 +70,17 @@ class End:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "End":
-        """Reads what `as_json` wrote."""
-        lists = {name: tuple(content[name]) for name in ("elsewhere", "lost")}
-        return cls(content["status"], content["message"], **lists)
+        """Reads what `as_json` wrote.
+
+        Raises:
+            ValueError: If it is something else.
+        """
+        lists = [content.get(name) for name in ("elsewhere", "lost")] if isinstance(content, Mapping) else [None]
+        texts = all(isinstance(names, list | tuple) and all(isinstance(name, str) for name in names) for names in lists)
+        if not texts or content.get("status") not in STATUSES or not isinstance(content.get("message"), str):
+            raise ValueError("Expected how a job ended: a status, a message and two lists of names.")
+        elsewhere, lost = map(tuple, lists)
+        return cls(content["status"], content["message"], elsewhere, lost)
 
     def as_json(self) -> dict[str, Any]:
         """Returns plain data."""
@@ -86,8 +96,8 @@ def ended(folder: pathlib.Path, name: str, code: int) -> End:
         code: Exit code of the process, negative for a signal.
     """
     if code == 0:
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):  # then its log says why
-            return End.from_json(json.loads((folder / f"{name}.end.json").read_text(encoding="utf-8")))
+        with contextlib.suppress(OSError, ValueError):  # then its log says why
+            return End.from_json(small_files.read_json(folder / f"{name}.end.json"))
     status = NO_DISK if code == os.EX_IOERR else CRASHED if code < 0 else FAILED
     return End(status, processes.reason(code, folder / f"{name}.log"))
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tftransfer
-from tftransfer import processes, records
+from tftransfer import processes, records, small_files
 from tftransfer.data import sources
 from tftransfer.data.manifest import Manifest, StoreError
 from tftransfer.plan import Cell
@@ -176,7 +176,7 @@ def _prepare(request: Mapping[str, Any], scratch: pathlib.Path) -> tuple[str, st
         code = process.wait()
     finally:
         processes.end([process], _GRACE_SECONDS)
-    return ("", processes.reason(code, log)) if code else (json.loads(answer.read_text(encoding="utf-8"))["store"], "")
+    return ("", processes.reason(code, log)) if code else (small_files.read_json(answer)["store"], "")
 
 
 @contextlib.contextmanager

@@ -50,6 +50,7 @@ class Overview:
         images_per_second: Of all running networks together.
         seconds_left: Until all is done, as far as can be told.
         failures: Why networks failed, by name.
+        unreadable: Records that cannot be used, a sentence each; their networks do not count.
     """
 
     study: str
@@ -57,6 +58,7 @@ class Overview:
     images_per_second: float | None
     seconds_left: float | None
     failures: Mapping[str, str]
+    unreadable: tuple[str, ...] = ()
 
     def count(self, state: str) -> int:
         """Returns how many networks are in a state."""
@@ -86,13 +88,9 @@ def look(
         ValueError: If there is neither a record nor a plan.
     """
     board, found = Board(study), {} if found is None else found
-    for path in study.glob(f"*/{records.RECORD}"):
-        if path.parent.name not in found and not path.parent.name.startswith("."):
-            record = records.read(path.parent)
-            if record:
-                found[path.parent.name] = record
+    unreadable = _read_new(study, found)
     wanted = board.plan()
-    if not wanted and not found:
+    if not (wanted or found or unreadable):
         raise ValueError(f"{study} holds no study: neither a record nor a plan. Received: --study or options of it.")
     beats, failures = board.beats(), board.failures()
     running = {name: beat for beat in beats.values() for name in beat.networks}
@@ -105,9 +103,23 @@ def look(
             broken[name] = SKIPPED
         lines.append(_line(name, wanted, record, beat, broken))
     speeds = [len(beat.networks) * beat.images_per_second for beat in beats.values() if beat.images_per_second]
-    return Overview(
-        study.name, tuple(lines), sum(speeds) or None, _seconds_left(wanted, found, beats, broken), failures
-    )
+    left = _seconds_left(wanted, found, beats, broken)
+    return Overview(study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable)
+
+
+def _read_new(study: pathlib.Path, found: dict[str, Record]) -> tuple[str, ...]:
+    """Adds the records that were not read before; returns why some cannot be: they must not hide the others."""
+    unreadable = []
+    for path in sorted(study.glob(f"*/{records.RECORD}")):
+        if path.parent.name not in found and not path.parent.name.startswith("."):
+            try:
+                record = records.read(path.parent)
+            except (ValueError, OSError) as error:
+                unreadable.append(str(error))
+                continue
+            if record:
+                found[path.parent.name] = record
+    return tuple(unreadable)
 
 
 def _line(

@@ -2,39 +2,40 @@
 
     python -m tftransfer.scheduling.prepare REQUEST.json ANSWER.json
 
-It also builds a model that only Keras knows, to name its blocks.
+It also builds a model that only Keras knows, to name its blocks and to say which architecture it is.
 """
 
 import json
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
-from tftransfer import command_line, outlets, processes, records
+from tftransfer import command_line, outlets, records, small_files
 from tftransfer.config import Config
 from tftransfer.data import preparing, progress
 from tftransfer.models import names as model_names
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prepares the images that a request names, and answers where they are and which blocks the model has."""
-    request = json.loads(pathlib.Path(argv[1]).read_text(encoding="utf-8"))
+    """Prepares the images that a request names, and answers where they are, and the model's blocks and architecture."""
+    request = small_files.read_json(argv[1])
     options = Config(**request["config"])
-    blocks = model_names.blocks_of(options.model, options.blocks)
+    blocks, architecture = model_names.blocks_of(options.model, options.blocks), None
     if blocks is None:
-        blocks = _blocks_from_keras(options, request["given"])
+        blocks, architecture = _ask_keras(options, request["given"])
     store = preparing.prepare(options, progress.printer(options.dataset))
     for line in progress.notes(store):
         outlets.say(line)
-    records.write_text(pathlib.Path(argv[2]), json.dumps({"store": str(store.path), "blocks": blocks}))
+    answer = {"store": str(store.path), "blocks": blocks, "architecture": architecture}
+    records.write_text(pathlib.Path(argv[2]), json.dumps(answer))
 
 
-def _blocks_from_keras(options: Config, given: Sequence[str]) -> Sequence[str]:
+def _ask_keras(options: Config, given: Sequence[str]) -> tuple[Sequence[str], dict[str, Any] | None]:
     with command_line.hushed():
         from tftransfer.models import architectures
 
-    return architectures.checked_blocks(options, given)
+    return architectures.checked_blocks(options, given), architectures.identity(options)
 
 
 if __name__ == "__main__":
-    processes.end_with_parent()
     command_line.main(main)

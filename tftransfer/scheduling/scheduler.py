@@ -9,7 +9,8 @@ from typing import Protocol
 
 import filelock
 
-from tftransfer import plan, records
+from tftransfer import best, identities, records
+from tftransfer.identities import UNKNOWN, Versions
 from tftransfer.plan import Cell
 from tftransfer.records import Record
 from tftransfer.scheduling import jobs
@@ -68,12 +69,13 @@ class Scheduler:
         group_size: Most networks in a group; 0 for as many as memory holds.
         retry_failed: True trains networks again which failed or diverged.
         say: Takes lines for the user.
+        versions: Images and architecture that the networks are trained with.
 
     Attributes:
         states: All networks by name.
 
     Raises:
-        ValueError: If a record of another configuration is in the way.
+        AnotherNetworkError: If a record is in the way of another configuration, data set or architecture.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Scheduler:
         group_size: int = 0,
         retry_failed: bool = False,
         say: Callable[[str], None] = print,
+        versions: Versions = UNKNOWN,
     ) -> None:
         self.states = {cell.name: State(cell) for cell in cells}
         self._study, self._runner, self._say = study, runner, say
@@ -94,6 +97,7 @@ class Scheduler:
         self._again: set[str] = set()  # networks that diverged before
         self._crashed: set[str] = set()  # networks whose process a signal ended
         self._looked_elsewhere = 0.0
+        self._versions = versions
         for state in self.states.values():
             self._begin(state, retry_failed)
         self._need_lost_weights()
@@ -101,9 +105,7 @@ class Scheduler:
 
     def _begin(self, state: State, retry_failed: bool) -> None:
         """Finds out where a network is at the start."""
-        record = records.read(self._study / state.cell.name)
-        if record:
-            plan.refuse_another(record, state.cell)
+        record = self._read(state.cell)
         if record and not (retry_failed and record.status == records.DIVERGED):
             self._done(state, record)
             return
@@ -115,6 +117,13 @@ class Scheduler:
         elif reason:
             state.word = self._board.failure_word(state.cell.name)
             state.state, state.reason = FAILED, f"{reason} (in an earlier sweep; --retry_failed tries again)"
+
+    def _read(self, cell: Cell) -> Record | None:
+        """Returns a network's record if it is done; raises AnotherNetworkError if another one lies there."""
+        record = records.read(self._study / cell.name)
+        if record:
+            identities.check(record, cell, self._versions)
+        return record
 
     def _need_lost_weights(self) -> None:
         """Puts back bases that are done but have lost their weights, where a network still needs them."""
@@ -179,7 +188,7 @@ class Scheduler:
         """Takes the end of a job: records, failures, and what must be tried again."""
         missing = []
         for cell in job.cells:
-            record = records.read(self._study / cell.name)
+            record = self._read(cell)
             if record and (end.status == jobs.OK or cell.name not in self._again):
                 self._again.discard(cell.name)
                 self._done(self.states[cell.name], record, now=cell.name not in end.elsewhere)
@@ -190,6 +199,7 @@ class Scheduler:
         if missing:
             self._settle(Job(tuple(missing)), end)
         self._say(_ended(job, [self.states[cell.name] for cell in job.cells], end))
+        best.prune(self._study)
         self._skip_dependants()
 
     def _settle(self, job: Job, end: End) -> None:
@@ -250,7 +260,7 @@ class Scheduler:
         for state in self.states.values():
             if state.state != ELSEWHERE:
                 continue
-            record = records.read(self._study / state.cell.name)
+            record = self._read(state.cell)
             if record:
                 self._done(state, record)
             elif _is_free(records.lock_path(self._study, state.cell.name)):

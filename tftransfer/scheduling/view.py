@@ -23,7 +23,8 @@ _FAILURES_SHOWN = _NAMES_SHOWN = 5
 
 def picture(overview: Overview) -> Group:
     """Returns a study as a table under its headline, with the networks below that failed or are doubtful."""
-    return Group(Text(headline(overview)), _table(overview), Text("\n".join([*_named(overview), *_failures(overview)])))
+    below = [*_named(overview), *_failures(overview), *_unreadable(overview)]
+    return Group(Text(headline(overview)), _table(overview), Text("\n".join(below)))
 
 
 def _table(overview: Overview) -> Table:
@@ -118,6 +119,13 @@ def _failures(overview: Overview) -> list[str]:
     lines = outlets.distinct(said)
     rest = len(lines) - _FAILURES_SHOWN
     return [*lines[:_FAILURES_SHOWN], *([f"and {rest} more reasons"] if rest > 0 else [])]
+
+
+def _unreadable(overview: Overview) -> list[str]:
+    """Returns which records cannot be used."""
+    rest = len(overview.unreadable) - _FAILURES_SHOWN
+    lines = [f"left out: {reason}" for reason in overview.unreadable[:_FAILURES_SHOWN]]
+    return [*lines, *([f"and {rest} more records that cannot be used"] if rest > 0 else [])]
 
 
 @contextlib.contextmanager

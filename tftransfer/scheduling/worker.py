@@ -15,8 +15,9 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tftransfer import command_line, execution, interruption, outlets, processes, records, speeds
-from tftransfer.data.store import Store
+from tftransfer import command_line, execution, interruption, outlets, records, small_files, speeds
+from tftransfer.data.store import Store, StoreError
+from tftransfer.identities import AnotherNetworkError
 from tftransfer.plan import Cell
 from tftransfer.scheduling.board import Beat, Board
 from tftransfer.scheduling.jobs import FAILED, NO_DISK, NO_MEMORY, OK, REFUSED, End, Job
@@ -79,9 +80,9 @@ def work(study: execution.Study, cells: tuple[Cell, ...], again: frozenset[str])
         left = study.train_group(cells, again)
     except (MemoryError, tf.errors.ResourceExhaustedError, memory.NoRoomError) as error:
         return End(NO_MEMORY, str(error).partition("\n")[0][:500] or "out of memory")
-    except OSError as error:
+    except (OSError, StoreError) as error:
         return End(NO_DISK, _reason(error))
-    except KeptError as error:
+    except (KeptError, AnotherNetworkError) as error:
         return End(REFUSED, str(error))
     except Exception as error:  # the log has all of it
         traceback.print_exc()
@@ -107,24 +108,29 @@ def _remember_speed(study: execution.Study, cells: tuple[Cell, ...]) -> None:
 
 def main(path: pathlib.Path) -> None:
     """Does the job that a file describes."""
-    request = json.loads(path.read_text(encoding="utf-8"))
+    request = small_files.read_json(path)
     job = Job(tuple(Cell.from_json(cell) for cell in request["cells"]))
     root = pathlib.Path(request["study"])
     name = path.name.removesuffix(".json")
     pulse = Pulse(Board(root), name, job)
-    study = execution.Study(
-        root,
-        Store.open(request["store"]),
-        say=outlets.say,
-        watch=pulse.evaluated,
-        memory_share=request["memory_share"],
-    )
-    end = work(study, job.cells, frozenset(request["again"]))
+    try:
+        store = Store.open(request["store"])
+    except StoreError as error:  # somebody has removed it since the sweep began
+        end = End(NO_DISK, _reason(error))
+    else:
+        study = execution.Study(
+            root,
+            store,
+            say=outlets.say,
+            watch=pulse.evaluated,
+            memory_share=request["memory_share"],
+            keep_best=True,
+        )
+        end = work(study, job.cells, frozenset(request["again"]))
     records.write_text(path.with_name(f"{name}.end.json"), json.dumps(end.as_json()) + "\n")
 
 
 if __name__ == "__main__":
-    processes.end_with_parent()
     try:
         with interruption.raising():
             main(pathlib.Path(sys.argv[1]))

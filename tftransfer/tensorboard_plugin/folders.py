@@ -7,11 +7,11 @@ import pathlib
 import stat
 from collections.abc import Iterator
 
-from tftransfer import outlets, records
+from tftransfer import outlets, records, small_files
 
 DEPTH = 4  # logdir/published/study/network is 3 below the logdir
 MOST_FOLDERS = 20_000  # of a logdir that is a whole disk; the search takes about a second
-MOST_BYTES = 20_000_000  # of a record, which has some thousand
+MOST_BYTES = small_files.MOST_BYTES
 EVENTS = "events.out.tfevents."
 
 

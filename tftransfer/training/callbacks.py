@@ -25,10 +25,15 @@ def of_network(logs: Mapping[str, Any], network: str, metric: str) -> float | No
 class Watch(keras.callbacks.Callback):
     """Keeps the history of every network and stops when all have diverged.
 
+    A network that diverges has no history from then on, so that its record is the same whether it was trained alone,
+    where training stops, or with others that go on.
+
     Args:
         networks: Names of the group's networks.
         steps_per_epoch: Updates in a pass over the half.
-        report: Called with step, and each network's newest row of history, after every evaluation.
+        rate: The rate of an update, from the number of updates before it.
+        report: Called with step, and the newest row of history of each network that has one, after every evaluation
+            and where a network diverges.
 
     Attributes:
         histories: Columns by network: step, epoch, seconds, learning_rate, loss, top1, val_top1 ...
@@ -40,6 +45,7 @@ class Watch(keras.callbacks.Callback):
         self,
         networks: Sequence[str],
         steps_per_epoch: int,
+        rate: Callable[[int], Any],
         report: Callable[[int, Mapping[str, Mapping[str, float]]], None] | None = None,
     ) -> None:
         super().__init__()
@@ -48,6 +54,7 @@ class Watch(keras.callbacks.Callback):
         self.diverged: dict[str, int] = {}
         self.step = 0
         self._steps_per_epoch = steps_per_epoch
+        self._rate = rate
         self._report = report
         self._step_seconds: list[float] = []
         self._earlier: Mapping[str, Any] = {"seconds": 0.0, "train_seconds": 0.0, "seconds_per_step": None}
@@ -95,11 +102,12 @@ class Watch(keras.callbacks.Callback):
         self.diverged = dict(state["diverged"])
         self._earlier = {name: state[name] for name in self._earlier}
         self._started -= state["seconds"]
-        for index in range(len(self.histories[self.networks[0]].get("step", ()))):
-            rows = {
-                name: {column: values[index] for column, values in history.items()}
-                for name, history in self.histories.items()
-            }
+        for step in sorted({step for history in self.histories.values() for step in history.get("step", ())}):
+            rows = {}
+            for name, history in self.histories.items():
+                if step in history.get("step", ()):
+                    index = history["step"].index(step)
+                    rows[name] = {column: values[index] for column, values in history.items()}
             self._tell(rows)
 
     def rest(self) -> None:
@@ -118,21 +126,33 @@ class Watch(keras.callbacks.Callback):
         self._step_seconds.append(now - self._last)
         self._last = now
         if self.step % _STEPS_BETWEEN_CHECKS == 0:
-            self._look_for_divergence(logs or {})
+            self._keep(self._look_for_divergence(logs or {}), {})
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         logs = logs or {}
+        training = [name for name in self.networks if name not in self.diverged]
         self._look_for_divergence(logs)
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self._keep(training, logs)
+
+    def _keep(self, networks: Sequence[str], logs: Mapping[str, Any]) -> None:
+        """Adds a row to the history of some networks and reports it."""
+        if not networks:
+            return
         rows = {}
-        for name in self.networks:
+        for name in networks:
             row = {"step": self.step, "epoch": self.step / self._steps_per_epoch}
-            row |= {"seconds": time.perf_counter() - self._started, "learning_rate": rate}
+            row |= {"seconds": time.perf_counter() - self._started, "learning_rate": self._rate_of_last_update()}
             row |= {metric: of_network(logs, name, metric) for metric in METRICS}
             rows[name] = {c: value if value is not None and math.isfinite(value) else None for c, value in row.items()}
             for column, value in rows[name].items():
                 self.histories[name].setdefault(column, []).append(value)
         self._tell(rows)
+
+    def _rate_of_last_update(self) -> float:
+        """Returns the rate of the update just done; the optimizer's own is already that of the next."""
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)  # inside loss scaling
+        done = int(keras.ops.convert_to_numpy(optimizer.iterations))
+        return float(keras.ops.convert_to_numpy(self._rate(max(0, done - 1))))
 
     def _tell(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
         """Reports rows of history; what is no number stands as nan there."""
@@ -141,10 +161,14 @@ class Watch(keras.callbacks.Callback):
             named = {name: {c: math.nan if v is None else v for c, v in row.items()} for name, row in rows.items()}
             self._report(step, named)
 
-    def _look_for_divergence(self, logs: Mapping[str, Any]) -> None:
+    def _look_for_divergence(self, logs: Mapping[str, Any]) -> list[str]:
+        """Returns the networks whose loss is no longer finite, which it was when last looked at."""
+        found = []
         for name in self.networks:
             loss = of_network(logs, name, "loss")
-            if loss is not None and not math.isfinite(loss):
-                self.diverged.setdefault(name, self.step)
+            if name not in self.diverged and loss is not None and not math.isfinite(loss):
+                self.diverged[name] = self.step
+                found.append(name)
         if self.all_diverged:
             self.model.stop_training = True
+        return found

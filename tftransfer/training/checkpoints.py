@@ -1,33 +1,27 @@
-"""Checkpoints of a training: files that count only if they are whole and of the very same training.
+"""Checkpoints of a training: which of them it goes on from, and when the next is due.
 
-    <study>/.checkpoints/<network>/000017-step310-<SHA-256 of the file>.npz
-
-A file is written under another name, brought to the disk and then renamed, so that a kill, a power loss or a full disk
-leaves the ones before it as they were. The last two are kept.
+A training goes on from its own only. Nothing but its own progress removes them: those of another training are set
+aside, and come back when that training is wanted again.
 """
 
 import contextlib
-import dataclasses
-import hashlib
-import io
 import json
-import os
 import pathlib
-import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tftransfer import records
+from tftransfer.training import checkpoint_files
+from tftransfer.training.checkpoint_files import Checkpoint, DamagedError
 
-FORMAT = 1
-KEPT = 2
-_NAME = re.compile(r"(\d{6,})-step(\d+)-([0-9a-f]{64})\.npz")
-_PARTIAL = ".partial.npz"
-_NOTES = "notes"
+FORMAT = 2
+EXACT, ANY, NO = "exact", "any", "no"
+_COURSE = "evaluations"  # where rounds end: part of the history, not of the weights
+_REPLACED, _LAYOUT = "replaces", "variables"
 _SAVES_IN_ALL = 50  # training lasts so many times as long as saving: less than 2 % of the time
 _SHORTEST_SECONDS = 5.0  # between two saves: less work than that is not worth keeping
 _EXPECTED_BYTES_PER_SECOND = 100e6  # of a slow disk, until a save was measured
@@ -35,25 +29,6 @@ _EXPECTED_BYTES_PER_SECOND = 100e6  # of a slow disk, until a save was measured
 
 class KeptError(ValueError):
     """A checkpoint that this process cannot go on from, and that is too good to be thrown away."""
-
-
-class DamagedError(ValueError):
-    """A checkpoint file whose content is not what was written."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Checkpoint:
-    """A training at one moment.
-
-    Attributes:
-        step: Updates done.
-        arrays: Values of variables by name.
-        notes: All else, as JSON has it.
-    """
-
-    step: int
-    arrays: Mapping[str, np.ndarray]
-    notes: Mapping[str, Any]
 
 
 class Checkpoints:
@@ -64,9 +39,12 @@ class Checkpoints:
         about: What the training is, as far as the caller alone knows it, as JSON has it.
         say: Takes lines for the user.
         minutes: Between two of them; None: so that saving takes less than 2 % of the time.
+        resume: `any`: go on though what rounds differs, and say so; `exact`: only if nothing differs; `no`: begin anew.
 
     Attributes:
         told_until: Step of the last evaluation that the training knows from a checkpoint; 0 if it began anew.
+        resumed: Where the training went on though something was not as before: `step`, `differences` (one line each)
+            and `inexact` (True if bits of the weights may differ), in order.
     """
 
     def __init__(
@@ -75,59 +53,133 @@ class Checkpoints:
         about: Mapping[str, Any] | None = None,
         say: Callable[[str], None] = print,
         minutes: float | None = None,
+        resume: str = ANY,
     ) -> None:
         self.told_until = 0
+        self.resumed: list[dict[str, Any]] = []
         self._folder = folder
         self._about = dict(about or {})
         self._say = say
         self._minutes = minutes
+        self._resume = resume
         self._identity: dict[str, Any] = {}
+        self._circumstances: dict[str, Any] = {}
         self._save_seconds: float | None = None
         self._last = time.monotonic()
         self._failed = False
 
-    def restore(
-        self,
-        identity: Mapping[str, Any],
-        worth_keeping: Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] = lambda there, here: None,
-    ) -> Checkpoint | None:
+    def restore(self, identity: Mapping[str, Any], circumstances: Mapping[str, Any] | None = None) -> Checkpoint | None:
         """Returns the newest checkpoint that is whole and of this training, and None if there is none.
 
         Args:
-            identity: All that decides the course of the training bit by bit, as far as the caller of `about` does not
-                know it. Checkpoints with another identity are not used.
-            worth_keeping: Takes a checkpoint's identity and the one wanted, which differ; returns why training must
-                not begin anew, since the checkpoint can be used otherwise, or None.
+            identity: What the training is, as far as the caller of `about` does not know it. Checkpoints with another
+                identity are set aside.
+            circumstances: What else decides its bits, or where it is evaluated. Where a checkpoint's are others, it
+                depends on `resume` whether training goes on.
 
         Raises:
-            KeptError: With that reason. The checkpoint stays.
+            KeptError: If there is a checkpoint of this training that may not, or cannot, be gone on from. It stays.
         """
         self._identity = json.loads(json.dumps({"format": FORMAT, **self._about, **identity}))
+        self._circumstances = json.loads(json.dumps(dict(circumstances or {})))
         self._last = time.monotonic()
-        (self._folder / _PARTIAL).unlink(missing_ok=True)
-        files = self._files()
+        checkpoint_files.remove_partial(self._folder)
+        if self._resume == NO:
+            if checkpoint_files.listed(self._folder):
+                self._say(f"begins anew (--resume=no); its checkpoints {self._set_aside()}")
+            return None
+        found = self._newest(self._folder)
+        if found is None or self._differences(found):
+            found = self._fetched() or found
+        if found is None:
+            return None
+        if differences := self._differences(found):
+            self._give_way(found, differences)
+            return None
+        self._accept(found)
+        return found
+
+    def _accept(self, found: Checkpoint) -> None:
+        """Says how training goes on from a checkpoint; raises KeptError if it may not."""
+        self.resumed = list(found.notes["resumed"])
+        differences = records.differences(found.notes["circumstances"], self._circumstances)
+        inexact = [line for line in differences if not line.startswith(f"{_COURSE}:")]
+        earlier = [line for before in self.resumed for line in before["differences"]]
+        if self._resume == EXACT and (differences or earlier):
+            raise KeptError(
+                f"The checkpoint at step {found.step} cannot be gone on from exactly: "
+                f"{'; '.join(differences) or 'it was itself gone on with inexactly (' + '; '.join(earlier) + ')'}. It "
+                f"is kept. Make these agree, or use --resume=any to go on all the same, or --resume=no to begin anew."
+            )
+        if differences:
+            self.resumed.append({"step": found.step, "differences": differences, "inexact": bool(inexact)})
+        text = f"goes on from its checkpoint at step {found.step}"
+        if inexact:
+            text += f", inexactly: {'; '.join(differences)}; bits may differ from those of an uninterrupted training"
+        elif differences:
+            text += f"; {'; '.join(differences)}: its weights stay the same, its history has other steps"
+        self._say(text)
+
+    def _differences(self, found: Checkpoint) -> list[str]:
+        """Returns what makes a checkpoint one of another training, one line each."""
+        return records.differences(found.notes["identity"], self._identity)
+
+    def _give_way(self, found: Checkpoint, differences: Sequence[str]) -> None:
+        """Leaves the folder of a network to this training; what is there belongs to another."""
+        names = {line.partition(":")[0].partition(".")[0].partition("[")[0] for line in differences}
+        if names == {_LAYOUT}:
+            why = records.differences(found.notes["circumstances"], self._circumstances) or differences
+            raise KeptError(
+                f"The checkpoint at step {found.step} is of this training, but its variables are not laid out as here: "
+                f"{'; '.join(why)}. It is kept; --resume=no begins anew and sets it aside."
+            )
+        if names == {_REPLACED} and any(self._identity[_REPLACED]):
+            self._say("its checkpoints are of a training that has ended since, and are removed")
+            shutil.rmtree(self._folder)
+            return
+        why = "; ".join(differences)
+        self._say(f"its checkpoints are of another training ({why}) and {self._set_aside()}")
+
+    def _set_aside(self) -> str:
+        """Sets the folder aside; returns that in words."""
+        goal = checkpoint_files.set_aside(self._folder)
+        if goal is None:
+            names = ", ".join(path.name for path in checkpoint_files.asides(self._folder))
+            raise KeptError(
+                f"Checkpoints of {checkpoint_files.MOST_ASIDE} other trainings of this network are set aside already: "
+                f"{names} in {self._folder.parent}. Remove those that you do not need. Nothing was changed."
+            )
+        return f"are set aside in {goal.parent.name}/{goal.name}"
+
+    def _fetched(self) -> Checkpoint | None:
+        """Returns the newest checkpoint of this training that was set aside, back in its place, if there is one."""
+        for path in checkpoint_files.asides(self._folder):
+            with contextlib.suppress(KeptError):  # one that cannot be read stays where it is
+                found = self._newest(path)
+                if found and not self._differences(found):
+                    if checkpoint_files.bring_back(path, self._folder):
+                        self._say("checkpoints of another training change places with those of this one")
+                    return found
+        return None
+
+    def _newest(self, folder: pathlib.Path) -> Checkpoint | None:
+        """Returns the newest whole checkpoint in a folder, of whatever training; removes damaged ones, aloud.
+
+        Raises:
+            KeptError: If there are some and none can be read: they may be as good as ever.
+        """
+        files, unread = checkpoint_files.listed(folder), []
         for path in reversed(files):
             try:
-                checkpoint = _read(path)
+                return checkpoint_files.read(path)
             except DamagedError as error:
                 self._say(f"a checkpoint is damaged and was removed: {error}")
                 path.unlink()
-                continue
             except OSError as error:
                 self._say(f"a checkpoint cannot be read: {error}")
-                continue
-            differences = records.differences(checkpoint.notes["identity"], self._identity)
-            reason = worth_keeping(checkpoint.notes["identity"], self._identity) if differences else None
-            if reason:
-                raise KeptError(
-                    f"The checkpoint at step {checkpoint.step} {reason} Removing "
-                    f"{self._folder.parent.name}/{self._folder.name} in the study's folder begins anew."
-                )
-            if differences:
-                self._say(f"its checkpoints are of another training and are not used: {'; '.join(differences)}")
-                return None
-            self._say(f"goes on from its checkpoint at step {checkpoint.step}")
-            return checkpoint
+                unread.append(error)
+        if unread:
+            raise KeptError(f"No checkpoint can be read: {unread[0]}. They are kept; --resume=no begins anew.")
         if files:
             self._say("no whole checkpoint is left; training starts anew")
         return None
@@ -160,7 +212,7 @@ class Checkpoints:
             self._write(step, arrays, notes)
         except OSError as error:
             with contextlib.suppress(OSError):
-                (self._folder / _PARTIAL).unlink(missing_ok=True)
+                checkpoint_files.remove_partial(self._folder)
             if not self._failed:
                 self._say(f"no checkpoint could be written at step {step}: {error}")
             self._failed = True
@@ -183,52 +235,5 @@ class Checkpoints:
             self._folder.parent.rmdir()
 
     def _write(self, step: int, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> None:
-        """Writes one file so that it is there as a whole or not at all, then removes old ones."""
-        if not self._folder.is_dir():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            _sync(self._folder.parent)
-        files = self._files()
-        serial = int(files[-1].name.partition("-")[0]) + 1 if files else 1
-        text = json.dumps({**notes, "identity": self._identity}).encode()
-        partial = self._folder / _PARTIAL
-        with partial.open("w+b") as file:
-            np.savez(file, **{_NOTES: np.frombuffer(text, np.uint8)}, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        path = self._folder / f"{serial:06}-step{step}-{digest}.npz"
-        os.replace(partial, path)
-        _sync(self._folder)
-        for old in [*files, path][:-KEPT]:
-            old.unlink()
-
-    def _files(self) -> list[pathlib.Path]:
-        """Returns the files by age, the newest last."""
-        found = [path for path in self._folder.glob("*.npz") if _NAME.fullmatch(path.name)]
-        return sorted(found, key=lambda path: int(path.name.partition("-")[0]))
-
-
-def _read(path: pathlib.Path) -> Checkpoint:
-    """Returns the content of a file, its digest checked before anything else is made of it."""
-    _, step, digest = _NAME.fullmatch(path.name).groups()
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise DamagedError(f"{path.name} has not the SHA-256 that its name says")
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            arrays = dict(stored)
-        notes = json.loads(arrays.pop(_NOTES).tobytes())
-        notes["identity"] = dict(notes["identity"])
-    except Exception as error:  # a damaged archive makes its reader raise nearly anything
-        raise DamagedError(f"{path.name} is no checkpoint: {error}") from error
-    return Checkpoint(int(step), arrays, notes)
-
-
-def _sync(folder: pathlib.Path) -> None:
-    """Brings the names in a folder to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        about = {"identity": self._identity, "circumstances": self._circumstances, "resumed": self.resumed}
+        checkpoint_files.write(self._folder, Checkpoint(step, arrays, {**notes, **about}))

@@ -7,15 +7,16 @@ would have ended alone. The graph is cut at blocks; nothing here knows an archit
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 
 from tftransfer import seeds, transfer
 from tftransfer.models.blocks import Block, blocks, every_layer
-from tftransfer.models.copies import reseeded
+from tftransfer.models.copies import Replace, reseeded
 from tftransfer.models.layers import StepNoise
+from tftransfer.training import batch_norm as normalisation
 from tftransfer.transfer import Weights
 
 
@@ -45,11 +46,12 @@ class Group:
         template: Functional model with a head for the half's classes; only its architecture is used.
         networks: The networks, names unique.
         sources: Weights by layer name of every source that a network names.
-        seed: Seed of the networks: initial weights and dropout derive from it.
+        seed: Seed of the networks, from `seeds.of_split`: initial weights and dropout derive from it.
         target: Letter of the half.
         block_names: Blocks of the template, its own by default.
         batch_norm: In frozen blocks, "inference" uses and keeps the source's moving statistics; "adapt" normalises
-            with those of each batch, as in training, and lets the moving ones follow the target's images.
+            with those of each batch, as in training, and lets the moving ones follow the target's images. So in
+            blocks that wait for their release.
 
     Attributes:
         model: The combined model, `(batch, height, width, channels)` to a dict of logits by network name.
@@ -108,14 +110,25 @@ class Group:
         transfer.copy_layers(_only(weights, self.blocks[: wanted[-1]]), trunk)
         trunk.trainable = False
         if self.batch_norm == "adapt":
-            _let_statistics_follow(trunk)
+            normalisation.let_statistics_follow(trunk)
         return trunk
 
     def _tower(self, network: Network) -> keras.Model:
         """Returns what trains of a network, with initial weights of its own."""
         start = self.blocks[network.frozen - 1].output if network.frozen else self.template.input
         role = "base" if network.source is None else "top"
-        return self._clone(keras.Model(start, self.template.output), network.name, role)
+        held = self._held_layers(network) if self.batch_norm == "inference" else ()
+
+        def instead(path: str, layer: keras.Layer) -> keras.Layer | None:
+            return normalisation.held(layer, network.release_step) if path.partition("/")[0] in held else None
+
+        return self._clone(keras.Model(start, self.template.output), network.name, role, instead)
+
+    def _held_layers(self, network: Network) -> tuple[str, ...]:
+        """Returns the layers of a network that train from a later update on."""
+        if not network.release_step:
+            return ()
+        return tuple(layer for block in self.blocks[network.frozen : network.copied] for layer in block.layers)
 
     def _copy(self, network: Network, sources: Mapping[str, Weights]) -> Weights:
         """Copies the blocks that train from their source into the tower; returns all copied blocks' weights."""
@@ -126,7 +139,7 @@ class Group:
         transfer.copy_layers(inside, self._towers[network.name])
         return copied
 
-    def _clone(self, model: keras.Model, name: str, role: str) -> keras.Model:
+    def _clone(self, model: keras.Model, name: str, role: str, instead: Replace = lambda *_: None) -> keras.Model:
         """Returns a copy of `model` whose randomness derives from (seed, role, target, layer)."""
 
         def seed_for(*names: str) -> int:
@@ -137,6 +150,7 @@ class Group:
             name,
             initial=lambda layer, weight: seed_for("init", role, self._target, layer, weight),
             noise=lambda layer: seed_for("dropout", layer),
+            instead=instead,
         )
 
     def _network(self, name: str) -> Network:
@@ -158,10 +172,14 @@ class Group:
             f"{network.name}/{layer}": network.release_step
             for network in self.networks
             if network.release_step
-            for block in self.blocks[network.frozen : network.copied]
-            for layer in block.layers
+            for layer in self._held_layers(network)
             if self._towers[network.name].get_layer(layer).weights
         }
+
+    def follow(self, updates: Callable[[], Any]) -> None:
+        """Takes what tells the number of updates done: moving statistics that are held wait for it."""
+        for tower in self._towers.values():
+            normalisation.follow(tower, updates)
 
     def seek(self, step: int) -> None:
         """Sets the number of updates already done, which all noise depends on."""
@@ -197,19 +215,9 @@ class Group:
         return sum(math.prod(variable.shape) for variable in self._towers[name].trainable_variables)
 
 
-def _let_statistics_follow(trunk: keras.Model) -> None:
-    """Puts the batch normalisation of frozen blocks into training mode; its scale and shift stay as they are."""
-    for layer in every_layer(trunk):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = True
-            for weight in (layer.gamma, layer.beta):
-                if weight is not None:
-                    weight.trainable = False
-
-
 def _as_float32(logits: Any, name: str) -> Any:
     """Returns logits in float32: under half precision a head of any model may give less."""
-    if logits.dtype == "float32":
+    if logits.dtype in ("float32", "float64"):
         return logits
     return keras.layers.Activation("linear", dtype="float32", name=f"{name}-float32")(logits)
 

@@ -30,7 +30,7 @@ class Outcome:
         blocks_with_statistics: Names of frozen blocks with batch normalisation.
         moved_statistics: Names of those of them whose moving statistics changed.
         trained_parameters: Parameters that trained.
-        train_steps: Updates done.
+        train_steps: Updates done, those after its divergence left out.
         seconds: Of the whole group, from building it to the end of its evaluation; if training was interrupted, with
             what its checkpoint had taken.
         train_seconds: Of the whole group, in training steps.
@@ -103,7 +103,7 @@ def gather(
                 blocks_with_statistics=with_statistics,
                 moved_statistics=moved,
                 trained_parameters=group.trained_variables(name),
-                train_steps=watch.step,
+                train_steps=watch.diverged.get(name, watch.step),
                 seconds=seconds,
                 train_seconds=watch.train_seconds,
                 images_per_second=images_per_second,

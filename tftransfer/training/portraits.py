@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from tftransfer import transfer
+from tftransfer import seeds, transfer
 from tftransfer.config import Config
 from tftransfer.data import pipeline
 from tftransfer.models import architectures
@@ -123,7 +123,10 @@ def filters(weights: Weights) -> np.ndarray:
 
 
 def inputs(task: trainer.Task, count: int = IMAGES) -> np.ndarray:
-    """Returns inputs from a task's validation images: always the same ones, spread evenly over the half.
+    """Returns inputs from a task's validation images: always the same ones, drawn at random, in random order.
+
+    Sets of images lie class by class, so that images in their order would make batches of a few classes each: their
+    features would be like each other, and unlike in the batch, by class.
 
     Args:
         task: Images of the target.
@@ -133,7 +136,8 @@ def inputs(task: trainer.Task, count: int = IMAGES) -> np.ndarray:
         `(images, size, size, channels)` float32, cropped at the centre, as in evaluation.
     """
     half, count = task.validation, min(count, len(task.validation))
-    chosen = _Chosen(half, np.arange(count) * len(half) // count)
+    order = seeds.hashed(seeds.derive(0, "portrait"), half.ids)  # of no network's seed: all are shown the same images
+    chosen = _Chosen(half, np.argsort(order, kind="stable")[:count])
     batch, _, _ = next(iter(pipeline.evaluation_batches(chosen, task.view, count)))
     return np.asarray(batch)
 

@@ -13,18 +13,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from tftransfer import environment, records
+from tftransfer import records
 from tftransfer.config import Config
 from tftransfer.data import pipeline
 from tftransfer.interruption import Interruption
-from tftransfer.training import strategies
+from tftransfer.training import rounding
 from tftransfer.training.callbacks import Watch
 from tftransfer.training.checkpoints import Checkpoint, Checkpoints
 from tftransfer.training.group import Network
 from tftransfer.transfer import Weights
 
 _WEIGHTS, _OPTIMIZER, _METRICS = "weights", "optimizer", "metrics"
-_PACKAGES = ("tftransfer", "tensorflow", "keras", "numpy")
 
 
 def identity(
@@ -33,9 +32,8 @@ def identity(
     halves: Mapping[str, pipeline.Half],
     networks: Sequence[Network],
     sources: Mapping[str, Weights],
-    strategy: str,
 ) -> dict[str, Any]:
-    """Returns what decides the course of a training to the last bit, as far as the trainer knows it.
+    """Returns what a training is, as far as the trainer knows it: another recipe is another training.
 
     Args:
         config: The options.
@@ -43,43 +41,27 @@ def identity(
         halves: Training and validation images, by any name.
         networks: The networks of the group.
         sources: Weights that they copy from.
-        strategy: On what it runs.
     """
-    versions = environment.versions()
     return {
         "recipe": config.recipe(),
         "seed": config.seed,
-        "evaluations": config.evaluations,  # where rounds end is part of the history
         "networks": [dataclasses.asdict(network) for network in networks],
         "sources": {name: records.weights_digest(weights) for name, weights in sources.items()},
         "images": {name: _digest(half.ids, half.labels) for name, half in halves.items()},
         "view": {"size": view.size, "mean": _digest(view.mean), "scale": view.scale, "padding": view.padding},
-        "strategy": strategy,
-        # Sums are split over threads, and processors differ in their instructions: both round in another order.
-        "threads": environment.threads(),
-        "processor": environment.machine()["processor"],
-        "versions": {package: versions.get(package) for package in _PACKAGES},
     }
 
 
-def other_replicas(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
-    """Returns why a training on another number of replicas is not gone on with; None if more than that differs.
+def circumstances(config: Config, strategy: str) -> dict[str, Any]:
+    """Returns what may differ when the same training goes on elsewhere: what rounds differently, and its evaluations.
 
-    Replicas sum gradients in another order. From the checkpoint on, numbers would be neither those of this number of
-    replicas nor those of the other.
+    Another number of replicas is one of them: they sum gradients in another order, as other threads do.
 
     Args:
-        there: Identity of the checkpoint's training.
-        here: Identity of this one.
+        config: The options.
+        strategy: On what it runs.
     """
-    before, now = (strategies.replicas_of(identity["strategy"]) for identity in (there, here))
-    if before == now or {**there, "strategy": None} != {**here, "strategy": None}:
-        return None
-    with_these = f"--strategy=mirrored --replicas={before}" if before > 1 else "--strategy=one_device"
-    return (
-        f"was made on {before} replica{'s' if before > 1 else ''}, here there {'are' if now > 1 else 'is'} {now}: sums "
-        f"would round in another order from here on. {with_these} goes on from it."
-    )
+    return {**rounding.of(strategy), "evaluations": config.evaluations}
 
 
 def _digest(*arrays: np.ndarray) -> str:
@@ -117,8 +99,25 @@ def _assign(kind: str, variables: Sequence[Any], arrays: Mapping[str, np.ndarray
     """Sets variables to the values of their kind."""
     names = sorted(name for name in arrays if name.startswith(f"{kind}."))
     for variable, name in zip(variables, names, strict=True):
-        for copy, value in zip(_copies(variable), arrays[name], strict=True):
+        copies, values = _copies(variable), arrays[name]
+        if len(copies) != len(values):
+            values = _redistributed(values, len(copies), summed=kind == _METRICS)
+        for copy, value in zip(copies, values, strict=True):
             copy.assign(value)
+
+
+def _redistributed(values: np.ndarray, replicas: int, summed: bool) -> np.ndarray:
+    """Returns the copies of a variable for another number of replicas.
+
+    Args:
+        values: Its copies, one for each replica that there was.
+        replicas: Their number now.
+        summed: True if the copies are parts of a sum, as in metrics; else they are alike.
+    """
+    if summed:
+        rest = np.zeros((replicas - 1, *values.shape[1:]), values.dtype)
+        return np.concatenate([values.sum(0, dtype=values.dtype, keepdims=True), rest])
+    return np.repeat(values[:1], replicas, axis=0)
 
 
 def _copies(variable: Any) -> Sequence[Any]:
@@ -155,24 +154,29 @@ class Saver(keras.callbacks.Callback):
     def is_inside_round(self) -> bool:
         return bool(self._sums)
 
-    def restore(self, model: keras.Model, identity: Mapping[str, Any]) -> None:
+    def restore(self, model: keras.Model, identity: Mapping[str, Any], circumstances: Mapping[str, Any]) -> None:
         """Puts a compiled model and the watch where the newest checkpoint of this training left them, if any.
 
+        Args:
+            model: Compiled.
+            identity: As from `identity`.
+            circumstances: As from `circumstances`.
+
         Raises:
-            KeptError: If it is of this training on another number of replicas.
+            KeptError: If there is one that may not be gone on from.
         """
         if not model.optimizer.built:  # before that it has no momentum that could be set
             model.optimizer.build(model.trainable_variables)
         shapes = [[str(variable.dtype), *variable.shape] for variable in (*model.variables, *model.optimizer.variables)]
         self._size = sum(4 * math.prod(shape) for _, *shape in shapes)
-        checkpoint = self._checkpoints.restore({**identity, "variables": shapes}, other_replicas)
+        checkpoint = self._checkpoints.restore({**identity, "variables": shapes}, circumstances)
         if checkpoint:
             self._resume(model, checkpoint)
 
     def _resume(self, model: keras.Model, checkpoint: Checkpoint) -> None:
         put_back(model, checkpoint.arrays)
         seen = checkpoint.notes["watch"]
-        self._checkpoints.told_until = max((0, *next(iter(seen["histories"].values())).get("step", ())))
+        self._checkpoints.told_until = max((0, *(s for h in seen["histories"].values() for s in h.get("step", ()))))
         self._watch.resume(seen)
         self.unevaluated = checkpoint.notes["unevaluated"]
         self._sums = {name: array for name, array in checkpoint.arrays.items() if name.startswith(_METRICS)}

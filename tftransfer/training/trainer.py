@@ -9,12 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from tftransfer import interruption
+from tftransfer import interruption, seeds
 from tftransfer.config import Config
 from tftransfer.data import pipeline
 from tftransfer.data.store import Half, mean_image
 from tftransfer.models import architectures
-from tftransfer.training import callbacks, memory, outcomes, snapshots, strategies
+from tftransfer.training import batch_norm, callbacks, memory, outcomes, snapshots, strategies
 from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.training.group import Group, Network
 from tftransfer.training.optimizers import CaffeSGD, RateSchedule
@@ -30,18 +30,31 @@ class Task:
     """The images of a target half.
 
     Attributes:
-        target: Its letter.
+        split: Name of the split that the half is of, by its content, as in `splits.Split.name`: all that is random in
+            training derives from it.
+        target: Letter of the half.
         classes: Number of classes.
         training: Training images.
         validation: All validation images.
         view: How images become inputs.
     """
 
+    split: str
     target: str
     classes: int
     training: pipeline.Half
     validation: pipeline.Half
     view: pipeline.View
+
+    def sampling(self, config: Config) -> pipeline.Sampling:
+        """Returns which images the training steps of a recipe see, and how they are augmented."""
+        return pipeline.Sampling(
+            seeds.of_split(config.seed, self.split),
+            self.target,
+            config.batch_size,
+            crop="crop" in config.augment,
+            mirror="mirror" in config.augment,
+        )
 
 
 def build_model(config: Config, classes: int, seed: int | None = None) -> keras.Model:
@@ -89,7 +102,8 @@ def train(
     """Trains a group of networks to the end.
 
     With checkpoints it goes on from the newest one, and ends where it would have ended without interruption: on the
-    CPU bit for bit. SIGTERM and Ctrl-C then wait for the step in hand and save another.
+    CPU bit for bit, if threads, processor and versions are the same. SIGTERM, SIGHUP and Ctrl-C then wait for the step
+    in hand and save another.
 
     Args:
         config: The recipe.
@@ -120,28 +134,33 @@ def train(
     kind = strategies.describe(strategy)
     with dtype_policy(config.precision), strategy.scope():
         template = build_model(config, task.classes)
-        group = Group(template, networks, sources, config.seed, task.target, blocks, config.batch_norm)
+        if strategy.num_replicas_in_sync > 1:
+            batch_norm.synchronise(template)
+        seed = seeds.of_split(config.seed, task.split)
+        group = Group(template, networks, sources, seed, task.target, blocks, config.batch_norm)
         if not strategies.on_gpu():  # a GPU's memory is its own, and says itself when it is full
             memory.require_room(group.model, config.batch_size, memory_share)
         compile_group(group, config, images, task.classes)
-        watch = callbacks.Watch([network.name for network in networks], config.steps_per_epoch(images), report)
+        names = [network.name for network in networks]
+        watch = callbacks.Watch(names, config.steps_per_epoch(images), schedule_of(config, images), report)
         if checkpoints is None:
             _fit(group, config, task, watch, None, progress_bar)
         else:
             halves = {"training": task.training, "validation": task.validation}
-            identity = snapshots.identity(config, task.view, halves, networks, sources, kind)
+            identity = snapshots.identity(config, task.view, halves, networks, sources)
+            identity["split"] = task.split
             with interruption.deferred() as noted:
                 saver = snapshots.Saver(checkpoints, watch, noted)
-                saver.restore(group.model, identity)
+                saver.restore(group.model, identity, snapshots.circumstances(config, kind))
                 _fit(group, config, task, watch, saver, progress_bar)
         logits, labels = _predict(group, config, task)
     seconds = watch.earlier_seconds + time.perf_counter() - started
     return outcomes.gather(group, watch, logits, labels, seconds, config.batch_size / watch.seconds_per_step, kind)
 
 
-def compile_group(group: Group, config: Config, images: int, classes: int) -> None:
-    """Compiles the combined model: each network has its own loss and metrics, and one optimizer serves all."""
-    rate = RateSchedule(
+def schedule_of(config: Config, images: int) -> RateSchedule:
+    """Returns the course of the rate of a recipe, for a half of so many training images."""
+    return RateSchedule(
         config.learning_rate,
         config.train_steps(images),
         config.schedule,
@@ -149,6 +168,12 @@ def compile_group(group: Group, config: Config, images: int, classes: int) -> No
         config.steps_between_drops(images),
         config.drop_factor,
     )
+
+
+def compile_group(group: Group, config: Config, images: int, classes: int) -> None:
+    """Compiles the combined model: each network has its own loss and metrics, and one optimizer serves all."""
+    rate, starts = schedule_of(config, images), group.starts()
+    config.check_release(max(starts.values(), default=0))
     if config.optimizer == "sgd":
         optimizer = CaffeSGD(
             rate,
@@ -157,11 +182,12 @@ def compile_group(group: Group, config: Config, images: int, classes: int) -> No
             config.bias_rate,
             config.bias_l2,
             layer_rates=group.trained_rates(config.block_rates(architectures.block_names(config))),
-            layer_starts=group.starts(),
+            layer_starts=starts,
         )
     else:
         optimizer = keras.optimizers.AdamW(rate, weight_decay=config.l2)
         optimizer.exclude_from_weight_decay(var_names=["bias"])
+    group.follow(lambda: optimizer.iterations)
     names = [network.name for network in group.networks]
     group.model.compile(
         optimizer=optimizer,
@@ -199,13 +225,7 @@ def _fit(
 ) -> None:
     """Runs `fit` over rounds of equal length, each ending in an evaluation, and a last shorter one if need be."""
     names = [network.name for network in group.networks]
-    sampling = pipeline.Sampling(
-        config.seed,
-        task.target,
-        config.batch_size,
-        crop="crop" in config.augment,
-        mirror="mirror" in config.augment,
-    )
+    sampling = task.sampling(config)
     validation = pipeline.evaluation_batches(task.validation, task.view, config.batch_size).map(
         lambda x, y, w: (x, dict.fromkeys(names, y), dict.fromkeys(names, w))
     )

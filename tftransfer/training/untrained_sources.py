@@ -1,26 +1,57 @@
-"""Weights of sources that are never trained: random ones, for RnB, and such with learnt statistics, for SnB."""
+"""Weights of sources that are never trained: random ones, for RnB, and such with learnt variances, for SnB."""
 
 from collections.abc import Mapping, Sequence
 
+import keras
 import numpy as np
 
 from tftransfer import seeds, transfer
 from tftransfer.config import Config
 from tftransfer.models import architectures
-from tftransfer.training import trainer
+from tftransfer.models.blocks import blocks
+from tftransfer.training import batch_norm, trainer
 from tftransfer.training.group import reseeded
 from tftransfer.transfer import Weights
 
 
-def random_weights(config: Config, target: str) -> Weights:
-    """Returns the weights of a network that is never trained: the source of RnB."""
+def random_weights(config: Config, split: str, target: str) -> Weights:
+    """Returns the weights of a network that is never trained: the source of RnB.
+
+    Moving statistics are as the architecture starts with; `with_own_statistics` makes them those of the weights.
+    """
     with trainer.dtype_policy(config.precision):
-        template = trainer.build_model(config, classes=2)
+        return transfer.weights_of(_network(config, split, target))
 
-        def seed_for(*names: str) -> int:
-            return seeds.derive(config.seed, "init", "random", target, *names)
 
-        return transfer.weights_of(reseeded(template, "random", seed_for, seed_for))
+def _network(config: Config, split: str, target: str) -> keras.Model:
+    """Returns a network whose weights and noise derive from its name."""
+    seed = seeds.of_split(config.seed, split)
+
+    def seed_for(*names: str) -> int:
+        return seeds.derive(seed, "init", "random", target, *names)
+
+    return reseeded(trainer.build_model(config, classes=2), "random", seed_for, seed_for)
+
+
+def with_own_statistics(config: Config, task: trainer.Task, weights: Weights) -> Weights:
+    """Returns untrained weights with the moving statistics that they have on the target's training images.
+
+    Without them frozen blocks would normalise by the statistics of other weights, and their features would be as small
+    or as large as chance has it. Weights without batch normalisation come back as they are.
+
+    Args:
+        config: The recipe.
+        task: Images of the target.
+        weights: From `random_weights` or `weights_like`; a head is left out.
+    """
+    if not architectures.has_batch_norm(config):
+        return weights
+    with trainer.dtype_policy(config.precision):
+        network = _network(config, task.split, task.target)
+        head = blocks(network, architectures.block_names(config))[-1].layers
+        below = {layer: arrays for layer, arrays in weights.items() if layer not in head}
+        found = batch_norm.with_own_statistics(network, below, task.training, task.view, task.sampling(config))
+    return {layer: found[layer] for layer in below}
 
 
 def statistics(config: Config) -> dict[str, tuple[int, ...]]:
@@ -38,7 +69,7 @@ def weights_like(trained: Weights, seed: int, target: str, kept: Mapping[str, Se
 
     Args:
         trained: Weights by layer name.
-        seed: The network's seed.
+        seed: The network's seed, from `seeds.of_split`.
         target: Letter of its half.
         kept: Weights that stay as they are, by their places in each layer's: moving statistics, of which a variance
             must not become negative.

@@ -6,11 +6,13 @@ import pathlib
 import shutil
 from typing import Any
 
-from tftransfer import records, transfer
+from tftransfer import inputs, records, small_files, transfer
 from tftransfer.config import Config
+from tftransfer.foreign import hdf5
 from tftransfer.models import architectures, names
+from tftransfer.models.blocks import blocks
 from tftransfer.records import Record
-from tftransfer.training import trainer
+from tftransfer.training import batch_norm, trainer
 from tftransfer.transfer import Weights
 
 _BYTES_AROUND_ARRAYS, _BYTES_AROUND_AN_ARRAY = 40_000, 2_500  # at most, of groups and names in the file
@@ -72,6 +74,7 @@ def _read_into(model: Any, record: Record) -> Weights | None:
     if recorded and records.file_digest(record.weights_file) != recorded:
         return None
     try:
+        hdf5.listing(record.weights_file)  # Keras would follow links in a file of somebody else
         model.load_weights(record.weights_file)
     except (OSError, ValueError, KeyError, RuntimeError):  # truncated or foreign: h5py and Keras raise any of these
         return None
@@ -80,7 +83,10 @@ def _read_into(model: Any, record: Record) -> Weights | None:
 
 
 def load(folder: str | os.PathLike) -> Any:
-    """Returns the Keras model of a finished network, with its trained weights.
+    """Returns the Keras model of a finished network, with its trained weights; its frozen blocks are not trainable.
+
+    Its attribute `preprocessing` makes inputs of images and names its outputs (see `tftransfer.preprocessing`); it is
+    None for networks that were trained before this was kept.
 
     Args:
         folder: The network's folder, `runs/<study>/<network>`.
@@ -98,7 +104,20 @@ def load(folder: str | os.PathLike) -> Any:
             f"The weights of {record.name} were not kept, or are not those of its record. Train it again with "
             f"--keep_weights --force."
         )
+    _freeze(model, record)
+    model.preprocessing = inputs.of_record(record)
     return model
+
+
+def _freeze(model: Any, record: Record) -> None:
+    """Lets only those layers of a model train which trained when its record was made."""
+    chosen = record.identity["recipe"].get("blocks")
+    frozen = record.content["integrity"].get("frozen_blocks", ())
+    for block in blocks(model, chosen.split(",") if chosen else None):
+        for layer in map(model.get_layer, block.layers if block.name in frozen else ()):
+            layer.trainable = False
+            if record.identity["recipe"].get("batch_norm") == "adapt":
+                batch_norm.let_statistics_follow(layer)
 
 
 def _untrained(record: Record, classes: int) -> Any:
@@ -112,7 +131,7 @@ def _untrained(record: Record, classes: int) -> Any:
                     f"{described} is not the one of its record: it was changed or damaged. Train {record.name} again "
                     f"with --keep_weights --force."
                 )
-            return architectures.from_text(described.read_text(encoding="utf-8"), str(described))
+            return architectures.from_text(small_files.content(described).decode(), str(described))
         return trainer.build_model(config, classes)
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import processes, records
+from tftransfer import processes, records, small_files
 from tftransfer.config import Config
 from tftransfer.tuning.study import DIVERGED, FAILED, OK, Result
 
@@ -21,11 +21,13 @@ class Trainer:
 
     Attributes:
         store: Folder of the prepared images.
+        split: Name of the split.
         target: The half.
         classes: Its class indices.
     """
 
     store: str
+    split: str
     target: str
     classes: Sequence[int]
 
@@ -43,6 +45,7 @@ class Trainer:
         started = time.perf_counter()
         request = {
             "store": self.store,
+            "split": self.split,
             "target": self.target,
             "classes": list(self.classes),
             "config": config.shared(),
@@ -55,7 +58,7 @@ class Trainer:
         seconds = round(time.perf_counter() - started, 2)
         if code != 0 or not (folder / OUTCOME).is_file():
             return Result(status=FAILED, seconds=seconds, error=processes.reason(code, folder / LOG))
-        outcome: dict[str, Any] = json.loads((folder / OUTCOME).read_text(encoding="utf-8"))
+        outcome: dict[str, Any] = small_files.read_json(folder / OUTCOME)
         return Result(status=DIVERGED if outcome["top1"] is None else OK, seconds=seconds, **outcome)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import filelock
 
-from tftransfer import records
+from tftransfer import records, small_files
 
 FORMAT = 1
 STUDY, TRIALS, TRIAL = "study.json", "trials", "trial.json"
@@ -98,6 +98,8 @@ class Study:
                 f"{'; '.join(other)}. Give this search another name with --study=NAME."
             )
         self._bracket, self._lost = found.get("bracket"), found.get("lost_seconds", 0.0)
+        if not (isinstance(self._bracket, dict | None) and _is_number(self._lost)):
+            raise ValueError(f"{root / STUDY} is damaged: bracket or lost_seconds. Use another --study=NAME.")
 
     def _write(self) -> None:
         content = {
@@ -152,9 +154,12 @@ class Study:
         found = []
         for path in sorted(self.root.glob(f"{TRIALS}/*/{TRIAL}")):
             try:
-                found.append(Trial(**_read(path)))
+                trial = Trial(**_read(path))
             except TypeError as error:
                 raise ValueError(f"{path} is not a trial: {error}. Move its folder away to go on.") from error
+            if not _is_sound(trial):
+                raise ValueError(f"{path} is not a trial: a value is of the wrong kind. Move its folder away to go on.")
+            found.append(trial)
         return sorted(found, key=lambda trial: trial.number)
 
     def next_number(self) -> int:
@@ -167,13 +172,33 @@ class Study:
         records.write_text(self.folder(trial.number) / TRIAL, text)
 
 
+def _is_sound(trial: Trial) -> bool:
+    """Returns True if a trial's parts are of the kinds that it says; its file may be anybody's."""
+    optional = (trial.top1, trial.cross_entropy, trial.images_per_second, trial.peak_memory_mb)
+    numbers = [trial.seconds, trial.train_images, trial.trained_parameters, *(v for v in optional if v is not None)]
+    scored = trial.status != OK or trial.top1 is not None
+    return (
+        scored
+        and all(map(_is_number, numbers))
+        and isinstance(trial.number, int)
+        and trial.status in (OK, FAILED, DIVERGED)
+        and isinstance(trial.error, str)
+        and isinstance(trial.asked, dict)
+        and isinstance(trial.recipe, dict)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _read(path: pathlib.Path) -> dict[str, Any] | None:
     """Returns the JSON object in a file, None if there is no file."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = small_files.read_json(path)
     except FileNotFoundError:
         return None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}. Move its folder away to search again.") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} is damaged: it is not a JSON object. Move its folder away to search again.")

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import processes, records
+from tftransfer import records, small_files
 from tftransfer.config import Config
 from tftransfer.data.store import Store
 from tftransfer.training import trainer
@@ -21,11 +21,11 @@ from tftransfer.tuning import held_out
 from tftransfer.tuning.process import OUTCOME, REQUEST
 
 
-def task(config: Config, store: Store, classes: Sequence[int], target: str) -> trainer.Task:
+def task(config: Config, store: Store, split: str, classes: Sequence[int], target: str) -> trainer.Task:
     """Returns the images of a trial: what a base of the half has, with held-out training images to validate on."""
     half = store.select("train", classes, config.images_per_class or None)
     training, held = held_out.divide(half, [store.class_names[index] for index in sorted(classes)])
-    return trainer.Task(target, len(classes), training, held, trainer.view_of(config, training))
+    return trainer.Task(split, target, len(classes), training, held, trainer.view_of(config, training))
 
 
 def train(config: Config, images: trainer.Task) -> dict[str, Any]:
@@ -49,12 +49,11 @@ def train(config: Config, images: trainer.Task) -> dict[str, Any]:
 
 def main(folder: pathlib.Path) -> None:
     """Does what the request in a trial's folder asks for."""
-    request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    request = small_files.read_json(folder / REQUEST)
     config = Config(**request["config"])
-    images = task(config, Store.open(request["store"]), request["classes"], request["target"])
+    images = task(config, Store.open(request["store"]), request["split"], request["classes"], request["target"])
     records.write_text(folder / OUTCOME, json.dumps(train(config, images), allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":
-    processes.end_with_parent()
     main(pathlib.Path(sys.argv[1]))

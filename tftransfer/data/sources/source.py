@@ -1,9 +1,11 @@
 """What every data set offers: its classes, and its images one after the other in a fixed order."""
 
+import collections
 import dataclasses
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -36,7 +38,10 @@ class FileExample:
 
     def load(self) -> bytes:
         """Reads the file."""
-        with open(self.path, "rb") as file:
+        # A pipe that has taken the file's place would be waited for without end.
+        with open(os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "no regular file")
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise OSError(errno.EFBIG, f"more than {MOST_BYTES:,} bytes, which no image has that can be decoded")
@@ -101,6 +106,8 @@ class Source:
             not depend on where the data lies.
         splits: The examples of "train" and "val". Their order is the order of "the first k images" of a class.
         notes: Counts worth knowing, such as ignored files.
+        left_out: Why something that looks like images is none of them, by path.
+        skip_broken: True to leave out images that cannot be decoded, which are found when they are prepared.
     """
 
     name: str
@@ -110,6 +117,13 @@ class Source:
     identity: str
     splits: Mapping[str, Examples]
     notes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    skip_broken: bool = False
+
+    def without_broken(self) -> "Source":
+        """Returns the same data set without the images that cannot be decoded; it is prepared in a place of its own."""
+        identity = Digest(self.identity, "without broken images").hexdigest()
+        return dataclasses.replace(self, identity=identity, skip_broken=True)
 
     def examples(self, split: str) -> Examples:
         """Returns the examples of "train" or "val"."""
@@ -155,7 +169,22 @@ def existing_folder(data_dir: str | None, dataset: str, layout: str) -> str:
     return path
 
 
+def refuse_equal_names(dataset: str, class_names: Sequence[str]) -> None:
+    """Raises DataSetError if two classes have one name: splits and descriptions know classes by it."""
+    twice = [name for name, count in collections.Counter(class_names).items() if count > 1]
+    if twice:
+        raise DataSetError(
+            f"{len(twice)} name(s) of classes of {dataset!r} stand for several classes: {first_ten(twice)}. Expected "
+            "different ones; get the data set again, or rename them."
+        )
+
+
+def printable(name: str) -> str:
+    """Returns a foreign name as one line of text: what a terminal would obey or cannot show is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
+
+
 def first_ten(names: Sequence[str]) -> str:
     """Returns up to ten of `names` in one line, and how many more there are."""
     rest = len(names) - 10
-    return ", ".join(map(str, names[:10])) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(printable(str(name)) for name in names[:10]) + (f" and {rest} more" if rest > 0 else "")

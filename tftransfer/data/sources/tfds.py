@@ -13,7 +13,15 @@ from collections.abc import Iterator
 import filelock
 import numpy as np
 
-from tftransfer.data.sources.source import DataSetError, Digest, EncodedExample, Examples, Source, first_ten
+from tftransfer.data.sources.source import (
+    DataSetError,
+    Digest,
+    EncodedExample,
+    Examples,
+    Source,
+    first_ten,
+    refuse_equal_names,
+)
 
 DEFAULT_DATA_DIR = "~/tensorflow_datasets"
 VALIDATION_SPLITS = ("validation", "test")
@@ -33,7 +41,7 @@ def tfds_names() -> tuple[str, ...]:
 def describe(dataset: str, data_dir: str | None = None) -> tuple[str, ...]:
     """Returns the class names; label numbers for sets whose names come with their first download."""
     builder = _builder(dataset, data_dir)
-    return _class_order(builder.info.features[_keys(dataset, builder)[1]].names)[0]
+    return _class_order(dataset, builder.info.features[_keys(dataset, builder)[1]].names)[0]
 
 
 def open_tfds(dataset: str, data_dir: str | None) -> Source:
@@ -48,7 +56,7 @@ def open_tfds(dataset: str, data_dir: str | None) -> Source:
             f"{dataset!r} was prepared as {builder.info.file_format.value} in {builder.data_path}; expected tfrecord, "
             "which can be read in order. Remove that folder, or pass another --data_dir."
         )
-    names, labels = _class_order(builder.info.features[label_key].names)
+    names, labels = _class_order(dataset, builder.info.features[label_key].names)
     splits = _splits(dataset, builder)
     shape = builder.info.features[image_key].shape
     return Source(
@@ -117,12 +125,13 @@ def _keys(dataset: str, builder) -> tuple[str, str]:
     )
 
 
-def _class_order(names: list[str]) -> tuple[tuple[str, ...], dict[int, int]]:
+def _class_order(dataset: str, names: list[str]) -> tuple[tuple[str, ...], dict[int, int]]:
     """Returns class names in our order and our label for each of theirs.
 
     The order is that of TensorFlow Datasets, but for WordNet ids: those are sorted everywhere, so that one split means
     the same classes in `imagenet2012` and in `imagenet_resized`.
     """
+    refuse_equal_names(dataset, names)
     order = list(range(len(names)))
     if all(_WORDNET_ID.fullmatch(name) for name in names):
         order.sort(key=names.__getitem__)

@@ -2,8 +2,8 @@
 
 import os
 
-from tftransfer.data.sources.files import Finder, file_examples, folders_in, listing_identity
-from tftransfer.data.sources.source import DataSetError, Source, existing_folder, first_ten
+from tftransfer.data.sources.files import Finder, file_examples, listing_identity
+from tftransfer.data.sources.source import DataSetError, Source, existing_folder, first_ten, refuse_equal_names
 
 NATIVE_SIZE = 64
 LAYOUT = (
@@ -18,6 +18,7 @@ def describe(data_dir: str | None) -> tuple[str, ...]:
     class_names = tuple(sorted(_text(os.path.join(root, "wnids.txt")).split()))
     if not class_names:
         raise DataSetError(f"{os.path.join(root, 'wnids.txt')} names no class. Expected: {LAYOUT}.")
+    refuse_equal_names("tiny_imagenet", class_names)
     return class_names
 
 
@@ -25,9 +26,9 @@ def open_tiny_imagenet(data_dir: str | None) -> Source:
     """Lists the labelled images below `data_dir` (the test images have no labels) and returns them as a source."""
     class_names = describe(data_dir)
     root = _root(data_dir)
-    finder = Finder()
+    finder = Finder(root)
     label_of = {name: label for label, name in enumerate(class_names)}
-    _refuse_missing_folders(root, class_names)
+    _refuse_missing_folders(root, class_names, finder)
     listings = {"train": _train(root, label_of, finder), "val": _val(root, label_of, finder)}
     return Source(
         name="tiny_imagenet",
@@ -36,6 +37,7 @@ def open_tiny_imagenet(data_dir: str | None) -> Source:
         native_size=NATIVE_SIZE,
         identity=listing_identity(root, class_names, listings, finder),
         splits={split: file_examples(root, listing) for split, listing in listings.items()},
+        left_out=finder.left_out,
     )
 
 
@@ -60,10 +62,10 @@ def _text(path: str) -> str:
         raise DataSetError(f"{path} is damaged: {error}. Unpack the archive again. Expected: {LAYOUT}.") from error
 
 
-def _refuse_missing_folders(root: str, class_names: tuple[str, ...]) -> None:
+def _refuse_missing_folders(root: str, class_names: tuple[str, ...], finder: Finder) -> None:
     """Raises unless train/ has the classes of wnids.txt."""
     train = os.path.join(root, "train")
-    present = folders_in(train) if os.path.isdir(train) else []
+    present = finder.folders(train) if os.path.isdir(train) else []
     if missing := [name for name in class_names if name not in set(present)]:
         raise DataSetError(
             f"{len(missing)} of the {len(class_names)} classes in wnids.txt have no folder in {train}: "

@@ -1,0 +1,72 @@
+"""The description in a `.keras` file, read as if its maker meant harm: to a limit in bytes, ratio and depth."""
+
+import os
+import stat
+import zipfile
+from typing import Any, BinaryIO
+
+from tftransfer import small_files
+
+_NAME = "config.json"
+_MOST_DIRECTORY_BYTES = 2**20  # of the list of files in it; Keras writes three
+_MOST_TIMES = 250  # that deflate may have made it smaller; those of keras.applications shrink to a fiftieth
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED = 1
+
+
+def configuration(path: str | os.PathLike) -> Any:
+    """Returns the JSON value of `config.json`; nothing else in the archive is read.
+
+    Raises:
+        OSError: If the file cannot be opened.
+        ValueError: If it is no such archive, or holds more than the description of a network can need.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError("it is no regular file")
+    try:
+        with open(path, "rb") as file:
+            limited = _Limited(file, _MOST_DIRECTORY_BYTES)
+            with zipfile.ZipFile(limited) as archive:
+                found = _only(archive)
+                limited.most = small_files.MOST_BYTES
+                with archive.open(found) as packed:
+                    content = packed.read(small_files.MOST_BYTES + 1)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zipfile.zlib.error) as error:
+        raise ValueError(str(error)) from error
+    return small_files.parsed(content, infinite=True)
+
+
+def _only(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """Returns where the description lies, after comparing what the archive says of its size."""
+    found = [entry for entry in archive.infolist() if entry.filename == _NAME]
+    if len(found) != 1:
+        raise ValueError(f"it holds {len(found)} files {_NAME}; expected one")
+    (entry,) = found
+    if entry.compress_type not in _PACKINGS or entry.flag_bits & _ENCRYPTED:
+        raise ValueError(f"its {_NAME} is encrypted, or packed by another method than deflate")
+    if entry.file_size > small_files.MOST_BYTES:
+        raise ValueError(f"its {_NAME} has {entry.file_size:,} bytes; {small_files.MOST_BYTES:,} are read at most")
+    if entry.file_size > _MOST_TIMES * max(1, entry.compress_size):
+        raise ValueError(
+            f"its {_NAME} has {entry.file_size:,} bytes packed into {entry.compress_size:,}; descriptions of networks "
+            f"shrink by less than {_MOST_TIMES} times"
+        )
+    return entry
+
+
+class _Limited:
+    """A file of which no more than some bytes are read at once, whatever is asked for.
+
+    Attributes:
+        most: So many.
+    """
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file, self.most = file, most
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        found = self._file.read(self.most + 1 if size < 0 else min(size, self.most + 1))
+        if len(found) > self.most:
+            raise ValueError(f"its list of files has more than {self.most:,} bytes")
+        return found

@@ -1,0 +1,117 @@
+"""Batch normalisation where whole networks are not enough: on replicas, in blocks that are held, with new weights."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from tftransfer.data import pipeline
+from tftransfer.models.blocks import every_layer
+from tftransfer.transfer import Weights, copy_layers, weights_of
+
+# Batches whose statistics are averaged: with 64 images each, a mean is known to 2 % of the deviation.
+_MOST_BATCHES = 50
+
+
+class HeldBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalisation that is frozen for some updates: it uses and keeps the moving statistics it was given.
+
+    From the update `release_step` on it is Keras' own.
+
+    Args:
+        release_step: Updates before it trains.
+        **kwargs: Arguments of `keras.layers.BatchNormalization`.
+    """
+
+    def __init__(self, release_step: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.release_step = release_step
+        self._updates: Callable[[], Any] = lambda: 0
+
+    def follow(self, updates: Callable[[], Any]) -> None:
+        """Takes what tells the number of updates done: the optimizer's own count, which holds the other weights."""
+        self._updates = updates
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        if not training:
+            return super().call(inputs, training=False, mask=mask)
+        held = ops.convert_to_tensor(self._updates()) < self.release_step
+        frozen = super().call(inputs, training=False, mask=mask)
+        before = [(weight, ops.copy(weight)) for weight in self.non_trainable_weights]  # read before they change
+        released = super().call(inputs, training=True, mask=mask)
+        for weight, value in before:
+            weight.assign(ops.where(held, value, ops.copy(weight)))
+        return ops.where(held, frozen, released)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"release_step": self.release_step}
+
+
+def held(layer: keras.Layer, release_step: int) -> keras.Layer | None:
+    """Returns the layer of ours that holds a batch normalisation until a step; None for other layers.
+
+    Raises:
+        ValueError: If the layer is a kind of batch normalisation whose code we do not know.
+    """
+    if not isinstance(layer, keras.layers.BatchNormalization):
+        return None
+    if type(layer) is not keras.layers.BatchNormalization:
+        raise ValueError(
+            f"The statistics of the layer {layer.name} ({type(layer).__name__}) cannot be held until --release_step. "
+            f"Expected keras.layers.BatchNormalization."
+        )
+    return HeldBatchNormalization.from_config(layer.get_config() | {"release_step": release_step})
+
+
+def synchronise(model: keras.Model) -> None:
+    """Makes replicas normalise by the statistics of the whole batch, as one device does; the model's copies, too."""
+    for layer in _norms(model):
+        layer.synchronized = True
+
+
+def let_statistics_follow(trunk: keras.Model) -> None:
+    """Puts the batch normalisation of frozen blocks into training mode; its scale and shift stay as they are."""
+    for layer in _norms(trunk):
+        layer.trainable = True
+        for weight in (layer.gamma, layer.beta):
+            if weight is not None:
+                weight.trainable = False
+
+
+def with_own_statistics(
+    model: keras.Model, weights: Weights, half: pipeline.Half, view: pipeline.View, sampling: pipeline.Sampling
+) -> Weights:
+    """Returns weights that were never trained, with the moving statistics that they have on training images.
+
+    They are the means over the first batches of training, of an epoch at most, as they are normalised there: noise and
+    augmentation included, each batch by itself.
+
+    Args:
+        model: A network of the architecture whose noise is given by seeds; its weights are replaced.
+        weights: By layer name; others than moving statistics come back as they are.
+        half: Training images.
+        view: How images become inputs.
+        sampling: Order and augmentation.
+    """
+    norms = _norms(model)
+    if not norms:
+        return weights
+    copy_layers(weights, model)
+    batches = min(_MOST_BATCHES, max(1, len(half) // sampling.batch_size))
+    for done, (images, _) in enumerate(pipeline.training_batches(half, view, sampling, 0, batches)):
+        for layer in norms:
+            layer.momentum = done / (done + 1)  # the moving mean is then that of all batches so far
+        model(images, training=True)
+    return weights_of(model)
+
+
+def follow(model: keras.Model, updates: Callable[[], Any]) -> None:
+    """Tells all held layers of a model what counts its updates."""
+    for layer in _norms(model):
+        if isinstance(layer, HeldBatchNormalization):
+            layer.follow(updates)
+
+
+def _norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    return [layer for layer in every_layer(model) if isinstance(layer, keras.layers.BatchNormalization)]
