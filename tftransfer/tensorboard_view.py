@@ -64,7 +64,7 @@ DOMAINS = {
     "split": hparams_api.Discrete(["natural_manmade", *(f"random{seed}" for seed in range(10))]),
 }
 RECIPE_COLUMNS = (
-    "image_size", "width", "initializer", "dropout", "epochs", "steps", "batch_size", "optimizer", "learning_rate",
+    "image_size", "width", "initializer", "dropout", "epochs", "least_steps", "steps", "batch_size", "optimizer", "learning_rate",
     "layer_rates", "layer_rate_decay", "schedule", "warmup_steps", "drop_steps", "drop_epochs", "drop_factor",
     "momentum", "l2", "bias_rate", "bias_l2", "label_smoothing", "augment", "pixel_scale", "precision",
 )  # fmt: skip
