@@ -39,6 +39,7 @@ FLOORS = {
     "tftransfer.plan": 3,
     "tftransfer.identities": 3,
     "tftransfer.grids": 3,
+    "tftransfer.commands": 3,
     "tftransfer.findings": 3,
     "tftransfer.best": 3,
     "tftransfer.inputs": 3,
@@ -118,7 +119,7 @@ QUICK = [
     "tftransfer.environment", "tftransfer.processes", "tftransfer.mosaic", "tftransfer.report",
     "tftransfer.foreign.description",
     "tftransfer.foreign.files", "tftransfer.foreign.hdf5", "tftransfer.foreign.tensors", "tftransfer.describe",
-    "tftransfer.outlets",
+    "tftransfer.outlets", "tftransfer.commands",
 ]  # fmt: skip
 
 

@@ -171,7 +171,7 @@ class GroupTraining:
 
         def report(step: int, rows: Mapping[str, Mapping[str, float]]) -> None:
             for name, row in rows.items():
-                events[name].scalars(step, tensorboard_view.row(row), time.time())
+                events[name].scalars(step, tensorboard_view.row(row, task.classes), time.time())
             if self._watch:
                 self._watch(step, steps, {c.name: rows[c.treatment.slug] for c in cells if c.treatment.slug in rows})
             if not self._progress_bar and not (checkpoints and step <= checkpoints.told_until):

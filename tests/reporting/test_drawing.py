@@ -127,12 +127,14 @@ def test_a_damaged_portrait_is_named_and_left_out(tmp_path):
 
 
 def shades(study):
-    """Returns the names of shaded effects in the legend of Figure 2, and the heights of shades in points."""
+    """Returns the names of shaded effects, and the heights of shades in points, in the means of Figure 2."""
     report = collected.collect(str(study), [])
     figure = treatment_figures.figure2(report.of("random"), report.looks).figure
-    reach = [np.ptp(path.vertices[:, 1]) for shade in figure.axes[1].collections for path in shade.get_paths()]
-    names = {text.get_text() for text in figure.legends[0].get_texts()} & set(treatment_figures._SHADES)
-    return names, [round(float(height), 1) for height in reach]
+    reach = [shade.get_paths()[0].vertices[:, 1] for shade in figure.axes[1].collections]
+    names = {text.get_text() for text in figure.legends[0].get_texts()}
+    return names & {name for _, _, name, _ in treatment_figures._SHADES}, [
+        round(float(np.ptp(heights)), 1) for heights in reach
+    ]
 
 
 @pytest.mark.parametrize(("lost", "names"), [(0.05, {"lost co-adaptation"}), (-0.05, set())])

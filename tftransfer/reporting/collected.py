@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 import tftransfer
-from tftransfer import analysis, environment
+from tftransfer import analysis, commands, environment
 from tftransfer.analysis import boosts, checks, decomposition, paper, portraits
 from tftransfer.analysis import study as study_lib
 from tftransfer.analysis.finding import Finding
@@ -171,10 +171,10 @@ class Report:
         rows += [("networks' machine", text) for text in _distinct(self.records, "machine", _machine)]
         hours = sum(float(record.content["cost"].get("seconds") or 0) for record in self.records) / 3600
         rows.append(("training", f"{hours:.2f} hours in all" if hours >= 0.1 else f"{3600 * hours:.0f} seconds in all"))
-        commands = [str(record.content.get("command", "")) for record in self.records]
-        commands = list(dict.fromkeys(filter(None, commands)))
-        rows += [("command", text) for text in commands[:_COMMANDS]]
-        more = len(commands) - _COMMANDS
+        said = [(str(record.content.get("command", "")), record.identity) for record in self.records]
+        shown = list(dict.fromkeys(commands.complete(text, identity) for text, identity in said if text))
+        rows += [("command", text) for text in shown[:_COMMANDS]]
+        more = len(shown) - _COMMANDS
         return rows + ([("more", f"{more} other commands, in the records")] if more > 0 else [])
 
 

@@ -57,7 +57,7 @@ class Curve:
 
     @property
     def name(self) -> str:
-        """How it is called in tables and under the pointer: `AnB, keep 2, from 500`."""
+        """How it is called in tables and under the pointer: `AnB, 2 preserved`."""
         return named(self.treatment, self.preserve, self.release_step)
 
     @property
@@ -67,9 +67,8 @@ class Curve:
             return MEANINGS[self.treatment]
         family, foreign, digits = self.treatment.partition("-w")
         parts = [f"{family} of weights {digits}" if foreign else self.treatment]
-        parts += [f"{self.preserve} more blocks kept and tuned"] if self.preserve else []
-        parts += [f"from update {self.release_step}"] if self.release_step else []
-        return outlets.figure(", ".join(parts))
+        parts.append(treatments.variant(preserve=self.preserve, release_step=self.release_step))
+        return outlets.figure(", ".join(filter(None, parts)))
 
 
 def named(treatment: str, preserve: int = 0, release_step: int = 0, images_per_class: int = 0) -> str:

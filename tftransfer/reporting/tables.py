@@ -86,7 +86,7 @@ def _effects(report: Report, halves: str) -> Iterator[Table]:
         return
     columns = sorted(found.groupby(["treatment", *VARIANT]), key=_place)
     cells = [{int(row.n): _effect(row) for row in group.itertuples()} for _, group in columns]
-    heads = [f"{_head(*key)}, {_pairs(group['pairs'])}" for key, group in columns]
+    heads = [f"{_variant(*key)}, {_pairs(group['pairs'])}" for key, group in columns]
     blocks = sorted(int(n) for n in found["n"].unique())
     yield Table(
         f"Points from the own base: {spoken(halves)}",
@@ -97,7 +97,7 @@ def _effects(report: Report, halves: str) -> Iterator[Table]:
     )
 
 
-def _head(treatment: str, images: int, preserve: int, release: int) -> str:
+def _variant(treatment: str, images: int, preserve: int, release: int) -> str:
     """Returns a treatment with what is not at its default."""
     return named(treatment, preserve, release, images)
 
@@ -132,7 +132,7 @@ def _targets(report: Report, halves: str) -> Iterator[Table]:
     for (target, *kind), group in found.groupby(["target", "treatment", *VARIANT]):
         means = group.groupby("n")["top1"].mean()
         cells = (percent(means.get(n, math.nan)) for n in blocks)
-        rows.append((str(target), _head(*kind), percent(base_mean(group)), *cells))
+        rows.append((str(target), _variant(*kind), percent(base_mean(group)), *cells))
     yield Table(
         f"Top-1 by target: {spoken(halves)}",
         ("target", "treatment", "own bases", *(f"n = {n}" for n in blocks)),

@@ -23,12 +23,12 @@ from tftransfer.reporting.style import Canvas
 _SHIFT, _DODGE = 0.16, 0.04
 _ROOM = 0.72  # of the way from one n to the next
 _BASES_WIDER = 6  # the bases, at n = 0, have the room of all treatments
-# What is shaded: name -> effect, the treatment at whose curve it is drawn, and what its interval must say.
-_SHADES = {
-    "lost co-adaptation": (CO_ADAPTATION, "BnB", BELOW),
-    "specific features": (SPECIFICITY, "AnB", BELOW),
-    "gain of fine-tuned transfer": ("fine-tuned transfer", "AnB+", ABOVE),
-}
+# Effect, the treatment at whose line it is shaded, its name, and what its interval must say.
+_SHADES = (
+    (CO_ADAPTATION, "BnB", "lost co-adaptation", BELOW),
+    (SPECIFICITY, "AnB", "specific features", BELOW),
+    ("fine-tuned transfer", "AnB+", "gain of fine-tuned transfer", ABOVE),
+)
 
 Lines = Mapping[Curve, pd.DataFrame]
 
@@ -44,14 +44,12 @@ def figure2(networks: pd.DataFrame, looks: Looks) -> Canvas:
         canvas, (top, bottom) = style.canvas(2, 1, 8.6, sharex=True, sharey=True)
         curves = looks_lib.curves(networks)
         _scatter(canvas, top, networks, curves, looks)
-        lines = {curve: _means(looks_lib.of(networks, curve)) for curve in curves}
-        paired = paired_bases(networks)
-        if not paired.empty:
-            lines[Curve(BASE)] = _means(paired)
+        shown = _compared(networks)
+        lines = {curve: _means(looks_lib.of(shown, curve)) for curve in looks_lib.curves(shown)}
         shades = _shade(bottom, lines, decomposition(networks), looks)
         for curve, table in lines.items():
-            _line(canvas, bottom, curve, table, 100 * base_mean(looks_lib.of(networks, curve)), looks)
-        bottom.axhline(100 * paired["top1"].mean(), color=style.INK, linewidth=0.8)
+            _line(canvas, bottom, curve, table, 100 * base_mean(looks_lib.of(shown, curve)), looks)
+        bottom.axhline(100 * paired_bases(networks)["top1"].mean(), color=style.INK, linewidth=0.8)
         style.n_axis(bottom, int(networks["n"].max()))
         top.set_title("Each network")
         bottom.set_title("Means over halves, splits and seeds")
@@ -67,7 +65,7 @@ def paired(effects: pd.DataFrame, losses: pd.DataFrame, looks: Looks, overlay: p
 
     Args:
         effects: From `analysis.effects`, of one kind of halves and one number of images per class.
-        losses: From `decomposition.decomposition`, of the same: what is beyond its interval is shaded.
+        losses: From `decomposition.decomposition`, the same: what is beyond its interval is shaded.
         looks: Of all curves.
         overlay: The same of the paper, drawn behind.
     """
@@ -88,6 +86,13 @@ def paired(effects: pd.DataFrame, losses: pd.DataFrame, looks: Looks, overlay: p
         axes.set_ylabel("top-1 less own base, points")
         style.legend(canvas, [*_marks(curves, looks), *shades, *behind])
     return canvas
+
+
+def _compared(networks: pd.DataFrame) -> pd.DataFrame:
+    """Returns the networks that have a base, and the bases that have others; all, where none is compared."""
+    others = networks[networks["treatment"].ne(BASE)]
+    compared = others[others["minus_base"].notna()]
+    return pd.concat([paired_bases(networks), others if compared.empty else compared])
 
 
 def _means(group: pd.DataFrame) -> pd.DataFrame:
@@ -165,31 +170,30 @@ def _intervals(axes: Axes, colour: str, table: pd.DataFrame) -> None:
 def _shade(axes: Axes, lines: Lines, losses: pd.DataFrame, looks: Looks) -> list[Artist]:
     """Shades the effects, as the paper does, where they are beyond their intervals for all n together.
 
-    The height of a shade is the paired difference, whatever other networks the curves are means of. Returns what names
-    the shades in the legend: in the figure names hide curves.
+    The height of a shade is the paired difference, whatever other networks the lines are means of. Returns what names
+    them in the legend: in the figure, names would hide curves.
     """
-    means = {curve.treatment: table.set_index("n")["mean"] for curve, table in lines.items() if curve.is_plain}
     losses = losses[losses["preserve"].eq(0) & losses["release_step"].eq(0)]
     found = []
-    for name, (effect, treatment, verdict) in _SHADES.items():
+    for effect, treatment, name, verdict in _SHADES:
         rows = losses[losses["effect"].eq(effect)].set_index("n").sort_index()
-        shown = rows["verdict_together"].eq(verdict)
-        if treatment in means and shown.any():
-            end = means[treatment].reindex(rows.index)
-            shade = looks[Curve(treatment)].colour
-            _between(axes, end - 100 * rows["mean"], end, shown, shade)
-            found.append(Patch(color=shade, alpha=0.16, linewidth=0, label=name))
+        curve = Curve(treatment)
+        if curve in lines and rows["verdict_together"].eq(verdict).any():
+            end = lines[curve].set_index("n")["mean"].sort_index().reindex(rows.index).dropna()
+            rows = rows.loc[end.index]
+            _between(axes, end - 100 * rows["mean"], end, rows["verdict_together"].eq(verdict), looks[curve].colour)
+            found.append(Patch(color=looks[curve].colour, alpha=0.16, linewidth=0, label=name))
     return found
 
 
 def _between(axes: Axes, start: pd.Series, end: pd.Series, shown: pd.Series, shade: str) -> None:
-    """Shades from `start` to `end`, half a block around each n that is shown."""
+    """Shades from `start` to `end` half a block around each n that is shown."""
     ns = end.index.to_numpy(dtype=float)
     xs = np.unique(np.concatenate([ns - 0.5, ns, ns + 0.5]))
-    where = (np.abs(xs[:, None] - ns[shown.to_numpy()]) <= 0.5).any(axis=1)
-    axes.fill_between(
-        xs, np.interp(xs, ns, start), np.interp(xs, ns, end), where=where, color=shade, alpha=0.16, linewidth=0
-    )
+    xs = xs[(xs >= ns.min()) & (xs <= ns.max())] if len(ns) > 1 else xs
+    for n in ns[shown.to_numpy()]:
+        here = xs[np.abs(xs - n) <= 0.5]
+        axes.fill_between(here, np.interp(here, ns, start), np.interp(here, ns, end), color=shade, alpha=0.16, lw=0)
 
 
 def _behind(axes: Axes, effects: pd.DataFrame) -> list[Artist]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tftransfer import outlets, records
 from tftransfer.analysis import differences, frames, intervals
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.roles import BASE, variant
 from tftransfer.tensorboard_plugin.folders import Study
 
 # Networks that differ in these are never in one picture.
@@ -154,12 +154,14 @@ def _lines(effects: pd.DataFrame, spread: Mapping[tuple, intervals.Interval]) ->
     """
     lines = []
     for (treatment, preserve, release_step), group in effects.groupby(list(LINE), sort=True):
-        stages = f", keep {preserve}" * bool(preserve) + f", from {release_step}" * bool(release_step)
+        stages = variant(preserve=preserve, release_step=release_step)
         family, foreign, digits = outlets.tensorboard(treatment).partition("-w")
         label = f"{family} of weights {digits}" if foreign else family
         points = [_point(row, spread) for row in group.sort_values("n").to_dict("records")]
         plain = not (foreign or stages)
-        lines.append({"label": f"{label}{stages}", "treatment": family, "plain": plain, "points": points})
+        lines.append(
+            {"label": ", ".join(filter(None, [label, stages])), "treatment": family, "plain": plain, "points": points}
+        )
     return lines
 
 
