@@ -64,7 +64,8 @@ DOMAINS = {
     "split": hparams_api.Discrete(["natural_manmade", *(f"random{seed}" for seed in range(10))]),
 }
 RECIPE_COLUMNS = (
-    "image_size", "width", "initializer", "dropout", "epochs", "steps", "batch_size", "optimizer", "learning_rate",
+    "image_size", "width", "initializer", "dropout", "epochs", "least_steps", "steps", "batch_size", "optimizer",
+    "learning_rate",
     "layer_rates", "layer_rate_decay", "schedule", "warmup_steps", "drop_steps", "drop_epochs", "drop_factor",
     "momentum", "l2", "bias_rate", "bias_l2", "label_smoothing", "augment", "pixel_scale", "precision",
 )  # fmt: skip
@@ -165,7 +166,8 @@ def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
         "dataset": recipe["dataset"],
         "model": recipe["model"],
     }
-    values = first | {column: recipe[column] for column in RECIPE_COLUMNS}
+    # A recipe says its least number of updates only where nobody chose another length.
+    values = first | {column: ({"least_steps": 0} | recipe)[column] for column in RECIPE_COLUMNS}
     return {name: outlets.tensorboard(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
