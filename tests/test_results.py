@@ -85,7 +85,7 @@ def said(text, training=(20, 30, 40), validation=(40, 40, 40), source=None, fore
         "trained_parameters": 10, "train_steps": 3, "seconds": 8.0, "train_seconds": 4.0, "images_per_second": 9.0,
         "group_size": 2, "share": 0.25, "strategy": "one device",
     }  # fmt: skip
-    task = trainer.Task("B", 3, images(*training), images(*validation), None)
+    task = trainer.Task("random0", "B", 3, images(*training), images(*validation), None)
     identity = network.identity("f" * 64, None)
     return results.content(network, identity, task, Outcome(**sound | outcome), source, None, foreign)
 
