@@ -52,7 +52,7 @@ def begin(study: pathlib.Path, cell: plan.Cell, rows: int = 1) -> tensorboard_vi
     events, history = tensorboard_view.EventFile(study / cell.name), content(cell)["history"]
     for index in range(rows):
         row = {column: values[index] for column, values in history.items()}
-        events.scalars(row["step"], tensorboard_view.row(row), WALL_TIME + row["seconds"])
+        events.scalars(row["step"], tensorboard_view.row(row, 20), WALL_TIME + row["seconds"])
     return events
 
 

@@ -19,6 +19,10 @@ FLOORS = {
     "tftransfer.environment": 1,
     "tftransfer.interruption": 1,
     "tftransfer.mosaic": 1,
+    "tftransfer.standard_streams": 1,
+    "tftransfer.address_space": 1,
+    "tftransfer.atomic": 1,
+    "tftransfer.locks": 1,
     "tftransfer.small_files": 1,
     "tftransfer.outlets": 1,
     "tftransfer.options": 2,
@@ -35,6 +39,7 @@ FLOORS = {
     "tftransfer.plan": 3,
     "tftransfer.identities": 3,
     "tftransfer.grids": 3,
+    "tftransfer.commands": 3,
     "tftransfer.findings": 3,
     "tftransfer.best": 3,
     "tftransfer.inputs": 3,
@@ -109,9 +114,12 @@ QUICK = [
     "tftransfer.sweep", "tftransfer.scheduling.prepare", "tftransfer.scheduling.dry_run", "tftransfer.bench",
     "tftransfer.findings", "tftransfer.best", "tftransfer.inputs", "tftransfer.preview",
     "tftransfer.analysis", "tftransfer.scheduling.node", "tftransfer.scheduling.ray_runner",
-    "tftransfer.interruption", "tftransfer.mosaic", "tftransfer.report", "tftransfer.foreign.description",
+    "tftransfer.interruption", "tftransfer.standard_streams", "tftransfer.address_space", "tftransfer.atomic",
+    "tftransfer.locks", "tftransfer.scheduling.signs",
+    "tftransfer.environment", "tftransfer.processes", "tftransfer.mosaic", "tftransfer.report",
+    "tftransfer.foreign.description",
     "tftransfer.foreign.files", "tftransfer.foreign.hdf5", "tftransfer.foreign.tensors", "tftransfer.describe",
-    "tftransfer.outlets",
+    "tftransfer.outlets", "tftransfer.commands",
 ]  # fmt: skip
 
 

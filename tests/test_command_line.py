@@ -89,6 +89,9 @@ def test_exit_codes_and_messages(capsys):
     def terminated(_):
         signal.raise_signal(signal.SIGTERM)
 
+    def hung_up(_):
+        signal.raise_signal(signal.SIGHUP)
+
     def no_disk(_):
         raise OSError(28, "No space left on device", "runs/x")
 
@@ -96,8 +99,9 @@ def test_exit_codes_and_messages(capsys):
     assert run_main(bad_input) == command_line.EXIT_BAD_INPUT
     assert run_main(interrupted) == 130
     assert run_main(terminated) == 143
+    assert run_main(hung_up) == 129
     assert run_main(no_disk) == command_line.EXIT_BAD_INPUT
-    assert (said := capsys.readouterr().err).count("goes on from there") == 2
+    assert (said := capsys.readouterr().err).count("goes on from there") == 3
     assert "No space left" in said
     assert "Traceback" not in said
 

@@ -39,11 +39,15 @@ def test_a_sweeps_group_keeps_its_best_network(tmp_path, store):
     assert "kept_as" not in records.read(study.root / "random0-baseB-seed0").content["weights"]
 
 
-def test_reduced_data_keeps_the_first_images(study):
-    record = study.ensure(cell("base", images_per_class=12)).record
-    assert record.name == "random0-baseB-k12-seed0"
-    assert record.content["cost"]["train_images"] == 36
-    assert record.content["cost"]["validation_images"] > 12
+def test_reduced_data_keeps_the_first_images(study, store):
+    base = cell("base", images_per_class=3, batch_size=8)
+    record = study.ensure(base).record
+    assert record.name == "random0-baseB-k3-seed0"
+    assert record.content["cost"]["train_images"] == 9
+    assert record.content["integrity"]["class_images"]["training"] == [3, 3]
+    everything = store.counts("val")[list(base.classes)]
+    assert min(everything) > 3
+    assert record.content["cost"]["validation_images"] == everything.sum(), "scored on all"
 
 
 def test_networks_of_splits_with_equal_halves_are_drawn_anew(study):
@@ -95,6 +99,16 @@ def test_a_base_as_long_as_source_and_target(study):
     assert record.result["minus_base"] is not None
     assert not (record.folder / records.WEIGHTS).exists(), "only standard bases are copied from"
     assert "--budget=equal_total" in record.content["command"]
+
+
+def test_what_takes_long_before_the_first_evaluation_is_told(tmp_path, store):
+    stages, said = [], []
+    study = execution.Study(tmp_path, store, say=said.append, stage=stages.append)
+    study.train_group([cell("base")])
+    assert [text.partition(",")[0] for text in stages] == [
+        "building the network", "compiling the first step", "first step done", "scoring all validation images",
+    ]  # fmt: skip
+    assert said[1:3] == ["baseB: building the network", "baseB: compiling the first step"]
 
 
 def test_evaluations_are_told_as_they_come(tmp_path, store):
@@ -259,7 +273,7 @@ def test_released_blocks_train_from_their_step_on(study):
 
 @pytest.mark.parametrize(
     ("text", "options"),
-    [("B4B", {}), ("A4B", {}), ("B4B+", {}), ("A4B+", {}), ("R4B", {}), ("A2B", {"preserve": 2})],
+    [("B4B", {}), ("A4B", {}), ("B4B+", {}), ("A4B+", {}), ("R4B", {}), ("S4B", {}), ("A2B", {"preserve": 2})],
 )
 def test_a_network_copies_freezes_and_trains_what_its_name_says(study, text, options):
     """In the kept weights: frozen blocks are the source's to the bit, tuned ones near them, all others far away."""
@@ -271,7 +285,7 @@ def test_a_network_copies_freezes_and_trains_what_its_name_says(study, text, opt
     for place, block in enumerate(("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"), start=1):
         kernel = made.get_layer(block).get_weights()[0]
         far = {letter: _distance(kernel, model.get_layer(block).get_weights()[0]) for letter, model in bases.items()}
-        if place > copied or text[0] == "R":
+        if place > copied or text[0] in "RS":
             assert min(far.values()) > 0.5, f"{block} is new"
             continue
         near = far.pop(text[0])

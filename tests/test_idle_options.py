@@ -7,6 +7,7 @@ from tftransfer.config import Config
 @pytest.mark.parametrize(
     ("options", "given"),
     [
+        ({"data_dir": "photographs"}, "data_dir"),
         ({"split": "natural_manmade", "split_seed": 1}, "split_seed"),
         ({"optimizer": "adamw", "momentum": 0.5}, "momentum"),
         ({"optimizer": "adamw", "bias_rate": 1.0}, "bias_rate"),

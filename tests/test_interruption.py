@@ -19,6 +19,13 @@ def test_sigterm_raises_and_the_handler_before_comes_back():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_a_terminal_that_goes_away_is_told_from_a_machine_that_does():
+    for number, code in ((signal.SIGHUP, 129), (signal.SIGTERM, 143)):
+        with pytest.raises(Terminated) as ended, interruption.raising():
+            signal.raise_signal(number)
+        assert (ended.value.exit_code, ended.value.name) == (code, signal.Signals(number).name)
+
+
 @pytest.fixture
 def heeded():
     """Ctrl-C as in a terminal: a shell starts background jobs with it ignored."""
@@ -28,7 +35,9 @@ def heeded():
 
 
 @pytest.mark.parametrize(
-    ("number", "raised"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)], ids=["term", "int"]
+    ("number", "raised"),
+    [(signal.SIGTERM, Terminated), (signal.SIGHUP, Terminated), (signal.SIGINT, KeyboardInterrupt)],
+    ids=["term", "hup", "int"],
 )
 def test_a_signal_waits_until_it_is_acted_on(number, raised, heeded):
     done = []

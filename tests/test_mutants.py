@@ -56,13 +56,13 @@ def test_survivors_hangs_and_broken_programs_are_told_from_what_is_noticed(tmp_p
     lines = [
         "noticed = ['tftransfer/seeds.py', 'repr((int(seed), *plain))', 'repr((0, *plain))', 'tests/test_seeds.py']",
         "harmless = ['tftransfer/seeds.py', 'adding a', 'adding no', 'tests/test_seeds.py']",
-        "hanging = ['tftransfer/seeds.py', 'import hashlib', 'import hashlib, time; time.sleep(999)', "
+        "hanging = ['tftransfer/seeds.py', 'import hashlib', 'import hashlib, time; time.sleep(9999)', "
         "'tests/test_seeds.py']",
         "broken = ['tftransfer/seeds.py', 'import hashlib', 'import hashlib(', 'tests/test_seeds.py']",
     ]
     path.write_text("[area]\n" + "\n".join(lines), encoding="utf-8")
     before = (ROOT / "tftransfer" / "seeds.py").read_bytes()
-    words = [sys.executable, "-m", "tests.mutants", f"--list={path}", "--seconds=20"]
+    words = [sys.executable, "-m", "tests.mutants", f"--list={path}", "--seconds=60"]
     done = subprocess.run(
         words, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
     )

@@ -81,6 +81,7 @@ def test_the_control_base_gets_the_updates_of_both_halves():
     config = control.training_config(per_class)
     assert config.train_steps(100) == 20 + 10
     assert config.steps_between_drops(100) == 15, "the schedule is stretched"
+    assert config.warmup_steps == 1.5 * network.config.warmup_steps
     assert network.training_config(per_class) == network.config
     assert cell("R4B").control is None
     labels = [step.cell.treatment.label for step in plan.steps_for(network, with_control=True)]

@@ -85,7 +85,7 @@ def said(text, training=(20, 30, 40), validation=(40, 40, 40), source=None, fore
         "trained_parameters": 10, "train_steps": 3, "seconds": 8.0, "train_seconds": 4.0, "images_per_second": 9.0,
         "group_size": 2, "share": 0.25, "strategy": "one device",
     }  # fmt: skip
-    task = trainer.Task("B", 3, images(*training), images(*validation), None)
+    task = trainer.Task(network.split.name, "B", 3, images(*training), images(*validation), None)
     identity = network.identity("f" * 64, None)
     return results.content(network, identity, task, Outcome(**sound | outcome), source, None, foreign)
 
@@ -195,6 +195,13 @@ def test_foreign_weights_have_seen_what_is_known_of_them(seen, counted, doubts):
     assert integrity["integrity"]["target_classes_seen_by_source"] == counted
     assert integrity["integrity"]["foreign_source"]["classes_known"] is (seen is not None)
     assert integrity["doubts"] == doubts
+
+
+def test_foreign_weights_are_part_of_the_identity():
+    network = cell("A4B")
+    foreign = dataclasses.replace(network, treatment=dataclasses.replace(network.treatment, foreign="a" * 64))
+    assert results.identity_of(foreign, None, "f" * 64)["source"] == {"foreign": "a" * 64}
+    assert results.identity_of(network, None, "f" * 64)["source"] is None
 
 
 def test_a_network_bears_its_share_of_the_groups_time(finished):

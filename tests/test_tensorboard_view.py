@@ -17,7 +17,7 @@ WALL_TIME = 1.7e9
 
 
 def content():
-    cell = plan.Cell(treatments.parse("A4B+"), splits.random_split(6, 0), Config(learning_rate=0.25))
+    cell = plan.Cell(treatments.parse("A4B+"), splits.random_split(12, 0), Config(learning_rate=0.25))
     return {
         "name": cell.name,
         "status": "done",
@@ -38,7 +38,7 @@ def hparams(folder):
 def test_a_network_is_one_row_with_the_declared_columns_and_metrics(tmp_path):
     tensorboard_view.write_experiment(tmp_path, WALL_TIME)
     file = tensorboard_view.EventFile(tmp_path / "a")
-    file.scalars(10, tensorboard_view.row({"loss": 1.5, "val_top1": 0.25, "top1": None}), WALL_TIME)
+    file.scalars(10, tensorboard_view.row({"loss": 1.5, "val_top1": 0.25, "top1": None}, 6), WALL_TIME)
     tensorboard_view.write_result(file, "study", content(), WALL_TIME)
     file.close()
     experiment = next(iter(hparams(tmp_path).values())).experiment
@@ -84,7 +84,7 @@ def test_filters_hide_no_value_that_can_occur(tmp_path):
 def test_scalars_are_read_back(tmp_path):
     file = tensorboard_view.EventFile(tmp_path)
     for step, top1 in ((10, 0.25), (20, 0.5)):
-        file.scalars(step, tensorboard_view.row({"loss": 1.5, "val_top1": top1, "top1": None}), WALL_TIME)
+        file.scalars(step, tensorboard_view.row({"loss": 1.5, "val_top1": top1, "top1": None}, 6), WALL_TIME)
     tensorboard_view.write_result(file, "study", content(), WALL_TIME)
     file.close()
     events = EventAccumulator(str(tmp_path)).Reload()
@@ -158,3 +158,17 @@ def test_a_full_disk_is_an_os_error(tmp_path, monkeypatch):
     monkeypatch.setattr(pathlib.Path, "open", lambda *_: open("/dev/full", "wb"))  # noqa: SIM115
     with pytest.raises(OSError, match="No space left on device"):
         tensorboard_view.EventFile(tmp_path)
+
+
+@pytest.mark.parametrize(("classes", "shown"), [(6, True), (5, False), (2, False)])
+def test_top_5_of_five_classes_or_fewer_is_not_shown(tmp_path, classes, shown):
+    file = tensorboard_view.EventFile(tmp_path)
+    file.scalars(10, tensorboard_view.row({"loss": 1.5, "val_top1": 0.5, "val_top5": 1.0}, classes), WALL_TIME)
+    few = content()
+    few["identity"]["data"]["class_count"] = classes
+    tensorboard_view.write_result(file, "study", few, WALL_TIME)
+    file.close()
+    tags = set(EventAccumulator(str(tmp_path)).Reload().Tags()["scalars"])
+    assert ({"validation/top5", "final/top5"} <= tags) == shown
+    assert bool({"validation/top5", "final/top5"} & tags) == shown
+    assert {"validation/top1", "final/top1"} <= tags

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from absl import flags
 
-from tftransfer import interruption, outlets, small_files
+from tftransfer import address_space, interruption, outlets, small_files, standard_streams
 from tftransfer.options import SECTIONS
 
 ConfigT = TypeVar("ConfigT")
@@ -26,7 +26,7 @@ ConfigT = TypeVar("ConfigT")
 EXIT_BAD_INPUT = 2
 EXIT_FAILED = 3  # a network diverged, found no memory or could not be trained
 EXIT_DOUBTFUL = 4  # all is trained, but something must be known before a score is trusted
-EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
+EXIT_BROKEN_PIPE = standard_streams.EXIT_BROKEN_PIPE
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EXIT_TERMINATED = 143  # 128 + SIGTERM
 _MOST_FLAG_BYTES = 1_000_000  # in all files of one command line; a recipe has some hundred
@@ -175,7 +175,7 @@ def _first_upper(text: str) -> str:
 
 
 def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | None = None) -> None:
-    """Runs a command; bad input ends in one line on standard error, as do Ctrl-C and SIGTERM, without a traceback.
+    """Runs a command; bad input ends in one line on standard error, as do signals, without a traceback.
 
     Args:
         command: Takes the command line, returns the exit code.
@@ -183,38 +183,38 @@ def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | N
     """
     argv = list(sys.argv if argv is None else argv)
     program = f"python -m tftransfer.{pathlib.Path(argv[0]).stem}"
-    for stream in (sys.stdout, sys.stderr):  # names of files may hold what no encoding can say
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    standard_streams.open_all()
     try:
         with interruption.raising():
-            code = command(argv)
-    except (ValueError, RuntimeError) as error:
-        if not _raised_here(error):
-            raise  # a fault of ours or of a library, which needs its traceback
-        print(f"{program}: {outlets.terminal(error, outlets.MOST_OF_TEXT)}", file=sys.stderr)
-        code = EXIT_BAD_INPUT
-    except MemoryError as error:
-        print(
-            f"{program}: out of memory. {error or 'Use a smaller --batch_size, --width or --image_size.'}",
-            file=sys.stderr,
-        )
-        code = EXIT_FAILED
-    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_BROKEN_PIPE
-    except OSError as error:
+            code = command(argv) or 0
+    except SystemExit as ended:
+        if not isinstance(ended.code, int | None):
+            raise  # its text, and exit code 1
+        code = ended.code or 0
+    except BaseException as error:
+        code, text = _judged(error)
+        lead = "\n" if isinstance(error, KeyboardInterrupt) else ""  # after the ^C that a terminal shows
+        if text:
+            standard_streams.say(f"{lead}{program}: {text}")
+    raise SystemExit(standard_streams.flushed(code))
+
+
+def _judged(error: BaseException) -> tuple[int, str]:
+    """Returns exit code and message for what a command may raise; what is a fault of ours is raised again."""
+    if isinstance(error, BrokenPipeError):  # the reader of our output has gone, as `| head` does
+        return EXIT_BROKEN_PIPE, ""
+    if isinstance(error, ValueError | RuntimeError) and _raised_here(error):
+        return EXIT_BAD_INPUT, outlets.terminal(error, outlets.MOST_OF_TEXT)
+    if isinstance(error, MemoryError):
+        return EXIT_FAILED, f"out of memory. {error or 'Use a smaller --batch_size, --width or --image_size.'}"
+    if isinstance(error, OSError):
         said = outlets.terminal(error, outlets.MOST_OF_TEXT)
-        print(f"{program}: {said}. Check that the path exists, can be written and has room.", file=sys.stderr)
-        code = EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        print(f"\n{program}: interrupted. {_GOES_ON}", file=sys.stderr)
-        code = EXIT_INTERRUPTED
-    except interruption.Terminated:
-        print(f"{program}: ended by SIGTERM. {_GOES_ON}", file=sys.stderr)
-        code = EXIT_TERMINATED
-    sys.stdout.flush()
-    raise SystemExit(code or 0)
+        return EXIT_BAD_INPUT, f"{said}. Check that the path exists, can be written and has room."
+    if isinstance(error, KeyboardInterrupt):
+        return EXIT_INTERRUPTED, f"interrupted. {_GOES_ON}"
+    if isinstance(error, interruption.Terminated):
+        return error.exit_code, f"ended by {error.name}. {_GOES_ON}"
+    raise error
 
 
 def _raised_here(error: BaseException) -> bool:
@@ -225,10 +225,11 @@ def _raised_here(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def hushed() -> Iterator[None]:
-    """Keeps standard error quiet while a library starts; if it fails, what it said is shown.
+    """Keeps standard error quiet while TensorFlow or Keras starts; if that fails, what it said is shown.
 
     TensorFlow prints notes on its build, and on GPUs that are not there, before its log level is read.
     """
+    address_space.require()
     sys.stderr.flush()
     with tempfile.TemporaryFile() as said, contextlib.ExitStack() as undo:
         kept = os.dup(2)

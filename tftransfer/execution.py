@@ -56,6 +56,7 @@ class Study:
         memory_share: Share of the available memory that a group may take, 0 to 1.
         foreign: Weights that someone else trained, for networks whose treatment has their SHA-256.
         keep_best: True keeps the weights of each group's best network, not of bases only.
+        stage: Told what is done while no evaluation tells it.
     """
 
     def __init__(
@@ -68,12 +69,15 @@ class Study:
         memory_share: float = 1.0,
         foreign: ForeignBase | None = None,
         keep_best: bool = False,
+        stage: Callable[[str], None] | None = None,
     ) -> None:
         self.root = root
         self._store = store
         self._say = say
         self._sources = SourceWeights(foreign)
-        self._training = GroupTraining(root, store, self._sources, say, progress_bar, watch, memory_share, keep_best)
+        self._training = GroupTraining(
+            root, store, self._sources, say, progress_bar, watch, memory_share, keep_best, stage
+        )
         self._trained_now: set[str] = set()
 
     def check(self, steps: Sequence[plan.Step], force: bool) -> None:

@@ -48,6 +48,7 @@ class GroupTraining:
         watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
         memory_share: Share of the available memory that a group may take, 0 to 1.
         keep_best: True keeps the weights of each group's best network, too.
+        stage: Told what is done while no evaluation tells it.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class GroupTraining:
         watch: Watch | None = None,
         memory_share: float = 1.0,
         keep_best: bool = False,
+        stage: Callable[[str], None] | None = None,
     ) -> None:
         self._root = root
+        self._stage = stage
         self._keep_best = keep_best
         self._store = store
         self._sources = sources
@@ -168,11 +171,17 @@ class GroupTraining:
 
         def report(step: int, rows: Mapping[str, Mapping[str, float]]) -> None:
             for name, row in rows.items():
-                events[name].scalars(step, tensorboard_view.row(row), time.time())
+                events[name].scalars(step, tensorboard_view.row(row, task.classes), time.time())
             if self._watch:
                 self._watch(step, steps, {c.name: rows[c.treatment.slug] for c in cells if c.treatment.slug in rows})
             if not self._progress_bar and not (checkpoints and step <= checkpoints.told_until):
                 self._say(f"{who}: {_progress(step, steps, list(rows.values()))}")
+
+        def stage(text: str) -> None:
+            if self._stage:
+                self._stage(text)
+            if not self._progress_bar:
+                self._say(f"{who}: {text}")
 
         sources: dict[str, Weights] = {}
         networks = [
@@ -187,7 +196,7 @@ class GroupTraining:
         ]
         try:
             return trainer.train(
-                config, task, networks, sources, report, self._progress_bar, checkpoints, self._memory_share
+                config, task, networks, sources, report, self._progress_bar, checkpoints, self._memory_share, stage
             )
         except memory.NoRoomError as error:
             raise memory.NoRoomError(f"{who}: {error}") from error

@@ -15,6 +15,7 @@ def refuse(config: Config, given: set[str]) -> None:
         given: Names of those which the user set.
     """
     idle = {
+        "data_dir": (config.dataset == "motifs", "--dataset=folder, tiny_imagenet or a set of TensorFlow Datasets"),
         "split_seed": (config.split != "random", "--split=random"),
         "momentum": (config.optimizer != "sgd", "--optimizer=sgd"),
         "bias_rate": (config.optimizer != "sgd", "--optimizer=sgd"),

@@ -7,11 +7,26 @@ import threading
 import types
 from collections.abc import Callable, Iterator
 
+# Those that ask a process to end. A system without terminals has no SIGHUP.
+_ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 _Handler = Callable[[int, types.FrameType | None], None]
 
 
 class Terminated(BaseException):
-    """SIGTERM, as `KeyboardInterrupt` is SIGINT: machines send it before they are taken away."""
+    """SIGTERM or SIGHUP, as `KeyboardInterrupt` is SIGINT: sent before a machine, or a terminal, is taken away.
+
+    Args:
+        number: The signal.
+
+    Attributes:
+        name: Its name.
+        exit_code: What a shell reports of a process that it ended.
+    """
+
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__(number)
+        self.name = signal.Signals(number).name
+        self.exit_code = 128 + number
 
 
 class Interruption:
@@ -31,7 +46,7 @@ class Interruption:
 
 
 def _raise(number: int, _: types.FrameType | None) -> None:
-    raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
 
 def _handles_signals() -> bool:
@@ -55,19 +70,19 @@ def _handlers(handlers: dict[int, _Handler]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def raising() -> Iterator[None]:
-    """Makes SIGTERM raise `Terminated` in the main thread, so that what is open is closed."""
-    with _handlers({signal.SIGTERM: _raise}):
+    """Makes SIGTERM and SIGHUP raise `Terminated` in the main thread, so that what is open is closed."""
+    with _handlers(dict.fromkeys(_ENDING, _raise)):
         yield
 
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Interruption]:
-    """Notes SIGTERM and Ctrl-C for whoever reads the yielded object; a second signal acts at once.
+    """Notes SIGTERM, SIGHUP and Ctrl-C for whoever reads the yielded object; a second signal acts at once.
 
     What was noted and not acted on is raised at the end.
     """
     interruption = Interruption()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (*_ENDING, signal.SIGINT)}
 
     def note(number: int, frame: types.FrameType | None) -> None:
         if interruption.received is None:

@@ -14,13 +14,14 @@ import json
 import os
 import pathlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from tftransfer import record_fields, small_files
+from tftransfer import atomic, locks, outlets, record_fields, small_files
 
 FORMAT = 3
 RECORD = "record.json"
@@ -78,6 +79,12 @@ class Record:
     def weights_digest(self) -> str:
         """SHA-256 of the trained weights, kept or not."""
         return self.content["weights"]["sha256"]
+
+
+def top5(content: Mapping[str, Any]) -> float | None:
+    """Returns a record's top-5, a share; None with five classes or fewer, where all answers are among the five."""
+    classes = content["identity"].get("data", {}).get("class_count")
+    return None if classes is not None and classes <= 5 else content["result"].get("top5")
 
 
 def key(identity: Mapping[str, Any]) -> str:
@@ -220,17 +227,7 @@ def lock_path(study: pathlib.Path, name: str) -> pathlib.Path:
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a text file so that other processes, and a crash, see all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide records from the user's group
-        os.replace(temporary, path)
-    except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
-        raise
+    atomic.write(path, text.encode())
 
 
 def check_writable(folder: pathlib.Path) -> None:
@@ -241,6 +238,9 @@ def check_writable(folder: pathlib.Path) -> None:
             f"--runs_dir."
         )
     refuse_unwritable(folder, "runs folder", "--runs_dir")
+    locks.require(folder, "--runs_dir")
+    if said := locks.warning(folder):
+        outlets.say(f"WARNING: {said}", sys.stderr)
 
 
 def refuse_unwritable(folder: pathlib.Path, what: str, option: str) -> None:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from tftransfer import environment, findings, identities, records
+from tftransfer import commands, environment, findings, identities, records
 from tftransfer.config import Config
 from tftransfer.models import architectures
 from tftransfer.models import names as model_names
@@ -171,7 +171,7 @@ def _statistics(batch_norm: str, outcome: Outcome) -> dict[str, Any]:
 
 
 def command_of(cell: Cell, base_weights: str = "") -> str:
-    """Returns the command that trains a cell, without paths of this machine.
+    """Returns the command that trains a cell, with placeholders for paths of this machine.
 
     Args:
         cell: The network.
@@ -192,5 +192,5 @@ def command_of(cell: Cell, base_weights: str = "") -> str:
         value = getattr(cell.config, field.name)
         value = model_names.label(value) if field.name == "model" else value
         if value != field.default and field.name not in _PATHS + _ONCE:
-            words.append(f"--{field.name}={value}")
-    return " ".join(words)
+            words.append(f"--{field.name}={shlex.quote(str(value))}")
+    return " ".join([*words, *commands.paths(cell.config.dataset, cell.config.split, cell.config.data_dir)])

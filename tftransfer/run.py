@@ -48,7 +48,6 @@ Exit code: 0 trained; warnings name what is at chance, overfitted, unbalanced or
 memory, or its frozen blocks changed; 2 bad input.
 """
 TO_TRAIN, WEIGHTS_LOST = "to train", "weights lost"
-_TOP = 5  # as in top-5
 
 
 def main(argv: Sequence[str]) -> int:
@@ -283,7 +282,7 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
     split = cell.split
     sizes = ", ".join(f"{letter} {len(split.classes(letter))}" for letter in treatments.LETTERS)
     rows = ["", f"data set   {outlets.terminal(dataset)}", f"split      {split.name} (classes: {sizes})", ""]
-    with_top5 = len(cell.classes) > _TOP  # of fewer classes it is always 100 %
+    with_top5 = any(records.top5(network.record.content) is not None for network in networks)
     rows.append(f"{'network':<18}{'top-1':>8}{'top-5' if with_top5 else '':>9}{'minus base':>15}{'cross-entropy':>16}")
     for network in networks:
         record = network.record
@@ -294,8 +293,10 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
             continue
         is_reference = label in {treatments.base(target).label for target in treatments.TARGETS}
         points = "" if is_reference else _points(result["minus_base"])
-        top5 = f"{100 * result['top5']:.1f} %" if with_top5 else ""
-        rows.append(f"{label:<18}{100 * result['top1']:>6.1f} %{top5:>9}{points:>15}{result['cross_entropy']:>16.3f}")
+        top5 = records.top5(record.content)
+        rows.append(
+            f"{label:<18}{_percent(result['top1']):>8}{_percent(top5):>9}{points:>15}{result['cross_entropy']:>16.3f}"
+        )
     chance = networks[-1].record.result["chance"]
     spent = [
         f"{n.record.content['treatment']['label']} {n.record.content['cost']['seconds']:.0f}" for n in networks if n.now
@@ -308,6 +309,10 @@ def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, se
     rows.append(f"records    {study}")
     rows.append(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
     return "\n".join(rows)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
 
 
 def _points(share: float | None) -> str:

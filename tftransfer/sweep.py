@@ -22,6 +22,7 @@ from typing import Any
 
 import tftransfer
 from tftransfer import (
+    address_space,
     best,
     command_line,
     findings,
@@ -182,6 +183,7 @@ def _train(
     started: float,
 ) -> int:
     """Prepares the images, trains what is missing and says how it went."""
+    address_space.require()
     records.check_writable(pathlib.Path(options.runs_dir))
     with contextlib.ExitStack() as stack:
         # A cluster that does not answer is told before images are prepared.

@@ -19,7 +19,7 @@ from tensorboard.plugins.hparams import summary as hparams_summary
 from tensorboard.plugins.image import metadata as image_metadata
 from tensorboard.summary.writer import record_writer
 
-from tftransfer import mosaic, outlets, treatments
+from tftransfer import mosaic, outlets, records, treatments
 
 # Column of a history -> tag in TensorBoard.
 SCALARS = {
@@ -64,9 +64,9 @@ DOMAINS = {
     "split": hparams_api.Discrete(["natural_manmade", *(f"random{seed}" for seed in range(10))]),
 }
 RECIPE_COLUMNS = (
-    "image_size", "width", "initializer", "dropout", "epochs", "steps", "batch_size", "optimizer", "learning_rate",
-    "layer_rates", "layer_rate_decay", "schedule", "warmup_steps", "drop_steps", "drop_epochs", "drop_factor",
-    "momentum", "l2", "bias_rate", "bias_l2", "label_smoothing", "augment", "pixel_scale", "precision",
+    "image_size", "width", "initializer", "dropout", "epochs", "least_steps", "steps", "batch_size", "optimizer",
+    "learning_rate", "layer_rates", "layer_rate_decay", "schedule", "warmup_steps", "drop_steps", "drop_epochs",
+    "drop_factor", "momentum", "l2", "bias_rate", "bias_l2", "label_smoothing", "augment", "pixel_scale", "precision",
 )  # fmt: skip
 
 
@@ -143,9 +143,10 @@ def clear(folder: pathlib.Path) -> None:
         path.unlink()
 
 
-def row(history_row: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Returns a row of history by TensorBoard tag."""
-    return {tag: history_row.get(column) for column, tag in SCALARS.items()}
+def row(history_row: Mapping[str, float | None], classes: int) -> dict[str, float | None]:
+    """Returns a row of history by TensorBoard tag; of `classes`, where five or fewer, without a top-5."""
+    values = {tag: history_row.get(column) for column, tag in SCALARS.items()}
+    return values | ({SCALARS["val_top5"]: None} if classes <= 5 else {})
 
 
 def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
@@ -179,6 +180,7 @@ def write_result(file: EventFile, study: str, content: Mapping[str, Any], wall_t
     """
     steps = content["cost"]["train_steps"]
     result = content["result"] | {"seconds": content["cost"]["seconds"]}
+    result["top5"] = records.top5(content)
     label = treatments.Treatment(**content["identity"]["treatment"]).label
     # The label first: TensorBoard shows the beginning only.
     trial = outlets.tensorboard(f"{label}: {content['name']} in {study}")

@@ -3,6 +3,7 @@ import pytest
 import fake_study
 from tftransfer import analysis, records
 from tftransfer.analysis import checks, study
+from tftransfer.config import PROTOCOL
 
 
 def found(folder):
@@ -21,7 +22,7 @@ def text(folder, topic):
 
 def test_a_full_balanced_study_has_only_one_note(tmp_path):
     fake_study.write_paper_like(tmp_path, split_seeds=2)
-    assert topics(tmp_path) == ["budget"]
+    assert [topic for topic in topics(tmp_path) if topic != "protocol 1"] == ["budget"]
 
 
 def test_a_control_that_trained_as_long_answers_the_question_of_budget(tmp_path):
@@ -50,7 +51,7 @@ def test_another_protocol_is_another_recipe(tmp_path):
     content = fake_study.content(fake_study.cell("A4B"), 0.9)
     content["identity"]["protocol"] = 99
     records.write(tmp_path / "later", content)
-    assert "protocol: 99 there, 2 here" in text(tmp_path, "other recipe")
+    assert f"protocol: 99 there, {PROTOCOL} here" in text(tmp_path, "other recipe")
     frame = analysis.networks(tmp_path)
     assert 0.9 not in set(frame.loc[frame["recipe"].eq(checks.main_recipe(frame)), "top1"])
 
@@ -119,3 +120,40 @@ def test_the_papers_own_gaps_are_found():
     assert "BnB+ 10 with target A, 0 with B" in said
     assert "no target in common" in said
     assert "nolearn_1_3" in said
+
+
+def with_protocol(folder, protocol):
+    """Gives all records of a study the same protocol."""
+    for record in records.read_study(folder):
+        content = {**record.content, "identity": {**record.identity, "protocol": protocol}}
+        records.write(record.folder, content)
+
+
+@pytest.mark.parametrize(("protocol", "splits", "named"), [(1, 2, True), (2, 2, False), (1, 1, False)])
+def test_intervals_over_splits_that_share_initial_weights_are_doubted(tmp_path, protocol, splits, named):
+    for split in range(splits):
+        for seed in (0, 1):
+            fake_study.write(tmp_path, "base", 0.5, split, target="B", seed=seed)
+            fake_study.write(tmp_path, "A4B", 0.4 + 0.01 * split + 0.003 * seed, split, seed=seed)
+    with_protocol(tmp_path, protocol)
+    assert ("protocol 1" in topics(tmp_path)) == named
+    if named:
+        assert "intervals over splits are too narrow" in text(tmp_path, "protocol 1")
+
+
+def test_images_per_class_are_missing_and_balanced_on_their_own(tmp_path):
+    fake_study.write_paper_like(tmp_path, split_seeds=1)
+    fake_study.write(tmp_path, "base", 0.3, target="B", images_per_class=10)
+    for label in ("A4B", "A5B", "B4B"):
+        fake_study.write(tmp_path, label, 0.3, images_per_class=10)
+    said = [f.text for f in found(tmp_path)]
+    assert any("(random, 10 images per class): AnB 0 with target A, 2 with B" in line for line in said)
+    assert any("n = 4, 5 (random, 10 images per class), BnB has 1 of 2" in line for line in said)
+    assert not any("of 14" in line or "(random):" in line for line in said), "all images have all of theirs"
+
+
+def test_a_control_above_its_base_by_one_pair_may_be_so_by_chance(tmp_path):
+    fake_study.write(tmp_path, "base", 0.5, target="B", images_per_class=10)
+    fake_study.write(tmp_path, "B4B", 0.52, images_per_class=10)
+    said = text(tmp_path, "bases")
+    assert "random, 10 images per class, +2.0 points at n = 4, without an interval, so perhaps by chance" in said

@@ -45,7 +45,7 @@ def test_only_pairs_of_the_same_target_split_and_seed_are_subtracted(tmp_path):
 
 def test_the_larger_loss_is_found_where_there_is_enough_to_tell(tmp_path):
     fake_study.write_paper_like(tmp_path, noise=0.001, split_seeds=4)
-    found = decomposition.dominance(analysis.networks(tmp_path)).set_index("n")["dominates"]
+    found = decomposition.dominance(analysis.networks(tmp_path)).set_index("n")["dominates_together"]
     assert found[[4, 5]].tolist() == ["co-adaptation"] * 2
     assert found[[6, 7]].tolist() == ["specificity"] * 2
 
@@ -67,6 +67,42 @@ def paper():
 def test_the_papers_decomposition(paper):
     loss = 100 * effect(paper, "co-adaptation")["mean"]
     assert loss.round(2).tolist() == [0.35, 0.03, -0.21, -1.85, -2.97, -0.45, 0.0]
-    found = decomposition.dominance(paper).set_index("n")["dominates"]
-    assert found.tolist() == ["undecided"] * 3 + ["co-adaptation"] * 2 + ["specificity"] * 2
+    found = decomposition.dominance(paper).set_index("n")
+    assert found["dominates"].tolist() == ["undecided"] * 3 + ["co-adaptation"] * 2 + ["specificity"] * 2
+    assert found["dominates_together"].tolist() == ["undecided"] * 5 + ["specificity"] * 2, "picked among seven n"
     assert "transfer beyond control" not in set(decomposition.decomposition(paper)["effect"]), "no pair exists"
+
+
+def write_splits(study, own, other, **options):
+    """Writes base, B4B and A4B of four splits: `own` points from the base, and `other` from B4B, with some spread."""
+    for split, off in enumerate((-0.001, 0.0, 0.0005, 0.001)):
+        fake_study.write(study, "base", 0.5, split, target="B", **options)
+        fake_study.write(study, "B4B", 0.5 + own + off, split, **options)
+        fake_study.write(study, "A4B", 0.5 + own + other - off, split, **options)
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "larger"),
+    [
+        (-0.05, -0.02, "co-adaptation"),
+        (-0.02, -0.05, "specificity"),
+        (0.02, 0.05, "no loss"),
+        (0.05, -0.02, "specificity"),
+        (0.02, 0.0, "undecided"),
+        (-0.05, -0.05, "undecided"),
+    ],
+)
+def test_only_what_is_lost_is_named_a_loss(tmp_path, own, other, larger):
+    write_splits(tmp_path, own, other)
+    (row,) = decomposition.dominance(analysis.networks(tmp_path)).to_dict("records")
+    assert row["dominates"] == row["dominates_together"] == larger
+    assert (row["co-adaptation"], row["specificity"]) == pytest.approx((own + 0.000125, other - 0.00025))
+
+
+def test_images_per_class_are_compared_with_the_same(tmp_path):
+    write_splits(tmp_path, -0.05, -0.02)
+    write_splits(tmp_path, -0.02, -0.05, images_per_class=10)
+    found = decomposition.dominance(analysis.networks(tmp_path)).set_index("images_per_class")["dominates"]
+    assert found.to_dict() == {0: "co-adaptation", 10: "specificity"}
+    losses = effect(analysis.networks(tmp_path), "co-adaptation").set_index("images_per_class")["mean"]
+    assert losses.to_dict() == pytest.approx({0: -0.049875, 10: -0.019875})

@@ -117,6 +117,15 @@ def test_published_differences_are_those_of_the_records():
         assert table["minus_base"].to_dict() == pytest.approx(recorded)
 
 
+@pytest.mark.parametrize(("classes", "shown"), [(4, False), (5, False), (6, True)])
+def test_the_first_five_of_five_classes_say_nothing(tmp_path, classes, shown):
+    content = fake_study.content(fake_study.cell("base", target="B"), 0.5)
+    content["identity"]["data"]["class_count"] = classes
+    content["result"]["top5"] = 1.0
+    records.write(tmp_path / content["name"], content)
+    assert analysis.networks(tmp_path)["top5"].notna().tolist() == [shown]
+
+
 def test_another_version_of_the_data_is_another_recipe(tmp_path):
     identities = [
         fake_study.cell("base", target="B").identity(fingerprint, None) for fingerprint in ("f" * 64, "e" * 64)

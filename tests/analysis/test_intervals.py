@@ -56,20 +56,58 @@ def test_nothing_has_no_mean():
     assert found.clusters == 0
 
 
-def simulated_coverage(splits, seeds, repeats):
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [((-3.0, -2.0, -2.5), "below"), ((3.0, 2.0, 2.5), "above"), ((-3.0, 2.0, 1.0), "not distinguishable"),
+     ((1.0, 1.0, 1.0), "no interval"), ((1.0,), "no interval")],
+)  # fmt: skip
+def test_what_an_interval_says_of_its_mean(values, verdict):
+    assert intervals.mean_of(table(values, [str(i) for i in range(len(values))]), "difference").verdict == verdict
+
+
+def test_intervals_that_hold_together_are_bonferronis():
+    values = [np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.0, 1.0, 0.0, 1.0]), np.array([2.0])]
+    wide, _, single = intervals.together([("splits", v) for v in values])
+    # Two of the three have an interval: Student's t with 3 degrees of freedom is 4.17653 at 1 - 0.05 / 2 / 2.
+    assert (wide.low, wide.high) == pytest.approx((2.5 - 4.17653 * 0.645497, 2.5 + 4.17653 * 0.645497), rel=1e-4)
+    assert math.isnan(single.low)
+    (alone,) = intervals.together([("splits", values[0])])
+    assert alone == intervals.interval_of(("splits", values[0])), "one comparison needs no correction"
+
+
+def test_intervals_of_accuracies_stay_between_0_and_1():
+    networks = pd.DataFrame({"top1": [0.01, 0.2], "split": ["a", "b"], "seed": 0})
+    found = intervals.accuracy_of(networks)
+    assert (found.mean, found.low, found.high) == (pytest.approx(0.105), 0.0, 1.0)
+    assert intervals.mean_of(networks.rename(columns={"top1": "difference"}), "difference").low < -1, (
+        "differences do not"
+    )
+
+
+def simulated_coverage(splits, seeds, repeats, shared=0.0):
     """Returns how often two intervals hold the true mean 0: ours, and one that takes pairs for independent.
 
     Each split shifts all of its differences; so do its two bases, which both directions and all networks share.
+
+    Args:
+        splits: Of a study.
+        seeds: Of a study.
+        repeats: Studies.
+        shared: Standard deviation of an effect that one seed has in all splits, as of initial weights that do not
+            derive from the split; in standard deviations of a split's mean difference.
     """
     rng = np.random.default_rng(1)
     ours = naive = 0
+    spread = math.sqrt(1 + (2 * 0.25 + 2 * 0.25) / 4 / seeds)
     for _ in range(repeats):
         rows = []
+        by_seed = rng.normal(0, shared * spread * math.sqrt(seeds), seeds)
         for split in range(splits):
             shift = rng.normal(0, 1)
             for seed in range(seeds):
                 base = dict(zip("AB", rng.normal(0, 0.5, 2), strict=True))
-                rows += [(shift - base[target] + rng.normal(0, 0.5), str(split), seed) for target in "AB"]
+                own = shift + by_seed[seed]
+                rows += [(own - base[target] + rng.normal(0, 0.5), str(split), seed) for target in "AB"]
         data = pd.DataFrame(rows, columns=["difference", "split", "seed"])
         found = intervals.mean_of(data, "difference")
         ours += found.low <= 0 <= found.high
@@ -83,3 +121,48 @@ def test_ninety_five_of_a_hundred_intervals_hold_the_truth(splits, seeds):
     ours, naive = simulated_coverage(splits, seeds, repeats=500)
     assert 0.925 <= ours <= 0.975
     assert naive < 0.92, "pairs of one split are not independent"
+
+
+@pytest.mark.parametrize(("shared", "coverage"), [(0.5, 0.89), (1.0, 0.75), (2.0, 0.50)])
+def test_what_all_splits_share_is_in_no_interval_over_splits(shared, coverage):
+    """The reason why initial weights derive from the split: protocol 1 shared them, at an unknown `shared`."""
+    from scipy import stats
+
+    # The mean of s splits varies by 1 / s + shared², its interval knows of 1 / s.
+    reach = stats.t.ppf(0.975, 3) / math.sqrt(1 + 4 * shared**2)
+    assert 1 - 2 * stats.t.sf(reach, 3) == pytest.approx(coverage, abs=0.005)
+    ours, _ = simulated_coverage(4, 1, repeats=600, shared=shared)
+    assert ours == pytest.approx(coverage, abs=3 * math.sqrt(0.25 / 600))
+
+
+def null_studies(splits, studies=4000, blocks=7, correlation=0.5, drop=0.0):
+    """Returns differences of studies in which nothing has an effect, `(studies, n, splits)`; the last n has `drop`."""
+    rng = np.random.default_rng(0)
+    shared, own = rng.normal(size=(studies, 1, splits)), rng.normal(size=(studies, blocks, splits))
+    found = math.sqrt(correlation) * shared + math.sqrt(1 - correlation) * own
+    found[:, -1] -= drop
+    return found
+
+
+def claims(study, *, joint):
+    """Returns the verdicts at all n of one study."""
+    found = [("splits", differences) for differences in study]
+    each = intervals.together(found) if joint else [intervals.interval_of(one) for one in found]
+    return {interval.verdict for interval in each}
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("splits", [2, 4, 8])
+def test_who_picks_an_n_finds_a_difference_in_five_of_a_hundred_null_studies_at_most(splits, correlation):
+    studies = null_studies(splits, studies=1500, correlation=correlation)
+    joint, alone = (
+        np.mean([bool(claims(study, joint=how) & {"below", "above"}) for study in studies]) for how in (True, False)
+    )
+    assert joint <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / len(studies))
+    assert alone > 0.1, "intervals for each n alone are false somewhere much more often"
+
+
+def test_a_real_drop_is_found():
+    found = np.mean(["below" in claims(study, joint=True) for study in null_studies(4, studies=300, drop=8.0)])
+    assert found > 0.9
+    assert np.mean(["below" in claims(study, joint=True) for study in null_studies(2, studies=300, drop=8.0)]) > 0.03

@@ -132,6 +132,12 @@ class TestReading:
         assert shared.select("train", [0, 2], images_per_class=2).ids.tolist() == [0, 2, 3, 5]
         assert len(shared.select("val", [0], images_per_class=99)) == 10
 
+    def test_the_first_images_of_each_class_are_kept_where_one_class_comes_first(self, shared, monkeypatch):
+        """As in a folder, whose images lie class by class."""
+        labels = np.repeat(np.arange(3, dtype=np.int32), 10)
+        monkeypatch.setattr(shared, "labels", lambda split: labels)
+        assert shared.select("train", [0, 2], images_per_class=2).ids.tolist() == [0, 1, 20, 21]
+
     @pytest.mark.parametrize("classes", [[], [0, 0], [3], [-1]])
     def test_wrong_classes_are_refused(self, shared, classes):
         with pytest.raises(ValueError, match=r"different class indices from 0 to 2. Received"):

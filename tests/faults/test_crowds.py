@@ -1,6 +1,7 @@
 """Several processes that want the same at once: it is made once, and all go on."""
 
 import collections
+import subprocess
 import threading
 import time
 
@@ -92,3 +93,21 @@ def test_two_real_runs_that_want_the_same_base(small, whole, tmp_path, tally):
     tally.fault("real runs that want one base", survived, 2)
     assert survived, said
     assert command([*options, "--n=2"]) == 0
+
+
+def test_one_study_through_two_mount_points(disk, tmp_path, tally):
+    """As two machines see one network file system: names differ, files and their locks do not."""
+    crime.complete("sweep", tmp_path / "whole")
+    other = tmp_path / "other"
+    other.mkdir()
+    subprocess.run(["mount", "--bind", disk.folder, other], check=True)
+    try:
+        crowd = [crime.start("sweep", folder / "study") for folder in (disk.folder, other)]
+        said = [process.communicate(timeout=crime.LONGEST_SECONDS)[0] for process in crowd]
+        trained = collections.Counter((other / "study" / "trained.txt").read_text().split())
+        survived = not any(process.returncode for process in crowd) and set(trained.values()) == {1}
+        survived &= sweep_essence(other / "study") == sweep_essence(tmp_path / "whole")
+    finally:
+        subprocess.run(["umount", "-l", other], check=True)
+    tally.fault("sweeps of one study through two mount points", survived, len(crowd))
+    assert survived, (said, trained)

@@ -13,6 +13,8 @@ import re
 import resource
 import signal
 import struct
+import subprocess
+import sys
 import zlib
 
 import hypothesis
@@ -625,3 +627,46 @@ def test_speeds(tmp_path, tally):
         handled(tally, "speeds.json", act, changed[:80])
     speeds.remember(options, "base", 0.5)
     assert speeds.known(options).seconds_per_step["base"] == 0.5, "written anew"
+
+
+USER_CODE = {
+    "raises": "raise ValueError('at import')",
+    "exits": "import sys; sys.exit()",
+    "exits later": "import sys\ndef build(shape, classes): sys.exit(0)",
+    "prints": "import sys\nfor _ in range(10**6): print('noise', file=sys.stderr)\nraise ImportError('noisy')",
+    "gives nothing": "def build(shape, classes): pass",
+    "moves": "import os\nos.chdir('/')\ndef build(shape, classes): os.chdir('/'); return 3",
+}
+
+
+def user_command(folder, code):
+    """Starts `run` with a user's own function."""
+    (folder / "nets.py").write_text(code)
+    words = [sys.executable, "-m", "tftransfer.run", "--model=nets:build", "--list_blocks", f"--cache_dir={folder}"]
+    path = os.pathsep.join([str(folder), str(crime.TESTS.parent)])
+    environment = os.environ | {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.Popen(
+        words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("kind", USER_CODE)
+def test_code_of_a_user_ends_in_one_message(kind, tmp_path, tally):
+    out, err = user_command(tmp_path, USER_CODE[kind]).communicate(timeout=crime.LONGEST_SECONDS)
+    fine = not out and len(err.splitlines()) == 1 and "nets:build" in err
+    tally.bad_input("a user's own model", fine)
+    assert fine, (out[-500:], err[-2000:])
+
+
+@pytest.mark.parametrize("place", ["at import", "in the function"])
+def test_code_of_a_user_that_never_returns_ends_with_ctrl_c(place, tmp_path, tally):
+    loop = "open('begun', 'w').close()\nwhile True: pass\n"
+    if place == "in the function":
+        loop = "def build(shape, classes):\n" + "".join(f"    {line}\n" for line in loop.splitlines())
+    process = user_command(tmp_path, loop)
+    assert crime.wait_for((tmp_path / "begun").exists, crime.LONGEST_SECONDS)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=crime.LONGEST_SECONDS)
+    fine = process.returncode == command_line.EXIT_INTERRUPTED and len(err.strip().splitlines()) == 1
+    tally.bad_input("a user's own model", fine)
+    assert fine, (process.returncode, err[-2000:])

@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import signal
+import subprocess
 
 import pytest
 from PIL import Image
@@ -152,3 +153,37 @@ def test_sweeping(whom, tmp_path, tally):
     tally.fault(kind, survived, done)
     assert survived, said
     assert overview.look(study).count("done") == len(victims.cells())
+
+
+@pytest.fixture
+def slow_workers(monkeypatch):
+    """Processes that take their time before they look at anything, as one that loads TensorFlow does."""
+    monkeypatch.setenv("TFTRANSFER_SLOW_START", "2")
+
+
+def test_a_sweep_that_is_killed_while_its_processes_load(tmp_path, slow_workers, tally):
+    for number in range(fault_sizes.of(1, 4)):
+        study = tmp_path / f"study{number}"
+        process = crime.start("sweep", study)
+        assert crime.wait_for(lambda study=study: workers_of(study))
+        assert crime.kill(process, 0)
+        gone = crime.wait_for(lambda study=study: not workers_of(study), 30)
+        survived = gone and not (study / "trained.txt").exists()
+        tally.fault("SIGKILL of a sweep while its processes load", survived)
+        assert survived, "an orphan trains"
+
+
+def test_a_sweep_that_is_stopped_for_a_while(tmp_path, tally):
+    """Its processes go on and it takes what they did."""
+    crime.complete("sweep", tmp_path / "whole")
+    study = tmp_path / "study"
+    process = crime.start("sweep", study)
+    crime.wait_for(lambda: list(study.glob(f"*/{records.RECORD}")))
+    process.send_signal(signal.SIGSTOP)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(2)
+    process.send_signal(signal.SIGCONT)
+    said, _ = process.communicate(timeout=crime.LONGEST_SECONDS)
+    survived = process.returncode == 0 and sweep_essence(study) == sweep_essence(tmp_path / "whole")
+    tally.fault("SIGSTOP and SIGCONT of a sweep", survived)
+    assert survived, said

@@ -99,7 +99,9 @@ def sweep(study: str, clock: str = "") -> None:
         jumping_clock()
     root = pathlib.Path(study)
     root.mkdir(parents=True, exist_ok=True)
-    local.processes.words = lambda module, *arguments: [sys.executable, __file__, "worker", *arguments]
+    words = processes.words
+    local.processes.words = lambda module, *arguments: words("victims", "worker", *arguments)
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(pathlib.Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     scheduler._POLL_SECONDS, scheduler._LOOK_ELSEWHERE_SECONDS = 0.02, 0.1
     Board(root).write_plan(cells())
     work = scheduler.Scheduler(cells(), root, local.LocalRunner(root, "no store", 2))
@@ -111,7 +113,6 @@ def sweep(study: str, clock: str = "") -> None:
 
 def worker(path: str) -> None:
     """Does a job of the sweep as the real one does: locks, signs of life, records, its end."""
-    processes.end_with_parent()
     request = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     root, name = pathlib.Path(request["study"]), pathlib.Path(path).name.removesuffix(".json")
     wanted, elsewhere = [Cell.from_json(cell) for cell in request["cells"]], []
@@ -157,6 +158,7 @@ def jumping_clock() -> None:
 
 if __name__ == "__main__":
     print("begun", flush=True)
+    time.sleep(float(os.environ.get("TFTRANSFER_SLOW_START", 0)) if "worker" in sys.argv[:2] else 0)
     parts = {"store": store, "records": write_networks, "checkpoints": save_checkpoints, "speeds": remember_speeds}
     with contextlib.suppress(BrokenPipeError):
         {**parts, "sweep": sweep, "worker": worker}[sys.argv[1]](*sys.argv[2:])

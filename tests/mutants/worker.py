@@ -53,10 +53,21 @@ def _run(tests: list[str], log: pathlib.Path, temporary: pathlib.Path) -> None:
         import pytest
 
         options = ["-q", "-x", "--tb=line", "-p", "no:cacheprovider", f"--basetemp={temporary}"]
-        code = int(pytest.main([*options, *tests]))
+        collected = _Collected()
+        code = int(pytest.main([*options, *tests], plugins=[collected]))
+        code = code if collected.whole else int(pytest.ExitCode.INTERRUPTED)
         sys.stdout.flush()
     finally:
         os._exit(code)
+
+
+class _Collected:
+    """Sees whether test modules could be imported: with `-x` pytest ends with 1 in either case."""
+
+    whole = True
+
+    def pytest_collectreport(self, report) -> None:
+        self.whole = self.whole and not report.failed
 
 
 def _code(process: int, end: float) -> int | None:

@@ -37,7 +37,9 @@ def test_figure_2_shows_the_papers_means(paper):
     (transfer,) = lines["Means over halves, splits and seeds", "#D55E00"]
     assert [round(float(y), 2) for _, y in transfer] == [62.51, 62.82, 62.39, 61.89, 59.98, 57.80, 58.06, 54.25]
     (tuned,) = lines["Means over halves, splits and seeds", "#E69F00"]
-    assert [round(float(y), 1) for _, y in tuned] == [62.5, 63.7, 63.6, 64.3, 64.0, 64.5, 64.6, 64.6]
+    assert [round(float(y), 1) for _, y in tuned] == [63.1, 63.7, 63.6, 64.3, 64.0, 64.5, 64.6, 64.6], (
+        "from the mean of their own bases: all are of easy halves"
+    )
     above = [line for line in canvas.figure.axes[0].lines if len(line.get_xdata()) == 1]
     assert len(above) == 112, "every network of random halves"
 
@@ -122,3 +124,35 @@ def test_a_damaged_portrait_is_named_and_left_out(tmp_path):
     assert not report.portraits.get(record.name)
     assert any(finding.topic == "portrait" and "SHA-256" in finding.text for finding in report.findings)
     assert "filters" not in drawing.draw(report)
+
+
+def shades(study):
+    """Returns the names of shaded effects, and the heights of shades in points, in the means of Figure 2."""
+    report = collected.collect(str(study), [])
+    figure = treatment_figures.figure2(report.of("random"), report.looks).figure
+    reach = [shade.get_paths()[0].vertices[:, 1] for shade in figure.axes[1].collections]
+    names = {text.get_text() for text in figure.legends[0].get_texts()}
+    return names & {name for _, _, name, _ in treatment_figures._SHADES}, [
+        round(float(np.ptp(heights)), 1) for heights in reach
+    ]
+
+
+@pytest.mark.parametrize(("lost", "names"), [(0.05, {"lost co-adaptation"}), (-0.05, set())])
+def test_only_a_loss_beyond_its_interval_is_shaded_as_one(tmp_path, lost, names):
+    for split, off in enumerate((0.0, 0.001, -0.001)):
+        fake_study.write(tmp_path, "base", 0.5, split, target="B")
+        fake_study.write(tmp_path, "base", 0.9, split, target="A")
+        fake_study.write(tmp_path, "B4B", 0.5 - lost + off, split)
+    said, heights = shades(tmp_path)
+    assert said == names
+    assert heights == [5.0] * len(names)
+
+
+def test_a_gain_against_other_halves_bases_is_not_shaded(tmp_path):
+    """AnB+ has easy targets only: above the mean of all bases, at its own."""
+    for split, off in enumerate((0.0, 0.001, -0.001)):
+        fake_study.write(tmp_path, "base", 0.5, split, target="A")
+        fake_study.write(tmp_path, "base", 0.6, split, target="B")
+        for n in (4, 5):
+            fake_study.write(tmp_path, f"A{n}B+", 0.6 + off, split)
+    assert shades(tmp_path) == (set(), [])

@@ -4,6 +4,7 @@ import itertools
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_rgb
 
 import fake_study
@@ -68,7 +69,7 @@ def test_every_curve_has_a_look_and_a_name_of_its_own(report):
     assert len({report.looks[curve].colour for curve in curves}) == len(curves)
     assert len({curve.meaning for curve in curves}) == len({curve.name for curve in curves}) == len(curves)
     assert Curve(f"AnB+-w{FOREIGN[:8]}").meaning == "AnB+ of weights 1a2b3c4d"
-    assert Curve("AnB", 2, 500).meaning == "AnB, 2 more blocks kept and tuned, from update 500"
+    assert Curve("AnB", 2, 500).meaning == "AnB, 2 preserved, released at update 500"
 
 
 def test_colours_are_far_from_each_other_and_dark_enough_on_white():
@@ -86,6 +87,10 @@ def test_as_many_curves_as_there_may_be_are_told_apart():
     assert len({found[curve] for curve in looks.curves(table)}) == 72
 
 
+def losses_of(report):
+    return report.decomposition[report.decomposition["images_per_class"].eq(0)]
+
+
 def points_of(axes, look):
     return [
         line for line in axes.lines
@@ -101,7 +106,7 @@ def test_networks_with_preserved_blocks_and_of_foreign_weights_are_drawn(report,
     look = report.looks[curve]
     assert (len(points_of(top, look)), len(points_of(bottom, look))) == (4, 2)
     effects = report.effects[report.effects["images_per_class"].eq(0)]
-    canvas = treatment_figures.paired(effects, report.looks)
+    canvas = treatment_figures.paired(effects, losses_of(report), report.looks)
     assert len(points_of(canvas.figure.axes[0], look)) == 2
     assert any(text.startswith(f"{curve.name}, n = 3: ") for text in canvas.tips.values())
     (legend,) = canvas.figure.legends
@@ -112,7 +117,7 @@ def test_losses_of_preserved_blocks_have_panels_of_their_own(report):
     losses = report.decomposition[report.decomposition["images_per_class"].eq(0)]
     canvas = loss_figure.bars(losses)
     assert [axes.get_title(loc="left") for axes in canvas.figure.axes] == [
-        "Nothing preserved above them", "2 more blocks kept and tuned", "2 more blocks kept and tuned from update 500",
+        "none preserved", "2 preserved", "2 preserved, released at update 500",
     ]  # fmt: skip
     assert [len(axes.patches) for axes in canvas.figure.axes] == [4, 4, 4]
 
@@ -161,7 +166,9 @@ def test_no_other_number_of_images_is_in_the_figures_of_all_images(report, drawn
     for name in ("figure2", "paired", "losses"):
         assert "Networks with other numbers of images per class (10, 100) are not in it." in found[name].caption
     assert len(found["paired"].canvas.figure.axes[0].lines) == len(
-        treatment_figures.paired(report.effects[report.effects["images_per_class"].eq(0)], report.looks)
+        treatment_figures.paired(
+            report.effects[report.effects["images_per_class"].eq(0)], losses_of(report), report.looks
+        )
         .figure.axes[0].lines
     )  # fmt: skip
 
@@ -170,8 +177,8 @@ def test_the_papers_curves_are_dashed_as_the_caption_says(report):
     effects = report.effects[report.effects["images_per_class"].eq(0)]
     frame = analysis.networks("paper")
     behind = analysis.effects(frame[frame["halves"].eq("random") & frame["images_per_class"].eq(0)])
-    canvas = treatment_figures.paired(effects, report.looks, behind)
-    own = treatment_figures.paired(effects, report.looks)
+    canvas = treatment_figures.paired(effects, losses_of(report), report.looks, behind)
+    own = treatment_figures.paired(effects, losses_of(report), report.looks)
     added = len(canvas.figure.axes[0].lines) - len(own.figure.axes[0].lines)
     dashed = [line for line in canvas.figure.axes[0].lines if line.get_linestyle() == "--"]
     assert len(dashed) == added == 4
@@ -198,26 +205,32 @@ def test_no_name_covers_data(drawn, name):
         assert covers(drawn[name].canvas.figure) == []
 
 
+def shades_of(axes):
+    return [collection for collection in axes.collections if isinstance(collection, FillBetweenPolyCollection)]
+
+
 def shaded(study, tuned=0.0, frozen=0.0):
-    write(study, "base", 0.5, target="B")
-    for n in (1, 2, 3):
-        write(study, f"B{n}B", 0.5 + frozen * n)
-        write(study, f"A{n}B+", 0.5 + tuned * n)
+    for split, off in enumerate((-0.001, 0, 0.001)):
+        write(study, "base", 0.5, split, target="B")
+        for n in (1, 2, 3):
+            write(study, f"B{n}B", 0.5 + frozen * n + off, split)
+            write(study, f"A{n}B+", 0.5 + tuned * n + off, split)
     report = collected.collect(str(study), [])
     found = {}
     for name in ("figure2", "paired"):
         figure = drawing.draw(report)[name].canvas.figure
         texts = {text.get_text() for text in figure.legends[0].get_texts()}
-        found[name] = (texts & set(treatment_figures._SHADES), len(figure.axes[-1].collections))
+        shades = shades_of(figure.axes[-1])
+        found[name] = (texts & {label for _, _, label, _ in treatment_figures._SHADES}, bool(shades))
     return found
 
 
 def test_what_was_not_lost_or_gained_is_neither_named_nor_shaded(tmp_path):
-    gains = shaded(tmp_path / "gains", tuned=-0.01, frozen=0.01)
-    assert gains == {"figure2": (set(), 0), "paired": (set(), 0)}
-    losses = shaded(tmp_path / "losses", tuned=0.01, frozen=-0.01)
+    gains = shaded(tmp_path / "gains", tuned=-0.02, frozen=0.02)
+    assert gains == {"figure2": (set(), False), "paired": (set(), False)}
+    losses = shaded(tmp_path / "losses", tuned=0.02, frozen=-0.02)
     named = {"lost co-adaptation", "gain of fine-tuned transfer"}
-    assert losses == {"figure2": (named, 2), "paired": (named, 2)}
+    assert losses == {"figure2": (named, True), "paired": (named, True)}
 
 
 def test_the_mean_of_bases_is_over_those_that_pair(tmp_path):
@@ -229,7 +242,7 @@ def test_the_mean_of_bases_is_over_those_that_pair(tmp_path):
     _, means = treatment_figures.figure2(report.main, report.looks).figure.axes
     (level,) = [line.get_ydata()[0] for line in means.lines if line.get_transform() == means.get_yaxis_transform()]
     assert level == pytest.approx(60)
-    assert not means.collections, "nothing was gained over the base of half B"
+    assert not shades_of(means), "nothing was gained over the base of half B"
 
 
 def test_axes_of_accuracies_stay_where_accuracies_can_be(tmp_path):

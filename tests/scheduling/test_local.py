@@ -47,6 +47,14 @@ def started(monkeypatch):
     return found
 
 
+def test_a_group_gives_a_sign_of_life_before_its_process_can(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "start", lambda words, log, more, own_session: None)
+    local.LocalRunner(tmp_path, "store", workers=1).start(JOB)
+    (beat,) = Board(tmp_path).beats().values()
+    assert beat.stage == "loading TensorFlow"
+    assert list(beat.networks) == [cell.name for cell in JOB.cells]
+
+
 def test_sweeps_of_one_study_that_do_the_same_job_keep_out_of_each_others_way(tmp_path, started):
     one, other = (local.LocalRunner(tmp_path, "store", workers=1) for _ in range(2))
     one.start(JOB)

@@ -1,6 +1,11 @@
-import dataclasses
+import json
 import os
+import pathlib
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from test_scheduler import cells, write_record
@@ -12,6 +17,7 @@ from tftransfer.scheduling import overview, view
 from tftransfer.scheduling.board import Beat, Board
 
 NOW = 1000.0
+ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
@@ -37,6 +43,29 @@ def test_every_network_has_one_state(study):
     }  # fmt: skip
     assert found.images_per_second == 800.0, "of both networks together"
     assert found.seconds_left == pytest.approx(60 * 3 + 1), "the rest of the running ones, and the cost of a done one"
+
+
+def test_what_a_group_does_before_it_can_be_evaluated_is_shown(study):
+    asked = cells(Grid("AnB,BnB", "1-2", "B"))
+    names = [cell.name for cell in asked if cell.treatment.label in ("A1B", "A2B")]
+    beat = Beat(dict.fromkeys(names), 0, 0, None, NOW, NOW, "host 1", "compiling the first \x1b[2Jstep")
+    Board(study).write_beat("job", beat)
+    assert view.headline(overview.look(study)).endswith("; 2 networks: compiling the first \\x1b[2Jstep")
+
+
+def test_lines_tell_a_new_stage_at_once_and_the_same_one_no_more(study, monkeypatch, capsys):
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    update = view._lines(study)
+    board, names = Board(study), ["random0-A1B-seed0"]
+    for second, stage in ((3, "building 1 networks"), (6, "building 1 networks"), (9, "compiling"), (12, "")):
+        board.write_beat("job", Beat(dict.fromkeys(names), 0, 0, None, NOW, NOW, "host 1", stage))
+        clock[0] = second
+        update()
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2
+    assert "1 network: building" in said[0]
+    assert "1 network: compiling" in said[1]
 
 
 def test_the_table_shows_accuracies_by_treatment_and_n(study):
@@ -130,7 +159,7 @@ def test_images_per_class_and_stages_are_rows_of_their_own(tmp_path, planned):
         ["base", "50.0 %", ""],
         ["base, 10 images per class", "30.0 %", ""],
         ["BnB", "", "50.0 % (+0.0)"],
-        ["BnB, 2 preserved", "", "70.0 % (+0.0)"],
+        ["BnB, keep 2", "", "70.0 % (+0.0)"],
         ["BnB, 10 images per class", "", "30.0 % (+0.0)"],
     ]
 
@@ -152,9 +181,74 @@ def test_a_failure_without_a_word_that_is_known_is_a_failure(study, content):
     assert overview.look(study).named() == {"failed": ["random0-B1B-seed0"]}
 
 
-def test_jobs_that_fell_silent_are_not_running(study, monkeypatch):
-    monkeypatch.setattr("time.time", lambda: NOW + 600)
+def test_jobs_that_fell_silent_are_named_and_not_running(study, monkeypatch):
+    later(monkeypatch, 600)
+    found = overview.look(study)
+    assert (found.count("running"), found.count("silent"), found.count("waiting")) == (0, 2, 1)
+    lines, rows = table(study)
+    assert "3 done, 0 running, 2 silent, 1 waiting, 1 failed" in lines[0]
+    assert "silent: random0-A1B-seed0, random0-A2B-seed0: no sign of life for 600 s" in lines
+    assert rows[-2][:3] == ["AnB", "", "~25.0 %"]
+
+
+def later(monkeypatch, seconds):
+    """Lets time pass by the clock that nobody sets."""
+    monotonic = time.monotonic
+    monkeypatch.setattr("tftransfer.scheduling.signs.time.monotonic", lambda: monotonic() + seconds)
+
+
+@pytest.fixture
+def worker(study):
+    """A process that gives a sign of life in place of the tests' own, and lives on."""
+    code = (
+        "import pathlib, sys, time\nfrom tftransfer.scheduling.board import Board\n"
+        "board = Board(pathlib.Path(sys.argv[1]))\nboard.write_beat('job', board.beats()['job'])\n"
+        "print('written', flush=True)\ntime.sleep(600)"
+    )
+    words = [sys.executable, "-c", code, str(study)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert process.stdout.readline() == b"written\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_stopped_process_is_named_at_once_and_one_that_has_gone_is_not(study, worker):
+    assert overview.look(study).count("running") == 2
+    worker.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, worker.pid, os.WSTOPPED)
+    found = overview.look(study)
+    assert (found.count("running"), found.count("silent")) == (0, 2)
+    assert f"stopped; `kill -CONT {worker.pid}` lets it go on" in view.text(found)
+    worker.send_signal(signal.SIGCONT)
+    os.waitid(os.P_PID, worker.pid, os.WCONTINUED)
+    assert overview.look(study).count("running") == 2
+    worker.kill()
+    worker.wait()
+    found = overview.look(study)
+    assert (found.count("running"), found.count("silent"), found.count("waiting")) == (0, 0, 3)
+
+
+def test_a_number_that_another_process_has_now_is_not_taken_for_it(study, worker):
+    path = study / ".sweep/jobs/job.beat.json"
+    content = json.loads(path.read_text())
+    content["sign"]["started"] = "1"
+    path.write_text(json.dumps(content))
     assert overview.look(study).count("running") == 0
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(5, "running"), (3600, "silent"), (90_000, "waiting")])
+def test_signs_of_another_machine_are_as_old_as_the_file_system_says(seconds, state, study, monkeypatch):
+    """Its clock may be days off."""
+    path = study / ".sweep/jobs/job.beat.json"
+    content = json.loads(path.read_text())
+    content["sign"]["machine"], content["time"] = "another", NOW + 10**6
+    path.write_text(json.dumps(content))
+    stamp = path.stat().st_mtime - seconds
+    os.utime(path, (stamp, stamp))
+    found = overview.look(study)
+    assert found.count(state) == (2 if state != "waiting" else 3)
 
 
 def test_diverged_networks_count_as_failed(study):
@@ -192,11 +286,9 @@ def test_durations(seconds, text):
 @pytest.mark.parametrize("seconds", [-86400, 86400])
 def test_a_clock_that_jumps_neither_hides_what_lives_nor_keeps_what_is_gone(study, monkeypatch, seconds):
     monkeypatch.setattr("time.time", lambda: NOW + seconds)
-    assert overview.look(study).count("running") == 0, "its last sign is not of now"
-    board = Board(study)
-    (beat,) = Board(study).beats(NOW).values()
-    board.write_beat("job", dataclasses.replace(beat, time=NOW + seconds + 1, started=NOW + seconds - 59))
     assert overview.look(study).count("running") == 2
+    later(monkeypatch, 61)
+    assert overview.look(study).count("running") == 0
 
 
 @pytest.mark.parametrize(

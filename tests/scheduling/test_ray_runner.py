@@ -77,14 +77,17 @@ class MadeUpCluster:
             stream.append(LostError("it was cancelled"))
 
 
-def parcel_of(cell):
+def parcel_of(cell, **changes):
     """Returns a made-up finished network."""
-    identity = cell.identity(FINGERPRINT, None)
+    source = cell.source and {
+        "key": records.key(cell.source.identity(FINGERPRINT, None)),
+        "weights": cell.source.name,
+    }
     content = {
         "name": cell.name, "status": "done", "treatment": {}, "result": {"top1": 0.5, "minus_base": 0.0},
         "integrity": {}, "cost": {"seconds": 1.0}, "weights": {"kept": True, "sha256": cell.name}, "history": {},
-        "identity": identity,
-    }  # fmt: skip
+        "identity": cell.identity(FINGERPRINT, source),
+    } | changes  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         records.write(pathlib.Path(folder), content)
         (pathlib.Path(folder) / records.WEIGHTS).write_bytes(cell.name.encode())
@@ -210,20 +213,103 @@ def test_failures_of_a_task_are_ends(make, error, status):
 
 
 def test_the_log_of_a_failure_is_kept(make):
-    runner, _, _, study = make([{"node": "n1"}, {"where": "one"}, ended(status="failed", message="bad")])
+    runner, _, _, study = make([{"node": "n1"}, {"where": "one"}, ended(status="failed", message="bad\x1b[2J")])
     job = Job((B,))
     runner.start(job)
     ((_, end),) = runner.finished()
-    assert (end.status, end.message) == ("failed", "bad")
+    assert (end.status, end.message) == ("failed", "bad [2J"), "nothing that steers a terminal"
     assert (Board(study).jobs / f"{job.name}.log").read_text() == "the log\n"
 
 
 def test_networks_that_nobody_asked_for_are_refused(make):
-    runner, _, _, study = make([{"node": "n1"}, {"where": "one"}, ended(["../../evil"]), {"record.json": b"{}"}])
+    runner, cluster, _, study = make([{"node": "n1"}, {"where": "one"}, ended(["../../evil"]), {"record.json": b"{}"}])
     runner.start(Job((B,)))
-    with pytest.raises(ValueError, match="one sent networks that nobody asked for"):
-        runner.finished()
+    ((_, end),) = runner.finished()
+    assert end.status == jobs.FAILED
+    assert "one sent what is refused: it sent networks that nobody asked for: '../../evil'" in end.message
     assert {path.name for path in study.iterdir()} == {".locks"}
+    assert cluster.cancelled == [False]
+    assert runner.free == 2, "the sweep goes on"
+
+
+def whole_end(**changes):
+    return ended([B.name]) | changes
+
+
+def beat(**changes):
+    whole = {"networks": {B.name: 0.5}, "step": 1, "steps": 2, "images_per_second": 1.0, "time": 1e9, "started": 1e9}
+    return {"beat": whole | {"where": "one"} | changes}
+
+
+EVIL = "/tmp/evil"
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ([3], "no message"), ([None], "no message"), ([{}], "no message"), ([{"hello": 1}], "unknown message"),
+        ([{"where": 3}], "no text as where"), ([{"where": "a\x1b[2Jb"}], "no text as where"),
+        ([{"unusable": "x" * 20_000}], "no text as unusable"),
+        ([{"beat": 3}], "said nothing"), ([beat(networks={"../x": 0.5})], "nobody asked for"),
+        ([beat(time="now")], "said nothing"), ([beat(more=1)], "said nothing"),
+        ([whole_end(end="ok")], "how the job ended"), ([whole_end(networks="abc")], "which networks"),
+        ([whole_end(networks=[B.name, B.name])], "nobody asked for"), ([whole_end(networks=[[]])], "which networks"),
+        ([ended([], status="fine")], "how the job ended"), ([ended([], elsewhere=["other"])], "nobody asked for"),
+        ([ended([], lost=[3])], "how the job ended"), ([whole_end(log=b"x")], "log"),
+        ([whole_end(log="x" * 2_000_000)], "endless"), ([whole_end(experiment={EVIL: b""})], "files of another name"),
+        ([whole_end(experiment={"..": b""})], "another name"), ([whole_end(experiment={"plan.json": b""})], "another"),
+        ([whole_end(experiment={"events.out.tfevents.1": "text"})], "event files are none"),
+        ([whole_end(), 3], "sent as its files"), ([whole_end(), {}], "Received: none"),
+        ([whole_end(), {"record.json": b"{"}], "is damaged"), ([whole_end(), {"../evil": b""}], "plain names"),
+        ([whole_end(), parcel_of(B) | {"..": b""}], "plain names"), ([whole_end(), {3: b""}], "plain names"),
+        ([whole_end(), parcel_of(B) | {"a\\b": b""}], "plain names"), ([whole_end(), {"a": "text"}], "as its files"),
+        ([whole_end(), parcel_of(B) | {str(i): b"" for i in range(200)}], "at most 100 files"),
+        ([whole_end(), parcel_of(A)], "Expected the record of random0-baseB-seed0. Received: 'random0-baseA-seed0'"),
+        ([whole_end(), parcel_of(A, name=B.name)], "another configuration"),
+        ([whole_end(), parcel_of(B, identity=B.identity("0" * 64, None))], "another version of the data set"),
+        ([whole_end(), {"record.json": parcel_of(B)["record.json"]}], "its weights were kept; they were not sent"),
+        ([whole_end(), parcel_of(B, weights={"kept": False, "sha256": "0"})], "a base, of which others copy, without"),
+        ([whole_end(), parcel_of(B, weights={"kept": True, "sha256": "0", "file_sha256": "0"})], "another SHA-256"),
+    ],
+)  # fmt: skip
+def test_nodes_that_lie_are_refused_by_name_and_nothing_is_written(make, items, message):
+    runner, _, _, study = make([{"node": "n1"}, {"where": "one"}, *items])
+    runner.start(Job((B,)))
+    ((_, end),) = runner.finished()
+    assert end.status == jobs.FAILED
+    assert re.search(f"one sent what is refused: .*{message}|a node sent what is refused: .*{message}", end.message)
+    assert {path.name for path in study.iterdir()} <= {".locks", ".sweep", "events.out.tfevents.1"}
+    assert sorted(path.name for path in study.parent.iterdir()) == ["study"]
+    assert not pathlib.Path(EVIL).exists()
+
+
+def test_enormous_parcels_are_refused(make, monkeypatch):
+    monkeypatch.setattr(parcels, "_MOST_BYTES", 1000)
+    runner, _, _, study = make([{"node": "n1"}, whole_end(), parcel_of(B) | {"more": b"x" * 1000}])
+    runner.start(Job((B,)))
+    ((_, end),) = runner.finished()
+    assert "and 1,000 bytes. Received: 3 files" in end.message
+    assert not (study / B.name).exists()
+
+
+def test_a_network_of_another_training_of_its_base_is_refused(make):
+    cell = BOTH.cells[0]
+    base = next(base for base in (A, B) if base == cell.source)
+    identity = cell.identity(FINGERPRINT, {"key": records.key(base.identity(FINGERPRINT, None)), "weights": "another"})
+    runner, _, _, study = make([{"where": "one"}, ended([cell.name]), parcel_of(cell, identity=identity)])
+    parcels.deliver(parcel_of(base), study, base.name)
+    runner.start(Job((cell,)))
+    ((_, end),) = runner.finished()
+    assert "copies from another training of" in end.message
+    assert not (study / cell.name).exists()
+
+
+def test_a_job_that_is_said_to_be_done_without_networks_fails(make):
+    runner, _, said, study = make([{"node": "n1"}, {"where": "one"}, ended([])])
+    sweep = Scheduler([B], study, runner, say=said.append)
+    sweep.run()
+    assert sweep.states[B.name].state == FAILED
+    assert "ended without a result" in sweep.states[B.name].reason
 
 
 def test_networks_that_another_process_trains_are_left_to_it(make):

@@ -93,7 +93,7 @@ def test_variants_of_a_treatment_are_lines_of_their_own(study):
     write(study, fake_runs.cells(["AnB"], [1]))
     for kept in (0, 2):
         fake_study.write(study, "A3B", 0.5, preserve=kept)
-    assert [line["label"] for line in read(study)["pictures"][0]["curves"]] == ["AnB", "AnB, keep 2"]
+    assert [line["label"] for line in read(study)["pictures"][0]["curves"]] == ["AnB", "AnB, 2 preserved"]
 
 
 def test_only_changed_records_are_read_again(study, monkeypatch):
@@ -194,7 +194,7 @@ def test_lines_of_preserved_blocks_and_foreign_weights_are_named_and_not_plain(s
     found = {(line["label"], line["treatment"], line["plain"]) for line in read(study)["pictures"][0]["curves"]}
     assert found == {
         ("AnB", "AnB", True),
-        ("AnB, keep 2, from 100", "AnB", False),
+        ("AnB, 2 preserved, released at update 100", "AnB", False),
         ("AnB of weights 1a2b3c4d", "AnB", False),
         ("AnB+ of weights 1a2b3c4d", "AnB+", False),
     }

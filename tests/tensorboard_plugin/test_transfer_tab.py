@@ -1,6 +1,8 @@
 """The tab *Transfer* in a real browser, inside a real TensorBoard."""
 
 import contextlib
+import dataclasses
+import itertools
 import json
 import pathlib
 import shutil
@@ -14,6 +16,7 @@ import fake_runs
 import pytest
 from browsing import browser  # noqa: F401
 
+import fake_study
 from tftransfer import records
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -219,3 +222,71 @@ def test_tensorboard_finds_the_installed_tab(tmp_path, logdir):
         assert json.loads(get("data/plugins_listing"))["tftransfer"]["enabled"]
         assert json.loads(get("data/plugin/tftransfer/study?name=study"))["finished"] >= 57
         assert b"export async function render" in get("data/plugin/tftransfer/index.js")
+
+
+@pytest.fixture(scope="module")
+def variants(tmp_path_factory):
+    """A study with preserved blocks, foreign weights, longer bases near the standard ones, and names of markup."""
+    study = tmp_path_factory.mktemp("variants") / "logdir" / "study"
+    for cell in fake_runs.cells(["AnB", "BnB", "AnB+"], [1, 2, 3]):
+        records.write(study / cell.name, fake_runs.content(cell))
+    for preserve, release_step in ((2, 0), (3, 0), (2, 100)):
+        for n in (1, 2):
+            fake_study.write(study, f"A{n}B", 0.5, preserve=preserve, release_step=release_step)
+    for label in ("A1B", "A2B", "A1B+", "A2B+"):
+        of = fake_study.cell(label)
+        of = dataclasses.replace(of, treatment=dataclasses.replace(of.treatment, foreign="1a2b3c4d" * 8))
+        records.write(study / of.name, fake_study.content(of, 0.55))
+    of = fake_study.cell("base", target="B")
+    of = dataclasses.replace(of, treatment=dataclasses.replace(of.treatment, longer_by="A"))
+    records.write(study / of.name, fake_study.content(of, 0.601))
+    enormous = fake_study.content(fake_study.cell("A7B"), None, name=HTML + "\x1b[2J\u202e" + "x" * 2_000_000)
+    records.write(study / "enormous", enormous)
+    with browsing.tensorboard(study.parent) as found:
+        yield found
+
+
+@pytest.mark.browser
+def test_every_line_of_the_tab_has_a_look_and_a_name_of_its_own(browser, variants):  # noqa: F811
+    js = """return [...document.querySelectorAll("[data-curve]")].map((curve) => [curve.dataset.curve,
+        getComputedStyle(curve).color + curve.querySelector(".marker").getAttribute("d")
+        + getComputedStyle(curve.querySelector(".line")).strokeDasharray]);"""
+    with tab(browser, variants) as page:
+        looks = dict(page.driver.execute_script(js))
+        assert set(looks) == {
+            "AnB", "BnB", "AnB+", "AnB, 2 preserved", "AnB, 3 preserved", "AnB, 2 preserved, released at update 100",
+            "AnB of weights 1a2b3c4d",
+            "AnB+ of weights 1a2b3c4d",
+        }  # fmt: skip
+        assert len(set(looks.values())) == len(looks)
+        page.shot("transfer-variants")
+
+
+@pytest.mark.browser
+def test_names_beside_the_chart_do_not_lie_on_each_other_or_beyond_it(browser, variants):  # noqa: F811
+    js = """return [...document.querySelectorAll(".levels text")].map((text) => {
+        const [box, edge] = [text.getBoundingClientRect(), document.querySelector(".chart").getBoundingClientRect()];
+        return [box.top, box.bottom, box.right <= edge.right && box.top >= edge.top && box.bottom <= edge.bottom];});"""
+    with tab(browser, variants) as page:
+        for measure in ("top1", "minus_base"):
+            choose(page, measure)
+            found = sorted(page.wait(lambda: page.driver.execute_script(js), "names"))
+            assert len(found) == (3 if measure == "top1" else 2)
+            assert all(within for _, _, within in found)
+            for (_, bottom, _), (top, _, _) in itertools.pairwise(found):
+                assert top >= bottom - 3, "letters have room above and below in their boxes"
+
+
+@pytest.mark.browser
+def test_an_enormous_hostile_name_breaks_nothing_on_a_narrow_screen(browser, variants):  # noqa: F811
+    with tab(browser, variants) as page:
+        (note,) = [text for text in page.texts(".notes li") if "diverged" in text]
+        assert len(note) < 500
+        assert "\\x1b[2J\\u202e" in note
+        assert not page.all("img")
+        wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        for width in (500, 1400):
+            page.driver.set_window_size(width, 1000)
+            page.wait(lambda: page.all("[data-curve] .marker"), "curves")
+            page.wait(lambda: page.driver.execute_script(wide) <= 0, "a page no wider than its frame", 10)
+            page.shot(f"transfer-variants-{width}")

@@ -10,8 +10,9 @@ from tftransfer.training import callbacks
 
 @pytest.fixture
 def watch():
-    found = callbacks.Watch(["one", "two"], steps_per_epoch=4, report=None)
-    found.set_model(types.SimpleNamespace(optimizer=types.SimpleNamespace(learning_rate=0.5), stop_training=False))
+    """The optimizer has done two updates; the rate of the next is another."""
+    found = callbacks.Watch(["one", "two"], steps_per_epoch=4, rate={1: 0.5, 2: 0.25}.get)
+    found.set_model(types.SimpleNamespace(optimizer=types.SimpleNamespace(iterations=2), stop_training=False))
     return found
 
 
@@ -31,6 +32,20 @@ def test_a_network_that_diverges_leaves_the_others_training(watch):
     assert watch.diverged == {"one": 25, "two": 50}, "the first step at which it was seen"
     assert watch.all_diverged
     assert watch.model.stop_training
+    assert [history["step"] for history in watch.histories.values()] == [[25], [25, 50]], "none after it diverged"
+
+
+def test_what_was_seen_is_told_again_when_training_goes_on(watch):
+    for _ in range(25):
+        watch.on_train_batch_end(0, logs(math.nan, 1.0))
+    watch.on_epoch_end(0, logs(math.nan, 1.0))
+    watch.on_train_batch_end(0, logs(math.nan, 1.0))
+    watch.on_epoch_end(1, logs(math.nan, 1.0))
+    told = []
+    other = callbacks.Watch(["one", "two"], 4, {}.get, lambda step, rows: told.append((step, *rows)))
+    other.resume(watch.state())
+    assert told == [(25, "one", "two"), (26, "two")]
+    assert (other.histories, other.diverged) == (watch.histories, {"one": 25})
 
 
 def test_a_row_of_history_is_each_networks_own(watch):

@@ -2,10 +2,13 @@
 
 import pandas as pd
 
+from tftransfer.analysis import intervals
 from tftransfer.analysis.differences import pairs
 from tftransfer.analysis.roles import BASE
 
 RANGES = ((1, 7), (3, 7), (5, 7))
+TRANSFER, CONTROL = "AnB+", "BnB+"
+BY = ["recipe", "halves", "images_per_class"]
 
 
 def boosts(frame: pd.DataFrame, ranges: tuple[tuple[int, int], ...] = RANGES) -> pd.DataFrame:
@@ -16,28 +19,49 @@ def boosts(frame: pd.DataFrame, ranges: tuple[tuple[int, int], ...] = RANGES) ->
     network's difference from the base of its own target, split and seed first.
 
     Args:
-        frame: From `networks`, of one recipe and one kind of halves.
+        frame: From `networks`.
         ranges: First and last n of each row.
 
     Returns:
-        One row per range: `first`, `last`, `transfers` and `controls` (how many AnB+ and BnB+ networks), `over_base`
-        and `over_control` (the paper's averaging), `transfer_paired`, `control_paired` (mean difference from the own
-        base) and `difference_paired`. Shares; NaN where there are no networks.
+        One row per value of `BY` (recipe, halves, images per class) with AnB+ networks, and range:
+        `first`, `last`, and as shares, NaN where there are no networks:
+
+        - `transfers`, `controls`: how many AnB+ and BnB+ networks; `over_base`, `over_control`: the paper's averaging.
+        - `transfer_paired`, `control_paired`: mean difference from the own base. `difference_of_means`: the first less
+          the second, which holds what their targets, splits and n differ in.
+        - `difference_paired`: mean of AnB+ less BnB+ over the `common` cells (same n, target, split and seed) that have
+          both, each split counting equally, with `low`, `high`, `over`, `clusters`; NaN where there are none.
     """
     fine = frame[frame["set_apart"].eq("")]
-    bases = fine.loc[fine["treatment"].eq(BASE), "top1"].mean()
     rows = []
-    for first, last in ranges:
-        within = fine[fine["n"].between(first, last)]
-        transfer, control = (within.loc[within["treatment"].eq(name), "top1"] for name in ("AnB+", "BnB+"))
-        paired = {}
-        for column, name in (("transfer_paired", "AnB+"), ("control_paired", "BnB+")):
-            found = pairs(fine, name, BASE)
-            paired[column] = found.loc[found["n"].between(first, last), "difference"].mean()
-        rows.append(
-            {"first": first, "last": last, "transfers": len(transfer), "controls": len(control)}
-            | {"over_base": transfer.mean() - bases, "over_control": transfer.mean() - control.mean()}
-            | paired
-            | {"difference_paired": paired["transfer_paired"] - paired["control_paired"]}
-        )
+    for values, group in fine.groupby(BY, sort=True):
+        if group["treatment"].eq(TRANSFER).any():
+            rows += [dict(zip(BY, values, strict=True)) | _row(group, first, last) for first, last in ranges]
     return pd.DataFrame(rows)
+
+
+def _row(fine: pd.DataFrame, first: int, last: int) -> dict[str, float | int | str]:
+    """Returns the numbers of one range of n."""
+    within = fine[fine["n"].between(first, last)]
+    transfer, control = (within[within["treatment"].eq(name)] for name in (TRANSFER, CONTROL))
+    both = pairs(within, TRANSFER, CONTROL)
+    interval = intervals.mean_of(both, "difference")
+    own, others = transfer["minus_base"].mean(), control["minus_base"].mean()
+    mean = transfer["top1"].mean()
+    return {
+        "first": first,
+        "last": last,
+        "transfers": len(transfer),
+        "controls": len(control),
+        "over_base": mean - fine.loc[fine["treatment"].eq(BASE), "top1"].mean(),
+        "over_control": mean - control["top1"].mean(),
+        "transfer_paired": own,
+        "control_paired": others,
+        "difference_of_means": own - others,
+        "common": len(both),
+        "difference_paired": interval.mean,
+        "low": interval.low,
+        "high": interval.high,
+        "over": interval.over,
+        "clusters": interval.clusters,
+    }

@@ -7,7 +7,11 @@ import pandas as pd
 from tftransfer.analysis import intervals
 from tftransfer.analysis.differences import effects
 from tftransfer.analysis.finding import NOTE, WARNING, Finding, networks, some
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import VARIANT
+from tftransfer.analysis.roles import BASE, variant
+
+# Networks are only counted with others that agree in all of these.
+_TOGETHER = ["halves", *VARIANT]
 
 
 def findings(fine: pd.DataFrame) -> list[Finding]:
@@ -30,7 +34,8 @@ def _balance(fine: pd.DataFrame) -> Iterator[Finding]:
     """Treatments whose networks do not have both halves as targets equally often."""
     if fine.loc[fine["treatment"].eq(BASE) & fine["target"].ne("all"), "target"].nunique() < 2:
         return
-    for halves, group in _copies(fine).groupby("halves"):
+    for values, group in _copies(fine).groupby(_TOGETHER):
+        of = _which(*values)
         counts = group.groupby(["treatment", "target"]).size().unstack(fill_value=0).reindex(columns=["A", "B"])
         counts = counts.fillna(0).astype(int)
         uneven = counts[counts["A"].ne(counts["B"]) & counts.sum(axis=1).gt(1)]
@@ -39,7 +44,7 @@ def _balance(fine: pd.DataFrame) -> Iterator[Finding]:
             yield Finding(
                 NOTE,
                 "balance",
-                f"Directions are not balanced ({halves}): {each}. Halves differ in difficulty, so only differences "
+                f"Directions are not balanced ({of}): {each}. Halves differ in difficulty, so only differences "
                 f"from the own base compare.",
             )
         for treatment in counts.index.intersection(["AnB", "AnB+"]):
@@ -48,29 +53,31 @@ def _balance(fine: pd.DataFrame) -> Iterator[Finding]:
                 yield Finding(
                     WARNING,
                     "balance",
-                    f"{treatment} and its control {control} ({halves}) have no target in common: no pair of them can "
+                    f"{treatment} and its control {control} ({of}) have no target in common: no pair of them can "
                     f"be made, and a difference of their means holds the difference of the halves.",
                 )
 
 
+def _which(halves: str, *values: int) -> str:
+    """Returns the kind of halves and what is not at its default."""
+    return ", ".join(filter(None, [halves, variant(*map(int, values))]))
+
+
 def _missing(fine: pd.DataFrame) -> Iterator[Finding]:
     """Cells of the grid (n by target, split and seed) that treatments lack."""
-    unit = ["target", "split", "seed", "images_per_class"]
-    for halves, group in fine[fine["target"].ne("all")].groupby("halves"):
-        units = group.loc[group["treatment"].eq(BASE), unit].drop_duplicates()
-        copies = _copies(group)
-        blocks = sorted(copies["n"].unique())
-        lacking = []
-        for treatment, cells in copies.groupby("treatment"):
-            full = int(units["images_per_class"].isin(cells["images_per_class"].unique()).sum()) * len(blocks)
-            have = len(cells[["n", *unit]].drop_duplicates())
-            if have < full:
-                lacking.append(f"{treatment} has {have} of {full}")
+    unit = ["target", "split", "seed"]
+    bases = fine[fine["treatment"].eq(BASE)]
+    for values, copies in _copies(fine).groupby(_TOGETHER):
+        own = bases["halves"].eq(values[0]) & bases["images_per_class"].eq(values[1])
+        units = bases.loc[own, unit].drop_duplicates()
+        full = len(units) * copies["n"].nunique()
+        have = {name: len(cells[["n", *unit]].drop_duplicates()) for name, cells in copies.groupby("treatment")}
+        lacking = [f"{treatment} has {count} of {full}" for treatment, count in have.items() if count < full]
         if lacking:
             yield Finding(
                 NOTE,
                 "missing",
-                f"Of the networks that the bases here make with n = {_numbers(copies['n'])} ({halves}), "
+                f"Of the networks that the bases here make with n = {_numbers(copies['n'])} ({_which(*values)}), "
                 f"{'; '.join(lacking)}.",
             )
 
@@ -86,12 +93,13 @@ def _single(fine: pd.DataFrame) -> Iterator[Finding]:
     found = found[~found["treatment"].eq(BASE) & found["pairs"].gt(0)]
     alone = found[found["low"].isna()]
     if len(alone):
-        treatments = alone.groupby("treatment", sort=False)["n"].apply(lambda ns: f"{ns.name} (n = {_numbers(ns)})")
+        kinds = alone.groupby(["treatment", "halves", *VARIANT], sort=False)["n"]
+        each = [f"{treatment} ({_which(*values)}, n = {_numbers(ns)})" for (treatment, *values), ns in kinds]
         yield Finding(
             NOTE,
             "no interval",
-            f"One split and one seed say nothing about spread, so there is no interval for "
-            f"{some(treatments.tolist())}.",
+            f"One split and one seed, or equal numbers in all of them, say nothing about spread, so there is no "
+            f"interval for {some(each)}.",
         )
     if found["over"].eq(intervals.SEEDS).any():
         yield Finding(

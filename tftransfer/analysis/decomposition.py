@@ -1,10 +1,13 @@
 """What a cut costs, block by block, and why: lost co-adaptation, specific features; and what fine-tuning gains."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pandas as pd
 
-from tftransfer.analysis import intervals
-from tftransfer.analysis.differences import GROUPED_BY, pairs
+from tftransfer.analysis.differences import COMPARED, GROUPED_BY, compared, pairs
 from tftransfer.analysis.frames import PAIRED_BY
+from tftransfer.analysis.intervals import ABOVE, BELOW
 
 CO_ADAPTATION, SPECIFICITY = "co-adaptation", "specificity"
 # Effect -> the two treatments whose difference it is (Yosinski et al. 2014, sec. 4.1).
@@ -22,11 +25,13 @@ CONTRASTS = {
     "recovery": ("AnB+", "AnB"),
 }
 BY = tuple(name for name in GROUPED_BY if name != "treatment")
-UNDECIDED = "undecided"
+_FAMILY = [name for name in BY if name != "n"]
+UNDECIDED, NO_LOSS = "undecided", "no loss"
+_VERDICTS = {"dominates": "verdict", "dominates_together": "verdict_together"}
 
 
 def decomposition(frame: pd.DataFrame) -> pd.DataFrame:
-    """Returns each effect at each n as a paired difference with its interval.
+    """Returns each effect at each n as a paired difference with its intervals.
 
     Args:
         frame: From `networks`.
@@ -34,20 +39,20 @@ def decomposition(frame: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row per effect and value of recipe, halves, n, images per class, preserve, release step, with `effect` (a
         key of `CONTRASTS`), `first` and `second` (treatments, the difference is first less second), `pairs`, `mean`,
-        `low`, `high`, `over`, `clusters` as in `effects`. Shares: -0.01 is a point lost. Pairs have the same target,
-        split, seed, images per class and recipe.
+        and the columns of `COMPARED` as in `effects`: `low`, `high` for this n alone, `low_together`, `high_together`
+        and `verdict_together` for all n of the effect at once. Shares: -0.01 is a point lost. Pairs have the same
+        target, split, seed, images per class and recipe.
     """
     rows = []
     for effect, (first, second) in CONTRASTS.items():
-        for values, group in pairs(frame, first, second).groupby(list(BY), sort=True):
-            interval = intervals.mean_of(group, "difference")
-            rows.append(
-                dict(zip(BY, values, strict=True))
-                | {"effect": effect, "first": first, "second": second, "pairs": len(group), "mean": interval.mean}
-                | {"low": interval.low, "high": interval.high, "over": interval.over, "clusters": interval.clusters}
-            )
-    columns = [*BY, "effect", "first", "second", "pairs", "mean", "low", "high", "over", "clusters"]
-    return pd.DataFrame(rows, columns=columns)
+        described = {"effect": effect, "first": first, "second": second}
+        for values, by_n in _families(pairs(frame, first, second)):
+            groups = list(by_n.values())
+            for n, group, found in zip(by_n, groups, compared(groups, "difference"), strict=True):
+                rows.append(dict(zip(_FAMILY, values, strict=True)) | {"n": n, "pairs": len(group)} | described | found)
+    table = pd.DataFrame(rows, columns=[*BY, "effect", "first", "second", "pairs", "mean", *COMPARED])
+    places = {effect: place for place, effect in enumerate(CONTRASTS)}
+    return table.assign(place=table["effect"].map(places)).sort_values(["place", *BY], ignore_index=True)[[*table]]
 
 
 def dominance(frame: pd.DataFrame) -> pd.DataFrame:
@@ -60,7 +65,9 @@ def dominance(frame: pd.DataFrame) -> pd.DataFrame:
         One row per value of recipe, halves, n, images per class, preserve, release step with networks of BnB, AnB and
         base of the same target, split and seed: `co-adaptation` and `specificity` (means over just these, shares),
         `difference` (the first less the second) with `low` and `high`, `pairs`, and `dominates`: the effect whose loss
-        is larger, if the interval of the difference excludes zero; else "undecided".
+        is the larger, named only where it is a loss and their difference is not zero, both beyond the intervals of this
+        n alone; else "undecided", or "no loss" where both effects are above zero beyond theirs. `low_together`,
+        `high_together` and `dominates_together` are the same with intervals that hold for all n at once.
     """
     keys = [*PAIRED_BY, "halves", "n", "preserve", "release_step"]
     loss = pairs(frame, "BnB", "base")[[*keys, "difference"]].rename(columns={"difference": CO_ADAPTATION})
@@ -68,21 +75,33 @@ def dominance(frame: pd.DataFrame) -> pd.DataFrame:
     both = loss.merge(other, on=keys)
     both["difference"] = both[CO_ADAPTATION] - both[SPECIFICITY]
     rows = []
-    for values, group in both.groupby(list(BY), sort=True):
-        interval = intervals.mean_of(group, "difference")
-        means = {name: intervals.mean_of(group, name).mean for name in (CO_ADAPTATION, SPECIFICITY)}
-        rows.append(
-            dict(zip(BY, values, strict=True))
-            | means
-            | {"difference": interval.mean, "low": interval.low, "high": interval.high, "pairs": len(group)}
-            | {"dominates": _dominant(interval)}
-        )
-    columns = [*BY, CO_ADAPTATION, SPECIFICITY, "difference", "low", "high", "pairs", "dominates"]
-    return pd.DataFrame(rows, columns=columns)
+    for values, by_n in _families(both):
+        groups = list(by_n.values())
+        found = {name: compared(groups, name) for name in (CO_ADAPTATION, SPECIFICITY, "difference")}
+        for place, (n, group) in enumerate(by_n.items()):
+            at = {name: numbers[place] for name, numbers in found.items()}
+            gap = at["difference"]
+            rows.append(
+                dict(zip(_FAMILY, values, strict=True))
+                | {"n": n, "pairs": len(group)}
+                | {name: _dominant(at, verdict) for name, verdict in _VERDICTS.items()}
+                | {name: numbers["mean"] for name, numbers in at.items()}
+                | {name: gap[name] for name in ("low", "high", "low_together", "high_together")}
+            )
+    columns = [*BY, CO_ADAPTATION, SPECIFICITY, "difference", "low", "high", "low_together", "high_together", "pairs"]
+    return pd.DataFrame(rows, columns=[*columns, *_VERDICTS]).sort_values(list(BY), ignore_index=True)
 
 
-def _dominant(interval: intervals.Interval) -> str:
-    """Returns the effect with the larger loss; the interval is of co-adaptation less specificity, both negative."""
-    if interval.high < 0:
-        return CO_ADAPTATION
-    return SPECIFICITY if interval.low > 0 else UNDECIDED
+def _families(differences: pd.DataFrame) -> Iterator[tuple[tuple, dict[int, pd.DataFrame]]]:
+    """Yields the differences that are looked at together, by n: those equal in all but n."""
+    for values, family in differences.groupby(_FAMILY, sort=True):
+        yield values, dict(tuple(family.groupby("n", sort=True)))
+
+
+def _dominant(at: dict[str, dict[str, Any]], verdict: str) -> str:
+    """Returns the effect with the larger loss; the difference is of co-adaptation less specificity."""
+    losses = {name: at[name][verdict] for name in (CO_ADAPTATION, SPECIFICITY)}
+    if set(losses.values()) == {ABOVE}:
+        return NO_LOSS
+    larger = {BELOW: CO_ADAPTATION, ABOVE: SPECIFICITY}.get(at["difference"][verdict])
+    return larger if larger and losses[larger] == BELOW else UNDECIDED

@@ -1,12 +1,20 @@
 """Differences between networks that belong together, and their means over directions, splits and seeds."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from tftransfer.analysis import intervals
 from tftransfer.analysis.frames import PAIRED_BY
+from tftransfer.analysis.roles import BASE
 
 # Networks are only averaged with others that agree in all of these.
 GROUPED_BY = ("recipe", "halves", "treatment", "n", "images_per_class", "preserve", "release_step")
+_FAMILY = [name for name in GROUPED_BY if name != "n"]
+# What is known of the mean of some differences, besides it.
+COMPARED = (
+    "low", "high", "over", "clusters", "verdict", "low_together", "high_together", "together", "verdict_together",
+)  # fmt: skip
 
 
 def pairs(frame: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
@@ -45,31 +53,83 @@ def effects(frame: pd.DataFrame) -> pd.DataFrame:
         One row for each value of `GROUPED_BY` (recipe, halves, treatment, n, images per class, preserve, release step):
 
         - `networks`, `top1`: how many, and their mean top-1 (a share).
-        - `pairs`: how many have a base; `minus_base`: mean of their differences, each split counting equally.
-        - `low`, `high`: 95 % interval of `minus_base`; NaN where there is no telling (one split and one seed; bases,
-          whose difference is 0 by definition). `over`: what it speaks of, other "splits" or only other "seeds" of the
-          same split; `clusters`: how many of them.
+        - `pairs`: how many have a base; `paired_top1` and `base`: mean top-1 of these and of their own bases, in which
+          a base counts once for each of its networks. Only these two compare: other bases are of other halves.
+        - `minus_base`: mean of the differences, each split counting equally.
+        - `low`, `high`: 95 % interval of `minus_base` at this n alone; NaN where there is no telling (one split and one
+          seed; bases, whose difference is 0 by definition). `over`: what it speaks of, other "splits" or only other
+          "seeds" of the same split; `clusters`: how many of them. `verdict`: what it says, `intervals.BELOW` ("below"
+          zero), `ABOVE`, `OPEN` or `UNKNOWN`.
+        - `low_together`, `high_together`, `verdict_together`: the same with intervals which hold for all n of the
+          treatment at once, for who picks one of them; `together`: how many n these are.
 
         `pairs(frame, treatment, "base")` has the single differences.
     """
     fine = frame[frame["set_apart"].eq("")]
-    rows = [
-        dict(zip(GROUPED_BY, values, strict=True)) | _effect(group)
-        for values, group in fine.groupby(list(GROUPED_BY), sort=True, observed=True)
+    rows = []
+    for values, family in fine.groupby(_FAMILY, sort=True, observed=True):
+        by_n = dict(tuple(family.groupby("n", sort=True)))
+        numbers = compared(list(by_n.values()), "minus_base")
+        for (n, group), found in zip(by_n.items(), numbers, strict=True):
+            rows.append(dict(zip(_FAMILY, values, strict=True)) | {"n": n} | _means(group) | found)
+    columns = [*GROUPED_BY, "networks", "top1", "pairs", "paired_top1", "base", "minus_base", *COMPARED]
+    table = pd.DataFrame([row | {"minus_base": row["mean"]} for row in rows], columns=columns)
+    return table.sort_values(list(GROUPED_BY), ignore_index=True)
+
+
+def compared(groups: Sequence[pd.DataFrame], column: str) -> list[dict[str, float | int | str]]:
+    """Returns the mean of a column in each group, with its interval alone and with one that holds for all groups.
+
+    Args:
+        groups: The same comparison at each n: tables as for `intervals.mean_of`.
+        column: The differences.
+
+    Returns:
+        For each group `mean` and the values of `COMPARED`, as in `effects`.
+    """
+    clusters = [intervals.clusters(group, column) for group in groups]
+    alone, together = [intervals.interval_of(found) for found in clusters], intervals.together(clusters)
+    many = sum(interval.clusters > 1 for interval in alone)
+    return [
+        {"mean": one.mean, "low": one.low, "high": one.high, "over": one.over, "clusters": one.clusters}
+        | {"verdict": one.verdict, "low_together": all_.low, "high_together": all_.high, "together": many}
+        | {"verdict_together": all_.verdict}
+        for one, all_ in zip(alone, together, strict=True)
     ]
-    columns = [*GROUPED_BY, "networks", "top1", "pairs", "minus_base", "low", "high", "over", "clusters"]
-    return pd.DataFrame(rows, columns=columns)
 
 
-def _effect(group: pd.DataFrame) -> dict[str, float | int | str]:
-    interval = intervals.mean_of(group, "minus_base")
+def _means(group: pd.DataFrame) -> dict[str, float | int]:
+    """Returns counts and plain means of networks of one treatment and n."""
+    paired = group[group["minus_base"].notna()]
     return {
         "networks": len(group),
         "top1": group["top1"].mean(),
-        "pairs": int(group["minus_base"].notna().sum()),
-        "minus_base": interval.mean,
-        "low": interval.low,
-        "high": interval.high,
-        "over": interval.over,
-        "clusters": interval.clusters,
+        "pairs": len(paired),
+        "paired_top1": paired["top1"].mean(),
+        "base": base_mean(group),
     }
+
+
+def base_mean(networks: pd.DataFrame) -> float:
+    """Returns the mean top-1 of the own bases of some networks; NaN if none has one.
+
+    A base counts once for each of its networks, so that the networks' own mean less this one is the mean of their
+    paired differences. Networks without a base are left out.
+    """
+    return float((networks["top1"] - networks["minus_base"]).mean())
+
+
+def paired_bases(frame: pd.DataFrame, kind: str = BASE) -> pd.DataFrame:
+    """Returns the bases that some other network is compared with; all of them if there are no others.
+
+    Args:
+        frame: From `networks`, with bases and others.
+        kind: Which bases: "base", or "base-plusA" and the like.
+
+    Returns:
+        Their rows. Only they may be shown beside other networks' scores: the others are of other halves.
+    """
+    fine = frame[frame["set_apart"].eq("")]
+    bases, others = fine[fine["treatment"].eq(kind)], fine[~fine["treatment"].str.startswith(BASE)]
+    keys = [pd.MultiIndex.from_frame(rows[list(PAIRED_BY)]) for rows in (bases, others)]
+    return bases if others.empty else bases[keys[0].isin(keys[1])]

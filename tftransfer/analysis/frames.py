@@ -15,6 +15,8 @@ from tftransfer.treatments import Treatment
 
 # What must be equal for a network and a base to be compared; the base's half is the network's target.
 PAIRED_BY = ("target", "split", "seed", "images_per_class", "recipe")
+# What a treatment has besides its name and n.
+VARIANT = ("images_per_class", "preserve", "release_step")
 # What tells networks apart. Two with all of this in common are the same network twice.
 CELL = ("treatment", "n", *PAIRED_BY, "preserve", "release_step")
 # Reasons to keep a network out of all means.
@@ -24,13 +26,13 @@ TYPES = {
     "top1": "float64", "top5": "float64", "per_class_top1": "float64", "cross_entropy": "float64",
     "minus_base": "float64", "chance": "float64", "left_chance": "boolean", "frozen_blocks_unchanged": "boolean",
     "updates": "Int64", "updates_of_source": "Int64", "classes_seen": "Int64", "seconds": "float64",
-    "images_per_second": "float64",
+    "images_per_second": "float64", "classes": "Int64", "protocol": "Int64",
 }  # fmt: skip
 COLUMNS = (
     "name", "key", "status", "treatment", "label", "n", "target", "split", "halves", "seed", "images_per_class",
-    "preserve", "release_step", "recipe", "dataset", "model", "top1", "top5", "per_class_top1", "cross_entropy",
-    "minus_base", "chance", "left_chance", "frozen_blocks_unchanged", "updates", "updates_of_source", "classes_seen",
-    "seconds", "images_per_second", "finished", "set_apart",
+    "preserve", "release_step", "recipe", "protocol", "dataset", "model", "classes", "top1", "top5", "per_class_top1",
+    "cross_entropy", "minus_base", "chance", "left_chance", "frozen_blocks_unchanged", "updates", "updates_of_source",
+    "classes_seen", "seconds", "images_per_second", "finished", "set_apart",
 )  # fmt: skip
 
 
@@ -50,7 +52,9 @@ def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
           `seed`, `images_per_class` (0: all), `preserve`, `release_step`.
         - `recipe`: 8 digits of the hash of recipe, protocol, data and architecture: networks with different ones do not
           compare.
-        - `top1`, `top5`, `per_class_top1`, `chance`: shares, 0 to 1. `cross_entropy` in nats.
+        - `protocol`: version of the way of training, missing for the paper. `classes`: of the target.
+        - `top1`, `top5`, `per_class_top1`, `chance`: shares, 0 to 1. `cross_entropy` in nats. `top5` is missing where
+          there are no more than five classes: all answers would be among the first five.
         - `minus_base`: `top1` less that of the base of the same target, split, seed, images per class and recipe,
           computed from these records; 0 for bases, NaN where there is no such base.
         - `left_chance`, `frozen_blocks_unchanged`: proofs, missing where nothing was recorded.
@@ -88,8 +92,9 @@ def row(record: Record) -> dict[str, Any]:
     content, identity, recipe = record.content, record.identity, record.identity["recipe"]
     treatment = Treatment(**identity["treatment"])
     result, integrity, cost = record.result, content["integrity"], content["cost"]
-    scores = {name: result.get(name) for name in ("top1", "top5", "per_class_top1", "cross_entropy", "chance")}
+    scores = {name: result.get(name) for name in ("top1", "per_class_top1", "cross_entropy", "chance")}
     return scores | {
+        "top5": records.top5(record.content),
         "name": record.name,
         "key": record.key,
         "status": record.status,
@@ -104,6 +109,8 @@ def row(record: Record) -> dict[str, Any]:
         "preserve": treatment.preserve,
         "release_step": treatment.release_step,
         "recipe": recipe_digest(identity),
+        "protocol": identity["protocol"],
+        "classes": identity["data"].get("class_count"),
         "dataset": recipe["dataset"],
         "model": recipe["model"],
         "left_chance": integrity.get("left_chance"),

@@ -65,6 +65,7 @@ def _row(run: dict[str, str]) -> dict[str, Any]:
         "recipe": recipe,
         "dataset": "imagenet2012",
         "model": "CaffeNet",
+        "classes": _CLASSES[run["target"]],
         "top1": float(run["top1"]),
         "chance": chance,
         "left_chance": _left_chance(float(run["top1"]), run["target"]),

@@ -7,9 +7,12 @@ import zipfile
 
 import numpy as np
 
+from tftransfer import small_files
 from tftransfer.records import Record
 
 NAMES = ("filters", "blocks", "images", "with_base", "source_with_base")
+
+_MOST_BYTES = 50_000_000  # filters of the first layer, and a matrix of blocks by blocks
 
 
 def read(record: Record) -> dict[str, np.ndarray]:
@@ -23,13 +26,18 @@ def read(record: Record) -> dict[str, np.ndarray]:
         return {}
     path = record.folder / pathlib.PurePath(str(said.get("file"))).name
     try:
-        content = path.read_bytes()
-    except OSError as error:
+        if not small_files.inside(path, record.folder):
+            raise ValueError("it is a link that leads elsewhere")
+        content = small_files.content(path, _MOST_BYTES)
+    except (OSError, ValueError) as error:
         raise ValueError(f"The portrait of {record.name} cannot be read: {error}.") from error
     if hashlib.sha256(content).hexdigest() != said.get("sha256"):
         raise ValueError(f"The portrait of {record.name} is not the one of its record (another SHA-256): {path}.")
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(part.file_size for part in archive.infolist()) > _MOST_BYTES:
+                raise ValueError(f"it unpacks to more than {_MOST_BYTES:,} bytes")
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in NAMES if name in arrays}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, MemoryError, zipfile.BadZipFile) as error:
         raise ValueError(f"The portrait of {record.name} is damaged: {error}.") from error

@@ -1,6 +1,8 @@
 """What networks of both directions have in common: a treatment's role, a split's kind."""
 
-from tftransfer.treatments import Treatment
+from tftransfer.treatments import Treatment, variant
+
+__all__ = ["BASE", "halves", "role", "variant"]
 
 BASE = "base"
 

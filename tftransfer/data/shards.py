@@ -6,7 +6,6 @@ again.
 """
 
 import collections
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -16,6 +15,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from tftransfer.atomic import write as write_atomically
 from tftransfer.data.decode import ImageError, decode_with_mode, encode_jpeg, resize
 from tftransfer.data.sources.source import Example
 
@@ -178,20 +178,6 @@ def refuse_packed(path: str) -> None:
     with zipfile.ZipFile(path) as archive:
         if sum(part.file_size for part in archive.infolist()) > os.path.getsize(path):
             raise ValueError(f"{path} is compressed, which no archive of ours is")
-
-
-def write_atomically(path: str, write) -> None:
-    """Calls `write` with a file that appears at `path` only when it is complete and on disk."""
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
 
 
 def _prepare(example: Example, request: ShardRequest) -> tuple[bytes, str, bytes]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 import tftransfer
-from tftransfer import analysis, environment
+from tftransfer import analysis, commands, environment
 from tftransfer.analysis import boosts, checks, decomposition, paper, portraits
 from tftransfer.analysis import study as study_lib
 from tftransfer.analysis.finding import Finding
@@ -123,9 +123,14 @@ class Report:
         order = {"random": 0, "natural_manmade": 1, "all": 9}
         return sorted(self.main["halves"].unique(), key=lambda kind: (order.get(kind, 5), kind))
 
-    def of(self, halves: str) -> pd.DataFrame:
-        """Returns the counted networks of one kind of halves."""
-        return self.main[self.main["halves"].eq(halves)]
+    def of(self, halves: str, images_per_class: int | None = None) -> pd.DataFrame:
+        """Returns the counted networks of one kind of halves, with one number of images per class if it is given."""
+        here = self.main[self.main["halves"].eq(halves)]
+        return here if images_per_class is None else here[here["images_per_class"].eq(images_per_class)]
+
+    def sizes(self, halves: str) -> list[int]:
+        """Returns the numbers of images per class of one kind of halves: all images (0) first, then the most."""
+        return sorted(map(int, self.of(halves)["images_per_class"].unique()), key=lambda size: (size > 0, -size))
 
     def boosts(self, halves: str) -> pd.DataFrame:
         """Returns the paper's Table 1 for one kind of halves, over the ranges of n that fit this study."""
@@ -133,7 +138,8 @@ class Report:
         blocks = tuned.loc[tuned["treatment"].isin(["AnB+", "BnB+"]), "n"]
         starts = dict.fromkeys(max(first, int(blocks.min())) for first, _ in boosts.RANGES)
         most = int(blocks.max())
-        return boosts.boosts(tuned, tuple((first, most) for first in starts if first <= most))
+        found = boosts.boosts(tuned, tuple((first, most) for first in starts if first <= most))
+        return found[found["transfers"].gt(0)]
 
     @property
     def has_boosts(self) -> list[str]:
@@ -165,10 +171,10 @@ class Report:
         rows += [("networks' machine", text) for text in _distinct(self.records, "machine", _machine)]
         hours = sum(float(record.content["cost"].get("seconds") or 0) for record in self.records) / 3600
         rows.append(("training", f"{hours:.2f} hours in all" if hours >= 0.1 else f"{3600 * hours:.0f} seconds in all"))
-        commands = [str(record.content.get("command", "")) for record in self.records]
-        commands = list(dict.fromkeys(filter(None, commands)))
-        rows += [("command", text) for text in commands[:_COMMANDS]]
-        more = len(commands) - _COMMANDS
+        said = [(str(record.content.get("command", "")), record.identity) for record in self.records]
+        shown = list(dict.fromkeys(commands.complete(text, identity) for text, identity in said if text))
+        rows += [("command", text) for text in shown[:_COMMANDS]]
+        more = len(shown) - _COMMANDS
         return rows + ([("more", f"{more} other commands, in the records")] if more > 0 else [])
 
 

@@ -147,8 +147,9 @@ class _Scene:
             "figure2",
             f"Top-1 by treatment: {self._what}",
             "The paper's Figure 2. Above: every network, points shifted sideways. Below: plain means, as the paper "
-            "averages, and the mean of the bases that these networks are compared with; treatments whose targets "
-            f"differ also differ in the difficulty of their halves.{self._others}",
+            "averages; each line begins at the mean of the bases that its networks are compared with, for treatments "
+            "whose targets differ also differ in the difficulty of their halves. Shades are paired differences, drawn "
+            f"where they are beyond 95 % intervals for all n together.{self._others}",
             treatment_figures.figure2(self.within(networks), self.report.looks),
         )
 
@@ -162,9 +163,10 @@ class _Scene:
         return self._drawing(
             "paired",
             f"Points from the own base: {self._what}",
-            "Each network less the base of its own target, split and seed; means with 95 % intervals where there is "
-            f"more than one split or seed.{dashed}{self._others}",
-            treatment_figures.paired(effects, self.report.looks, behind),
+            "Each network less the base of its own target, split and seed; means with 95 % intervals, each for its n "
+            "alone, where there is more than one split or seed. Shades are drawn where differences are beyond "
+            f"intervals for all n together.{dashed}{self._others}",
+            treatment_figures.paired(effects, self.within(self.report.decomposition), self.report.looks, behind),
         )
 
     def losses(self, losses: pd.DataFrame) -> Drawing:
@@ -172,7 +174,7 @@ class _Scene:
         return self._drawing(
             "losses",
             f"What a cut costs and why, and what fine-tuning gains: {self._what}",
-            f"Paired differences in top-1 at each n, with 95 % intervals.{self._others}",
+            f"Paired differences in top-1 at each n, with 95 % intervals for each n alone.{self._others}",
             loss_figure.bars(losses),
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from tftransfer import outlets
+from tftransfer import outlets, treatments
 
 # Networks that differ in one of these are never one curve or one mean.
 CURVE = ("treatment", "preserve", "release_step")
@@ -57,7 +57,7 @@ class Curve:
 
     @property
     def name(self) -> str:
-        """How it is called in tables and under the pointer: `AnB, keep 2, from 500`."""
+        """How it is called in tables and under the pointer: `AnB, 2 preserved`."""
         return named(self.treatment, self.preserve, self.release_step)
 
     @property
@@ -67,16 +67,13 @@ class Curve:
             return MEANINGS[self.treatment]
         family, foreign, digits = self.treatment.partition("-w")
         parts = [f"{family} of weights {digits}" if foreign else self.treatment]
-        parts += [f"{self.preserve} more blocks kept and tuned"] if self.preserve else []
-        parts += [f"from update {self.release_step}"] if self.release_step else []
-        return outlets.figure(", ".join(parts))
+        parts.append(treatments.variant(preserve=self.preserve, release_step=self.release_step))
+        return outlets.figure(", ".join(filter(None, parts)))
 
 
 def named(treatment: str, preserve: int = 0, release_step: int = 0, images_per_class: int = 0) -> str:
     """Returns a treatment with what is not at its default."""
-    parts = ((preserve, f"keep {preserve}"), (release_step, f"from {release_step}"))
-    parts += ((images_per_class, f"{images_per_class} images per class"),)
-    return ", ".join([treatment, *(text for value, text in parts if value)])
+    return ", ".join(filter(None, [treatment, treatments.variant(images_per_class, preserve, release_step)]))
 
 
 @dataclasses.dataclass(frozen=True)

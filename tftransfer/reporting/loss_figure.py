@@ -5,9 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from tftransfer.analysis.decomposition import CO_ADAPTATION, SPECIFICITY
+from tftransfer.analysis.roles import variant
 from tftransfer.reporting import style
 from tftransfer.reporting.looks import COLOURS
-from tftransfer.reporting.phrases import count, interval, points
+from tftransfer.reporting.phrases import interval, points
 from tftransfer.reporting.style import Canvas
 
 _BARS = {
@@ -45,10 +46,7 @@ def bars(decomposition: pd.DataFrame) -> Canvas:
 
 def _kept(preserve: int, release_step: int) -> str:
     """Returns what the networks of a panel preserved above the n copied blocks."""
-    if not preserve:
-        return "Nothing preserved above them"
-    later = f" from update {release_step}" if release_step else ""
-    return f"{count(int(preserve), 'more block')} kept and tuned{later}"
+    return variant(preserve=preserve, release_step=release_step) or "none preserved"
 
 
 def _patch(treatment: str, hatch: str, label: str) -> Patch:

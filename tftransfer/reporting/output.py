@@ -99,7 +99,6 @@ def _moved(staging: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
         if goal.is_dir():
             raise ValueError(f"A folder is where a file must go: {goal}. Use --out=FOLDER with another.")
         goal.parent.mkdir(parents=True, exist_ok=True)
-        os.chmod(path, 0o644)
         os.replace(path, goal)
         done.append(goal)
     return done

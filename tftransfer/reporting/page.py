@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping
 
 import jinja2
+import markupsafe
 
 from tftransfer import outlets
 from tftransfer.analysis import checks
@@ -44,6 +45,6 @@ def html(report: Report, drawings: Mapping[str, Drawing], downloads: Mapping[str
     )
 
 
-def _data_url(text: str) -> str:
-    """Returns a CSV text as a URL that carries it."""
-    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
+def _data_url(text: str) -> markupsafe.Markup:
+    """Returns a CSV text as a URL that carries it; of 64 letters which no page takes for markup, and of any length."""
+    return markupsafe.Markup(f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}")

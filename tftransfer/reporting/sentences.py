@@ -4,20 +4,18 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from tftransfer.analysis.decomposition import CO_ADAPTATION, SPECIFICITY, UNDECIDED
+from tftransfer.analysis.best import best
+from tftransfer.analysis.differences import paired_bases
 from tftransfer.analysis.finding import WARNING
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.roles import BASE, variant
+from tftransfer.reporting import effect_sentences
 from tftransfer.reporting.collected import Report
-from tftransfer.reporting.phrases import NO_BREAK, count, interval, numbers, percent, points
+from tftransfer.reporting.phrases import NO_BREAK, count, interval, percent, points
 
 HALVES = {
     "random": "random halves of the classes",
     "natural_manmade": "natural and man-made halves",
     "all": "all classes",
-}
-_ALONE = {
-    CO_ADAPTATION: "frozen own blocks (BnB) against the base",
-    SPECIFICITY: "blocks learnt on the other half (AnB) against own ones (BnB)",
 }
 
 
@@ -27,10 +25,11 @@ def spoken(halves: str) -> str:
 
 
 def summary(report: Report) -> list[str]:
-    """Returns the opening of a report: what was trained, then a paragraph for each kind of halves."""
+    """Returns the opening of a report: what was trained, then a paragraph for each halves and images per class."""
     if report.main.empty:
         return ["No finished network of this study can be counted yet; what is missing is listed below."]
-    found = [_scope(report), *(" ".join(_halves(report, halves)) for halves in report.halves), _warned(report)]
+    kinds = [(halves, size) for halves in report.halves for size in report.sizes(halves)]
+    found = [_scope(report), *(" ".join(_paragraph(report, *kind)) for kind in kinds), _warned(report)]
     return [_unbroken(paragraph) for paragraph in found if paragraph]
 
 
@@ -61,161 +60,75 @@ def _scope(report: Report) -> str:
     return f"{count(len(main), 'network')} of {models} on {datasets}{within}.{aside}"
 
 
-def _halves(report: Report, halves: str) -> Iterator[str]:
-    """Returns what one kind of halves says."""
-    here = report.of(halves)
-    bases = here.loc[here["treatment"].eq(BASE) & here["images_per_class"].eq(0), "top1"]
-    if len(bases):
-        spread = "" if len(bases) == 1 else f" ({percent(bases.min())} to {percent(bases.max())})"
-        yield (
-            f"On {spoken(halves)}, the {'bases reach' if len(bases) > 1 else 'base reaches'} {percent(bases.mean())} "
-            f"top-1{spread}."
-        )
-    plain = report.decomposition
-    plain = plain[
-        plain["halves"].eq(halves)
-        & plain["preserve"].eq(0)
-        & plain["images_per_class"].eq(0)
-        & plain["release_step"].eq(0)
-    ]
-    yield from _losses(plain, report.dominance[report.dominance["halves"].eq(halves)])
-    yield from _tuning(report, plain, halves)
-    yield from _longer(plain)
-    yield from _random(plain)
-    if halves == "natural_manmade":
-        yield from _distance(report)
+def _paragraph(report: Report, halves: str, size: int) -> Iterator[str]:
+    """Returns what one kind of halves says, with one number of images per class."""
+    here = report.of(halves, size)
+    yield from _bases(here, ", ".join(filter(None, [spoken(halves), variant(size)])))
+    yield from _best(here)
+    yield from effect_sentences.effects(report, halves, size)
+    if here[["preserve", "release_step"]].any(axis=None):
+        yield "Networks with preserved blocks or staged release are in the tables, and in none of these sentences."
 
 
-def _losses(found: pd.DataFrame, dominance: pd.DataFrame) -> Iterator[str]:
-    """What frozen copies cost."""
-    for effect, text in (
-        (CO_ADAPTATION, "Splitting a network from itself (BnB less base) costs most"),
-        (SPECIFICITY, "Features of the other half (AnB less BnB) cost most"),
-    ):
-        rows = found[found["effect"].eq(effect)]
-        if rows.empty:
-            continue
-        worst = rows.loc[rows["mean"].idxmin()]
-        if len(rows) == 1:
-            yield f"At n = {int(worst['n'])}, {_ALONE[effect]}: {_points(worst)}."
-        elif worst["mean"] >= 0:
-            yield f"{text.removesuffix(' costs most').removesuffix(' cost most')} costs nothing at any n on average."
-        else:
-            yield f"{text} at n = {int(worst['n'])}: {_points(worst)}."
-        if effect == SPECIFICITY:
-            yield from _general(rows)
-    decided = dominance[dominance["dominates"].ne(UNDECIDED)]
-    if len(decided):
-        each = [
-            f"{effect} is the larger at n = {numbers([int(n) for n in group['n']])}"
-            for effect, group in decided.groupby("dominates")
-        ]
-        rest = dominance.loc[dominance["dominates"].eq(UNDECIDED), "n"]
-        open_ = f"; elsewhere (n = {numbers([int(n) for n in rest])}) the data do not decide" if len(rest) else ""
-        yield f"Of these two losses, {' and '.join(each)}{open_}."
-    if found["effect"].isin([CO_ADAPTATION, SPECIFICITY]).sum() == 0:
-        rows = found[found["effect"].eq("transfer")]
-        if len(rows):
-            worst = rows.loc[rows["mean"].idxmin()]
-            n = int(worst["n"])
-            where = f" most at n = {n}" if len(rows) > 1 else f" at n = {n}"
-            yield f"Frozen blocks of the other half (AnB less base) lose{where}: {_points(worst)}."
-
-
-def _general(rows: pd.DataFrame) -> Iterator[str]:
-    """From which n on features are specific, as far as intervals tell."""
-    known = rows[rows["low"].notna()].sort_values("n")
-    if known.empty:
+def _bases(here: pd.DataFrame, where: str) -> Iterator[str]:
+    """What the bases reach which the other networks are compared with."""
+    scores = paired_bases(here)["top1"]
+    if scores.empty:
         return
-    specific = known[known["high"].lt(0)]
-    if specific.empty:
-        yield (
-            "At no n does AnB fall below BnB by more than the uncertainty: no block is shown to be specific to its "
-            "half."
-        )
+    if len(scores) == 1:
+        yield f"On {where}, the base reaches {percent(scores.mean())} top-1."
         return
-    first = int(specific["n"].min())
-    below = [int(n) for n in known["n"] if n < first]
-    general = f" Up to n = {max(below)} no loss is shown." if below else ""
+    compared = " that the other networks are compared with" if len(here) > here["treatment"].eq(BASE).sum() else ""
     yield (
-        f"The first n at which this loss is beyond its interval is {first}: features there are specific to their half."
-        f"{general}"
+        f"On {where}, the {len(scores)} bases{compared} reach {percent(scores.mean())} top-1 on average "
+        f"({percent(scores.min())} to {percent(scores.max())})."
     )
 
 
-def _tuning(report: Report, found: pd.DataFrame, halves: str) -> Iterator[str]:
-    """What fine-tuned copies gain, against what their control gains."""
-    if halves not in report.has_boosts:
+def _best(here: pd.DataFrame) -> Iterator[str]:
+    """The best network of each target, and why its score is too good."""
+    copies = here[~here["treatment"].str.startswith(BASE)]
+    if copies.empty:
         return
-    row = report.boosts(halves).iloc[0]
-    ns = f"n = {int(row['first'])} to {int(row['last'])}" if row["first"] < row["last"] else f"n = {int(row['first'])}"
-    text = (
-        f"Fine-tuned copies of the other half (AnB+) stand {points(row['transfer_paired'])} points from their own "
-        f"base, on average over {ns}"
-    )
-    if not row["controls"]:
-        yield f"{text}; without BnB+ it is open how much of that is longer training."
-        return
+    for first in best(here[here["target"].isin(copies["target"])]).itertuples():
+        target = copies["target"].eq(first.target)
+        splits = copies.loc[target, "split"].nunique()
+        of = f"{first.networks} networks"
+        of += f" ({splits} splits, whose halves are not equally difficult)" if splits > 1 else ""
+        where = "all classes" if first.target == "all" else f"target {first.target}"
+        yield f"With {where} the best of {of} is {_network(first)}."
+        if first.treatment.startswith(BASE):
+            (second,) = best(copies[target]).itertuples()
+            yield f"The best of its {count(second.networks, 'network')} with copied blocks is {_network(second)}."
     yield (
-        f"{text}; the control for longer training (BnB+) stands at {points(row['control_paired'])}: a difference of "
-        f"{points(row['difference_paired'])} points."
-    )
-    paired = found[found["effect"].eq("transfer beyond control")]
-    if paired.empty:
-        yield "No AnB+ and BnB+ share a target here, so this difference is one of means and has no interval."
-        return
-    sure = paired[paired["low"].gt(0)]
-    yield (
-        f"Pair by pair, AnB+ beats BnB+ beyond the interval at n = {numbers([int(n) for n in sure['n']])}."
-        if len(sure)
-        else "Pair by pair, AnB+ beats BnB+ beyond an interval at no n."
+        "The best are picked by the very scores that they are shown with, so luck is part of these: another seed, or "
+        "new images, would likely give less."
     )
 
 
-def _longer(found: pd.DataFrame) -> Iterator[str]:
-    """What fine-tuned copies gain over bases that had as many updates in all."""
-    rows = found[found["effect"].eq("transfer beyond longer base")]
-    if len(rows):
-        best = rows.loc[rows["mean"].idxmax()]
-        yield (
-            f"Against bases that had as many updates as source and target together, AnB+ stands best at "
-            f"n = {int(best['n'])}: {_points(best)}."
-        )
+def _network(row: tuple) -> str:
+    """Returns the best network with its score, its lead, and the mean lead of its kind."""
+    text = f"{row.label} ({row.split}, seed {row.seed}): {percent(row.top1)} top-1"
+    if row.treatment == BASE:
+        return text
+    lead = points(row.minus_base)
+    return (
+        f"{text}, {f'{lead} points from its own base' if lead else 'without a base to compare it with'}; {_kind(row)}"
+    )
 
 
-def _random(found: pd.DataFrame) -> Iterator[str]:
-    """What random filters cost."""
-    rows = found[found["effect"].eq("random filters")].sort_values("n")
-    if len(rows):
-        first, last = rows.iloc[0], rows.iloc[-1]
-        more = f", and {points(last['mean'], 1)} at n = {int(last['n'])}" if len(rows) > 1 else ""
-        start = f"Random frozen filters stand {points(first['mean'], 1)} points from the base at n = {int(first['n'])}"
-        yield f"{start}{more}."
-
-
-def _distance(report: Report) -> Iterator[str]:
-    """Whether features transfer worse between halves that are less alike."""
-    found = report.effects[report.effects["treatment"].eq("AnB") & report.effects["images_per_class"].eq(0)]
-    found = found[found["preserve"].eq(0) & found["release_step"].eq(0)]
-    near, far = (found[found["halves"].eq(kind)].set_index("n")["minus_base"] for kind in ("random", "natural_manmade"))
-    gap = (far - near).dropna()
-    if len(gap):
-        n = int(gap.idxmin())
-        yield (
-            f"Frozen blocks lose more between natural and man-made halves than between random ones where the gap is "
-            f"largest, at n = {n}: {points(far[n], 1)} against {points(near[n], 1)} points."
-            if gap[n] < 0
-            else "Frozen blocks lose no more between natural and man-made halves than between random ones."
-        )
-
-
-def _points(row: pd.Series) -> str:
-    """Returns an effect with its uncertainty."""
-    text = f"{points(row['mean'])} points"
-    if pd.isna(row["low"]):
-        return f"{text} ({count(int(row['pairs']), 'pair')}, so without an interval)"
-    over = count(int(row["clusters"]), row["over"].removesuffix("s"))
-    return f"{text} (95 % interval {interval(row['low'], row['high'])}, over {over})"
+def _kind(row: tuple) -> str:
+    """Returns what all networks do that were treated like the best one."""
+    at = f"n = {row.n}" if row.n else ""
+    what = ", ".join(filter(None, [row.treatment, at, variant(0, row.preserve, row.release_step)]))
+    if row.pairs < 2:
+        return f"it is the only pair of {what} with this target, so there is no interval"
+    text = f"the {row.pairs} networks {what} with this target stand {points(row.mean)} points from theirs on average"
+    if pd.isna(row.low):
+        return f"{text}, without an interval"
+    together = "" if row.kinds == 1 else f" for all {row.kinds} kinds together"
+    over = count(int(row.clusters), row.over.removesuffix("s"))
+    return f"{text} (95 % interval{together} {interval(row.low, row.high)}, over {over})"
 
 
 def _are(many: int) -> str:

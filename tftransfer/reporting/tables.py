@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from tftransfer import outlets
+from tftransfer import outlets, treatments
 from tftransfer.analysis import decomposition
+from tftransfer.analysis.differences import base_mean
+from tftransfer.analysis.frames import VARIANT
 from tftransfer.analysis.roles import BASE
 from tftransfer.reporting.collected import Report
-from tftransfer.reporting.looks import main_images, named
+from tftransfer.reporting.looks import named
 from tftransfer.reporting.phrases import DASH, count, interval, percent, points
 from tftransfer.reporting.sentences import spoken
 
@@ -54,13 +56,26 @@ def networks(report: Report) -> Table:
     rows = tuple(
         (
             *(outlets.terminal(text) for text in (row.name, row.label, row.n, row.split, row.target, row.seed)),
+            treatments.variant(row.images_per_class, row.preserve, row.release_step),
             percent(row.top1), percent(row.top5),
             "" if row.treatment == BASE else points(row.minus_base),
             row.set_apart or ("" if row.recipe == report.recipe else f"recipe {row.recipe}"),
         )
         for row in report.frame.itertuples(index=False)
     )  # fmt: skip
-    heads = ("network", "label", "n", "split", "target", "seed", "top-1", "top-5", "minus base", "kept apart")
+    heads = (
+        "network",
+        "label",
+        "n",
+        "split",
+        "target",
+        "seed",
+        "variant",
+        "top-1",
+        "top-5",
+        "minus base",
+        "kept apart",
+    )
     return Table("All networks", heads, rows, "Minus base in points.", 2)
 
 
@@ -69,21 +84,20 @@ def _effects(report: Report, halves: str) -> Iterator[Table]:
     found = report.effects[report.effects["halves"].eq(halves) & ~report.effects["treatment"].eq(BASE)]
     if found.empty:
         return
-    variant = ["treatment", "images_per_class", "preserve", "release_step"]
-    columns = sorted(found.groupby(variant), key=_place)
+    columns = sorted(found.groupby(["treatment", *VARIANT]), key=_place)
     cells = [{int(row.n): _effect(row) for row in group.itertuples()} for _, group in columns]
-    heads = [f"{_head(*key)}, {_pairs(group['pairs'])}" for key, group in columns]
+    heads = [f"{_variant(*key)}, {_pairs(group['pairs'])}" for key, group in columns]
     blocks = sorted(int(n) for n in found["n"].unique())
     yield Table(
         f"Points from the own base: {spoken(halves)}",
         ("n", *heads),
         tuple((str(n), *(cell.get(n, "") for cell in cells)) for n in blocks),
-        "Top-1 less that of the base of the same target, split and seed; in brackets the 95 % interval, over splits or "
-        "else over seeds of the one split; none where there is one of each.",
+        "Top-1 less that of the base of the same target, split, seed and images per class; in brackets the 95 % "
+        "interval for each n alone, over splits or else over seeds of the one split; none where there is one of each.",
     )
 
 
-def _head(treatment: str, images: int, preserve: int, release: int) -> str:
+def _variant(treatment: str, images: int, preserve: int, release: int) -> str:
     """Returns a treatment with what is not at its default."""
     return named(treatment, preserve, release, images)
 
@@ -110,24 +124,21 @@ def _place(item: tuple) -> tuple:
 def _targets(report: Report, halves: str) -> Iterator[Table]:
     """Top-1 by target: halves of unlike classes are not equally difficult."""
     found = report.of(halves)
-    found = found[found["preserve"].eq(0)]
-    copies = found[~found["treatment"].str.startswith(BASE)]
-    if copies.empty:
+    found = found[~found["treatment"].str.startswith(BASE)]
+    if found.empty:
         return
-    images = main_images(copies)
-    found = found[found["images_per_class"].eq(images)]
     blocks = sorted(int(n) for n in found["n"].unique())
     rows = []
-    for (target, treatment), group in found.groupby(["target", "treatment"]):
-        if not treatment.startswith(BASE):
-            base = found[found["treatment"].eq(BASE) & found["target"].eq(target)]
-            means = pd.concat([base, group]).groupby("n")["top1"].mean()
-            rows.append((str(target), treatment, *(percent(means.get(n, math.nan)) for n in blocks)))
+    for (target, *kind), group in found.groupby(["target", "treatment", *VARIANT]):
+        means = group.groupby("n")["top1"].mean()
+        cells = (percent(means.get(n, math.nan)) for n in blocks)
+        rows.append((str(target), _variant(*kind), percent(base_mean(group)), *cells))
     yield Table(
-        f"Top-1 by target: {spoken(halves)}" + (f", {images} images per class" if images else ""),
-        ("target", "treatment", *(f"n = {n}" if n else "base" for n in blocks)),
+        f"Top-1 by target: {spoken(halves)}",
+        ("target", "treatment", "own bases", *(f"n = {n}" for n in blocks)),
         tuple(rows),
-        "A is man-made, B natural." if halves == "natural_manmade" else "",
+        ("A is man-made, B natural. " if halves == "natural_manmade" else "")
+        + "Own bases: the mean over the bases that the networks of the row are compared with.",
         2,
     )
 
@@ -146,11 +157,12 @@ def _losses(report: Report, halves: str) -> Iterator[Table]:
         stages = named(str(row.n), row.preserve, row.release_step, row.images_per_class)
         rows.append((stages, *cells, row.dominates))
     yield Table(
-        f"Why frozen copies lose: {spoken(halves)}",
+        f"What frozen copies lose, and why: {spoken(halves)}",
         ("n", "co-adaptation (BnB less base)", "specificity (AnB less BnB)", "larger loss"),
         tuple(rows),
-        "Points, paired by target, split and seed. The larger loss is named where the interval of their difference "
-        "excludes zero. Each interval is for its own n: of twenty, one is expected to miss.",
+        "Points, paired by target, split, seed and images per class; below zero is a loss. The larger loss is named "
+        "where it is beyond its interval and the interval of the difference of the two excludes zero. Each interval is "
+        "for each n alone: of twenty, one is expected to miss.",
     )
 
 
@@ -163,9 +175,13 @@ def _boosts(report: Report, halves: str) -> Iterator[Table]:
     """The paper's Table 1, twice."""
     rows = [
         (
-            f"{int(row.first)}{DASH}{int(row.last)}" if row.first < row.last else str(int(row.first)),
+            named(
+                f"{int(row.first)}{DASH}{int(row.last)}" if row.first < row.last else str(int(row.first)),
+                images_per_class=row.images_per_class,
+            ),
             points(row.over_base, 1), points(row.over_control, 1),
-            points(row.transfer_paired), points(row.control_paired), points(row.difference_paired),
+            points(row.transfer_paired), points(row.control_paired), points(row.difference_of_means),
+            _common(row),
         )
         for row in report.boosts(halves).itertuples(index=False)
     ]  # fmt: skip
@@ -177,12 +193,23 @@ def _boosts(report: Report, halves: str) -> Iterator[Table]:
             "AnB+ over mean BnB+",
             "AnB+ over own base",
             "BnB+ over own base",
-            "difference",
+            "difference of these means",
+            "AnB+ less BnB+, pair by pair",
         ),
         tuple(rows),
         "First two columns: the averaging of the paper's Table 1 (mean of all AnB+ less mean of all bases, or of all "
-        "BnB+). The others: each network less the base of its own target, split and seed, then averaged. Points.",
+        "BnB+). The next three: each network less the base of its own target, split and seed, then averaged; the means "
+        "may be of other targets, splits and n. The last: only where both have the same n, target, split and seed, "
+        "with the 95 % interval. Points.",
     )
+
+
+def _common(row: tuple) -> str:
+    """Returns AnB+ less BnB+ over the cells that have both."""
+    if not row.common:
+        return "no pair"
+    between = interval(row.low, row.high)
+    return points(row.difference_paired) + (f" ({between})" if between else f" ({count(int(row.common), 'pair')})")
 
 
 def _reduced(report: Report) -> Iterator[Table]:
@@ -192,9 +219,10 @@ def _reduced(report: Report) -> Iterator[Table]:
     if bases.empty:
         return
     rows = []
-    for (images, recipe, target), group in bases.groupby(["images_per_class", "recipe", "target"]):
+    for (images, recipe, halves, target), group in bases.groupby(["images_per_class", "recipe", "halves", "target"]):
         chance = "" if group["left_chance"].fillna(True).all() else "at chance"
         updates = ", ".join(f"{value:,}" for value in sorted(group["updates"].dropna().unique()))
-        rows.append((str(images), str(target), recipe, updates, str(len(group)), percent(group["top1"].mean()), chance))
-    heads = ("images per class", "target", "recipe", "updates", "networks", "top-1", "")
+        mean = percent(group["top1"].mean())
+        rows.append((str(images), spoken(halves), str(target), recipe, updates, str(len(group)), mean, chance))
+    heads = ("images per class", "halves", "target", "recipe", "updates", "networks", "top-1", "")
     yield Table("Bases with fewer images", heads, tuple(rows), "", 0)

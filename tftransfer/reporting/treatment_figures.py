@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from tftransfer.analysis.frames import PAIRED_BY
+from tftransfer.analysis.decomposition import CO_ADAPTATION, SPECIFICITY, decomposition
+from tftransfer.analysis.differences import base_mean, paired_bases
+from tftransfer.analysis.intervals import ABOVE, BELOW
 from tftransfer.analysis.roles import BASE
 from tftransfer.reporting import looks as looks_lib
 from tftransfer.reporting import style
@@ -20,14 +23,12 @@ from tftransfer.reporting.style import Canvas
 _SHIFT, _DODGE = 0.16, 0.04
 _ROOM = 0.72  # of the way from one n to the next
 _BASES_WIDER = 6  # the bases, at n = 0, have the room of all treatments
-# Points from which on a loss or gain is shaded.
-_SHADED = 0.05
-# What is shaded: name -> from which curve, to which, and whether the second lies below. "" is the base.
-_SHADES = {
-    "lost co-adaptation": ("", "BnB", True),
-    "specific features": ("BnB", "AnB", True),
-    "gain of fine-tuned transfer": ("", "AnB+", False),
-}
+# Effect, the treatment at whose line it is shaded, its name, and what its interval must say.
+_SHADES = (
+    (CO_ADAPTATION, "BnB", "lost co-adaptation", BELOW),
+    (SPECIFICITY, "AnB", "specific features", BELOW),
+    ("fine-tuned transfer", "AnB+", "gain of fine-tuned transfer", ABOVE),
+)
 
 Lines = Mapping[Curve, pd.DataFrame]
 
@@ -43,15 +44,12 @@ def figure2(networks: pd.DataFrame, looks: Looks) -> Canvas:
         canvas, (top, bottom) = style.canvas(2, 1, 8.6, sharex=True, sharey=True)
         curves = looks_lib.curves(networks)
         _scatter(canvas, top, networks, curves, looks)
-        lines = {curve: _means(looks_lib.of(networks, curve)) for curve in curves}
-        paired = paired_bases(networks)
-        base = 100 * float(paired["top1"].mean())
-        if not paired.empty:
-            lines[Curve(BASE)] = _means(paired)
-        shades = _shade(bottom, lines, base, looks)
+        shown = _compared(networks)
+        lines = {curve: _means(looks_lib.of(shown, curve)) for curve in looks_lib.curves(shown)}
+        shades = _shade(bottom, lines, decomposition(networks), looks)
         for curve, table in lines.items():
-            _line(canvas, bottom, curve, table, base, looks)
-        bottom.axhline(base, color=style.INK, linewidth=0.8)
+            _line(canvas, bottom, curve, table, 100 * base_mean(looks_lib.of(shown, curve)), looks)
+        bottom.axhline(100 * paired_bases(networks)["top1"].mean(), color=style.INK, linewidth=0.8)
         style.n_axis(bottom, int(networks["n"].max()))
         top.set_title("Each network")
         bottom.set_title("Means over halves, splits and seeds")
@@ -62,21 +60,12 @@ def figure2(networks: pd.DataFrame, looks: Looks) -> Canvas:
     return canvas
 
 
-def paired_bases(networks: pd.DataFrame) -> pd.DataFrame:
-    """Returns the standard bases that the other networks are compared with; all of them if there are no others."""
-    bases = networks[networks["treatment"].eq(BASE)]
-    others = networks[~networks["treatment"].str.startswith(BASE)]
-    if others.empty:
-        return bases
-    keys = list(PAIRED_BY)
-    return bases[pd.MultiIndex.from_frame(bases[keys]).isin(pd.MultiIndex.from_frame(others[keys]))]
-
-
-def paired(effects: pd.DataFrame, looks: Looks, overlay: pd.DataFrame | None = None) -> Canvas:
+def paired(effects: pd.DataFrame, losses: pd.DataFrame, looks: Looks, overlay: pd.DataFrame | None = None) -> Canvas:
     """Returns the means of differences from the own base, with intervals.
 
     Args:
         effects: From `analysis.effects`, of one kind of halves and one number of images per class.
+        losses: From `decomposition.decomposition`, the same: what is beyond its interval is shaded.
         looks: Of all curves.
         overlay: The same of the paper, drawn behind.
     """
@@ -86,7 +75,7 @@ def paired(effects: pd.DataFrame, looks: Looks, overlay: pd.DataFrame | None = N
         curves = looks_lib.curves(shown)
         places = _places(curves, _DODGE)
         lines = {curve: _differences(looks_lib.of(shown, curve), places[curve]) for curve in curves}
-        shades = _shade(axes, lines, 0.0, looks)
+        shades = _shade(axes, lines, losses, looks)
         behind = [] if overlay is None else _behind(axes, overlay)
         for curve, table in lines.items():
             _intervals(axes, looks[curve].colour, table)
@@ -99,9 +88,20 @@ def paired(effects: pd.DataFrame, looks: Looks, overlay: pd.DataFrame | None = N
     return canvas
 
 
+def _compared(networks: pd.DataFrame) -> pd.DataFrame:
+    """Returns the networks that have a base, and the bases that have others; all, where none is compared."""
+    others = networks[networks["treatment"].ne(BASE)]
+    compared = others[others["minus_base"].notna()]
+    return pd.concat([paired_bases(networks), others if compared.empty else compared])
+
+
 def _means(group: pd.DataFrame) -> pd.DataFrame:
-    """Returns the plain means of a curve by n, in per cent, each with what it says under the pointer."""
-    table = group.groupby("n")["top1"].agg(["mean", "size"]).reset_index()
+    """Returns the plain means of a curve by n, in per cent, each with what it says under the pointer.
+
+    Networks without a base are left out where others have one: bases are drawn for those that pair.
+    """
+    compared = group[group["minus_base"].notna()]
+    table = (group if compared.empty else compared).groupby("n")["top1"].agg(["mean", "size"]).reset_index()
     said = [f"{100 * row.mean:.2f} %, mean of {count(int(row.size), 'network')}" for row in table.itertuples()]
     return pd.DataFrame({"n": table["n"], "x": table["n"], "mean": 100 * table["mean"], "said": said})
 
@@ -167,29 +167,33 @@ def _intervals(axes: Axes, colour: str, table: pd.DataFrame) -> None:
     axes.errorbar(known["x"], known["mean"], [below, above], fmt="none", ecolor=colour, elinewidth=1.2, capsize=3)
 
 
-def _shade(axes: Axes, lines: Lines, base: float, looks: Looks) -> list[Artist]:
-    """Shades the effects, as the paper does; returns what names them in the legend: in the figure names hide curves."""
-    means = {curve.treatment: table.set_index("n")["mean"] for curve, table in lines.items() if curve.is_plain}
+def _shade(axes: Axes, lines: Lines, losses: pd.DataFrame, looks: Looks) -> list[Artist]:
+    """Shades the effects, as the paper does, where they are beyond their intervals for all n together.
+
+    The height of a shade is the paired difference, whatever other networks the lines are means of. Returns what names
+    them in the legend: in the figure, names would hide curves.
+    """
+    losses = losses[losses["preserve"].eq(0) & losses["release_step"].eq(0)]
     found = []
-    for name, (first, second, below) in _SHADES.items():
-        if second in means and (not first or first in means):
-            start = means[first] if first else pd.Series(base, index=means[second].index)
-            shade = looks[Curve(second)].colour
-            if _between(axes, start, means[second], shade, below):
-                found.append(Patch(color=shade, alpha=0.16, linewidth=0, label=name))
+    for effect, treatment, name, verdict in _SHADES:
+        rows = losses[losses["effect"].eq(effect)].set_index("n").sort_index()
+        curve = Curve(treatment)
+        if curve in lines and rows["verdict_together"].eq(verdict).any():
+            end = lines[curve].set_index("n")["mean"].sort_index().reindex(rows.index).dropna()
+            rows = rows.loc[end.index]
+            _between(axes, end - 100 * rows["mean"], end, rows["verdict_together"].eq(verdict), looks[curve].colour)
+            found.append(Patch(color=looks[curve].colour, alpha=0.16, linewidth=0, label=name))
     return found
 
 
-def _between(axes: Axes, start: pd.Series, end: pd.Series, shade: str, below: bool) -> bool:
-    """Shades where `end` is below (or above) `start`; returns False where that is nowhere."""
-    gap = (end - start).dropna().sort_index()
-    gap = gap if below else -gap
-    if len(gap) < 2 or gap.min() > -_SHADED:
-        return False
-    xs = gap.index.to_list()
-    where = (gap <= 0).to_list()
-    axes.fill_between(xs, start[xs], end[xs], where=where, color=shade, alpha=0.16, linewidth=0, interpolate=True)
-    return True
+def _between(axes: Axes, start: pd.Series, end: pd.Series, shown: pd.Series, shade: str) -> None:
+    """Shades from `start` to `end` half a block around each n that is shown."""
+    ns = end.index.to_numpy(dtype=float)
+    xs = np.unique(np.concatenate([ns - 0.5, ns, ns + 0.5]))
+    xs = xs[(xs >= ns.min()) & (xs <= ns.max())] if len(ns) > 1 else xs
+    for n in ns[shown.to_numpy()]:
+        here = xs[np.abs(xs - n) <= 0.5]
+        axes.fill_between(here, np.interp(here, ns, start), np.interp(here, ns, end), color=shade, alpha=0.16, lw=0)
 
 
 def _behind(axes: Axes, effects: pd.DataFrame) -> list[Artist]:

@@ -20,11 +20,13 @@ from typing import Any
 
 from tftransfer import records, small_files, treatments
 from tftransfer.plan import Cell
+from tftransfer.scheduling import signs
 from tftransfer.scheduling.jobs import FAILED, FAILURE_WORDS
 from tftransfer.treatments import Treatment
 
 FOLDER = ".sweep"
 _LARGEST = 1e15  # of any number here; more is damage
+_LONGEST_SILENCE = 86400.0  # of another machine; then it is taken for gone
 _SILENT_SECONDS = 60.0  # a process writes every few seconds, and more rarely while it compiles
 
 
@@ -40,6 +42,7 @@ class Beat:
         time: When this was written, seconds since 1970.
         started: When the job started.
         where: Host and process.
+        stage: What it does while no evaluation tells how far it is; empty while it trains.
     """
 
     networks: Mapping[str, float | None]
@@ -49,6 +52,7 @@ class Beat:
     time: float
     started: float
     where: str
+    stage: str = ""
 
 
 class Board:
@@ -84,17 +88,40 @@ class Board:
 
     def write_beat(self, job: str, beat: Beat) -> None:
         """Says how far a job is."""
-        records.write_text(self.jobs / f"{job}.beat.json", json.dumps(dataclasses.asdict(beat)) + "\n")
+        content = dataclasses.asdict(beat) | {"sign": signs.sign()}
+        records.write_text(self.jobs / f"{job}.beat.json", json.dumps(content) + "\n")
 
     def beats(self, now: float | None = None) -> dict[str, Beat]:
-        """Returns how far the jobs are that gave a sign of life in the last minute, by name."""
-        now = time.time() if now is None else now
-        found = {}
+        """Returns how far the jobs are that gave a sign of life in the last minute, by name.
+
+        Args:
+            now: The time of day, seconds since 1970; it counts only where nothing better is known.
+        """
+        return {job: beat for job, (beat, why) in self._all_beats(now).items() if not why}
+
+    def silent(self, now: float | None = None) -> dict[str, tuple[Beat, str]]:
+        """Returns the jobs that may still be there and gave no sign of life, or are stopped, and what is known of them.
+
+        A process of this machine that has gone is not one of them.
+        """
+        return {job: (beat, why) for job, (beat, why) in self._all_beats(now).items() if why}
+
+    def _all_beats(self, now: float | None) -> dict[str, tuple[Beat, str]]:
+        """Returns all that may be at work, each with what is wrong with it, or nothing."""
+        now, found = time.time() if now is None else now, {}
         for path in sorted(self.jobs.glob("*.beat.json")):
-            beat = _beat(_read(path))
-            # A sign from the future is of a clock that was set back since.
-            if beat and abs(now - beat.time) < _SILENT_SECONDS:
-                found[path.name.removesuffix(".beat.json")] = beat
+            content = _read(path)
+            sign = content.pop("sign", None)
+            beat = beat_of(content)
+            state = signs.state(sign)
+            if beat is None or state == signs.GONE:
+                continue
+            age = signs.age(sign, path, beat.time, now)
+            why = f"no sign of life for {age:.0f} s" if not age < _SILENT_SECONDS else ""
+            if state == signs.STOPPED:
+                why = f"{signs.STOPPED}; `kill -CONT {sign['process']}` lets it go on"
+            if not why or state != signs.UNKNOWN or _SILENT_SECONDS <= age < _LONGEST_SILENCE:
+                found[path.name.removesuffix(".beat.json")] = beat, why
         return found
 
     def end_beat(self, job: str) -> None:
@@ -142,7 +169,7 @@ def _is_planned(cell: Any) -> bool:
         return False
 
 
-def _beat(content: Mapping[str, Any]) -> Beat | None:
+def beat_of(content: Mapping[str, Any]) -> Beat | None:
     """Returns what a file says of how far a job is; None if it says nothing that can be used."""
     try:
         beat = Beat(**content)
@@ -152,7 +179,7 @@ def _beat(content: Mapping[str, Any]) -> Beat | None:
     optional += list(beat.networks.values()) if isinstance(beat.networks, dict) else ["no networks"]
     numbers = [beat.step, beat.steps, beat.time, beat.started, *(value for value in optional if value is not None)]
     fine = all(isinstance(number, int | float) and abs(number) < _LARGEST for number in numbers)
-    return beat if fine else None
+    return beat if fine and isinstance(beat.stage, str) else None
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:

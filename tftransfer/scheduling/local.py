@@ -1,14 +1,16 @@
 """Runs jobs in processes on this machine: one for each GPU, or as many as the user says."""
 
+import contextlib
 import glob
 import os
 import pathlib
 import secrets
 import subprocess
+import time
 
 from tftransfer import processes
 from tftransfer.scheduling import jobs
-from tftransfer.scheduling.board import Board
+from tftransfer.scheduling.board import Beat, Board
 from tftransfer.scheduling.jobs import OK, End, Job
 
 # A process that is asked to end finishes the step in hand and writes a checkpoint.
@@ -51,6 +53,9 @@ class LocalRunner:
         job.write(
             path, study=str(self._study), store=self._store, memory_share=0.9 / len(self._slots), again=sorted(again)
         )
+        with contextlib.suppress(OSError):  # on a full disk the process itself says so
+            networks, now = dict.fromkeys(cell.name for cell in job.cells), time.time()
+            self._board.write_beat(self._file(job), Beat(networks, 0, 0, None, now, now, "", "loading TensorFlow"))
         words = processes.words("tftransfer.scheduling.worker", str(path))
         # Ctrl-C goes to the sweep, which ends its processes in order.
         process = processes.start(words, path.with_suffix(".log"), self._devices(slot), own_session=True)

@@ -12,6 +12,7 @@ from tftransfer.scheduling.board import Beat, Board
 from tftransfer.treatments import Treatment
 
 DONE, RUNNING, WAITING, FAILED = "done", "running", "waiting", "failed"
+SILENT = "silent"  # its process is stopped, or has given no sign of life for a minute
 SKIPPED = "skipped"  # a failed network whose source cannot serve
 
 
@@ -21,7 +22,7 @@ class Line:
 
     Attributes:
         treatment: What is done to it.
-        state: `done`, `running`, `waiting` or `failed`.
+        state: `done`, `running`, `silent`, `waiting` or `failed`.
         name: Its name.
         top1: Its last, or present, validation top-1, a share of 1.
         minus_base: That less its base's, once it is done.
@@ -51,6 +52,8 @@ class Overview:
         seconds_left: Until all is done, as far as can be told.
         failures: Why networks failed, by name.
         unreadable: Records that cannot be used, a sentence each; their networks do not count.
+        stages: What groups do that no evaluation tells of yet: `9 networks: compiling the first step`.
+        silent: What is known of networks whose process gives no sign of life, by name.
     """
 
     study: str
@@ -59,6 +62,8 @@ class Overview:
     seconds_left: float | None
     failures: Mapping[str, str]
     unreadable: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    silent: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def count(self, state: str) -> int:
         """Returns how many networks are in a state."""
@@ -70,7 +75,7 @@ class Overview:
         for line in self.lines:
             for word in line.words:
                 found.setdefault(word, []).append(line.name)
-        rank = [*jobs.FAILURE_WORDS.values(), SKIPPED, *findings.WORDS]
+        rank = [SILENT, *jobs.FAILURE_WORDS.values(), SKIPPED, *findings.WORDS]
         return dict(sorted(found.items(), key=lambda item: rank.index(item[0])))
 
 
@@ -94,17 +99,32 @@ def look(
         raise ValueError(f"{study} holds no study: neither a record nor a plan. Received: --study or options of it.")
     beats, failures = board.beats(), board.failures()
     running = {name: beat for beat in beats.values() for name in beat.networks}
+    silent = {
+        name: (beat, why)
+        for beat, why in board.silent().values()
+        for name in beat.networks
+        if name not in running and name not in found and name not in failures
+    }
     broken = {name: board.failure_word(name) for name in failures} | dict(lost or {})
     useless = {*broken, *(name for name, record in found.items() if record.status != records.DONE)}
     lines = []
     for name in sorted({*wanted, *found}):
         record, beat = found.get(name), running.get(name)
-        if record is None and beat is None and name not in broken and str(wanted[name].get("source")) in useless:
+        if not (record or beat or name in silent or name in broken) and str(wanted[name].get("source")) in useless:
             broken[name] = SKIPPED
-        lines.append(_line(name, wanted, record, beat, broken))
+        line = _line(name, wanted, record, beat, broken)
+        if name in silent and line.state == WAITING:
+            line = dataclasses.replace(line, state=SILENT, top1=silent[name][0].networks[name], words=(SILENT,))
+        lines.append(line)
     speeds = [len(beat.networks) * beat.images_per_second for beat in beats.values() if beat.images_per_second]
     left = _seconds_left(wanted, found, beats, broken)
-    return Overview(study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable)
+    stages = tuple(f"{_networks(len(beat.networks))}: {beat.stage}" for beat in beats.values() if beat.stage)
+    reasons = {name: why for name, (_, why) in silent.items()}
+    return Overview(study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable, stages, reasons)
+
+
+def _networks(count: int) -> str:
+    return "1 network" if count == 1 else f"{count} networks"
 
 
 def _read_new(study: pathlib.Path, found: dict[str, Record]) -> tuple[str, ...]:

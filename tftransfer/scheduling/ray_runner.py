@@ -10,12 +10,14 @@ from typing import Any
 
 import filelock
 
-from tftransfer import records
+from tftransfer import identities, records
 from tftransfer.plan import Cell
-from tftransfer.scheduling import node, parcels
+from tftransfer.records import Record
+from tftransfer.scheduling import messages, node, parcels
 from tftransfer.scheduling.board import Beat, Board
 from tftransfer.scheduling.cluster import Cluster, LostError, NoMemoryError, TaskError
 from tftransfer.scheduling.jobs import CRASHED, FAILED, NO_MEMORY, OK, End, Job
+from tftransfer.scheduling.messages import RefusedError
 
 _MOST_LOSSES = 3  # times that a job is started again because its node died
 _BASES_KEPT = 8  # in Ray's memory; others come from the study again when they are needed
@@ -188,6 +190,9 @@ class RayRunner:
             self._lose(task, str(error))
         except NoMemoryError as error:
             self._give_up(task, End(NO_MEMORY, str(error)))
+        except RefusedError as error:
+            self._cluster.cancel(task.stream)
+            self._give_up(task, End(FAILED, f"{task.where or 'a node'} sent what is refused: {error}"))
         except TaskError as error:
             self._give_up(task, End(FAILED, f"{task.where or 'the task'}: {error}"))
         if task.end is None or task.coming:
@@ -195,10 +200,12 @@ class RayRunner:
         return dataclasses.replace(task.end, elsewhere=(*task.end.elsewhere, *task.elsewhere))
 
     def _take(self, task: _Task, item: Mapping[str, Any], reference: Any) -> None:
-        """Takes one item."""
+        """Takes one item; nodes may say anything."""
         if task.coming:
             self._deliver(task, task.coming.popleft(), item, reference)
-        elif "node" in item:
+            return
+        messages.check(item, {cell.name for cell in task.cells})
+        if "node" in item:
             task.node = item["node"]
         elif "where" in item:
             task.where = item["where"]
@@ -211,10 +218,20 @@ class RayRunner:
 
     def _deliver(self, task: _Task, name: str, parcel: Mapping[str, bytes], reference: Any) -> None:
         """Writes a network into the study."""
-        parcels.deliver(parcel, self._study, name)
+        cell = next(cell for cell in task.cells if cell.name == name)
+        parcels.deliver(parcel, self._study, name, lambda record: self._refuse_another(record, cell))
         task.again.discard(name)
-        if any(cell.name == name and cell.treatment.is_reference for cell in task.cells):
+        if cell.treatment.is_reference:
             self._keep(name, records.read(self._study / name).weights_digest, reference)
+
+    def _refuse_another(self, record: Record, cell: Cell) -> None:
+        """Raises ValueError if a record is not of the network that was wanted: its recipe, images and source."""
+        identities.check(record, cell, identities.Versions(fingerprint=self._store.fingerprint))
+        base = records.read(self._study / cell.source.name) if cell.source else None
+        if base and record.identity["source"] != identities.origin(base):
+            raise ValueError(f"{cell.name} copies from another training of {base.name}.")
+        if cell.treatment.is_reference and record.status == records.DONE and not record.content["weights"]["kept"]:
+            raise ValueError(f"{cell.name} is a base, of which others copy, without weights.")
 
     def _write_beat(self, task: _Task, beat: Beat) -> None:
         """Says how far a task is, by the clock of this machine."""
@@ -225,10 +242,8 @@ class RayRunner:
 
     def _end(self, task: _Task, item: Mapping[str, Any]) -> None:
         """Takes how a task ended and which networks it is about to send."""
-        foreign = set(item["networks"]) - {cell.name for cell in task.cells}
-        if foreign:
-            raise ValueError(f"{task.where} sent networks that nobody asked for: {', '.join(sorted(foreign))}")
-        task.end = end = End.from_json(item["end"])
+        end = End.from_json(item["end"])
+        task.end = end = dataclasses.replace(end, message=messages.printable(end.message))
         task.coming.extend(item["networks"])
         for name in end.lost:
             self._bases.pop(name, None)
@@ -237,7 +252,7 @@ class RayRunner:
             records.write_text(self._board.jobs / f"{task.job.name}.log", item["log"] + "\n")
         if not any(self._study.glob("events.out.tfevents.*")):
             for name, content in item["experiment"].items():
-                (self._study / pathlib.PurePath(name).name).write_bytes(content)
+                (self._study / name).write_bytes(content)
 
     def _lose(self, task: _Task, reason: str) -> None:
         """Starts a job again whose node is gone, a few times."""

@@ -15,16 +15,37 @@ from rich.text import Text
 
 from tftransfer import outlets, treatments
 from tftransfer.records import Record
-from tftransfer.scheduling.overview import DONE, FAILED, RUNNING, WAITING, Line, Overview, by_role, compared, look
+from tftransfer.scheduling.overview import (
+    DONE,
+    FAILED,
+    RUNNING,
+    SILENT,
+    WAITING,
+    Line,
+    Overview,
+    by_role,
+    compared,
+    look,
+)
 
 _REFRESH_SECONDS = 2.0
+_LINE_SECONDS = 60.0
 _FAILURES_SHOWN = _NAMES_SHOWN = 5
 
 
 def picture(overview: Overview) -> Group:
     """Returns a study as a table under its headline, with the networks below that failed or are doubtful."""
-    below = [*_named(overview), *_failures(overview), *_unreadable(overview)]
+    below = [*_silent(overview), *_named(overview), *_failures(overview), *_unreadable(overview)]
     return Group(Text(headline(overview)), _table(overview), Text("\n".join(below)))
+
+
+def _silent(overview: Overview) -> list[str]:
+    """Returns which networks give no sign of life, one line for each process."""
+    by_reason: dict[str, list[str]] = {}
+    for line in overview.lines:
+        if line.state == SILENT:
+            by_reason.setdefault(overview.silent[line.name], []).append(line.name)
+    return [f"{SILENT}: {outlets.terminal(', '.join(names))}: {why}" for why, names in by_reason.items()]
 
 
 def _table(overview: Overview) -> Table:
@@ -48,8 +69,10 @@ def _table(overview: Overview) -> Table:
 
 def headline(overview: Overview) -> str:
     """Returns one line: networks by state, speed, time left."""
-    states = ", ".join(f"{overview.count(state)} {state}" for state in (DONE, RUNNING, WAITING, FAILED))
+    shown = (DONE, RUNNING, *((SILENT,) if overview.count(SILENT) else ()), WAITING, FAILED)
+    states = ", ".join(f"{overview.count(state)} {state}" for state in shown)
     parts = [f"{outlets.terminal(overview.study)}: {states} of {len(overview.lines)} networks"]
+    parts += [outlets.terminal(stage) for stage in overview.stages]
     if overview.images_per_second:
         parts.append(f"{overview.images_per_second:.0f} images/s over all networks")
     if overview.seconds_left is not None and overview.count(RUNNING) + overview.count(WAITING):
@@ -88,7 +111,7 @@ def _cell(lines: Sequence[Line], shown: Sequence[Line], is_base: bool) -> Text:
     words = [word if count == len(lines) else f"{word} {count}/{len(lines)}" for word, count in counts.items()]
     if not scores:
         return Text("\n".join(words) or "-", style="dim")
-    unfinished = any(line.state in (RUNNING, WAITING) for line in shown)
+    unfinished = any(line.state in (RUNNING, SILENT, WAITING) for line in shown)
     mean = f"{'~' if unfinished else ''}{100 * statistics.fmean(scores):.1f} %{'' if is_base else _lead(shown)}"
     return Text("\n".join([mean, *words]), style="dim" if unfinished else "")
 
@@ -106,7 +129,7 @@ def _named(overview: Overview) -> list[str]:
     """Returns which networks are doubtful, or failed for want of their source, one line a word."""
     lines = []
     for word, of_word in overview.named().items():
-        names = [outlets.terminal(name) for name in of_word if name not in overview.failures]
+        names = [outlets.terminal(name) for name in of_word if name not in {*overview.failures, *overview.silent}]
         more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
         lines += [f"{word}: {', '.join(names[:_NAMES_SHOWN])}{more}"] if names else []
     return lines
@@ -155,14 +178,20 @@ def live(study: pathlib.Path) -> Iterator[tuple[Callable[[], None], Callable[[st
 
 
 def _lines(study: pathlib.Path) -> Callable[[], None]:
-    """Returns a function that prints a line when a network has been evaluated, a minute after the last at the least."""
+    """Returns a function that prints a line every minute, and at once when a group does something else."""
     found: dict[str, Record] = {}
-    last = time.monotonic()
+    last = looked = time.monotonic()
+    told: tuple[str, ...] = ()
 
     def update() -> None:
-        nonlocal last
-        if time.monotonic() - last >= 60.0:
-            last = time.monotonic()
-            outlets.say(headline(look(study, found)))
+        nonlocal last, looked, told
+        now = time.monotonic()
+        if now - looked < _REFRESH_SECONDS:
+            return
+        looked, overview = now, look(study, found)
+        if now - last >= _LINE_SECONDS or not set(overview.stages) <= set(told):
+            last = now
+            outlets.say(headline(overview))
+        told = overview.stages
 
     return update

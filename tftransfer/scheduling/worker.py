@@ -42,6 +42,7 @@ class Pulse:
         self._started = time.monotonic()  # the clock of the machine may be set meanwhile
         self._step = self._steps = 0
         self._seconds = 0.0
+        self._stage = "starting"
         self._top1: dict[str, float | None] = {cell.name: None for cell in job.cells}
         self._lock = threading.Lock()
         self._write()
@@ -50,9 +51,15 @@ class Pulse:
     def evaluated(self, step: int, steps: int, rows: Mapping[str, Mapping[str, float]]) -> None:
         """Takes the newest evaluation."""
         with self._lock:
-            self._step, self._steps = step, steps
+            self._step, self._steps, self._stage = step, steps, ""
             self._top1 |= {name: row["val_top1"] for name, row in rows.items()}
             self._seconds = max(row["seconds"] for row in rows.values())
+        self._write()
+
+    def reached(self, stage: str) -> None:
+        """Takes what the job does now."""
+        with self._lock:
+            self._stage = stage
         self._write()
 
     def _beat(self) -> None:
@@ -67,7 +74,7 @@ class Pulse:
             where = f"{socket.gethostname()} {os.getpid()}"
             now = time.time()
             started = now - (time.monotonic() - self._started)
-            beat = Beat(self._top1, self._step, self._steps, speed, now, started, where)
+            beat = Beat(self._top1, self._step, self._steps, speed, now, started, where, self._stage)
             try:
                 self._board.write_beat(self._name, beat)
             except OSError as error:  # a full disk must not end a training that could still be saved
@@ -125,6 +132,7 @@ def main(path: pathlib.Path) -> None:
             watch=pulse.evaluated,
             memory_share=request["memory_share"],
             keep_best=True,
+            stage=pulse.reached,
         )
         end = work(study, job.cells, frozenset(request["again"]))
     records.write_text(path.with_name(f"{name}.end.json"), json.dumps(end.as_json()) + "\n")
@@ -137,5 +145,7 @@ if __name__ == "__main__":
     except OSError as error:  # not even how it ended can be written
         outlets.say(_reason(error))
         raise SystemExit(os.EX_IOERR) from None
-    except (interruption.Terminated, KeyboardInterrupt):  # the sweep ends, and has said so
+    except interruption.Terminated as ended:  # the sweep ends, and has said so
+        raise SystemExit(ended.exit_code) from None
+    except KeyboardInterrupt:
         raise SystemExit(command_line.EXIT_TERMINATED) from None

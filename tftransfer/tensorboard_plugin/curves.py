@@ -9,7 +9,7 @@ import pandas as pd
 
 from tftransfer import outlets, records
 from tftransfer.analysis import differences, frames, intervals
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.roles import BASE, variant
 from tftransfer.tensorboard_plugin.folders import Study
 
 # Networks that differ in these are never in one picture.
@@ -104,7 +104,7 @@ def _pictures(frame: pd.DataFrame, effects: pd.DataFrame) -> list[dict[str, Any]
     """Returns a picture for each set of networks that compare, the largest first."""
     telling = [column for column in PICTURE if effects[column].nunique() > 1]
     fine = frame[frame["set_apart"].eq("")]
-    spread = {key: intervals.mean_of(group, "top1") for key, group in fine.groupby(list(differences.GROUPED_BY))}
+    spread = {key: intervals.accuracy_of(group) for key, group in fine.groupby(list(differences.GROUPED_BY))}
     pictures = []
     for values, group in effects.groupby(list(PICTURE), sort=True):
         own = fine[(fine[list(PICTURE)] == list(values)).all(axis=1)]
@@ -141,7 +141,7 @@ def _bases(networks: pd.DataFrame) -> list[dict[str, Any]]:
     chosen = networks[kinds.str.startswith(BASE) & (needed | (not len(others)))]
     return [
         {"label": kind, "networks": len(group)}
-        | {"top1": _share(intervals.mean_of(group, "top1"))}
+        | {"top1": _interval(intervals.accuracy_of(group))}
         | {"minus_base": _interval(intervals.mean_of(group, "minus_base"))}
         for kind, group in chosen.groupby("treatment", sort=True)
     ]
@@ -154,12 +154,14 @@ def _lines(effects: pd.DataFrame, spread: Mapping[tuple, intervals.Interval]) ->
     """
     lines = []
     for (treatment, preserve, release_step), group in effects.groupby(list(LINE), sort=True):
-        stages = f", keep {preserve}" * bool(preserve) + f", from {release_step}" * bool(release_step)
+        stages = variant(preserve=preserve, release_step=release_step)
         family, foreign, digits = outlets.tensorboard(treatment).partition("-w")
         label = f"{family} of weights {digits}" if foreign else family
         points = [_point(row, spread) for row in group.sort_values("n").to_dict("records")]
         plain = not (foreign or stages)
-        lines.append({"label": f"{label}{stages}", "treatment": family, "plain": plain, "points": points})
+        lines.append(
+            {"label": ", ".join(filter(None, [label, stages])), "treatment": family, "plain": plain, "points": points}
+        )
     return lines
 
 
@@ -169,7 +171,7 @@ def _point(row: Mapping[str, Any], spread: Mapping[tuple, intervals.Interval]) -
         "n": int(row["n"]),
         "networks": int(row["networks"]),
         "pairs": int(row["pairs"]),
-        "top1": _share(top1) | {"value": _number(row["top1"])},
+        "top1": _interval(top1) | {"value": _number(row["top1"])},
         "minus_base": {name: _number(row[key]) for name, key in _MINUS_BASE.items()},
         "over": f"{row['clusters']} {row['over']}" if row["over"] else "",
     }
@@ -181,13 +183,6 @@ _MINUS_BASE = {"value": "minus_base", "low": "low", "high": "high"}
 def _interval(interval: intervals.Interval) -> dict[str, float | None]:
     """Returns a mean with its interval."""
     return {"value": _number(interval.mean), "low": _number(interval.low), "high": _number(interval.high)}
-
-
-def _share(interval: intervals.Interval) -> dict[str, float | None]:
-    """Returns a mean accuracy; its interval ends where accuracies do."""
-    found = _interval(interval)
-    ends = {name: found[name] for name in ("low", "high") if found[name] is not None}
-    return found | {name: min(1.0, max(0.0, end)) for name, end in ends.items()}
 
 
 def _number(value: float) -> float | None:

@@ -34,6 +34,7 @@ class Watch(keras.callbacks.Callback):
         rate: The rate of an update, from the number of updates before it.
         report: Called with step, and the newest row of history of each network that has one, after every evaluation
             and where a network diverges.
+        stage: Told when the first step is done, which takes much longer than the next ones.
 
     Attributes:
         histories: Columns by network: step, epoch, seconds, learning_rate, loss, top1, val_top1 ...
@@ -47,6 +48,7 @@ class Watch(keras.callbacks.Callback):
         steps_per_epoch: int,
         rate: Callable[[int], Any],
         report: Callable[[int, Mapping[str, Mapping[str, float]]], None] | None = None,
+        stage: Callable[[str], None] = lambda text: None,
     ) -> None:
         super().__init__()
         self.networks = tuple(networks)
@@ -55,7 +57,7 @@ class Watch(keras.callbacks.Callback):
         self.step = 0
         self._steps_per_epoch = steps_per_epoch
         self._rate = rate
-        self._report = report
+        self._report, self._stage = report, stage
         self._step_seconds: list[float] = []
         self._earlier: Mapping[str, Any] = {"seconds": 0.0, "train_seconds": 0.0, "seconds_per_step": None}
         self._started = self._last = time.perf_counter()
@@ -125,6 +127,8 @@ class Watch(keras.callbacks.Callback):
         now = time.perf_counter()
         self._step_seconds.append(now - self._last)
         self._last = now
+        if len(self._step_seconds) == 1:
+            self._stage(f"first step done, {self._step_seconds[0]:.0f} s; the next ones are quicker")
         if self.step % _STEPS_BETWEEN_CHECKS == 0:
             self._keep(self._look_for_divergence(logs or {}), {})
 

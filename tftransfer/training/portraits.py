@@ -7,15 +7,13 @@ import dataclasses
 import functools
 import hashlib
 import io
-import os
 import pathlib
-import tempfile
 from collections.abc import Mapping
 
 import keras
 import numpy as np
 
-from tftransfer import seeds, transfer
+from tftransfer import atomic, seeds, transfer
 from tftransfer.config import Config
 from tftransfer.data import pipeline
 from tftransfer.models import architectures
@@ -147,14 +145,7 @@ def save(folder: pathlib.Path, portrait: Mapping[str, np.ndarray]) -> dict[str, 
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **portrait)
     content = buffer.getvalue()
-    handle, partial = tempfile.mkstemp(prefix=f".{FILE}.", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(partial, 0o644)
-        os.replace(partial, folder / FILE)
-    finally:
-        pathlib.Path(partial).unlink(missing_ok=True)
+    atomic.write(folder / FILE, content)
     return {"file": FILE, "sha256": hashlib.sha256(content).hexdigest()}
 
 

@@ -98,6 +98,7 @@ def train(
     progress_bar: bool = False,
     checkpoints: Checkpoints | None = None,
     memory_share: float = 1.0,
+    stage: Callable[[str], None] = lambda text: None,
 ) -> list[Outcome]:
     """Trains a group of networks to the end.
 
@@ -114,6 +115,7 @@ def train(
         progress_bar: True shows Keras' progress bar.
         checkpoints: Those of this very training; None keeps none.
         memory_share: Share of the available memory that the group may take, 0 to 1.
+        stage: Told in a few words what is done where that can take long and no evaluation tells it.
 
     Returns:
         One outcome for each network, in order.
@@ -133,6 +135,7 @@ def train(
     images = len(task.training)
     kind = strategies.describe(strategy)
     with dtype_policy(config.precision), strategy.scope():
+        stage("building the network" if len(networks) == 1 else f"building {len(networks)} networks")
         template = build_model(config, task.classes)
         if strategy.num_replicas_in_sync > 1:
             batch_norm.synchronise(template)
@@ -142,7 +145,8 @@ def train(
             memory.require_room(group.model, config.batch_size, memory_share)
         compile_group(group, config, images, task.classes)
         names = [network.name for network in networks]
-        watch = callbacks.Watch(names, config.steps_per_epoch(images), schedule_of(config, images), report)
+        watch = callbacks.Watch(names, config.steps_per_epoch(images), schedule_of(config, images), report, stage)
+        stage("compiling the first step")
         if checkpoints is None:
             _fit(group, config, task, watch, None, progress_bar)
         else:
@@ -153,6 +157,7 @@ def train(
                 saver = snapshots.Saver(checkpoints, watch, noted)
                 saver.restore(group.model, identity, snapshots.circumstances(config, kind))
                 _fit(group, config, task, watch, saver, progress_bar)
+        stage("scoring all validation images")
         logits, labels = _predict(group, config, task)
     seconds = watch.earlier_seconds + time.perf_counter() - started
     return outcomes.gather(group, watch, logits, labels, seconds, config.batch_size / watch.seconds_per_step, kind)
