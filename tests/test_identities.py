@@ -64,7 +64,7 @@ def test_what_versions_of_data_protocol_or_recipe_say_decides_the_digest():
     whole = of.identity("f" * 64, None)
     others = [
         of.identity("e" * 64, None), whole | {"protocol": 99}, whole | {"architecture": NET},
-        fake_study.cell("A4B", epochs=3.0).identity("f" * 64, None),
+        fake_study.cell("A4B", learning_rate=0.5).identity("f" * 64, None),
     ]  # fmt: skip
     assert len({identities.digest(identity) for identity in (whole, *others)}) == 5
     assert identities.digest(whole | {"architecture": None}) == identities.digest(whole)

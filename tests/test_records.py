@@ -118,6 +118,7 @@ def test_no_other_format_is_believed(tmp_path, told):
         ("history.step", 3), ("history.epoch", [1.0]), ("history.top1", ["a", "b", "c", "d"]), ("history", [[]]),
         ("integrity.left_chance", "no"), ("integrity.class_images", {"training": [1]}), ("integrity.updates", "400"),
         ("integrity.class_images", {"training": ["1", 2]}), ("integrity.foreign_source", "x"),
+        ("integrity.validation_images_trained_on", {"by_itself": "all"}), ("integrity.images_left_out", 3),
         ("integrity.target_classes_seen_by_source", "all"), ("name", "../x"), ("name", ""), ("name", "a\nb"),
         ("weights.file_sha256", 3), ("reference", {}), ("reference", "x"), ("finished", 3), ("doubts", [[]]),
         ("command", {"a": 1}), ("machine", "fast"), ("status", "fine"),

@@ -99,6 +99,10 @@ def _is_count(value: Any) -> bool:
     return _is_whole(value, high=_LARGEST_COUNT)
 
 
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_count, value.values()))
+
+
 def _is_block(value: Any) -> bool:
     return _is_whole(value, high=_MOST_BLOCKS)
 
@@ -167,6 +171,8 @@ _FIELDS: dict[str, tuple[Fits, str]] = {
     "integrity.diverged_at_step?": (_or_none(_is_count), "a step or null"),
     "integrity.class_images?": (_are_sizes, "the images of the smallest and the largest class"),
     "integrity.target_classes_seen_by_source?": (_or_none(_is_count), "a whole number or null"),
+    "integrity.validation_images_trained_on?": (_are_counts, "whole numbers by who trained on them"),
+    "integrity.images_left_out?": (_PARTS[0], "an object"),
     "integrity.updates?": (_or_none(_is_count), "a whole number or null"),
     "integrity.updates_of_source?": (_or_none(_is_count), "a whole number or null"),
     "integrity.foreign_source?": (lambda v: isinstance(v, dict) and _is_text(v.get("file")), "an object with a file"),

@@ -4,12 +4,12 @@ import dataclasses
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from tftransfer import small_files
 from tftransfer.data.shards import ENCODINGS, SHARD_EXAMPLES, file_sha256, write_atomically
 from tftransfer.data.sources.source import SPLITS
 
@@ -73,7 +73,7 @@ class Manifest:
         """
         path = os.path.join(store, FILE_NAME)
         try:
-            content = json.loads(_text(path))
+            content = small_files.read_json(path, _MOST_BYTES)
             checksum = content.pop("checksum")
             version = content["format_version"]
         except FileNotFoundError as error:
@@ -147,15 +147,6 @@ class Manifest:
         if not fits:
             raise StoreError(f"{name} is damaged: its images do not fit the store. Prepare the data set again.")
         return index
-
-
-def _text(path: str) -> str:
-    """Returns the text of a regular file of a size that can be; others might never end."""
-    found = os.stat(path)
-    if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:
-        raise ValueError(f"expected a file of up to {_MOST_BYTES:,} bytes")
-    with open(path, encoding="utf-8") as file:
-        return file.read()
 
 
 def _fault(content: Mapping[str, Any]) -> str | None:

@@ -2,18 +2,17 @@
 
 import glob
 import itertools
-import json
 import os
-import stat
 from collections.abc import Iterator
 from typing import Any
 
+from tftransfer import small_files
 from tftransfer.data.sources.source import DataSetError, first_ten, printable
 
 # Of a record of TFRecord without content: length, its checksum, checksum.
 RECORD_BYTES = 16
 MOST_CLASSES, MOST_SHARDS = 100_000, 1_000_000
-_MOST_BYTES = 2**24  # of a description of features
+_MOST_BYTES = 2_000_000  # of a description of features
 _DEPTHS = (("*",), ("*", "*"))  # version, configuration/version
 
 
@@ -27,11 +26,7 @@ def refuse_foreign_code(folder: str) -> None:
         *(glob.iglob(os.path.join(glob.escape(folder), *depth, "features.json")) for depth in _DEPTHS)
     ):
         try:
-            found = os.stat(path)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:
-                raise ValueError(f"expected a file of up to {_MOST_BYTES:,} bytes")
-            with open(path, encoding="utf-8") as file:
-                named = list(_classes_named(json.load(file)))
+            named = list(_classes_named(small_files.read_json(path, _MOST_BYTES)))
         except (OSError, ValueError, RecursionError) as error:
             raise DataSetError(f"{path} is damaged ({error}). Prepare or download the data set again.") from error
         if foreign := [name for name in named if not str(name).startswith("tensorflow_datasets.")]:

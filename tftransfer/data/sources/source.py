@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 SPLITS = ("train", "val")
-# A file of the largest image that is decoded, 16 bits and four channels, not compressed.
-MOST_BYTES = 89_478_485 * 8
+# A file of the largest image that is decoded, not compressed (`decode.MAX_BYTES`).
+MOST_BYTES = 2**28
 
 
 class DataSetError(ValueError):
