@@ -165,7 +165,8 @@ def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
         "dataset": recipe["dataset"],
         "model": recipe["model"],
     }
-    values = first | {column: recipe[column] for column in RECIPE_COLUMNS}
+    # A recipe says its least number of updates only where nobody chose another length.
+    values = first | {column: ({"least_steps": 0} | recipe)[column] for column in RECIPE_COLUMNS}
     return {name: outlets.tensorboard(value) if isinstance(value, str) else value for name, value in values.items()}
 
 

@@ -301,11 +301,11 @@ def variant(images_per_class: int = 0, preserve: int = 0, release_step: int = 0)
 
     Example:
         >>> variant(images_per_class=10, preserve=2)
-        'keep 2, 10 images per class'
+        '2 preserved, 10 images per class'
         >>> variant(release_step=500), variant()
-        ('from 500', '')
+        ('released at update 500', '')
     """
-    parts = [f"keep {preserve}"] if preserve else []
-    parts += [f"from {release_step}"] if release_step else []
+    parts = [f"{preserve} preserved"] if preserve else []
+    parts += [f"released at update {release_step}"] if release_step else []
     parts += [f"{images_per_class} image{'' if images_per_class == 1 else 's'} per class"] if images_per_class else []
     return ", ".join(parts)

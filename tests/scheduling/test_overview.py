@@ -159,7 +159,7 @@ def test_images_per_class_and_stages_are_rows_of_their_own(tmp_path, planned):
         ["base", "50.0 %", ""],
         ["base, 10 images per class", "30.0 %", ""],
         ["BnB", "", "50.0 % (+0.0)"],
-        ["BnB, keep 2", "", "70.0 % (+0.0)"],
+        ["BnB, 2 preserved", "", "70.0 % (+0.0)"],
         ["BnB, 10 images per class", "", "30.0 % (+0.0)"],
     ]
 
