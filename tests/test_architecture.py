@@ -51,6 +51,7 @@ FLOORS = {
     "tftransfer.tensorboard_plugin": 5,
     "tftransfer.preview": 5,
     "tftransfer.results": 5,
+    "tftransfer.score_table": 5,
     "tftransfer.source_weights": 5,
     "tftransfer.group_training": 5,
     "tftransfer.execution": 5,
@@ -119,7 +120,7 @@ QUICK = [
     "tftransfer.environment", "tftransfer.processes", "tftransfer.mosaic", "tftransfer.report",
     "tftransfer.foreign.description",
     "tftransfer.foreign.files", "tftransfer.foreign.hdf5", "tftransfer.foreign.tensors", "tftransfer.describe",
-    "tftransfer.outlets", "tftransfer.commands",
+    "tftransfer.outlets", "tftransfer.commands", "tftransfer.score_table",
 ]  # fmt: skip
 
 

@@ -8,7 +8,6 @@ Options are checked, and `--dry_run` answers, before TensorFlow is loaded.
 import dataclasses
 import os
 import pathlib
-import shlex
 import sys
 import textwrap
 import time
@@ -26,6 +25,7 @@ from tftransfer import (
     preview,
     records,
     run_config,
+    score_table,
     splits,
     treatments,
 )
@@ -172,7 +172,7 @@ def _train(
         outlets.say(f"WARNING: {warning}", sys.stderr)
     for notice in (notice for network in found for notice in findings.notices(network.record.content)):
         outlets.say(f"NOTE: {notice.text}", sys.stderr)
-    outlets.say(_table(cell, root, store.dataset, found, time.perf_counter() - started))
+    outlets.say(score_table.text(cell.split, root, store.dataset, found, time.perf_counter() - started))
     failed = any(not findings.sound(network.record) for network in found)
     return command_line.EXIT_FAILED if failed else 0
 
@@ -275,48 +275,6 @@ def _state(step: plan.Step, study: pathlib.Path) -> str:
         return "other recipe"
     lost = cell.treatment.is_reference and record.weights_file is None and record.status == records.DONE
     return WEIGHTS_LOST if lost else record.status
-
-
-def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, seconds: float) -> str:
-    """Returns the result as a short table."""
-    split = cell.split
-    sizes = ", ".join(f"{letter} {len(split.classes(letter))}" for letter in treatments.LETTERS)
-    rows = ["", f"data set   {outlets.terminal(dataset)}", f"split      {split.name} (classes: {sizes})", ""]
-    with_top5 = any(records.top5(network.record.content) is not None for network in networks)
-    rows.append(f"{'network':<18}{'top-1':>8}{'top-5' if with_top5 else '':>9}{'minus base':>15}{'cross-entropy':>16}")
-    for network in networks:
-        record = network.record
-        result = record.result
-        label = outlets.terminal(record.content["treatment"]["label"])
-        if record.status != records.DONE:
-            rows.append(f"{label:<18}{record.status}")
-            continue
-        is_reference = label in {treatments.base(target).label for target in treatments.TARGETS}
-        points = "" if is_reference else _points(result["minus_base"])
-        top5 = records.top5(record.content)
-        rows.append(
-            f"{label:<18}{_percent(result['top1']):>8}{_percent(top5):>9}{points:>15}{result['cross_entropy']:>16.3f}"
-        )
-    chance = networks[-1].record.result["chance"]
-    spent = [
-        f"{n.record.content['treatment']['label']} {n.record.content['cost']['seconds']:.0f}" for n in networks if n.now
-    ]
-    reused = [n.record.content["treatment"]["label"] for n in networks if not n.now]
-    rows += [f"{'chance':<18}{100 * chance:>6.1f} %", ""]
-    parts = [f"training {', '.join(spent)}"] if spent else []
-    parts += [f"reused {', '.join(reused)}"] if reused else []
-    rows.append(f"seconds    {seconds:.0f} ({'; '.join(parts)})")
-    rows.append(f"records    {study}")
-    rows.append(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
-    return "\n".join(rows)
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
-
-
-def _points(share: float | None) -> str:
-    return "unknown" if share is None else f"{100 * share:+.1f} points"
 
 
 if __name__ == "__main__":
