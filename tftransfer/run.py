@@ -109,8 +109,7 @@ def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:
 
 def _unchecked(options: RunConfig) -> str:
     """Returns what a dry run cannot know of a model that only Keras can build."""
-    named = options.n and run_config.block_number(options.n, None) is None
-    text = f"which block --n={options.n} is (shown as 1), " if named else "whether it has so many blocks, "
+    text = f"which block --n={options.n} is, " if _names_a_block(options) else "whether it has so many blocks, "
     return f"\nnot checked: --model={options.model} was not built, so {text}and whether records are of its architecture"
 
 
@@ -257,13 +256,30 @@ def _plan_text(cell: Cell, study: pathlib.Path, names: Sequence[str]) -> str:
     rows = [f"study     {study}", *preview.data_rows(cell.config, names, found)]
     rows += [*preview.half_rows(cell.split, names, with_digest=True), "", f"{'network':<18}{'state':<14}why"]
     for step in steps:
+        label, state, unchecked = _shown(step, study)
         updates = preview.updates(step.cell, found)
         length = "" if updates is None else f"; {updates} updates of {cell.config.batch_size}"
         forced = "; --force" if step.role == plan.ASKED and cell.config.force else ""
-        rows.append(f"{step.cell.treatment.label:<18}{_state(step, study):<14}{step.why}{forced}{length}")
+        rows.append(f"{label:<18}{state:<14}{step.why}{forced}{length}{unchecked}")
     left = _left(steps, study)
     rows += ["", *dry_run.costs(left, found.training if found else None, 1)]
     return "\n".join([*rows, *(f"caution   {text}" for text in preview.cautions(left, found))])
+
+
+def _shown(step: plan.Step, study: pathlib.Path) -> tuple[str, str, str]:
+    """Returns a network's label and state, and what of it is not checked before the model is built."""
+    treatment, options = step.cell.treatment, step.cell.config
+    label, state = treatment.label, _state(step, study)
+    if not treatment.n or model_names.blocks_of(options.model, options.blocks):
+        return label, state, ""
+    if isinstance(options, RunConfig) and _names_a_block(options):
+        return treatment.family, "not known", f"; not checked: a block {options.n}"
+    return label, state, f"; not checked: {treatment.n} blocks to copy"
+
+
+def _names_a_block(options: RunConfig) -> bool:
+    """Returns True if `--n` is the name of a block that only Keras can look up."""
+    return bool(options.n) and run_config.block_number(options.n, None) is None
 
 
 def _state(step: plan.Step, study: pathlib.Path) -> str:
