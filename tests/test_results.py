@@ -242,11 +242,17 @@ def test_the_recorded_command_of_a_longer_base_trains_it_as_a_control():
     assert treatments.control_base(run_config.parse_treatment(read, given)) == control.treatment
 
 
+def test_the_recorded_command_says_the_length_once():
+    words = shlex.split(results.command_of(cell("A4B", steps=5, epochs=3.0)))
+    assert "--steps=5" in words
+    assert not any(word.startswith("--epochs") for word in words), "it would be refused"
+
+
 def test_the_recorded_command_names_no_folder():
     options = {name: f"/secret/{name}" for name in ("data_dir", "runs_dir", "cache_dir")}
     network = cell("A4B")
     there = dataclasses.replace(network, config=dataclasses.replace(network.config, **options))
-    assert results.command_of(there) == results.command_of(network)
+    assert results.command_of(there) == results.command_of(network) + " --data_dir=FOLDER"
 
 
 def test_weights_are_kept_of_bases_and_where_asked_for_and_never_of_what_diverged():

@@ -191,6 +191,7 @@ def command_of(cell: Cell, base_weights: str = "") -> str:
     for field in dataclasses.fields(Config):
         value = getattr(cell.config, field.name)
         value = model_names.label(value) if field.name == "model" else value
-        if value != field.default and field.name not in _PATHS + _ONCE:
+        idle = field.name == "epochs" and cell.config.steps  # steps decide
+        if value != field.default and not idle and field.name not in _PATHS + _ONCE:
             words.append(f"--{field.name}={shlex.quote(str(value))}")
     return " ".join([*words, *commands.paths(cell.config.dataset, cell.config.split, cell.config.data_dir)])
