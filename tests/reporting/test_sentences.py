@@ -143,4 +143,5 @@ def test_a_longer_base_does_not_hide_the_best_copy(tmp_path):
     records.write(tmp_path / of.name, fake_study.content(of, 0.53))
     text = said(tmp_path)
     assert "the best of 3 networks is baseB-plusA (random0, seed 0): 53.0 % top-1, +3.00 points" in text
+    assert "it is the only pair of baseB-plusA with this target" in text, "under one name"
     assert "The best of its 1 network with copied blocks is A4B+ (random0, seed 0): 52.0 % top-1" in text

@@ -120,7 +120,8 @@ def _network(row: tuple) -> str:
 def _kind(row: tuple) -> str:
     """Returns what all networks do that were treated like the best one."""
     at = f"n = {row.n}" if row.n else ""
-    what = ", ".join(filter(None, [row.treatment, at, variant(0, row.preserve, row.release_step)]))
+    kind = row.label if row.treatment.startswith(BASE) else row.treatment  # bases carry no n: the label is the kind
+    what = ", ".join(filter(None, [kind, at, variant(0, row.preserve, row.release_step)]))
     if row.pairs < 2:
         return f"it is the only pair of {what} with this target, so there is no interval"
     text = f"the {row.pairs} networks {what} with this target stand {points(row.mean)} points from theirs on average"
