@@ -51,8 +51,7 @@ def images(options: Config) -> Images | None:
         return None
     source = sources.open_source(options.dataset, options.data_dir or None)
     counts = [
-        np.bincount([example.label for example in source.examples(split)], minlength=len(source.class_names))
-        for split in sources.SPLITS
+        np.bincount(source.examples(split).labels(), minlength=len(source.class_names)) for split in sources.SPLITS
     ]
     held_out = options.dataset == "folder" and folder.validation_folder(options.data_dir) is None
     return Images(*counts, source.native_size or _median_side(source), held_out)
