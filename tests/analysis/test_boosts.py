@@ -63,3 +63,11 @@ def test_images_per_class_are_rows_of_their_own(tmp_path):
     assert found.set_index("images_per_class")["transfer_paired"].to_dict() == pytest.approx({0: 0.025, 10: 0.225})
     assert found["over_base"].tolist() == pytest.approx(found["transfer_paired"].tolist()), "bases of as many images"
     assert found["over_control"].tolist() == pytest.approx([0.02, 0.22])
+
+
+def test_preserved_blocks_and_staged_release_are_in_no_boost(tmp_path):
+    small_study(tmp_path)
+    before = boosts.boosts(analysis.networks(tmp_path))
+    for label in ("A1B+", "B1B+"):
+        fake_study.write(tmp_path, label, 0.9, release_step=100)
+    assert boosts.boosts(analysis.networks(tmp_path)).equals(before)

@@ -24,8 +24,8 @@ def best(frame: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row per value of `BY` (recipe, halves, images per class, target): of the best network `name`, `label`,
         `treatment`, `n`, `preserve`, `release_step`, `split`, `seed`, `top1`, `minus_base` (shares); `networks` from
-        which it was picked; `pairs`, `mean`, `low`, `high`, `over`, `clusters`, `images` of its kind's `minus_base`, NaN for
-        bases and where there is no telling; `kinds` that the interval holds for.
+        which it was picked; `pairs`, `mean`, `low`, `high`, `over`, `clusters`, `images` of its kind's `minus_base`,
+        NaN for bases and where there is no telling; `kinds` that the interval holds for.
     """
     fine = frame[frame["set_apart"].eq("") & frame["top1"].notna()]
     rows = []

@@ -97,9 +97,8 @@ def _at_chance(networks_: pd.DataFrame, weight: str, counted: str) -> Iterator[F
     """Networks that may be at chance, and whether means count them."""
     stuck = networks_[networks_["left_chance"].eq(False)]
     if len(stuck):
-        names = [
-            f"{row.name} ({_share(row.top1)}, chance {_share(row.chance)})" for row in stuck.itertuples(index=False)
-        ]
+        known = zip(stuck["name"], stuck["top1"], stuck["chance"], strict=True)
+        names = [f"{name} ({_share(top1)}, chance {_share(chance)})" for name, top1, chance in known]
         yield Finding(weight, "at chance", f"Not shown to be above chance, {counted}: {some(names)}.")
 
 

@@ -110,9 +110,12 @@ def _larger(dominance: pd.DataFrame) -> Iterator[str]:
     named = []
     for effect, other in ((CO_ADAPTATION, SPECIFICITY), (SPECIFICITY, CO_ADAPTATION)):
         rows = dominance[dominance["dominates_together"].eq(effect)]
-        both, only = ([int(n) for n in rows.loc[which, "n"]] for which in (rows[other] < 0, rows[other] >= 0))
+        gains = rows[other].map(lambda mean: points(mean).startswith("+")).astype(bool)
+        both, only = ([int(n) for n in rows.loc[which, "n"]] for which in (~gains, gains))
         named += [f"{effect} is the larger at n = {numbers(both)}"] if both else []
-        named += [f"{effect} is the only one at n = {numbers(only)}, where {other} has no loss"] if only else []
+        named += (
+            [f"{effect} is the only one at n = {numbers(only)}, where the mean of {other} is a gain"] if only else []
+        )
     if not named:
         return
     rest = [f"at n = {numbers(ns[NO_LOSS])} neither is one"] if NO_LOSS in ns else []

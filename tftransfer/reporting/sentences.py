@@ -100,7 +100,8 @@ def _best(here: pd.DataFrame) -> Iterator[str]:
         yield f"With {where} the best of {of} is {_network(first)}."
         if first.treatment.startswith(BASE):
             (second,) = best(copies[target]).itertuples()
-            yield f"The best of its {count(second.networks, 'network')} with transplanted or random blocks is {_network(second)}."
+            of = f"{count(second.networks, 'network')} with transplanted or random blocks"
+            yield f"The best of its {of} is {_network(second)}."
     yield (
         "The best are picked by the very scores that they are shown with, so luck is part of these: another seed, or "
         "new images, would likely give less."

@@ -95,7 +95,8 @@ def _effects(report: Report, halves: str) -> Iterator[Table]:
         ("n", *heads),
         tuple((str(n), *(cell.get(n, "") for cell in cells)) for n in blocks),
         "Top-1 less that of the base of the same target, split, seed and images per class; in brackets the 95 % "
-        "interval for each n alone, over splits, or else over seeds and validation images of the one split; none where there is one of each.",
+        "interval for each n alone, over splits, or else over seeds and validation images of the one split; none where "
+        "there is one of each.",
     )
 
 
@@ -163,9 +164,9 @@ def _losses(report: Report, halves: str) -> Iterator[Table]:
         ("n", "co-adaptation (BnB less base)", "specificity (AnB less BnB)", "larger loss"),
         tuple(rows),
         "Points, paired by target, split, seed and images per class; below zero is a loss. The larger loss is named "
-        "where it is beyond its interval and the interval of the difference of the two excludes zero. Intervals, and what "
-        "is named by them, are each for its n alone: of twenty intervals, one is expected to miss. The sentences above "
-        "rest on wider ones, for all n together, and so may leave open what is named here.",
+        "where it is beyond its interval and the interval of the difference of the two excludes zero. Intervals, and "
+        "what is named by them, are each for its n alone: of twenty intervals, one is expected to miss. The sentences "
+        "above rest on wider ones, for all n together, and so may leave open what is named here.",
     )
 
 
