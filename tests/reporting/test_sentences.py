@@ -210,12 +210,13 @@ def test_preserved_blocks_and_staged_release_are_in_no_sentence(tmp_path):
     fake_study.write(tmp_path, "base", 0.5, target="B")
     fake_study.write(tmp_path, "A4B+", 0.52)
     fake_study.write(tmp_path, "A4B", 0.9, preserve=2)
-    fake_study.write(tmp_path, "A4B+", 0.8, release_step=100)
+    fake_study.write(tmp_path, "A4B", 0.8, preserve=2, release_step=100)
     text = said(tmp_path)
     assert "in the tables, and in none of these sentences" in text
     assert "the best of 2 networks is A4B+ (random0, seed 0): 52.0 % top-1, +2.00 points" in text
     assert "(AnB+) stand +2.00 points" in text
     assert "90.0" not in text
+    assert "80.0" not in text
 
 
 def test_one_of_two_bases_is_named_as_that_which_is_compared(tmp_path):
