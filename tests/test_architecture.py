@@ -25,6 +25,7 @@ FLOORS = {
     "tftransfer.locks": 1,
     "tftransfer.small_files": 1,
     "tftransfer.outlets": 1,
+    "tftransfer.chance_level": 1,
     "tftransfer.options": 2,
     "tftransfer.config": 2,
     "tftransfer.idle_options": 2,
@@ -120,7 +121,7 @@ QUICK = [
     "tftransfer.environment", "tftransfer.processes", "tftransfer.mosaic", "tftransfer.report",
     "tftransfer.foreign.description",
     "tftransfer.foreign.files", "tftransfer.foreign.hdf5", "tftransfer.foreign.tensors", "tftransfer.describe",
-    "tftransfer.outlets", "tftransfer.commands", "tftransfer.score_table",
+    "tftransfer.outlets", "tftransfer.commands", "tftransfer.score_table", "tftransfer.chance_level",
 ]  # fmt: skip
 
 

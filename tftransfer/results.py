@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from tftransfer import commands, environment, findings, identities, records
+from tftransfer import chance_level, commands, environment, findings, identities, records
 from tftransfer.config import Config
 from tftransfer.models import architectures
 from tftransfer.models import names as model_names
@@ -126,7 +126,7 @@ def _integrity(
         "fine_tuned_blocks": tuned,
         "fine_tuned_blocks_moved": all(name in outcome.changed_blocks for name in tuned),
         "diverged_at_step": outcome.diverged_at,
-        "left_chance": finite and evaluation.left_chance(outcome.scores["top1"], chance, len(task.validation)),
+        "left_chance": finite and chance_level.left_chance(outcome.scores["top1"], chance, len(task.validation)),
         # Of the smallest and of the largest class.
         "class_images": {
             "training": evaluation.extremes(task.training.labels, task.classes),
