@@ -22,6 +22,7 @@ FLOORS = {
     "tftransfer.standard_streams": 1,
     "tftransfer.address_space": 1,
     "tftransfer.atomic": 1,
+    "tftransfer.open_files": 1,
     "tftransfer.locks": 1,
     "tftransfer.small_files": 1,
     "tftransfer.outlets": 1,

@@ -1,3 +1,4 @@
+import sys
 import types
 
 import pytest
@@ -223,3 +224,13 @@ def test_a_base_that_diverges_is_named_with_what_depends_on_it(options, capsys):
     said = capsys.readouterr()
     assert "random0-baseB-seed0 diverged at step" in said.err
     assert "random0-B1B-seed0 skipped: its source random0-baseB-seed0 diverged" in said.err
+
+
+def test_a_preparing_process_that_is_killed_is_told_of(options, tmp_path, monkeypatch, capsys):
+    code = "import os; os.kill(os.getpid(), 9)"
+    monkeypatch.setattr(sweep.processes, "words", lambda *_: [sys.executable, "-c", code])
+    with pytest.raises(SystemExit) as ended:
+        sweep.main(["sweep.py", "--treatments=base", *options])
+    assert ended.value.code == command_line.EXIT_FAILED
+    said = capsys.readouterr().err
+    assert "prepares the images was ended by signal 9 (SIGKILL), as a system out of memory does" in said

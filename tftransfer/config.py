@@ -26,6 +26,7 @@ from tftransfer.options import (
     no_nul,
     option,
     plain_name,
+    some_path,
     within,
 )
 
@@ -137,7 +138,7 @@ class Config:
     precision: str = option("float32", RECIPE, "Keras dtype policy", choices=PRECISIONS)
     seed: int = option(0, RECIPE, "decides initial weights, data order, augmentation and dropout", within(0, 2**31))
 
-    runs_dir: str = option("runs", MACHINE, "folder of all studies", no_nul)
+    runs_dir: str = option("runs", MACHINE, "folder of all studies", some_path)
     study: str = option("", MACHINE, "name of the study's folder; made from data, model, split and recipe", plain_name)
     cache_dir: str = option("", MACHINE, "prepared images; default ~/.cache/tftransfer", no_nul)
     strategy: str = option("auto", MACHINE, "auto: mirrored if there are several GPUs", choices=STRATEGIES)

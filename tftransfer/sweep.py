@@ -245,6 +245,13 @@ def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str
         request.write_text(json.dumps({"config": _shared(options), "given": sorted(given)}), encoding="utf-8")
         words = processes.words("tftransfer.scheduling.prepare", str(request), str(answer))
         code = subprocess.run(words, env=processes.environment(), check=False).returncode
+        if code < 0:  # it had no time to say why
+            outlets.say(
+                f"python -m tftransfer.sweep: the process that prepares the images was {processes.by_signal(-code)}. "
+                f"What is prepared is kept: give the same command again, with more free memory if that was it.",
+                sys.stderr,
+            )
+            raise SystemExit(command_line.EXIT_FAILED)
         if code:
             raise SystemExit(code)  # it has said why
         found = small_files.read_json(answer)

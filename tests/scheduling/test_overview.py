@@ -230,6 +230,19 @@ def test_a_stopped_process_is_named_at_once_and_one_that_has_gone_is_not(study, 
     assert (found.count("running"), found.count("silent"), found.count("waiting")) == (0, 0, 3)
 
 
+def test_a_stopped_process_whose_sweep_has_gone_is_not_said_to_go_on(study, worker):
+    path = study / ".sweep/jobs/job.beat.json"
+    content = json.loads(path.read_text())
+    content["sign"]["parent"] = 2**30
+    path.write_text(json.dumps(content))
+    worker.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, worker.pid, os.WSTOPPED)
+    shown = view.text(overview.look(study))
+    assert f"its sweep has gone, so that `kill -CONT {worker.pid}` ends it" in shown
+    assert "lets it go on" not in shown
+    worker.send_signal(signal.SIGCONT)
+
+
 def test_a_number_that_another_process_has_now_is_not_taken_for_it(study, worker):
     path = study / ".sweep/jobs/job.beat.json"
     content = json.loads(path.read_text())

@@ -18,7 +18,7 @@ from keras.src.backend.common import global_state
 
 from tftransfer import small_files
 from tftransfer.config import Config
-from tftransfer.models import description, names
+from tftransfer.models import description, keras_settings, names
 from tftransfer.models.alexnet import AlexNet
 from tftransfer.models.blocks import blocks, every_layer
 from tftransfer.models.costs import BlockCost, block_cost
@@ -161,13 +161,9 @@ def _probe(options: tuple[Any, ...]) -> tuple[keras.Model, Any]:
     config = Config(model=model, image_size=size, blocks=chosen)
     if own:
         config = Config(model=model, image_size=size, blocks=chosen, width=own[0], dropout=own[1], initializer=own[2])
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")  # the digest must not depend on where a model was first asked for
-    try:
+    with keras_settings.of_ours("float32"):  # the digest must not depend on where a model was first asked for
         built = build(config, _PROBE_CLASSES)
         check_repeatable(built, names.label(model), built.input_shape[1:])
-    finally:
-        keras.config.set_dtype_policy(before)
     return built, blocks(built, chosen.split(",") if chosen else None)
 
 
@@ -197,7 +193,8 @@ def checked_blocks(config: Config, given: Collection[str]) -> tuple[str, ...]:
 def block_costs(config: Config, classes: int) -> tuple[BlockCost, ...]:
     """Returns the cost of each block of the model with a head for `classes`."""
     chosen = config.blocks.split(",") if config.blocks else None
-    return tuple(block_cost(block) for block in blocks(build(config, classes), chosen))
+    with keras_settings.of_ours("float32"):
+        return tuple(block_cost(block) for block in blocks(build(config, classes), chosen))
 
 
 def takes_raw_images(config: Config) -> bool:
