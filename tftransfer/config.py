@@ -98,7 +98,7 @@ class Config:
 
     epochs: float = option(
         0.0, RECIPE, f"passes over the training half; 0: {EPOCHS:g}, or more where these are fewer than {LEAST_STEPS} "
-        "updates; ignored if --steps is given", at_least(0),
+        "updates", at_least(0),
     )  # fmt: skip
     steps: int = option(0, RECIPE, "length of training in updates instead of epochs; 0: --epochs decides", at_least(0))
     batch_size: int = option(64, RECIPE, "images in an update, over all replicas", at_least(1))

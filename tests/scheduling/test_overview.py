@@ -280,7 +280,16 @@ def test_a_study_without_a_plan_is_told_by_its_records(study):
 
 
 def test_no_study_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no study"):
+    with pytest.raises(ValueError, match=r"holds no study.*There is no study in .* either"):
+        overview.look(tmp_path / "nothing")
+
+
+def test_where_the_study_is_not_there_those_that_are_are_named(tmp_path):
+    asked = cells(Grid("AnB", "1", "B"))
+    write_record(tmp_path / "trained", asked[0])
+    Board(tmp_path / "planned").write_plan(asked)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r": planned, trained\. Ask for one with --study=NAME"):
         overview.look(tmp_path / "nothing")
 
 

@@ -112,7 +112,12 @@ def _sound(
                 f"{label} cannot be built for images of {shape[0]} pixels a side and {classes} classes: "
                 f"{type(error).__name__}: {_one_line(error)}"
             ) from error
-        if isinstance(model, keras.Sequential) and model.outputs:
+        if isinstance(model, keras.Sequential):
+            if not getattr(model, "outputs", None):
+                raise ValueError(
+                    f"{label} gives a keras.Sequential that does not know its input yet. Add "
+                    f"keras.Input(input_shape) as its first entry."
+                )
             model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
         if isinstance(model, keras.Model) and len(getattr(model, "outputs", None) or ()) == 1:
             model = without_softmax(model)
