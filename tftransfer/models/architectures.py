@@ -143,8 +143,8 @@ def _probe(options: tuple[Any, ...]) -> tuple[keras.Model, Any]:
             check_repeatable(built, names.label(model), built.input_shape[1:])
         if names.is_function(model) and description.digest(build(config, _PROBE_CLASSES)) != description.digest(built):
             raise ValueError(
-                f"The function of --model={model} gives another architecture at each call; networks can be compared only if "
-                f"it depends on its arguments alone. Take random numbers and counters out of it."
+                f"The function of --model={model} gives another architecture at each call; networks can be compared "
+                f"only if it depends on its arguments alone. Take random numbers and counters out of it."
             )
     finally:
         keras.config.set_dtype_policy(before)
