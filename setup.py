@@ -52,7 +52,15 @@ setup(
     ],
     extras_require={
         "report": REPORT,
-        "test": ["hypothesis>=6.150", "keras-tuner>=1.4.8", "pytest>=9.0", "selenium>=4.40", *REPORT, *WEIGHTS],
+        "test": [
+            "hypothesis>=6.150",
+            "keras-tuner>=1.4.8",
+            "pytest>=9.0",
+            "pytest-xdist>=3.8",
+            "selenium>=4.40",
+            *REPORT,
+            *WEIGHTS,
+        ],
         "lint": ["ruff>=0.14"],
         "ray": ["ray>=2.49"],  # older ones cannot keep tasks away from named nodes (label selectors)
         "tune": ["keras-tuner[bayesian]>=1.4.8"],
