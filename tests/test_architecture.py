@@ -22,9 +22,11 @@ FLOORS = {
     "tftransfer.standard_streams": 1,
     "tftransfer.address_space": 1,
     "tftransfer.atomic": 1,
+    "tftransfer.open_files": 1,
     "tftransfer.locks": 1,
     "tftransfer.small_files": 1,
     "tftransfer.outlets": 1,
+    "tftransfer.chance_level": 1,
     "tftransfer.options": 2,
     "tftransfer.config": 2,
     "tftransfer.idle_options": 2,
@@ -51,6 +53,7 @@ FLOORS = {
     "tftransfer.tensorboard_plugin": 5,
     "tftransfer.preview": 5,
     "tftransfer.results": 5,
+    "tftransfer.score_table": 5,
     "tftransfer.source_weights": 5,
     "tftransfer.group_training": 5,
     "tftransfer.execution": 5,
@@ -119,7 +122,7 @@ QUICK = [
     "tftransfer.environment", "tftransfer.processes", "tftransfer.mosaic", "tftransfer.report",
     "tftransfer.foreign.description",
     "tftransfer.foreign.files", "tftransfer.foreign.hdf5", "tftransfer.foreign.tensors", "tftransfer.describe",
-    "tftransfer.outlets", "tftransfer.commands",
+    "tftransfer.outlets", "tftransfer.commands", "tftransfer.score_table", "tftransfer.chance_level",
 ]  # fmt: skip
 
 

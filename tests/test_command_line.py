@@ -204,3 +204,19 @@ def test_want_of_memory_ends_in_one_line(capsys):
         command_line.main(command, ["run"])
     assert ended.value.code == command_line.EXIT_FAILED
     assert capsys.readouterr().err == "python -m tftransfer.run: out of memory. Training needs about 99.0 GB\n"
+
+
+def test_a_process_that_may_open_no_more_files_is_told_of_that_limit(capsys):
+    def command(argv):
+        raise OSError(24, "Too many open files", "x")
+
+    with pytest.raises(SystemExit) as ended:
+        command_line.main(command, ["run"])
+    assert ended.value.code == command_line.EXIT_FAILED
+    assert "ulimit -n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["runs_dir", "cache_dir"])
+def test_an_empty_folder_is_no_folder(name):
+    with pytest.raises(command_line.UsageError, match=f"--{name} is empty"):
+        command_line.parse(RunConfig, ["run", f"--{name}="], "usage")

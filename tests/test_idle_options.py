@@ -11,6 +11,7 @@ from tftransfer.config import Config
         ({"split": "natural_manmade", "split_seed": 1}, "split_seed"),
         ({"optimizer": "adamw", "momentum": 0.5}, "momentum"),
         ({"optimizer": "adamw", "bias_rate": 1.0}, "bias_rate"),
+        ({"steps": 100, "epochs": 3.0}, "epochs"),
         ({"drop_factor": 0.5}, "drop_factor"),
         ({"batch_norm": "adapt"}, "batch_norm"),
         ({"model": "VGG16", "batch_norm": "adapt"}, "batch_norm"),
@@ -22,3 +23,8 @@ from tftransfer.config import Config
 def test_options_that_would_change_nothing_are_refused(options, given):
     with pytest.raises(ValueError, match=f"--{given} would change nothing"):
         idle_options.refuse(Config(**options), {given})
+
+
+def test_no_epochs_may_be_said_beside_steps():
+    """As one does who gives --steps with a flag file of --epochs."""
+    idle_options.refuse(Config(steps=100, epochs=0.0), {"steps", "epochs"})

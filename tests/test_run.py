@@ -48,7 +48,7 @@ def test_the_main_job(options, tmp_path, cache, photographs, monkeypatch):
     first = command("--treatment=BnB", "--n=4", *options, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     table = first.stdout
-    assert "baseB gets 2 updates, too few to train anything" in first.stderr
+    assert "baseB gets 2 updates, which may be too few" in first.stderr
     assert "weights: not kept of B4B; --keep_weights keeps them" in table
     assert table.index("weights: not kept") < table.index("training on"), "before it is too late"
     for part in ("data set   folder", "split      random0 (classes: A 3, B 3)", "baseB", "B4B", "chance", "33.3 %"):
@@ -120,10 +120,11 @@ def test_dry_run_names_classes_images_updates_and_what_is_held_out(options, tmp_
     for label, name in enumerate(("ant", "bee", "cow", "dog")):
         held[label] = len(folder.hold_out([f"{name}/{i}.png" for i in range(20)], name)[1])
     classes = f"{20 - max(held)} to {20 - min(held)} a class"
-    assert f"{80 - sum(held)} for training ({classes}), {sum(held)} held out" in text
+    aside = f"{sum(held)} held out, which no training sees ({min(held)} to {max(held)} a class)"
+    assert f"{80 - sum(held)} for training ({classes}), {aside}" in text
     assert "input     128 x 128 pixels, AlexNet; images have about 40 a side" in text
     assert "asked for; 2 updates of 16" in text
-    assert "caution   baseB gets 2 updates, too few to train anything" in text
+    assert "caution   baseB gets 2 updates, which may be too few" in text
     assert "caution   images of about 40 pixels a side are enlarged to 128" in text
     assert re.search(r"time +not known", text)
 
@@ -342,7 +343,9 @@ def test_list_blocks(capsys):
 def test_dry_run_of_another_model_builds_nothing_and_says_so():
     done = command("--model=ResNet50", "--treatment=AnB", "--n=conv4_block6", "--dry_run")
     assert done.returncode == 0, done.stderr
-    assert "not checked: --model=ResNet50 was not built, so which block --n=conv4_block6 is" in done.stdout
+    assert "not checked: --model=ResNet50 was not built, so which block --n=conv4_block6 is, and" in done.stdout
+    assert re.search(r"\nAnB +not known +asked for.*; not checked: a block conv4_block6\n", done.stdout)
+    assert "A1B" not in done.stdout
     assert re.search(r"baseA +to train", done.stdout)
 
 

@@ -88,8 +88,15 @@ def test_missing_split_file(tmp_path):
 def test_unknown_kind_and_too_few_classes():
     with pytest.raises(ValueError, match="Unknown split"):
         splits.make("odd", "abcde")
-    with pytest.raises(ValueError, match="two at least"):
+    with pytest.raises(ValueError, match=r"has 2 classes\. Four are needed at least"):
+        splits.make("random", "ab", split_seed=0)
+    with pytest.raises(ValueError, match=r"two at least.* Four are needed at least"):
         splits.make("random", "abc")
+
+
+def test_of_enough_classes_another_split_helps(tmp_path):
+    with pytest.raises(ValueError, match=r"has 4 classes\. Use another split"):
+        splits.make("file", "abcd", split_file=write(tmp_path, {"A": ["a"], "B": ["b", "c", "d"]}))
 
 
 NAMES = [f"n{i}" for i in range(6)]

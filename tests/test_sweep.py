@@ -1,3 +1,4 @@
+import sys
 import types
 
 import pytest
@@ -46,9 +47,9 @@ def test_a_dry_run_names_classes_and_updates(options, capsys):
     assert run("--treatments=BnB", "--n=1", "--dry_run", "--steps=7", "--split=natural_manmade", *options) == 0
     said = capsys.readouterr().out
     assert "half A    20 classes\n          arrow, bottle, brick_wall, car, chain and 15 more" in said
-    assert "8,000 for training (200 a class), 2,000 for validation" in said
+    assert "8,000 for training (200 a class), 2,000 for validation (50 a class)" in said
     assert "7 updates of 64 images" in said
-    assert "caution   baseA gets 7 updates, too few" in said
+    assert "caution   baseA gets 7 updates, which may be too few" in said
 
 
 @pytest.mark.parametrize("n", ["all", "conv4_block6,conv5_block1"])
@@ -100,6 +101,28 @@ def test_bad_input_is_refused_and_nothing_is_written(words, message, options, tm
     with pytest.raises(ValueError, match=message):
         run(*words, *options)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("named", ["runs/mine", "{}/runs/mine", "runs/mine/", "mine"])
+def test_the_status_of_a_study_is_told_from_its_folder(named, tmp_path, monkeypatch, capsys):
+    fake_study.write(tmp_path / "runs" / "mine", "base", 0.5, target="B")
+    monkeypatch.chdir(tmp_path)
+    assert run("--status", f"--study={named.format(tmp_path)}") == 0
+    assert capsys.readouterr().out.startswith("mine: 1 done")
+
+
+def test_the_status_of_the_folder_that_one_is_in(tmp_path, monkeypatch, capsys):
+    fake_study.write(tmp_path / "mine", "base", 0.5, target="B")
+    monkeypatch.chdir(tmp_path / "mine")
+    assert run("--status", "--study=.") == 0
+    assert capsys.readouterr().out.startswith("mine: 1 done")
+
+
+def test_only_to_look_at_a_study_is_a_path_its_name(options):
+    with pytest.raises(ValueError, match=r"Bad --study .*no '.' first"):
+        run("--treatments=BnB", "--n=1", "--study=runs/mine", *options)
+    with pytest.raises(ValueError, match=r"Bad --study .*NUL"):
+        run("--status", "--study=a\0b", *options)
 
 
 def test_help_names_all_options(capsys):
@@ -159,8 +182,8 @@ def test_the_end_names_every_network_with_its_word_the_lost_ones_first(tmp_path,
     assert said.err.splitlines() == [
         "WARNING: random0-B4B-seed0 no memory: needs 80 GB",
         "WARNING: random0-A5B-seed0 diverged at step 7: its loss is no longer finite",
-        "WARNING: random0-A4B-seed0 did not leave chance: top-1 5.0 %, on its training images 5.0 %. Try "
-        "--learning_rate=0.005 or 0.045",
+        "WARNING: random0-A4B-seed0 is not shown to be above chance: top-1 5.0 %, chance 5.0 %; on 1000 validation "
+        "images it takes 7.6 %; on its training images 5.0 %. Try --learning_rate=0.005 or 0.045",
     ]
 
 
@@ -201,3 +224,13 @@ def test_a_base_that_diverges_is_named_with_what_depends_on_it(options, capsys):
     said = capsys.readouterr()
     assert "random0-baseB-seed0 diverged at step" in said.err
     assert "random0-B1B-seed0 skipped: its source random0-baseB-seed0 diverged" in said.err
+
+
+def test_a_preparing_process_that_is_killed_is_told_of(options, tmp_path, monkeypatch, capsys):
+    code = "import os; os.kill(os.getpid(), 9)"
+    monkeypatch.setattr(sweep.processes, "words", lambda *_: [sys.executable, "-c", code])
+    with pytest.raises(SystemExit) as ended:
+        sweep.main(["sweep.py", "--treatments=base", *options])
+    assert ended.value.code == command_line.EXIT_FAILED
+    said = capsys.readouterr().err
+    assert "prepares the images was ended by signal 9 (SIGKILL), as a system out of memory does" in said

@@ -519,7 +519,7 @@ def test_a_trial_never_reads_validation_images(options, monkeypatch):
         (["--tuner=hyperbend"], "id you mean hyperband"),
         (["--time_budget=20"], "90s, 20m or 2h"),
         (["--target=C"], "one of A, B, all"),
-        (["--steps=5"], "in epochs"),
+        (["--epochs=0", "--steps=5"], "in epochs"),
         (["--widths=x"], "Bad --widths"),
         (["--trials=-1"], "at least 0"),
         (["--dataset=motif"], "motifs"),

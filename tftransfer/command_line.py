@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from absl import flags
 
-from tftransfer import address_space, interruption, outlets, small_files, standard_streams
+from tftransfer import address_space, interruption, open_files, outlets, small_files, standard_streams
 from tftransfer.options import SECTIONS
 
 ConfigT = TypeVar("ConfigT")
@@ -32,6 +32,7 @@ EXIT_TERMINATED = 143  # 128 + SIGTERM
 _MOST_FLAG_BYTES = 1_000_000  # in all files of one command line; a recipe has some hundred
 _BYTES_OF_A_FILE = 1_000  # that even an empty one counts for, so that there are not too many
 _DEEPEST_FLAG_FILE = 10
+_PLACES = ("runs_dir", "cache_dir")  # an empty one is a variable of a shell that was not set
 _GOES_ON = "What is done is kept; the same command goes on from there."
 
 
@@ -126,6 +127,8 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
         value = values[name].value
         if isinstance(value, str) and value.startswith("--"):
             raise UsageError(f"--{name} has no value: the next word is an option. Received: --{name} {value}")
+        if name in _PLACES and not value:
+            raise UsageError(f"--{name} is empty. Name a folder, . for this one; or leave the option out.")
     return config_class(**{field.name: _value(values[field.name].value) for field in fields}), given
 
 
@@ -232,6 +235,8 @@ def _judged(error: BaseException) -> tuple[int, str]:
         return EXIT_FAILED, f"out of memory. {error or 'Use a smaller --batch_size, --width or --image_size.'}"
     if isinstance(error, OSError):
         said = outlets.terminal(error, outlets.MOST_OF_TEXT)
+        if limit := open_files.exhausted(error):
+            return EXIT_FAILED, f"{said}. {limit} {_GOES_ON}"
         return EXIT_BAD_INPUT, f"{said}. Check that the path exists, can be written and has room."
     if isinstance(error, KeyboardInterrupt):
         return EXIT_INTERRUPTED, f"interrupted. {_GOES_ON}"
@@ -253,6 +258,7 @@ def hushed() -> Iterator[None]:
     TensorFlow prints notes on its build, and on GPUs that are not there, before its log level is read.
     """
     address_space.require()
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # a keras.json may name another
     sys.stderr.flush()
     with tempfile.TemporaryFile() as said, contextlib.ExitStack() as undo:
         kept = os.dup(2)

@@ -27,6 +27,7 @@ from tftransfer.options import (
     no_nul,
     option,
     plain_name,
+    some_path,
     within,
 )
 
@@ -98,7 +99,7 @@ class Config:
 
     epochs: float = option(
         0.0, RECIPE, f"passes over the training half; 0: {EPOCHS:g}, or more where these are fewer than {LEAST_STEPS} "
-        "updates; ignored if --steps is given", at_least(0),
+        "updates", at_least(0),
     )  # fmt: skip
     steps: int = option(0, RECIPE, "length of training in updates instead of epochs; 0: --epochs decides", at_least(0))
     batch_size: int = option(64, RECIPE, "images in an update, over all replicas", at_least(1))
@@ -138,7 +139,7 @@ class Config:
     precision: str = option("float32", RECIPE, "Keras dtype policy", choices=PRECISIONS)
     seed: int = option(0, RECIPE, "decides initial weights, data order, augmentation and dropout", within(0, 2**31))
 
-    runs_dir: str = option("runs", MACHINE, "folder of all studies", no_nul)
+    runs_dir: str = option("runs", MACHINE, "folder of all studies", some_path)
     study: str = option("", MACHINE, "name of the study's folder; made from data, model, split and recipe", plain_name)
     cache_dir: str = option("", MACHINE, "prepared images; default ~/.cache/tftransfer", no_nul)
     strategy: str = option("auto", MACHINE, "auto: mirrored if there are several GPUs", choices=STRATEGIES)

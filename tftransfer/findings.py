@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tftransfer import config, records, treatments
+from tftransfer import chance_level, config, records, treatments
 from tftransfer.records import Record
 
 # One word for each fault, as tables show it: what spoils a network first, then what makes its score doubtful.
@@ -20,6 +20,7 @@ MOST_TIMES = 3
 """A half is unbalanced if its largest class has more than so many times the images of its smallest."""
 MOST_APART = 0.4
 """A network is overfitted if its training top-1, of its last epoch, is higher than its validation top-1 by more."""
+_WIDE = 0.1  # above chance: so far off, a score says something, and a bar may be out of reach for want of images
 _SETTLED = 10  # times the memory of moving statistics, 1 / (1 - momentum) updates, after which they have settled
 
 
@@ -49,8 +50,7 @@ def named(content: Mapping[str, Any]) -> list[Fault]:
         step = integrity.get("diverged_at_step")
         found.append(Fault(DIVERGED, f"{name} diverged at step {step}: its loss is no longer finite"))
     elif not integrity.get("left_chance", True):
-        top1 = f"top-1 {100 * content['result']['top1']:.1f} %"
-        found.append(Fault(AT_CHANCE, f"{name} did not leave chance: {top1}{_why_at_chance(content)}"))
+        found.append(Fault(AT_CHANCE, f"{name} is not shown to be above chance: {_against_chance(content)}"))
     elif _is_overfitted(content):
         found.append(Fault(OVERFITTED, f"{name} is overfitted: {_apart(content)}"))
     if not integrity.get("frozen_blocks_unchanged", True):
@@ -99,17 +99,42 @@ def _is_overfitted(content: Mapping[str, Any]) -> bool:
     return known and training - found > MOST_APART
 
 
+def _against_chance(content: Mapping[str, Any]) -> str:
+    """Returns a network's score beside chance, what it takes to be above, the likely cause and what to try next."""
+    top1, chance = (content["result"].get(name) for name in ("top1", "chance"))
+    images, said = content["cost"].get("validation_images"), f"top-1 {100 * top1:.1f} %"
+    if not chance or not images:
+        return said + _why_at_chance(content)
+    said += f", chance {100 * chance:.1f} %"
+    least = chance_level.least_above_chance(chance, images)
+    if least > 1:
+        return f"{said}; {images} validation images are too few to show it. Give it more of them"
+    if least > top1:
+        few = ", so these may be too few" if least - chance > _WIDE else ""
+        said += f"; on {images} validation images it takes {100 * least:.1f} %{few}"
+    return said + _why_at_chance(content)
+
+
 def _why_at_chance(content: Mapping[str, Any]) -> str:
     """Returns why a network is likely to have stayed at chance, and what to try next."""
     steps, recipe = content["cost"].get("train_steps"), content["identity"].get("recipe", {})
-    if steps is not None and steps < config.FEW_STEPS:
-        return f", after only {steps} updates. Try --steps={config.LEAST_STEPS} or more"
     if _is_overfitted(content):
         return f"; {_apart(content)}"
     rate, training = recipe.get("learning_rate"), _training_top1(content)
+    if training is not None and _has_learnt(content, training):
+        scores = f"on its training images {100 * training:.1f} %"
+        return f"; {scores}. Try more validation images, or more training images a class"
+    if steps is not None and steps < config.FEW_STEPS:
+        return f"; after only {steps} updates. Try --steps={config.LEAST_STEPS} or more"
     if training is None or not rate:
         return ""
-    return f", on its training images {100 * training:.1f} %. Try --learning_rate={rate / 3:.2g} or {rate * 3:.2g}"
+    return f"; on its training images {100 * training:.1f} %. Try --learning_rate={rate / 3:.2g} or {rate * 3:.2g}"
+
+
+def _has_learnt(content: Mapping[str, Any], training: float) -> bool:
+    """Returns True if a network is well above chance on its training images."""
+    chance, images = content["result"].get("chance"), content["cost"].get("train_images")
+    return bool(chance and images) and training > chance + _WIDE and chance_level.left_chance(training, chance, images)
 
 
 def _apart(content: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ def refuse(config: Config, given: set[str]) -> None:
     idle = {
         "data_dir": (config.dataset == "motifs", "--dataset=folder, tiny_imagenet or a set of TensorFlow Datasets"),
         "split_seed": (config.split != "random", "--split=random"),
+        "epochs": (bool(config.steps and config.epochs), "--steps=0; --epochs=0 undoes what a flag file says"),
         "momentum": (config.optimizer != "sgd", "--optimizer=sgd"),
         "bias_rate": (config.optimizer != "sgd", "--optimizer=sgd"),
         "bias_l2": (config.optimizer != "sgd", "--optimizer=sgd"),

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 
 # Those that ask a process to end. A system without terminals has no SIGHUP.
 _ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+ASKING = (*_ENDING, signal.SIGINT)
+"""Signals that ask a process to end in order; one that did reports 128 and the signal as its exit code."""
 _Handler = Callable[[int, types.FrameType | None], None]
 
 
@@ -82,7 +84,7 @@ def deferred() -> Iterator[Interruption]:
     What was noted and not acted on is raised at the end.
     """
     interruption = Interruption()
-    before = {number: signal.getsignal(number) for number in (*_ENDING, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in ASKING}
 
     def note(number: int, frame: types.FrameType | None) -> None:
         if interruption.received is None:

@@ -73,6 +73,11 @@ def no_nul(value: str) -> str | None:
     return None if "\0" not in value else "a path without NUL characters"
 
 
+def some_path(value: str) -> str | None:
+    """Accepts what an operating system takes for a path, and not nothing, which would mean this folder."""
+    return no_nul(value) if value else "a folder, which may be . for this one"
+
+
 def option(default: Any, section: str, help_: str, check: Check | None = None, choices: Any = None) -> Any:
     """Returns a dataclass field which carries what a flag needs.
 

@@ -51,8 +51,7 @@ def images(options: Config) -> Images | None:
         return None
     source = sources.open_source(options.dataset, options.data_dir or None)
     counts = [
-        np.bincount([example.label for example in source.examples(split)], minlength=len(source.class_names))
-        for split in sources.SPLITS
+        np.bincount(source.examples(split).labels(), minlength=len(source.class_names)) for split in sources.SPLITS
     ]
     held_out = options.dataset == "folder" and folder.validation_folder(options.data_dir) is None
     return Images(*counts, source.native_size or _median_side(source), held_out)
@@ -101,10 +100,10 @@ def data_rows(options: Config, names: Sequence[str], found: Images | None) -> li
     if found is None:
         rows.append("images    not counted before the set is there; it is downloaded by the first run")
     else:
-        from_where = "held out, a part of each class which no training sees" if found.held_out else "for validation"
+        from_where = "held out, which no training sees" if found.held_out else "for validation"
         rows.append(
             f"images    {found.training.sum():,} for training ({_extremes(found.training)} a class), "
-            f"{found.validation.sum():,} {from_where}"
+            f"{found.validation.sum():,} {from_where} ({_extremes(found.validation)} a class)"
         )
     size = f"input     {options.input_size} x {options.input_size} pixels, {options.model}"
     return [*rows, size + (f"; images have about {found.side:.0f} a side" if found and found.side else "")]
@@ -138,7 +137,7 @@ def cautions(cells: Sequence[Cell], found: Images | None) -> list[str]:
         steps, cell = min(short, key=lambda pair: pair[0])
         length = f"--steps={options.steps}" if options.steps else f"--epochs={options.epochs:g}"
         said.append(
-            f"{cell.treatment.label} gets {steps} updates, too few to train anything: the default recipe needs some "
+            f"{cell.treatment.label} gets {steps} updates, which may be too few: the default recipe needs some "
             f"{config.LEAST_STEPS}. Received: {length}. Leave it out, or use --steps={config.LEAST_STEPS} or more"
         )
     if found and found.side and options.input_size > _ENLARGED * found.side:

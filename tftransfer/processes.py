@@ -10,6 +10,7 @@ leave a training behind that nobody waits for.
 import os
 import pathlib
 import runpy
+import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 import tftransfer
+from tftransfer import interruption
 
 _LONGEST_REASON = 500
 _PARENT = "TFTRANSFER_PARENT"
@@ -32,7 +34,8 @@ def environment() -> dict[str, str]:
     """Returns the environment of a process that this one starts: who its parent is, and where the package is."""
     package = str(pathlib.Path(tftransfer.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    return {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": path, _PARENT: str(os.getpid())}
+    defaults = {"TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}  # whatever a keras.json says
+    return {**defaults, **os.environ, "PYTHONPATH": path, _PARENT: str(os.getpid())}
 
 
 def start(
@@ -92,13 +95,32 @@ def reason(code: int, log: pathlib.Path) -> str:
     """Returns why a process failed: by which signal, or the last thing that it said.
 
     Args:
-        code: Its exit code, negative for a signal.
+        code: Its exit code, negative for a signal that it had no time to handle.
         log: What it wrote.
     """
-    if code < 0:
-        return f"ended by signal {-code}" + (", as a system out of memory does" if code == -9 else "")
+    if number := signal_of(code):
+        return by_signal(number)
     said = last_lines(log, 1)
     return said[0][:_LONGEST_REASON] if said else f"ended with exit code {code} and said nothing"
+
+
+def signal_of(code: int) -> int:
+    """Returns the signal that ended a process, 0 if none did.
+
+    Args:
+        code: Its exit code: negative for a signal, or 128 and the signal if our own handler ended it in order.
+    """
+    return -code if code < 0 else code - 128 if code - 128 in interruption.ASKING else 0
+
+
+def by_signal(number: int) -> str:
+    """Returns in words that a signal ended a process, and who sends it."""
+    name = signal.Signals(number).name if number in iter(signal.Signals) else f"signal {number}"
+    if number in interruption.ASKING:
+        who = ": somebody asked it to end, as an administrator, systemd or a watch over memory does"
+    else:
+        who = ", as a system out of memory does" if name == "SIGKILL" else ""
+    return f"ended by signal {number} ({name}){who}" if name.startswith("SIG") else f"ended by {name}"
 
 
 def last_lines(log: pathlib.Path, count: int) -> Sequence[str]:

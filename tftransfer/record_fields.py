@@ -63,10 +63,12 @@ def _treatment_fault(content: Mapping[str, Any]) -> str | None:
 
 
 def _score_fault(content: Mapping[str, Any]) -> str | None:
-    """Returns what is wrong with the top-1: only a network that diverged has none."""
-    top1 = content["result"]["top1"]
+    """Returns what is wrong with top-1 and weights: only a network that diverged has none."""
+    top1, weights = content["result"]["top1"], content["weights"]["sha256"]
     if content["status"] == "done" and not (_is_number(top1) and 0 <= top1 <= 1):
         return f"its top1 is no share of 1: {shown(top1)}"
+    if content["status"] == "done" and not _is_text(weights):
+        return f"weights.sha256 is wrong: expected a text; received {shown(weights)}"
     return None
 
 
@@ -185,7 +187,7 @@ _FIELDS: dict[str, tuple[Fits, str]] = {
     "cost.validation_images?": _COUNT,
     "cost.trained_parameters?": _COUNT,
     "weights.kept": _FLAG,
-    "weights.sha256": _TEXT,
+    "weights.sha256": (_or_none(_is_text), "a text, or null if it diverged"),
     "weights.file_sha256?": _TEXT,
     "weights.architecture_sha256?": _TEXT,
     "history": (_is_history, "columns of numbers or null, equally long"),

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from tftransfer import commands, environment, findings, identities, records
+from tftransfer import chance_level, commands, environment, findings, identities, records
 from tftransfer.config import Config
 from tftransfer.models import architectures
 from tftransfer.models import names as model_names
@@ -126,7 +126,7 @@ def _integrity(
         "fine_tuned_blocks": tuned,
         "fine_tuned_blocks_moved": all(name in outcome.changed_blocks for name in tuned),
         "diverged_at_step": outcome.diverged_at,
-        "left_chance": finite and evaluation.left_chance(outcome.scores["top1"], chance, len(task.validation)),
+        "left_chance": finite and chance_level.left_chance(outcome.scores["top1"], chance, len(task.validation)),
         # Of the smallest and of the largest class.
         "class_images": {
             "training": evaluation.extremes(task.training.labels, task.classes),
@@ -191,6 +191,7 @@ def command_of(cell: Cell, base_weights: str = "") -> str:
     for field in dataclasses.fields(Config):
         value = getattr(cell.config, field.name)
         value = model_names.label(value) if field.name == "model" else value
-        if value != field.default and field.name not in _PATHS + _ONCE:
+        idle = field.name == "epochs" and cell.config.steps  # steps decide
+        if value != field.default and not idle and field.name not in _PATHS + _ONCE:
             words.append(f"--{field.name}={shlex.quote(str(value))}")
     return " ".join([*words, *commands.paths(cell.config.dataset, cell.config.split, cell.config.data_dir)])

@@ -8,7 +8,6 @@ Options are checked, and `--dry_run` answers, before TensorFlow is loaded.
 import dataclasses
 import os
 import pathlib
-import shlex
 import sys
 import textwrap
 import time
@@ -26,6 +25,7 @@ from tftransfer import (
     preview,
     records,
     run_config,
+    score_table,
     splits,
     treatments,
 )
@@ -109,8 +109,7 @@ def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:
 
 def _unchecked(options: RunConfig) -> str:
     """Returns what a dry run cannot know of a model that only Keras can build."""
-    named = options.n and run_config.block_number(options.n, None) is None
-    text = f"which block --n={options.n} is (shown as 1), " if named else "whether it has so many blocks, "
+    text = f"which block --n={options.n} is, " if _names_a_block(options) else "whether it has so many blocks, "
     return f"\nnot checked: --model={options.model} was not built, so {text}and whether records are of its architecture"
 
 
@@ -172,7 +171,7 @@ def _train(
         outlets.say(f"WARNING: {warning}", sys.stderr)
     for notice in (notice for network in found for notice in findings.notices(network.record.content)):
         outlets.say(f"NOTE: {notice.text}", sys.stderr)
-    outlets.say(_table(cell, root, store.dataset, found, time.perf_counter() - started))
+    outlets.say(score_table.text(cell.split, root, store.dataset, found, time.perf_counter() - started))
     failed = any(not findings.sound(network.record) for network in found)
     return command_line.EXIT_FAILED if failed else 0
 
@@ -257,13 +256,30 @@ def _plan_text(cell: Cell, study: pathlib.Path, names: Sequence[str]) -> str:
     rows = [f"study     {study}", *preview.data_rows(cell.config, names, found)]
     rows += [*preview.half_rows(cell.split, names, with_digest=True), "", f"{'network':<18}{'state':<14}why"]
     for step in steps:
+        label, state, unchecked = _shown(step, study)
         updates = preview.updates(step.cell, found)
         length = "" if updates is None else f"; {updates} updates of {cell.config.batch_size}"
         forced = "; --force" if step.role == plan.ASKED and cell.config.force else ""
-        rows.append(f"{step.cell.treatment.label:<18}{_state(step, study):<14}{step.why}{forced}{length}")
+        rows.append(f"{label:<18}{state:<14}{step.why}{forced}{length}{unchecked}")
     left = _left(steps, study)
     rows += ["", *dry_run.costs(left, found.training if found else None, 1)]
     return "\n".join([*rows, *(f"caution   {text}" for text in preview.cautions(left, found))])
+
+
+def _shown(step: plan.Step, study: pathlib.Path) -> tuple[str, str, str]:
+    """Returns a network's label and state, and what of it is not checked before the model is built."""
+    treatment, options = step.cell.treatment, step.cell.config
+    label, state = treatment.label, _state(step, study)
+    if not treatment.n or model_names.blocks_of(options.model, options.blocks):
+        return label, state, ""
+    if isinstance(options, RunConfig) and _names_a_block(options):
+        return treatment.family, "not known", f"; not checked: a block {options.n}"
+    return label, state, f"; not checked: {treatment.n} blocks to copy"
+
+
+def _names_a_block(options: RunConfig) -> bool:
+    """Returns True if `--n` is the name of a block that only Keras can look up."""
+    return bool(options.n) and run_config.block_number(options.n, None) is None
 
 
 def _state(step: plan.Step, study: pathlib.Path) -> str:
@@ -275,48 +291,6 @@ def _state(step: plan.Step, study: pathlib.Path) -> str:
         return "other recipe"
     lost = cell.treatment.is_reference and record.weights_file is None and record.status == records.DONE
     return WEIGHTS_LOST if lost else record.status
-
-
-def _table(cell: Cell, study: pathlib.Path, dataset: str, networks: Sequence, seconds: float) -> str:
-    """Returns the result as a short table."""
-    split = cell.split
-    sizes = ", ".join(f"{letter} {len(split.classes(letter))}" for letter in treatments.LETTERS)
-    rows = ["", f"data set   {outlets.terminal(dataset)}", f"split      {split.name} (classes: {sizes})", ""]
-    with_top5 = any(records.top5(network.record.content) is not None for network in networks)
-    rows.append(f"{'network':<18}{'top-1':>8}{'top-5' if with_top5 else '':>9}{'minus base':>15}{'cross-entropy':>16}")
-    for network in networks:
-        record = network.record
-        result = record.result
-        label = outlets.terminal(record.content["treatment"]["label"])
-        if record.status != records.DONE:
-            rows.append(f"{label:<18}{record.status}")
-            continue
-        is_reference = label in {treatments.base(target).label for target in treatments.TARGETS}
-        points = "" if is_reference else _points(result["minus_base"])
-        top5 = records.top5(record.content)
-        rows.append(
-            f"{label:<18}{_percent(result['top1']):>8}{_percent(top5):>9}{points:>15}{result['cross_entropy']:>16.3f}"
-        )
-    chance = networks[-1].record.result["chance"]
-    spent = [
-        f"{n.record.content['treatment']['label']} {n.record.content['cost']['seconds']:.0f}" for n in networks if n.now
-    ]
-    reused = [n.record.content["treatment"]["label"] for n in networks if not n.now]
-    rows += [f"{'chance':<18}{100 * chance:>6.1f} %", ""]
-    parts = [f"training {', '.join(spent)}"] if spent else []
-    parts += [f"reused {', '.join(reused)}"] if reused else []
-    rows.append(f"seconds    {seconds:.0f} ({'; '.join(parts)})")
-    rows.append(f"records    {study}")
-    rows.append(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
-    return "\n".join(rows)
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
-
-
-def _points(share: float | None) -> str:
-    return "unknown" if share is None else f"{100 * share:+.1f} points"
 
 
 if __name__ == "__main__":

@@ -77,9 +77,12 @@ def make(
         raise ValueError(f"Unknown split. Expected one of {', '.join(SPLITS)}. Received: --split={kind}")
     for letter, classes in (("A", split.a), ("B", split.b)):
         if len(classes) < 2:
+            todo = (
+                "Use another split" if len(class_names) >= 4 else "Four are needed at least: use a data set with more"
+            )
             raise ValueError(
                 f"Half {letter} of split {split.name} has {len(classes)} class(es); a task needs two at least. "
-                f"The data set has {len(class_names)} classes. Use a data set with more, or another split."
+                f"The data set has {len(class_names)} classes. {todo}."
             )
     return split
 

@@ -42,7 +42,7 @@ from tftransfer.data.store import Store
 from tftransfer.grids import Grid
 from tftransfer.identities import Versions, strays
 from tftransfer.models import names as model_names
-from tftransfer.options import COMMAND, MACHINE, at_least, option
+from tftransfer.options import COMMAND, MACHINE, at_least, no_nul, option, plain_name
 from tftransfer.plan import Cell
 from tftransfer.scheduling import cluster, dry_run, local, overview, ray_runner, view
 from tftransfer.scheduling.board import Board
@@ -88,12 +88,22 @@ class SweepConfig(Config):
     )
     retry_failed: bool = option(False, COMMAND, "train networks again that failed or diverged before")
     dry_run: bool = option(False, COMMAND, "print the number of networks, what is done, hours and disk, then stop")
-    status: bool = option(False, COMMAND, "print how far the study is, whoever trains it, then stop")
+    status: bool = option(False, COMMAND, "print how far the study is, or that of --study=FOLDER, then stop")
     version: bool = option(False, COMMAND, "print the version, then stop")
     group_size: int = option(0, MACHINE, "most networks in lockstep; 0: as many as memory holds", at_least(0))
     workers: int = option(0, MACHINE, "groups at a time; 0: one for each GPU or machine", at_least(0))
     runner: str = option("local", MACHINE, "who trains", choices=RUNNERS)
     ray_address: str = option("", MACHINE, "--runner=ray: HOST:PORT of the cluster; empty: the one that runs here")
+    study: str = option(
+        "", MACHINE, "name of the study's folder; made from data, model, split and recipe; --status: or a path", no_nul
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        """Checks the options; raises ValueError."""
+        super().__post_init__()
+        expected = None if self.status or not self.study else plain_name(self.study)
+        if expected:
+            raise ValueError(f"Bad --study (name of the study's folder). Expected {expected}. Received: {self.study!r}")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -122,6 +132,10 @@ def main(argv: Sequence[str]) -> int:
 def _study(options: SweepConfig, given: set[str]) -> pathlib.Path:
     """Returns the study's folder."""
     kinds = [grid.split for grid in _grids(options, given)] if not options.status else []
+    if options.status and options.study:
+        path, below = pathlib.Path(options.study), pathlib.Path(options.runs_dir) / options.study
+        is_name = plain_name(options.study) is None
+        return below if below.is_dir() or (is_name and not path.is_dir()) else path.absolute()
     return pathlib.Path(options.runs_dir) / options.study_name("-".join(dict.fromkeys(kinds)).replace(",", "-"))
 
 
@@ -231,6 +245,13 @@ def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str
         request.write_text(json.dumps({"config": _shared(options), "given": sorted(given)}), encoding="utf-8")
         words = processes.words("tftransfer.scheduling.prepare", str(request), str(answer))
         code = subprocess.run(words, env=processes.environment(), check=False).returncode
+        if code < 0:  # it had no time to say why
+            outlets.say(
+                f"python -m tftransfer.sweep: the process that prepares the images was {processes.by_signal(-code)}. "
+                f"What is prepared is kept: give the same command again, with more free memory if that was it.",
+                sys.stderr,
+            )
+            raise SystemExit(command_line.EXIT_FAILED)
         if code:
             raise SystemExit(code)  # it has said why
         found = small_files.read_json(answer)

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 import fake_study
@@ -63,3 +64,11 @@ def test_images_per_class_are_rows_of_their_own(tmp_path):
     assert found.set_index("images_per_class")["transfer_paired"].to_dict() == pytest.approx({0: 0.025, 10: 0.225})
     assert found["over_base"].tolist() == pytest.approx(found["transfer_paired"].tolist()), "bases of as many images"
     assert found["over_control"].tolist() == pytest.approx([0.02, 0.22])
+
+
+def test_preserved_blocks_and_staged_release_are_in_no_boost(tmp_path):
+    small_study(tmp_path)
+    frame = analysis.networks(tmp_path)
+    kept = frame[frame["treatment"].ne("base")].assign(preserve=2, top1=0.9, minus_base=0.4)
+    found = [boosts.boosts(table) for table in (frame, pd.concat([frame, kept], ignore_index=True))]
+    assert found[0].equals(found[1])

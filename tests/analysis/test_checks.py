@@ -59,7 +59,11 @@ def test_another_protocol_is_another_recipe(tmp_path):
 @pytest.mark.parametrize(
     ("topic", "expected", "change"),
     [
-        ("at chance", "A4B-seed0 (5.0 %)", lambda c: c["integrity"].update(left_chance=False)),
+        (
+            "at chance",
+            "count in means as they are: random0-A4B-seed0 (5.0 %, chance 5.0 %)",
+            lambda c: c["integrity"].update(left_chance=False),
+        ),
         ("leak", "has seen classes", lambda c: c["integrity"].update(target_classes_seen_by_source=3)),
         ("unbalanced", "A4B", lambda c: c["integrity"].update(class_images={"validation": [1, 4]})),
         ("budget", "other numbers of updates", lambda c: c["integrity"].update(updates=7)),
@@ -157,3 +161,19 @@ def test_a_control_above_its_base_by_one_pair_may_be_so_by_chance(tmp_path):
     fake_study.write(tmp_path, "B4B", 0.52, images_per_class=10)
     said = text(tmp_path, "bases")
     assert "random, 10 images per class, +2.0 points at n = 4, without an interval, so perhaps by chance" in said
+
+
+def test_networks_at_chance_that_no_mean_counts_are_said_to_be_so():
+    counted, apart = (
+        finding.text for finding in checks.findings(analysis.networks("paper")) if finding.topic == "at chance"
+    )
+    assert counted == "Not shown to be above chance, and count in means as they are: nolearn_1_3 (0.1 %, chance 0.1 %)."
+    assert apart.startswith("Not shown to be above chance, of other recipes, so counted nowhere: reduced-0005 (0.1 %")
+
+
+def test_longer_training_is_not_the_only_reason_for_a_control_above_its_base(tmp_path):
+    for split, off in enumerate((0.0, 0.001, -0.001)):
+        fake_study.write(tmp_path, "base", 0.5, split, target="B")
+        fake_study.write(tmp_path, "B4B", 0.53 + off, split)
+    assert "The bases may not have been trained out" in text(tmp_path, "bases")
+    assert "or freezing may keep networks from overfitting" in text(tmp_path, "bases")

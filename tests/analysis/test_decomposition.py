@@ -99,6 +99,33 @@ def test_only_what_is_lost_is_named_a_loss(tmp_path, own, other, larger):
     assert (row["co-adaptation"], row["specificity"]) == pytest.approx((own + 0.000125, other - 0.00025))
 
 
+@pytest.mark.parametrize("stuck", ["base", "B4B", "A4B"])
+def test_networks_at_chance_lead_to_no_verdict(tmp_path, stuck):
+    write_splits(tmp_path, -0.05, -0.02)
+    of = fake_study.cell(stuck, target="B" if stuck == "base" else None)
+    content = fake_study.content(of, 0.5)
+    content["integrity"]["left_chance"] = False
+    records.write(tmp_path / of.name, content)
+    frame = analysis.networks(tmp_path)
+    (row,) = decomposition.dominance(frame).to_dict("records")
+    assert row["dominates"] == row["dominates_together"] == "at chance"
+    verdicts = decomposition.decomposition(frame).set_index("effect")["verdict_together"]
+    assert (verdicts["co-adaptation"] == "at chance") == (stuck != "A4B")
+    assert (verdicts["specificity"] == "at chance") == (stuck != "base")
+
+
+def test_an_effect_of_one_split_covers_the_validation_images(tmp_path):
+    for seed, off in enumerate((0.0, 0.001)):
+        fake_study.write(tmp_path, "base", 0.5, target="B", seed=seed)
+        fake_study.write(tmp_path, "B4B", 0.48 + off, seed=seed)
+    row = effect(analysis.networks(tmp_path), "co-adaptation").loc[4]
+    # Errors of 1,000 images at 50 and 48 %, nearly 1.58 points each: their joint one is 2.24, times 1.96.
+    margin = 0.0438
+    assert row["mean"] == pytest.approx(-0.0195)
+    assert row["high"] - row["mean"] == pytest.approx((margin**2 + (12.7062 * 0.0005) ** 2) ** 0.5, rel=0.01)
+    assert (row["over"], row["images"], row["verdict"]) == ("seeds", 1000, "not distinguishable")
+
+
 def test_images_per_class_are_compared_with_the_same(tmp_path):
     write_splits(tmp_path, -0.05, -0.02)
     write_splits(tmp_path, -0.02, -0.05, images_per_class=10)

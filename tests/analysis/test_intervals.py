@@ -67,12 +67,12 @@ def test_what_an_interval_says_of_its_mean(values, verdict):
 
 def test_intervals_that_hold_together_are_bonferronis():
     values = [np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.0, 1.0, 0.0, 1.0]), np.array([2.0])]
-    wide, _, single = intervals.together([("splits", v) for v in values])
+    wide, _, single = intervals.together([intervals.Clusters("splits", v) for v in values])
     # Two of the three have an interval: Student's t with 3 degrees of freedom is 4.17653 at 1 - 0.05 / 2 / 2.
     assert (wide.low, wide.high) == pytest.approx((2.5 - 4.17653 * 0.645497, 2.5 + 4.17653 * 0.645497), rel=1e-4)
     assert math.isnan(single.low)
-    (alone,) = intervals.together([("splits", values[0])])
-    assert alone == intervals.interval_of(("splits", values[0])), "one comparison needs no correction"
+    (alone,) = intervals.together([intervals.Clusters("splits", values[0])])
+    assert alone == intervals.interval_of(intervals.Clusters("splits", values[0])), "one comparison needs no correction"
 
 
 def test_intervals_of_accuracies_stay_between_0_and_1():
@@ -135,6 +135,51 @@ def test_what_all_splits_share_is_in_no_interval_over_splits(shared, coverage):
     assert ours == pytest.approx(coverage, abs=3 * math.sqrt(0.25 / 600))
 
 
+def one_split(seeds, rng, images=50):
+    """Returns differences of one split without a true one: each image has its own odds, which all seeds share."""
+    rows = []
+    for target in "AB":
+        ease = rng.normal(1, 1.5, images)
+        odds = [1 / (1 + np.exp(-ease - rng.normal(0, 1.5, images))) for _ in range(2)]
+        for seed in range(seeds):
+            first, second = ((rng.random(images) < of_images).mean() for of_images in odds)
+            rows.append(("one", seed, target, images, first - second, first, second))
+    table_ = pd.DataFrame(
+        rows, columns=["split", "seed", "target", "validation_images", "difference", "first", "second"]
+    )
+    variances = (intervals.variance(table_[name], table_["validation_images"]) for name in ("first", "second"))
+    return table_, sum(variances)
+
+
+@pytest.mark.parametrize("seeds", [2, 4, 8, 16])
+def test_intervals_over_seeds_hold_for_other_validation_images(seeds):
+    rng = np.random.default_rng(seeds)
+    held, before = [], []
+    for _ in range(300):
+        table_, of_images = one_split(seeds, rng)
+        found = intervals.mean_of(table_.assign(difference_variance=of_images), "difference")
+        alone = intervals.mean_of(table_, "difference")
+        held.append(found.low <= 0 <= found.high or math.isnan(found.low))
+        before.append(alone.low <= 0 <= alone.high or math.isnan(alone.low))
+    assert np.mean(held) >= 0.93
+    assert seeds == 2 or np.mean(before) < 0.93, "the spread of seeds alone says nothing of images"
+
+
+def test_the_error_of_images_by_hand():
+    differences = [0.10, 0.20, 0.30, 0.40]
+    seeds = pd.DataFrame(
+        {"difference": differences, "split": "one", "seed": [0, 0, 1, 1], "target": [*"ABAB"],
+         "validation_images": 50, "difference_variance": [0.01, 0.04, 0.01, 0.04]}
+    )  # fmt: skip
+    found = intervals.mean_of(seeds, "difference")
+    # Each target counts half: errors of 0.1 and 0.2, whatever the seeds. Seeds stand at 0.15 and 0.35, error 0.1.
+    margin = math.hypot(12.7062 * 0.1, 1.95996 * math.hypot(0.1, 0.2) / 2)
+    assert (found.mean, found.high - found.mean) == pytest.approx((0.25, margin), rel=1e-5)
+    assert (found.over, found.clusters, found.images) == ("seeds", 2, 100)
+    splits = seeds.assign(split=["x", "x", "y", "y"])
+    assert intervals.mean_of(splits, "difference").images == 0, "an interval over splits speaks of the same images"
+
+
 def null_studies(splits, studies=4000, blocks=7, correlation=0.5, drop=0.0):
     """Returns differences of studies in which nothing has an effect, `(studies, n, splits)`; the last n has `drop`."""
     rng = np.random.default_rng(0)
@@ -146,7 +191,7 @@ def null_studies(splits, studies=4000, blocks=7, correlation=0.5, drop=0.0):
 
 def claims(study, *, joint):
     """Returns the verdicts at all n of one study."""
-    found = [("splits", differences) for differences in study]
+    found = [intervals.Clusters("splits", differences) for differences in study]
     each = intervals.together(found) if joint else [intervals.interval_of(one) for one in found]
     return {interval.verdict for interval in each}
 

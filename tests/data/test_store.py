@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import hashlib
 import io
 import json
@@ -659,3 +660,35 @@ def test_images_that_are_removed_while_they_are_used_are_named(own):
     with pytest.raises(StoreError, match=r"are gone.*same command prepares them again"):
         half.read(np.array([0]))
     assert own.lost is not None
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EMFILE, "cannot be opened .Too many open files.*ulimit -n"),
+        (errno.ENFILE, "cannot be opened .*machine has too many files open"),
+        (errno.EACCES, "cannot be read .Permission denied"),
+        (errno.EIO, "cannot be read"),
+    ],
+)
+def test_images_that_cannot_be_read_for_another_reason_are_not_said_to_be_removed(own, number, said, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    half = own.select("train", [0])
+    monkeypatch.setattr(np, "memmap", refuse)
+    with pytest.raises(StoreError, match=said) as caught:
+        half.read(np.array([0]))
+    assert "removed" not in str(caught.value)
+
+
+def test_a_store_is_not_taken_for_damaged_where_no_file_can_be_opened(own, monkeypatch):
+    before = sorted(pathlib.Path(own.path).rglob("*"))
+
+    def refuse(*_, **__):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("tftransfer.data.manifest.np.load", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        prepare(_source(), str(pathlib.Path(own.path).parent), size=8)
+    assert sorted(pathlib.Path(own.path).rglob("*")) == before

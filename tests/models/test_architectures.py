@@ -142,7 +142,7 @@ def test_a_description_builds_the_same_architecture():
     [
         ("nothing_here:build", "Cannot import the module"),
         ("small_models:nothing", "no function nothing"),
-        ("small_models:_logits", "must take the shape of the images"),
+        ("small_models:_logits", "must take the shape of the images, .* missing a required argument: 'classes'"),
     ],
 )
 def test_functions_that_are_not_there_or_fail(model, message):
@@ -236,3 +236,15 @@ def test_models_of_absurdly_many_parameters_are_refused_before_training(monkeypa
     monkeypatch.setattr(sizes, "MOST_PARAMETERS", 100)
     with pytest.raises(ValueError, match=r"small_models:chain has \d+ parameters; 100 are trained at most"):
         architectures.build(shape("small_models:chain"), 3)
+
+
+def open_chain(input_shape, classes):
+    """A user's function that forgets where its model begins."""
+    return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(5), keras.layers.Dense(classes)])
+
+
+def test_a_sequential_without_an_input_is_told_what_it_lacks():
+    with pytest.raises(
+        ValueError, match=r"test_architectures:open_chain .*Add keras.Input\(input_shape\) as its first"
+    ):
+        architectures.block_names(shape("test_architectures:open_chain"))

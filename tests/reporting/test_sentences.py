@@ -2,7 +2,7 @@ import pytest
 
 import fake_study
 from tftransfer import records
-from tftransfer.reporting import collected, sentences
+from tftransfer.reporting import collected, sentences, tables
 
 
 def said(study):
@@ -66,7 +66,7 @@ def test_fine_tuning_beyond_its_control_is_paired(tmp_path):
         fake_study.write(tmp_path, "B4B+", 0.51, split)
         fake_study.write(tmp_path, "A4B+", 0.53 + off, split)
     text = said(tmp_path)
-    assert "AnB+ beats BnB+ beyond the interval at n = 4" in text
+    assert "Beyond the interval, AnB+ beats BnB+ at n = 4." in text
     # By hand: 2.0, 2.1 and 1.9 points more; Student's t with two degrees of freedom, 4.3027 * 0.1 / sqrt(3) = 0.25.
     assert "(3 pairs), AnB+ less BnB+ is +2.00 points on average (95 % interval +1.75 to +2.25, over 3 splits)" in text
 
@@ -143,4 +143,97 @@ def test_a_longer_base_does_not_hide_the_best_copy(tmp_path):
     records.write(tmp_path / of.name, fake_study.content(of, 0.53))
     text = said(tmp_path)
     assert "the best of 3 networks is baseB-plusA (random0, seed 0): 53.0 % top-1, +3.00 points" in text
-    assert "The best of its 1 network with copied blocks is A4B+ (random0, seed 0): 52.0 % top-1" in text
+    assert "it is the only pair of baseB-plusA with this target" in text, "under one name"
+    assert (
+        "The best of its 1 network with transplanted or random blocks is A4B+ (random0, seed 0): 52.0 % top-1" in text
+    )
+
+
+def test_transfer_below_its_control_is_said(tmp_path):
+    for split, off in enumerate((0.0, 0.001, -0.001)):
+        fake_study.write(tmp_path, "base", 0.5, split, target="B")
+        for n, lead in ((4, -0.02), (5, 0.02)):
+            fake_study.write(tmp_path, f"B{n}B+", 0.51, split)
+            fake_study.write(tmp_path, f"A{n}B+", 0.51 + lead + off, split)
+    said_ = "Beyond the intervals for all n together, AnB+ beats BnB+ at n = 5 and falls below BnB+ at n = 4."
+    assert said_ in said(tmp_path)
+
+
+def write_losses(study, own=-0.02, other=-0.05, blocks=(4,), **one_split):
+    """Writes three repeats, splits or else seeds, of base, BnB and AnB."""
+    for place, off in enumerate((0.0, 0.001, -0.001)):
+        where = {"seed": place} if one_split else {"split_seed": place}
+        for label, top1 in [
+            *(("base", 0.5),),
+            *((f"B{n}B", 0.5 + own + off) for n in blocks),
+            *((f"A{n}B", 0.5 + own + other - off) for n in blocks),
+        ]:
+            of = fake_study.cell(label, target="B" if label == "base" else None, **where)
+            content = fake_study.content(of, top1)
+            content["cost"]["validation_images"] = one_split.get("images", 1000)
+            content["integrity"]["left_chance"] = one_split.get("left_chance", True)
+            records.write(study / of.name, content)
+
+
+def test_a_claim_of_one_split_names_its_halves_and_images(tmp_path):
+    write_losses(tmp_path, images=20_000, blocks=(1,))
+    text = said(tmp_path)
+    assert "over 3 seeds and 20000 validation images" in text
+    claim = (
+        "is shown at n = 1, for these two halves and images like these 20000: features of the first block are specific"
+    )
+    assert claim in text
+
+
+def test_few_validation_images_and_one_split_show_nothing(tmp_path):
+    write_losses(tmp_path, images=108)
+    text = said(tmp_path)
+    assert "no block is shown to be specific" in text
+    assert "not distinguishable from zero" in text
+
+
+def test_networks_at_chance_show_no_feature_to_be_specific(tmp_path):
+    write_losses(tmp_path, images=20_000, left_chance=False)
+    text = said(tmp_path)
+    assert "At n = 4 networks are not shown to be above chance, so no loss is claimed there." in text
+    for claim in ("specific to their half", "costs most", "the larger", "is shown at"):
+        assert claim not in text
+
+
+def test_a_gain_is_not_the_smaller_loss(tmp_path):
+    write_losses(tmp_path, own=0.03, other=-0.05)
+    text = said(tmp_path)
+    assert "specificity is the only one at n = 4, where the mean of co-adaptation is a gain" in text
+    assert "is the larger" not in text
+
+
+def test_preserved_blocks_and_staged_release_are_in_no_sentence(tmp_path):
+    fake_study.write(tmp_path, "base", 0.5, target="B")
+    fake_study.write(tmp_path, "A4B+", 0.52)
+    fake_study.write(tmp_path, "A4B", 0.9, preserve=2)
+    fake_study.write(tmp_path, "A4B", 0.8, preserve=2, release_step=100)
+    text = said(tmp_path)
+    assert "in the tables, and in none of these sentences" in text
+    assert "the best of 2 networks is A4B+ (random0, seed 0): 52.0 % top-1, +2.00 points" in text
+    assert "(AnB+) stand +2.00 points" in text
+    assert "90.0" not in text
+    assert "80.0" not in text
+
+
+def test_one_of_two_bases_is_named_as_that_which_is_compared(tmp_path):
+    fake_study.write(tmp_path, "base", 0.695, target="A")
+    fake_study.write(tmp_path, "base", 0.388, target="B")
+    fake_study.write(tmp_path, "A4B", 0.3)
+    assert "the base that the other networks are compared with reaches 38.8 %" in said(tmp_path)
+
+
+def test_only_n_that_were_trained_are_named(tmp_path):
+    fake_study.write(tmp_path, "base", 0.5, target="B")
+    for n in (2, 4):
+        fake_study.write(tmp_path, f"A{n}B+", 0.52)
+    fake_study.write(tmp_path, "B2B+", 0.51)
+    report = collected.collect(str(tmp_path), [])
+    text = said(tmp_path)
+    assert "on average over n = 2, 4; the control for longer training (BnB+) stands at +1.00, over n = 2." in text
+    (table,) = [table for table in tables.tables(report) if table.title.startswith("Boost")]
+    assert [row[0] for row in table.rows] == ["2, 4", "4"]

@@ -43,3 +43,10 @@ def test_tables_by_target_show_the_own_bases(tmp_path):
         content["identity"] = {**content["identity"], **split}
         fake_study.records.write(tmp_path / content["name"], content)
     assert cells(tmp_path, "Top-1 by target") == [("B", "AnB", "60.0 %", "55.0 %")]
+
+
+def test_every_network_stands_beside_its_chance(tmp_path):
+    fake_study.write(tmp_path, "base", 0.5, target="B")
+    table = tables.networks(collected.collect(str(tmp_path), []))
+    (row,) = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
+    assert (row["top-1"], row["chance"]) == ("50.0 %", "5.0 %")

@@ -230,6 +230,19 @@ def test_a_stopped_process_is_named_at_once_and_one_that_has_gone_is_not(study, 
     assert (found.count("running"), found.count("silent"), found.count("waiting")) == (0, 0, 3)
 
 
+def test_a_stopped_process_whose_sweep_has_gone_is_not_said_to_go_on(study, worker):
+    path = study / ".sweep/jobs/job.beat.json"
+    content = json.loads(path.read_text())
+    content["sign"]["parent"] = 2**30
+    path.write_text(json.dumps(content))
+    worker.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, worker.pid, os.WSTOPPED)
+    shown = view.text(overview.look(study))
+    assert f"its sweep has gone, so that `kill -CONT {worker.pid}` ends it" in shown
+    assert "lets it go on" not in shown
+    worker.send_signal(signal.SIGCONT)
+
+
 def test_a_number_that_another_process_has_now_is_not_taken_for_it(study, worker):
     path = study / ".sweep/jobs/job.beat.json"
     content = json.loads(path.read_text())
@@ -267,7 +280,16 @@ def test_a_study_without_a_plan_is_told_by_its_records(study):
 
 
 def test_no_study_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no study"):
+    with pytest.raises(ValueError, match=r"holds no study.*There is no study in .* either"):
+        overview.look(tmp_path / "nothing")
+
+
+def test_where_the_study_is_not_there_those_that_are_are_named(tmp_path):
+    asked = cells(Grid("AnB", "1", "B"))
+    write_record(tmp_path / "trained", asked[0])
+    Board(tmp_path / "planned").write_plan(asked)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r": planned, trained\. Ask for one with --study=NAME"):
         overview.look(tmp_path / "nothing")
 
 

@@ -250,6 +250,20 @@ def test_a_process_that_a_signal_ended_is_started_once_more(tmp_path):
     assert Board(twice.study).failure(asked[0]) == "ended by signal 9"
 
 
+def test_a_process_that_was_asked_to_end_is_started_again_whole_and_is_no_failure_to_keep(tmp_path):
+    """Its checkpoint is there, and the signal says nothing of the networks."""
+    asked_to = End(jobs.TERMINATED, "ended by signal 15")
+    asked = cells(Grid("BnB", "1-2", "B"))
+    once = FakeRunner(tmp_path / "once", ends={"B1B": [asked_to]})
+    assert {state.state for state in sweep(once.study, once, asked).values()} == {DONE}
+    assert once.labels == [["baseB"], ["B1B", "B2B"], ["B1B", "B2B"]]
+    often = FakeRunner(tmp_path / "often", ends={"B1B": [asked_to] * 3})
+    states = sweep(often.study, often, asked)
+    assert states["B1B"].state == FAILED
+    assert states["B2B"].state == DONE
+    assert sweep(often.study, FakeRunner(often.study), asked)["B1B"].state == DONE
+
+
 def test_a_full_disk_is_no_failure_to_keep(tmp_path):
     """There will be room again, and the same command must then do."""
     full = End(jobs.NO_DISK, "OSError: No space left on device")

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tftransfer.training.evaluation import chance, left_chance, scores
+from tftransfer.training.evaluation import chance, scores
 
 
 def test_scores_equal_kerass_metrics():
@@ -32,11 +32,6 @@ def test_a_network_that_says_nothing_scores_chance():
 
 def test_large_logits_do_not_overflow():
     assert scores(np.array([[1e4, 0.0]]), np.array([1]))["cross_entropy"] == pytest.approx(1e4)
-
-
-def test_left_chance():
-    assert not left_chance(0.06, chance=1 / 20, images=1000)
-    assert left_chance(0.09, chance=1 / 20, images=1000)
 
 
 def test_chance_is_that_of_naming_the_most_frequent_class():

@@ -1,5 +1,6 @@
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 
@@ -229,3 +230,24 @@ def test_float16_trains_one_network_at_a_time(recipe, task):
     half = dataclasses.replace(recipe, precision="mixed_float16")
     with pytest.raises(ValueError, match="train them one by one"):
         trainer.train(half, task, [BASE, Network("other")], {})
+
+
+@pytest.fixture
+def settings_of_a_user(tmp_path):
+    """What somebody's keras.json may say."""
+    names = ("floatx", "epsilon", "image_data_format", "dtype_policy", "max_steps_per_epoch")
+    before = {name: getattr(keras.config, name)() for name in names}
+    theirs = dict(zip(names, ("float64", 1e-3, "channels_first", "float64", 1), strict=True))
+    for name, value in theirs.items():
+        getattr(keras.config, f"set_{name}")(value)
+    yield lambda: {name: getattr(keras.config, name)() for name in names} | {"dtype_policy": "float64"} == theirs
+    for name, value in before.items():
+        getattr(keras.config, f"set_{name}")(value)
+
+
+def test_a_users_keras_settings_change_no_weight_and_stay(recipe, task, base, settings_of_a_user):
+    again = trainer.train(recipe, task, [BASE], {})[0]
+    assert digest(again) == digest(base)
+    assert again.scores == base.scores
+    assert settings_of_a_user()
+    assert keras.config.dtype_policy().name == "float64"

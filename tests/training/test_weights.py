@@ -48,3 +48,20 @@ def test_a_file_with_another_digest_is_never_parsed(base, monkeypatch):
     record = written_again(base, file_sha256="0" * 64)
     monkeypatch.setattr("keras.Model.load_weights", lambda *arguments: pytest.fail("it was parsed"))
     assert weights._read_into(None, record) is None
+
+
+def test_many_networks_may_be_asked_without_a_word_about_retracing(finished):
+    import logging
+
+    import tensorflow as tf
+
+    said = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    tf.get_logger().addHandler(handler)
+    try:
+        for _ in range(6):  # five tracings within ten calls are too many for TensorFlow
+            tftransfer.load(finished / "random0-baseB-seed0").predict(np.zeros((1, 32, 32, 3), np.float32), verbose=0)
+    finally:
+        tf.get_logger().removeHandler(handler)
+    assert said == []

@@ -24,8 +24,8 @@ def best(frame: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row per value of `BY` (recipe, halves, images per class, target): of the best network `name`, `label`,
         `treatment`, `n`, `preserve`, `release_step`, `split`, `seed`, `top1`, `minus_base` (shares); `networks` from
-        which it was picked; `pairs`, `mean`, `low`, `high`, `over`, `clusters` of its kind's `minus_base`, NaN for
-        bases and where there is no telling; `kinds` that the interval holds for.
+        which it was picked; `pairs`, `mean`, `low`, `high`, `over`, `clusters`, `images` of its kind's `minus_base`,
+        NaN for bases and where there is no telling; `kinds` that the interval holds for.
     """
     fine = frame[frame["set_apart"].eq("") & frame["top1"].notna()]
     rows = []
@@ -37,7 +37,7 @@ def best(frame: pd.DataFrame) -> pd.DataFrame:
             | {"networks": len(group)}
             | _kind(group, tuple(first[_KIND]))
         )
-    columns = ["networks", "pairs", "mean", "low", "high", "over", "clusters", "kinds"]
+    columns = ["networks", "pairs", "mean", "low", "high", "over", "clusters", "images", "kinds"]
     return pd.DataFrame(rows, columns=[*BY, *_NAMED, *columns])
 
 
@@ -47,6 +47,6 @@ def _kind(group: pd.DataFrame, kind: tuple) -> dict[str, float | int | str]:
     if kind not in kinds:
         return {"pairs": 0, "kinds": len(kinds)}
     found = dict(zip(kinds, compared(list(kinds.values()), "minus_base"), strict=True))[kind]
-    numbers = {name: found[name] for name in ("mean", "over", "clusters")}
+    numbers = {name: found[name] for name in ("mean", "over", "clusters", "images")}
     ends = {"low": found["low_together"], "high": found["high_together"], "kinds": found["together"]}
     return {"pairs": int(kinds[kind]["minus_base"].notna().sum())} | numbers | ends

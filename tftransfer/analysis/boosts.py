@@ -19,20 +19,21 @@ def boosts(frame: pd.DataFrame, ranges: tuple[tuple[int, int], ...] = RANGES) ->
     network's difference from the base of its own target, split and seed first.
 
     Args:
-        frame: From `networks`.
+        frame: From `networks`. Networks with preserved blocks or staged release are left out.
         ranges: First and last n of each row.
 
     Returns:
         One row per value of `BY` (recipe, halves, images per class) with AnB+ networks, and range:
         `first`, `last`, and as shares, NaN where there are no networks:
 
+        - `transfer_n`, `control_n`: the n that AnB+ and BnB+ networks have there, tuples.
         - `transfers`, `controls`: how many AnB+ and BnB+ networks; `over_base`, `over_control`: the paper's averaging.
         - `transfer_paired`, `control_paired`: mean difference from the own base. `difference_of_means`: the first less
           the second, which holds what their targets, splits and n differ in.
         - `difference_paired`: mean of AnB+ less BnB+ over the `common` cells (same n, target, split and seed) that have
-          both, each split counting equally, with `low`, `high`, `over`, `clusters`; NaN where there are none.
+          both, each split counting equally, with `low`, `high`, `over`, `clusters`, `images`; NaN where there are none.
     """
-    fine = frame[frame["set_apart"].eq("")]
+    fine = frame[frame["set_apart"].eq("") & frame["preserve"].eq(0) & frame["release_step"].eq(0)]
     rows = []
     for values, group in fine.groupby(BY, sort=True):
         if group["treatment"].eq(TRANSFER).any():
@@ -51,6 +52,8 @@ def _row(fine: pd.DataFrame, first: int, last: int) -> dict[str, float | int | s
     return {
         "first": first,
         "last": last,
+        "transfer_n": tuple(sorted(map(int, set(transfer["n"])))),
+        "control_n": tuple(sorted(map(int, set(control["n"])))),
         "transfers": len(transfer),
         "controls": len(control),
         "over_base": mean - fine.loc[fine["treatment"].eq(BASE), "top1"].mean(),
@@ -64,4 +67,5 @@ def _row(fine: pd.DataFrame, first: int, last: int) -> dict[str, float | int | s
         "high": interval.high,
         "over": interval.over,
         "clusters": interval.clusters,
+        "images": interval.images,
     }

@@ -37,7 +37,8 @@ def findings(frame: pd.DataFrame, study: Study | None = None) -> list[Finding]:
     fine = main[main["set_apart"].eq("")]
     found = [*_folder(study), *_recipes(frame, study), *_set_apart(main)]
     found += [
-        *_at_chance(frame[frame["set_apart"].eq("")]),
+        *_at_chance(fine, WARNING, "and count in means as they are"),
+        *_at_chance(frame.drop(main.index).query("set_apart == ''"), NOTE, "of other recipes, so counted nowhere"),
         *_leaks(fine),
         *_copies(study),
         *_unbalanced(study),
@@ -92,11 +93,17 @@ def _set_apart(main: pd.DataFrame) -> Iterator[Finding]:
             yield Finding(WARNING, reason, f"{text}, left out of all means: {some(names)}.")
 
 
-def _at_chance(fine: pd.DataFrame) -> Iterator[Finding]:
-    stuck = fine[fine["left_chance"].eq(False)]
+def _at_chance(networks_: pd.DataFrame, weight: str, counted: str) -> Iterator[Finding]:
+    """Networks that may be at chance, and whether means count them."""
+    stuck = networks_[networks_["left_chance"].eq(False)]
     if len(stuck):
-        names = [f"{name} ({100 * top1:.1f} %)" for name, top1 in zip(stuck["name"], stuck["top1"], strict=True)]
-        yield Finding(WARNING, "at chance", f"Did not leave chance, and count in means as they are: {some(names)}.")
+        known = zip(stuck["name"], stuck["top1"], stuck["chance"], strict=True)
+        names = [f"{name} ({_share(top1)}, chance {_share(chance)})" for name, top1, chance in known]
+        yield Finding(weight, "at chance", f"Not shown to be above chance, {counted}: {some(names)}.")
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
 
 
 def _leaks(fine: pd.DataFrame) -> Iterator[Finding]:
@@ -191,12 +198,12 @@ def _undertrained(fine: pd.DataFrame) -> Iterator[Finding]:
         # One pair, or one split and seed, may be above by chance.
         sure = best["verdict_together"] == intervals.ABOVE
         how = "beyond its interval for all n together" if sure else "without an interval, so perhaps by chance"
-        then = "the bases were not trained out, and" if sure else "if not, the bases were not trained out, and"
         yield Finding(
             WARNING,
             "bases",
             f"The control BnB stands above its own base ({which}, {100 * best['minus_base']:+.1f} points at "
-            f"n = {int(best['n'])}, {how}): {then} part of every gain over them is longer training.{control}",
+            f"n = {int(best['n'])}, {how}). The bases may not have been trained out, so that part of every gain over "
+            f"them would be longer training; or freezing may keep networks from overfitting.{control}",
         )
 
 

@@ -83,7 +83,7 @@ def _missing(fine: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _copies(fine: pd.DataFrame) -> pd.DataFrame:
-    """Returns the networks with copied blocks whose target is a half."""
+    """Returns the networks with transplanted or random blocks whose target is a half."""
     return fine[fine["target"].ne("all") & ~fine["treatment"].str.startswith(BASE)]
 
 
@@ -101,11 +101,18 @@ def _single(fine: pd.DataFrame) -> Iterator[Finding]:
             f"One split and one seed, or equal numbers in all of them, say nothing about spread, so there is no "
             f"interval for {some(each)}.",
         )
-    if found["over"].eq(intervals.SEEDS).any():
+    seeds = found[found["over"].eq(intervals.SEEDS)]
+    if len(seeds):
+        images = (
+            "They cover which validation images were drawn, as if networks erred on different images, so they are "
+            "rather too wide"
+            if seeds["images"].gt(0).all()
+            else "They leave out which validation images were drawn, where records do not say how many these are"
+        )
         yield Finding(
             NOTE,
             "one split",
-            "Some intervals are over seeds of one split: they speak of these halves only, not of others.",
+            f"Some intervals are over seeds of one split: they speak of these halves only, not of others. {images}.",
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tftransfer.analysis.differences import COMPARED, GROUPED_BY, compared, pairs
@@ -27,6 +28,8 @@ CONTRASTS = {
 BY = tuple(name for name in GROUPED_BY if name != "treatment")
 _FAMILY = [name for name in BY if name != "n"]
 UNDECIDED, NO_LOSS = "undecided", "no loss"
+AT_CHANCE = "at chance"
+"""In the place of a verdict where networks are at chance: what they differ in says nothing of features."""
 _VERDICTS = {"dominates": "verdict", "dominates_together": "verdict_together"}
 
 
@@ -40,8 +43,8 @@ def decomposition(frame: pd.DataFrame) -> pd.DataFrame:
         One row per effect and value of recipe, halves, n, images per class, preserve, release step, with `effect` (a
         key of `CONTRASTS`), `first` and `second` (treatments, the difference is first less second), `pairs`, `mean`,
         and the columns of `COMPARED` as in `effects`: `low`, `high` for this n alone, `low_together`, `high_together`
-        and `verdict_together` for all n of the effect at once. Shares: -0.01 is a point lost. Pairs have the same
-        target, split, seed, images per class and recipe.
+        and `verdict_together` for all n of the effect at once. Verdicts are `AT_CHANCE` where one network of a pair
+        is. Shares: -0.01 is a point lost. Pairs have the same target, split, seed, images per class and recipe.
     """
     rows = []
     for effect, (first, second) in CONTRASTS.items():
@@ -49,6 +52,7 @@ def decomposition(frame: pd.DataFrame) -> pd.DataFrame:
         for values, by_n in _families(pairs(frame, first, second)):
             groups = list(by_n.values())
             for n, group, found in zip(by_n, groups, compared(groups, "difference"), strict=True):
+                found |= dict.fromkeys(_VERDICTS.values(), AT_CHANCE) if group["at_chance"].any() else {}
                 rows.append(dict(zip(_FAMILY, values, strict=True)) | {"n": n, "pairs": len(group)} | described | found)
     table = pd.DataFrame(rows, columns=[*BY, "effect", "first", "second", "pairs", "mean", *COMPARED])
     places = {effect: place for place, effect in enumerate(CONTRASTS)}
@@ -66,14 +70,18 @@ def dominance(frame: pd.DataFrame) -> pd.DataFrame:
         base of the same target, split and seed: `co-adaptation` and `specificity` (means over just these, shares),
         `difference` (the first less the second) with `low` and `high`, `pairs`, and `dominates`: the effect whose loss
         is the larger, named only where it is a loss and their difference is not zero, both beyond the intervals of this
-        n alone; else "undecided", or "no loss" where both effects are above zero beyond theirs. `low_together`,
-        `high_together` and `dominates_together` are the same with intervals that hold for all n at once.
+        n alone; else "undecided", "no loss" where both effects are above zero beyond theirs, or `AT_CHANCE` where one
+        of the networks is. `low_together`, `high_together` and `dominates_together` are the same with intervals that
+        hold for all n at once.
     """
     keys = [*PAIRED_BY, "halves", "n", "preserve", "release_step"]
-    loss = pairs(frame, "BnB", "base")[[*keys, "difference"]].rename(columns={"difference": CO_ADAPTATION})
-    other = pairs(frame, "AnB", "BnB")[[*keys, "difference"]].rename(columns={"difference": SPECIFICITY})
-    both = loss.merge(other, on=keys)
+    loss, other = (_loss(frame, effect, keys) for effect in (CO_ADAPTATION, SPECIFICITY))
+    both = loss.merge(other.drop(columns="validation_images"), on=keys, suffixes=("", "_other"))
     both["difference"] = both[CO_ADAPTATION] - both[SPECIFICITY]
+    # The two share the networks of BnB, so their errors add up at most.
+    errors = np.sqrt(both[f"{CO_ADAPTATION}_variance"]) + np.sqrt(both[f"{SPECIFICITY}_variance"])
+    both["difference_variance"] = errors**2
+    both["at_chance"] |= both.pop("at_chance_other")
     rows = []
     for values, by_n in _families(both):
         groups = list(by_n.values())
@@ -84,12 +92,23 @@ def dominance(frame: pd.DataFrame) -> pd.DataFrame:
             rows.append(
                 dict(zip(_FAMILY, values, strict=True))
                 | {"n": n, "pairs": len(group)}
-                | {name: _dominant(at, verdict) for name, verdict in _VERDICTS.items()}
+                | {
+                    name: AT_CHANCE if group["at_chance"].any() else _dominant(at, verdict)
+                    for name, verdict in _VERDICTS.items()
+                }
                 | {name: numbers["mean"] for name, numbers in at.items()}
                 | {name: gap[name] for name in ("low", "high", "low_together", "high_together")}
             )
     columns = [*BY, CO_ADAPTATION, SPECIFICITY, "difference", "low", "high", "low_together", "high_together", "pairs"]
     return pd.DataFrame(rows, columns=[*columns, *_VERDICTS]).sort_values(list(BY), ignore_index=True)
+
+
+def _loss(frame: pd.DataFrame, effect: str, keys: list[str]) -> pd.DataFrame:
+    """Returns the differences of one loss, in a column named like it."""
+    found = pairs(frame, *CONTRASTS[effect])[
+        [*keys, "validation_images", "difference", "difference_variance", "at_chance"]
+    ]
+    return found.rename(columns={"difference": effect, "difference_variance": f"{effect}_variance"})
 
 
 def _families(differences: pd.DataFrame) -> Iterator[tuple[tuple, dict[int, pd.DataFrame]]]:

@@ -14,6 +14,7 @@ _FAMILY = [name for name in GROUPED_BY if name != "n"]
 # What is known of the mean of some differences, besides it.
 COMPARED = (
     "low", "high", "over", "clusters", "verdict", "low_together", "high_together", "together", "verdict_together",
+    "images",
 )  # fmt: skip
 
 
@@ -28,19 +29,25 @@ def pairs(frame: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     Returns:
         One row per pair of the same target, split, seed, images per class, recipe (and n, preserved blocks and release
         step, unless `second` is a base), with the columns of `PAIRED_BY`, `halves`, `n`, `preserve`, `release_step`,
-        `difference` (a share: 0.01 is a point), and the names of both networks, `first` and `second`. Networks without
-        a partner are left out, and those set apart.
+        `difference` (a share: 0.01 is a point), its `difference_variance` over choices of the `validation_images`
+        (at most, as for `minus_base_variance`), `at_chance` (True if one of them is), and the names of both networks,
+        `first` and `second`. Networks without a partner are left out, and those set apart.
     """
     fine = frame[frame["set_apart"].eq("")]
     shared = list(PAIRED_BY)
     if not second.startswith("base") and not first.startswith("base"):
         shared += ["n", "preserve", "release_step"]
-    columns = list(dict.fromkeys([*PAIRED_BY, "halves", "n", "preserve", "release_step", "name", "top1"]))
+    known = ["name", "top1", "left_chance"]
+    columns = [*PAIRED_BY, "halves", "n", "preserve", "release_step", "validation_images", *known]
     left, right = (fine.loc[fine["treatment"].eq(name), columns] for name in (first, second))
-    both = left.merge(right[[*shared, "name", "top1"]], on=shared, suffixes=("", "_second"))
+    both = left.merge(right[[*shared, *known]], on=shared, suffixes=("", "_second"))
     both["difference"] = both["top1"] - both["top1_second"]
-    both = both.rename(columns={"name": "first", "name_second": "second"})
-    return both[[*PAIRED_BY, "halves", "n", "preserve", "release_step", "difference", "first", "second"]]
+    images = both["validation_images"].astype(float)
+    both["difference_variance"] = sum(intervals.variance(both[name], images) for name in ("top1", "top1_second"))
+    both["at_chance"] = both["left_chance"].eq(False).fillna(False) | both["left_chance_second"].eq(False).fillna(False)
+    both = both.rename(columns={"name": "first", "name_second": "second"}).astype({"at_chance": bool})
+    found = ["validation_images", "difference", "difference_variance", "at_chance", "first", "second"]
+    return both[[*PAIRED_BY, "halves", "n", "preserve", "release_step", *found]]
 
 
 def effects(frame: pd.DataFrame) -> pd.DataFrame:
@@ -59,7 +66,7 @@ def effects(frame: pd.DataFrame) -> pd.DataFrame:
         - `low`, `high`: 95 % interval of `minus_base` at this n alone; NaN where there is no telling (one split and one
           seed; bases, whose difference is 0 by definition). `over`: what it speaks of, other "splits" or only other
           "seeds" of the same split; `clusters`: how many of them. `verdict`: what it says, `intervals.BELOW` ("below"
-          zero), `ABOVE`, `OPEN` or `UNKNOWN`.
+          zero), `ABOVE`, `OPEN` or `UNKNOWN`. `images`: validation images whose choice it covers as well; 0 if not.
         - `low_together`, `high_together`, `verdict_together`: the same with intervals which hold for all n of the
           treatment at once, for who picks one of them; `together`: how many n these are.
 
@@ -93,7 +100,7 @@ def compared(groups: Sequence[pd.DataFrame], column: str) -> list[dict[str, floa
     return [
         {"mean": one.mean, "low": one.low, "high": one.high, "over": one.over, "clusters": one.clusters}
         | {"verdict": one.verdict, "low_together": all_.low, "high_together": all_.high, "together": many}
-        | {"verdict_together": all_.verdict}
+        | {"verdict_together": all_.verdict, "images": one.images}
         for one, all_ in zip(alone, together, strict=True)
     ]
 

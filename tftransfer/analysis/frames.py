@@ -8,6 +8,7 @@ import pandas as pd
 
 from tftransfer import identities, records
 from tftransfer.analysis import paper
+from tftransfer.analysis.intervals import variance
 from tftransfer.analysis.roles import BASE, halves, role
 from tftransfer.analysis.study import Study, read
 from tftransfer.records import Record
@@ -27,13 +28,15 @@ TYPES = {
     "minus_base": "float64", "chance": "float64", "left_chance": "boolean", "frozen_blocks_unchanged": "boolean",
     "updates": "Int64", "updates_of_source": "Int64", "classes_seen": "Int64", "seconds": "float64",
     "images_per_second": "float64", "classes": "Int64", "protocol": "Int64",
+    "validation_images": "Int64", "minus_base_variance": "float64",
 }  # fmt: skip
 COLUMNS = (
     "name", "key", "status", "treatment", "label", "n", "target", "split", "halves", "seed", "images_per_class",
     "preserve", "release_step", "recipe", "protocol", "dataset", "model", "classes", "top1", "top5", "per_class_top1",
     "cross_entropy", "minus_base", "chance", "left_chance", "frozen_blocks_unchanged", "updates", "updates_of_source",
-    "classes_seen", "seconds", "images_per_second", "finished", "set_apart",
+    "classes_seen", "seconds", "images_per_second", "finished", "set_apart", "validation_images", "minus_base_variance",
 )  # fmt: skip
+_FROM_ALL = ("minus_base", "minus_base_variance", "set_apart")  # can only be told from all networks
 
 
 def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
@@ -57,6 +60,8 @@ def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
           there are no more than five classes: all answers would be among the first five.
         - `minus_base`: `top1` less that of the base of the same target, split, seed, images per class and recipe,
           computed from these records; 0 for bases, NaN where there is no such base.
+        - `validation_images`: that it was scored on. `minus_base_variance`: how much `minus_base` varies with their
+          choice, at most: the sum of the two networks' variances, as if they erred on different images.
         - `left_chance`, `frozen_blocks_unchanged`: proofs, missing where nothing was recorded.
         - `updates`, `updates_of_source`: of training. `classes_seen`: classes of its target that its source was
           trained on.
@@ -76,10 +81,12 @@ def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
 
 def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Returns rows as a frame, with what can only be told from all of them: duplicates and differences from bases."""
-    table = pd.DataFrame(list(rows), columns=[c for c in COLUMNS if c not in ("minus_base", "set_apart")])
+    table = pd.DataFrame(list(rows), columns=[c for c in COLUMNS if c not in _FROM_ALL])
     table["finished"] = pd.to_datetime(table["finished"], utc=True, errors="coerce")
     table["set_apart"] = _set_apart(table)
     table["minus_base"] = _minus_base(table)
+    top1, images = table["top1"].astype(float), table["validation_images"].astype(float)
+    table["minus_base_variance"] = variance(top1, images) + variance(top1 - table["minus_base"], images)
     table = table.astype({name: kind for name, kind in TYPES.items() if name in table})[list(COLUMNS)]
     return table.sort_values(
         ["treatment", "n", "split", "target", "seed", "images_per_class", "preserve", "release_step", "name"],
@@ -115,6 +122,7 @@ def row(record: Record) -> dict[str, Any]:
         "model": recipe["model"],
         "left_chance": integrity.get("left_chance"),
         "frozen_blocks_unchanged": integrity.get("frozen_blocks_unchanged"),
+        "validation_images": cost.get("validation_images"),
         "updates": integrity.get("updates"),
         "updates_of_source": integrity.get("updates_of_source"),
         "classes_seen": integrity.get("target_classes_seen_by_source"),

@@ -5,6 +5,11 @@ seeds share the classes. So differences are first averaged within each split, an
 these few independent numbers: Student's t, the textbook choice for 2 to 10 roughly normal means. If there is only one
 split, seeds take its place, and the interval speaks of this split alone. With one number there is no interval.
 
+Seeds of one split are all scored on the same validation images, so their spread says nothing of which images these are.
+An interval over seeds is therefore widened by that sampling error, as in `_images`: at most what the counts of right
+answers allow. Both errors are joined by their margins' squares (the method of variance estimates recovery, Zou and
+Donner 2008). Intervals over splits are not widened: they speak of other halves of the same classes and images.
+
 Splits are independent as far as their networks are: initial weights derive from the split as well as from the seed.
 Networks of protocol 1 had the same ones in all splits. What they share moves all splits alike, and no spread between
 splits shows it: a shared effect of half, once and twice the spread of four splits leaves an interval of 95 % with a
@@ -19,6 +24,7 @@ depend on each other. Were their correlation known, 0.5 to 0.8, intervals of sev
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,7 +34,23 @@ LEVEL = 0.95
 SPLITS, SEEDS = "splits", "seeds"
 # What an interval says of its mean; UNKNOWN where there is none.
 BELOW, ABOVE, OPEN, UNKNOWN = "below", "above", "not distinguishable", "no interval"
-Clusters = tuple[str, np.ndarray]
+
+
+class Clusters(NamedTuple):
+    """Independent numbers to take the mean of.
+
+    Attributes:
+        over: What varies, `SPLITS` or `SEEDS`.
+        means: The mean of each.
+        error: Standard error that their mean has from the choice of validation images; 0 if it is in their spread
+            already, or not known.
+        images: Number of validation images behind `error`; 0 without.
+    """
+
+    over: str
+    means: np.ndarray
+    error: float = 0.0
+    images: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +63,7 @@ class Interval:
         high: Upper end.
         over: What varied: "splits", "seeds" (of one split) or "" (one cluster: no interval).
         clusters: Independent numbers behind it.
+        images: Number of validation images whose choice the interval covers as well; 0 where it does not.
     """
 
     mean: float
@@ -48,6 +71,7 @@ class Interval:
     high: float
     over: str
     clusters: int
+    images: int = 0
 
     @property
     def verdict(self) -> str:
@@ -61,7 +85,9 @@ def mean_of(differences: pd.DataFrame, column: str, level: float = LEVEL) -> Int
     """Returns the mean of a column of paired differences with its interval.
 
     Args:
-        differences: One row per pair, with columns `split` and `seed`. Missing values are left out.
+        differences: One row per pair, with columns `split` and `seed`, and for intervals over seeds `target`,
+            `validation_images` and the variance of the column's values over choices of images, named like it with
+            `_variance` behind. Missing values are left out.
         column: The differences.
         level: Share of intervals that hold the true mean, 0 to 1.
 
@@ -74,12 +100,14 @@ def mean_of(differences: pd.DataFrame, column: str, level: float = LEVEL) -> Int
 
 def interval_of(found: Clusters, level: float = LEVEL) -> Interval:
     """Returns the mean of independent numbers with its interval, as `mean_of` does of a table."""
-    over, means = found
+    over, means, error, images = found
     if not len(means):
         return Interval(math.nan, math.nan, math.nan, "", 0)
-    mean, margin = float(means.mean()), t_margin(means, level)
-    known = math.isfinite(margin)
-    return Interval(mean, mean - margin, mean + margin, over if known else "", len(means))
+    mean = float(means.mean())
+    margin = math.hypot(t_margin(means, level), float(special.ndtri((1 + level) / 2)) * error)
+    if not math.isfinite(margin):
+        return Interval(mean, math.nan, math.nan, "", len(means))
+    return Interval(mean, mean - margin, mean + margin, over, len(means), images)
 
 
 def together(found: Sequence[Clusters], level: float = LEVEL) -> list[Interval]:
@@ -89,7 +117,7 @@ def together(found: Sequence[Clusters], level: float = LEVEL) -> list[Interval]:
         found: What `clusters` found at each n.
         level: Share of studies in which no interval misses, 0 to 1.
     """
-    many = sum(len(means) > 1 for _, means in found)
+    many = sum(len(one.means) > 1 for one in found)
     alone = 1 - (1 - level) / max(1, many)
     return [interval_of(one, alone) for one in found]
 
@@ -99,7 +127,9 @@ def accuracy_of(networks: pd.DataFrame, column: str = "top1", level: float = LEV
 
     No accuracy lies beyond these, so that what is cut off never held the truth. Differences are not cut off: `mean_of`.
     """
-    found = mean_of(networks, column, level)
+    known = "validation_images" in networks
+    images = networks["validation_images"] if known else math.nan
+    found = mean_of(networks.assign(**{f"{column}_variance": variance(networks[column], images)}), column, level)
     return dataclasses.replace(found, low=_within(found.low), high=_within(found.high))
 
 
@@ -109,10 +139,35 @@ def _within(share: float) -> float:
 
 
 def clusters(differences: pd.DataFrame, column: str) -> Clusters:
-    """Returns what varies, `SPLITS` or `SEEDS`, and the mean of each: independent numbers."""
+    """Returns the independent numbers of a table as for `mean_of`: the means of splits, or of seeds of one split."""
     present = differences[differences[column].notna()]
     over = SPLITS if present["split"].nunique() > 1 else SEEDS
-    return over, present.groupby(over.removesuffix("s"), observed=True)[column].mean().to_numpy()
+    means = present.groupby(over.removesuffix("s"), observed=True)[column].mean().to_numpy()
+    return Clusters(over, means, *(_images(present, f"{column}_variance") if over == SEEDS else ()))
+
+
+def variance(top1: pd.Series, images: pd.Series | float) -> pd.Series:
+    """Returns the variance that accuracies have from the choice of so many images each.
+
+    It is that of a binomial share with one right and one wrong answer added (Agresti and Caffo 2000), so that it is not
+    zero at 0 and 1.
+    """
+    share = (top1 * images + 1) / (images + 2)
+    return share * (1 - share) / (images + 2)
+
+
+def _images(present: pd.DataFrame, column: str) -> tuple[float, int]:
+    """Returns the standard error of a mean from the choice of validation images, and how many these are.
+
+    Networks with the same target have the same images, so their errors are added as if all erred alike; those of the
+    two targets are of other images.
+    """
+    if column not in present or present.empty or present[column].isna().any():
+        return 0.0, 0
+    weights = 1 / (present["seed"].nunique() * present.groupby("seed")["seed"].transform("size"))
+    by_target = (np.sqrt(present[column]) * weights).groupby(present["target"], observed=True).sum()
+    images = present.groupby("target", observed=True)["validation_images"].max().sum()
+    return float(np.sqrt((by_target**2).sum())), int(images)
 
 
 def t_margin(values: np.ndarray, level: float = LEVEL) -> float:

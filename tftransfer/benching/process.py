@@ -102,8 +102,8 @@ class Worker:
     def _reason(self) -> str:
         """Returns why the process ended: the last thing that it said."""
         code = self._process.wait()
-        if code < 0:
-            return f"ended by signal {-code}" + (", as a system out of memory does" if code == -9 else "")
+        if number := processes.signal_of(code):
+            return processes.by_signal(number)
         self._said.seek(0)
         said = [line.strip() for line in self._said.read().decode(errors="replace").splitlines() if line.strip()]
         return said[-1][:_LONGEST_REASON] if said else f"ended with exit code {code} and said nothing"

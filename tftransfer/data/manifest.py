@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tftransfer import small_files
+from tftransfer import open_files, small_files
 from tftransfer.data.shards import ENCODINGS, SHARD_EXAMPLES, file_sha256, write_atomically
 from tftransfer.data.sources.source import SPLITS
 
@@ -89,6 +89,7 @@ class Manifest:
                 f"No finished store at {store}: {FILE_NAME} is missing. Prepare the data set first."
             ) from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            open_files.require(error)
             raise StoreError(f"{path} is damaged ({error}). Prepare the data set again.") from error
         if version != FORMAT_VERSION:
             raise StoreError(
@@ -140,6 +141,7 @@ class Manifest:
         try:
             index = np.array(np.load(name, mmap_mode="r", allow_pickle=False))  # a map has no more than the file
         except (OSError, ValueError, EOFError, OverflowError) as error:
+            open_files.require(error)
             raise StoreError(f"{name} is damaged ({error}). Prepare the data set again.") from error
         counts = np.array(self.shards[split], np.int64)
         if index.dtype != INDEX_DTYPE or index.shape != (counts.sum(),):

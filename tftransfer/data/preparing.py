@@ -45,8 +45,7 @@ def images_per_class(config: Config) -> np.ndarray | None:
     if config.dataset not in sources.OWN_DATASETS:
         return None
     source = sources.open_source(config.dataset, config.data_dir or None)
-    labels = [example.label for example in source.examples("train")]
-    return np.bincount(labels, minlength=len(source.class_names))
+    return np.bincount(source.examples("train").labels(), minlength=len(source.class_names))
 
 
 def source_of(config: Config) -> sources.Source:

@@ -7,11 +7,13 @@ Images of up to `RAW_UP_TO` pixels are stored as pixels and mapped into memory, 
     images, labels = half.read(positions), half.labels[positions]
 """
 
+import errno
 import os
 from collections.abc import Sequence
 
 import numpy as np
 
+from tftransfer import open_files
 from tftransfer.data.halves import Half, mean_image
 from tftransfer.data.manifest import Manifest, StoreError
 from tftransfer.data.preparation import BROKEN, Progress, build, only_one, shard_path, store_identity, store_path
@@ -161,10 +163,7 @@ class Store:
             try:
                 mapped = np.memmap(shard_path(self.path, split, number) + ".bin", np.uint8, "r")
             except OSError as error:
-                self.lost = StoreError(
-                    f"The prepared images in {self.path} are gone ({error.strerror}): somebody removed them while they "
-                    f"were used. The same command prepares them again and goes on from the last checkpoint."
-                )
+                self.lost = StoreError(_why_lost(self.path, error))
                 raise self.lost from error
             # As a plain array, whose rows are twice as quick to take.
             shard = np.asarray(mapped if self.encoding == "jpeg" else mapped.reshape(-1, self.size, self.size, 3))
@@ -223,6 +222,8 @@ def prepare(
                 build(source, path, size, encoding, workers, progress)
                 store = Store.open(path)
     except OSError as error:
+        if limit := open_files.exhausted(error):
+            raise StoreError(f"Cannot prepare images: {error}. {limit} What was finished is kept.") from error
         raise StoreError(
             f"Cannot write in {os.path.dirname(path)}: {error}. Choose a folder of yours with --cache_dir."
         ) from error
@@ -234,6 +235,19 @@ def find(source: Source, cache_dir: str, size: int, encoding: str | None = None)
     encoding = _encoding(size, encoding)
     path = store_path(source, os.path.abspath(os.path.expanduser(cache_dir)), size, encoding)
     return _open_if_whole(path, store_identity(source, size, encoding), verify=False)
+
+
+def _why_lost(path: str, error: OSError) -> str:
+    """Returns why images of a store that was whole cannot be read any more, and what to do."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError) or error.errno == errno.ESTALE:
+        return (
+            f"The prepared images in {path} are gone ({error.strerror}): somebody removed them while they were used. "
+            f"The same command prepares them again and goes on from the last checkpoint."
+        )
+    then = "The same command then goes on from the last checkpoint."
+    if limit := open_files.exhausted(error):
+        return f"The prepared images in {path} cannot be opened ({error.strerror}). {limit} {then}"
+    return f"The prepared images in {path} cannot be read ({error.strerror}). Check that disk and its rights. {then}"
 
 
 def _encoding(size: int, encoding: str | None) -> str:

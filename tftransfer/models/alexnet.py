@@ -75,14 +75,15 @@ def AlexNet(  # noqa: N802 (named like the models of keras.applications)
 
 def _conv_block(x, block: Conv, filters: int, weights: dict):
     """Convolution, rectifier and, where the table says so, pooling and normalisation."""
-    shape = {"strides": block.stride, "padding": block.padding, "name": block.name}
+    last = {"data_format": "channels_last"}  # whatever a user's keras.json says
+    shape = {"strides": block.stride, "padding": block.padding, "name": block.name, **last}
     if block.groups > 1:
         x = GroupedConv2D(filters, block.kernel, groups=block.groups, **shape, **weights)(x)
     else:
         x = keras.layers.Conv2D(filters, block.kernel, **shape, **weights)(x)
     x = keras.layers.ReLU(name=f"{block.name}_relu")(x)
     if block.pool:
-        x = keras.layers.MaxPooling2D(3, strides=2, name=f"{block.name}_pool")(x)
+        x = keras.layers.MaxPooling2D(3, strides=2, name=f"{block.name}_pool", **last)(x)
     if block.norm:
         x = LocalResponseNormalization(name=f"{block.name}_norm")(x)
     return x
@@ -91,7 +92,7 @@ def _conv_block(x, block: Conv, filters: int, weights: dict):
 def _dense_block(x, block: Dense, units: int, weights: dict, dropout: float, seed: int | None):
     """Fully connected layer, rectifier and dropout; the first of them flattens the map below."""
     if len(x.shape) > 2:
-        x = keras.layers.Flatten(name=f"{block.name}_flatten")(x)
+        x = keras.layers.Flatten("channels_last", name=f"{block.name}_flatten")(x)
     x = keras.layers.Dense(units, name=block.name, **weights)(x)
     x = keras.layers.ReLU(name=f"{block.name}_relu")(x)
     return ReplicaDropout(dropout, seed=_seed(seed, "dropout", block.name), name=f"{block.name}_dropout")(x)

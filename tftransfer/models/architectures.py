@@ -18,7 +18,7 @@ from keras.src.backend.common import global_state
 
 from tftransfer import small_files
 from tftransfer.config import Config
-from tftransfer.models import description, names, user_code
+from tftransfer.models import description, keras_settings, names, user_code
 from tftransfer.models.alexnet import AlexNet
 from tftransfer.models.blocks import blocks, every_layer
 from tftransfer.models.costs import BlockCost, block_cost
@@ -91,7 +91,12 @@ def _sound(
     with _own_names(), user_code.guarded(f"{label} cannot be used {place}", ours=True):
         with user_code.guarded(f"{label} cannot be built {place}"):  # Keras, or a user's code, may raise anything here
             model = maker(shape, classes)
-        if isinstance(model, keras.Sequential) and model.outputs:
+        if isinstance(model, keras.Sequential):
+            if not getattr(model, "outputs", None):
+                raise ValueError(
+                    f"{label} gives a keras.Sequential that does not know its input yet. Add "
+                    f"keras.Input(input_shape) as its first entry."
+                )
             model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
         if isinstance(model, keras.Model) and len(getattr(model, "outputs", None) or ()) == 1:
             model = without_softmax(model)
@@ -135,9 +140,7 @@ def _probe(options: tuple[Any, ...]) -> tuple[keras.Model, Any]:
     config = Config(model=model, image_size=size, blocks=chosen)
     if own:
         config = Config(model=model, image_size=size, blocks=chosen, width=own[0], dropout=own[1], initializer=own[2])
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")  # the digest must not depend on where a model was first asked for
-    try:
+    with keras_settings.of_ours("float32"):  # the digest must not depend on where a model was first asked for
         built = build(config, _PROBE_CLASSES)
         with user_code.guarded(f"{names.label(model)} cannot be run", ours=True):
             check_repeatable(built, names.label(model), built.input_shape[1:])
@@ -146,8 +149,6 @@ def _probe(options: tuple[Any, ...]) -> tuple[keras.Model, Any]:
                 f"The function of --model={model} gives another architecture at each call; networks can be compared "
                 f"only if it depends on its arguments alone. Take random numbers and counters out of it."
             )
-    finally:
-        keras.config.set_dtype_policy(before)
     return built, blocks(built, chosen.split(",") if chosen else None)
 
 
@@ -177,7 +178,8 @@ def checked_blocks(config: Config, given: Collection[str]) -> tuple[str, ...]:
 def block_costs(config: Config, classes: int) -> tuple[BlockCost, ...]:
     """Returns the cost of each block of the model with a head for `classes`."""
     chosen = config.blocks.split(",") if config.blocks else None
-    return tuple(block_cost(block) for block in blocks(build(config, classes), chosen))
+    with keras_settings.of_ours("float32"):
+        return tuple(block_cost(block) for block in blocks(build(config, classes), chosen))
 
 
 def takes_raw_images(config: Config) -> bool:

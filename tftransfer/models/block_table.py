@@ -1,7 +1,7 @@
 """What --list_blocks prints: where a model may be cut, its blocks, and what each costs."""
 
 from tftransfer.config import Config
-from tftransfer.models import architectures
+from tftransfer.models import architectures, keras_settings
 from tftransfer.models.blocks import blocks, possible_ends
 from tftransfer.models.costs import block_cost
 
@@ -14,7 +14,8 @@ def text(config: Config) -> str:
     Args:
         config: The options of the model; --blocks chooses its blocks.
     """
-    model = architectures.build(config, _CLASSES)
+    with keras_settings.of_ours("float32"):
+        model = architectures.build(config, _CLASSES)
     found = blocks(model, config.blocks.split(",") if config.blocks else None)
     rows = [
         f"{config.model} at {config.input_size} pixels, {len(found)} blocks; cost of one image, the head with "

@@ -128,18 +128,24 @@ class Report:
         here = self.main[self.main["halves"].eq(halves)]
         return here if images_per_class is None else here[here["images_per_class"].eq(images_per_class)]
 
+    def plain(self, halves: str, images_per_class: int | None = None) -> pd.DataFrame:
+        """Returns what `of` does, without networks with preserved blocks or staged release."""
+        here = self.of(halves, images_per_class)
+        return here[here["preserve"].eq(0) & here["release_step"].eq(0)]
+
     def sizes(self, halves: str) -> list[int]:
         """Returns the numbers of images per class of one kind of halves: all images (0) first, then the most."""
         return sorted(map(int, self.of(halves)["images_per_class"].unique()), key=lambda size: (size > 0, -size))
 
     def boosts(self, halves: str) -> pd.DataFrame:
-        """Returns the paper's Table 1 for one kind of halves, over the ranges of n that fit this study."""
-        tuned = self.of(halves)
+        """Returns the paper's Table 1 for one kind of halves, over the ranges that hold different n of this study."""
+        tuned = self.plain(halves)
         blocks = tuned.loc[tuned["treatment"].isin(["AnB+", "BnB+"]), "n"]
         starts = dict.fromkeys(max(first, int(blocks.min())) for first, _ in boosts.RANGES)
         most = int(blocks.max())
         found = boosts.boosts(tuned, tuple((first, most) for first in starts if first <= most))
-        return found[found["transfers"].gt(0)]
+        same = found.duplicated([*boosts.BY, "transfer_n", "control_n"])
+        return found[found["transfers"].gt(0) & ~same]
 
     @property
     def has_boosts(self) -> list[str]:
@@ -147,7 +153,7 @@ class Report:
         return [
             kind
             for kind in self.halves
-            if {"AnB+", BASE} <= set(self.of(kind)["treatment"]) and self.of(kind)["n"].max() >= 1
+            if {"AnB+", BASE} <= set(self.plain(kind)["treatment"]) and self.plain(kind)["n"].max() >= 1
         ]
 
     @property

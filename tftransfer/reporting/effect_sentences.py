@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from tftransfer.analysis.decomposition import CO_ADAPTATION, NO_LOSS, SPECIFICITY, UNDECIDED
-from tftransfer.analysis.intervals import ABOVE, BELOW, OPEN, UNKNOWN
+from tftransfer.analysis.decomposition import AT_CHANCE, CO_ADAPTATION, NO_LOSS, SPECIFICITY, UNDECIDED
+from tftransfer.analysis.intervals import ABOVE, BELOW, OPEN, SEEDS, UNKNOWN
 from tftransfer.reporting.collected import Report
-from tftransfer.reporting.phrases import count, interval, numbers, points
+from tftransfer.reporting.phrases import count, interval, numbers, over, points
 
 TRANSFER = "transfer"
 # Effect -> how it is named, among several n and at a single one.
@@ -75,31 +75,52 @@ def _loss(rows: pd.DataFrame, effect: str) -> Iterator[str]:
 
 def _shown(known: pd.DataFrame, effect: str) -> Iterator[str]:
     """At which n a loss is shown."""
-    lost = known["verdict_together"].eq(BELOW)
-    ns, others = ([int(n) for n in known.loc[rows, "n"]] for rows in (lost, ~lost))
+    lost, stuck = (known["verdict_together"].eq(verdict) for verdict in (BELOW, AT_CHANCE))
+    ns, at_chance, others = ([int(n) for n in known.loc[rows, "n"]] for rows in (lost, stuck, ~lost & ~stuck))
     specific = effect == SPECIFICITY
+    if at_chance:
+        yield f"At n = {numbers(at_chance)} networks are not shown to be above chance, so no loss is claimed there."
+    if not (ns or others):
+        return
     if not ns:
         meaning = ": no block is shown to be specific to its half" if specific else ""
         yield f"No loss beyond {_intervals(known)} is shown{meaning}."
         return
-    meaning = f": features of the first {count(min(ns), 'block')} are specific to their half" if specific else ""
+    first = "block" if min(ns) == 1 else f"{min(ns)} blocks"
+    meaning = f": features of the first {first} are specific to their half" if specific else ""
     rest = f"; at n = {numbers(others)} none is shown, which does not prove that there is none" if others else ""
-    yield f"A loss beyond {_intervals(known)} is shown at n = {numbers(ns)}{meaning}{rest}."
+    yield f"A loss beyond {_intervals(known)} is shown at n = {numbers(ns)}{_within(known[lost])}{meaning}{rest}."
+
+
+def _within(shown: pd.DataFrame) -> str:
+    """Returns what a claim holds for, where it rests on one split: its interval says nothing of other halves."""
+    if not shown["over"].eq(SEEDS).any():
+        return ""
+    images = int(shown["images"].max())
+    return f", for these two halves and {f'images like these {images}' if images else 'these validation images'}"
 
 
 def _intervals(known: pd.DataFrame) -> str:
-    return "the interval" if len(known) == 1 else "the intervals for all n together"
+    return "the interval" if known["together"].max() == 1 else "the intervals for all n together"
 
 
 def _larger(dominance: pd.DataFrame) -> Iterator[str]:
     """Which of the two losses is the larger."""
     ns = {effect: [int(n) for n in group["n"]] for effect, group in dominance.groupby("dominates_together")}
-    effects_ = [effect for effect in (CO_ADAPTATION, SPECIFICITY) if effect in ns]
-    named = [f"{effect} is the larger at n = {numbers(ns[effect])}" for effect in effects_]
+    named = []
+    for effect, other in ((CO_ADAPTATION, SPECIFICITY), (SPECIFICITY, CO_ADAPTATION)):
+        rows = dominance[dominance["dominates_together"].eq(effect)]
+        gains = rows[other].map(lambda mean: points(mean).startswith("+")).astype(bool)
+        both, only = ([int(n) for n in rows.loc[which, "n"]] for which in (~gains, gains))
+        named += [f"{effect} is the larger at n = {numbers(both)}"] if both else []
+        named += (
+            [f"{effect} is the only one at n = {numbers(only)}, where the mean of {other} is a gain"] if only else []
+        )
     if not named:
         return
     rest = [f"at n = {numbers(ns[NO_LOSS])} neither is one"] if NO_LOSS in ns else []
     rest += [f"at n = {numbers(ns[UNDECIDED])} the data do not decide"] if UNDECIDED in ns else []
+    rest += [f"at n = {numbers(ns[AT_CHANCE])} networks are at chance"] if AT_CHANCE in ns else []
     yield f"Of these two losses, {'; '.join([' and '.join(named), *rest])}."
 
 
@@ -110,15 +131,16 @@ def _tuning(report: Report, found: pd.DataFrame, halves: str, size: int) -> Iter
     if rows.empty or pd.isna(rows.iloc[0]["transfer_paired"]):
         return
     row = rows.iloc[0]
-    ns = f"n = {int(row['first'])} to {int(row['last'])}" if row["first"] < row["last"] else f"n = {int(row['first'])}"
     text = (
         f"Fine-tuned copies of the other half (AnB+) stand {points(row['transfer_paired'])} points from their own "
-        f"base, on average over {ns}"
+        f"base, on average over n = {numbers(row['transfer_n'])}"
     )
     if not row["controls"]:
         yield f"{text}; without BnB+ it is open how much of that is longer training."
         return
     text = f"{text}; the control for longer training (BnB+) stands at {points(row['control_paired'])}"
+    if row["control_n"] != row["transfer_n"]:
+        text = f"{text}, over n = {numbers(row['control_n'])}"
     if not row["common"]:
         yield f"{text}: a difference of {points(row['difference_of_means'])} points."
         yield (
@@ -127,18 +149,24 @@ def _tuning(report: Report, found: pd.DataFrame, halves: str, size: int) -> Iter
         )
         return
     yield f"{text}."
-    between, over = interval(row["low"], row["high"]), count(int(row["clusters"]), str(row["over"]).removesuffix("s"))
-    known = f"95 % interval {between}, over {over}" if between else "without an interval"
+    between, of = interval(row["low"], row["high"]), over(row["clusters"], str(row["over"]), int(row["images"]))
+    known = f"95 % interval {between}, {of}" if between else "without an interval"
     yield (
         f"Where both have the same n, target, split and seed ({count(int(row['common']), 'pair')}), AnB+ less BnB+ is "
         f"{points(row['difference_paired'])} points on average ({known})."
     )
-    paired = found[found["effect"].eq("transfer beyond control") & found["verdict_together"].ne(UNKNOWN)]
-    sure = paired[paired["verdict_together"].eq(ABOVE)]
-    if len(sure):
-        yield f"AnB+ beats BnB+ beyond {_intervals(paired)} at n = {numbers([int(n) for n in sure['n']])}."
-    elif len(paired):
-        yield f"AnB+ beats BnB+ beyond {_intervals(paired)} at no n."
+    yield from _beaten(found[found["effect"].eq("transfer beyond control") & found["verdict_together"].ne(UNKNOWN)])
+
+
+def _beaten(paired: pd.DataFrame) -> Iterator[str]:
+    """Where transfer is above its control, and where below."""
+    if paired.empty:
+        return
+    named = {ABOVE: "beats", BELOW: "falls below"}
+    ns = {verdict: [int(n) for n in paired.loc[paired["verdict_together"].eq(verdict), "n"]] for verdict in named}
+    said = [f"{verb} BnB+ at n = {numbers(ns[verdict])}" for verdict, verb in named.items() if ns[verdict]]
+    said = said or ["neither beats BnB+ at any n nor falls below it"]
+    yield f"Beyond {_intervals(paired)}, AnB+ {' and '.join(said)}{_within(paired) if any(ns.values()) else ''}."
 
 
 def _longer(found: pd.DataFrame) -> Iterator[str]:
@@ -193,7 +221,9 @@ def _points(row: pd.Series) -> str:
         equal = ", all equal" if row["clusters"] > 1 else ""
         return f"{text} ({count(int(row['pairs']), 'pair')}{equal}, so without an interval)"
     many = "" if row["together"] == 1 else f" for all {int(row['together'])} n together"
-    over = count(int(row["clusters"]), row["over"].removesuffix("s"))
     between = interval(row["low_together"], row["high_together"])
-    open_ = ": not distinguishable from zero" if row["verdict_together"] == OPEN else ""
-    return f"{text} (95 % interval{many} {between}, over {over}{open_})"
+    what = {OPEN: ": not distinguishable from zero", AT_CHANCE: ": networks at chance are among them"}
+    verdict = what.get(row["verdict_together"], "")
+    if not between:
+        return f"{text} ({count(int(row['pairs']), 'pair')}, so without an interval{verdict})"
+    return f"{text} (95 % interval{many} {between}, {over(row['clusters'], row['over'], int(row['images']))}{verdict})"

@@ -62,5 +62,16 @@ def count(many: int, noun: str) -> str:
     return f"{many} {noun}{'' if many == 1 else 's'}"
 
 
+def over(clusters: int, what: str, images: int = 0) -> str:
+    """Returns what an interval speaks of.
+
+    Example:
+        >>> over(4, "splits"), over(2, "seeds", 108)
+        ('over 4 splits', 'over 2 seeds and 108 validation images')
+    """
+    also = f" and {images} validation images" if images else ""
+    return f"over {count(int(clusters), what.removesuffix('s'))}{also}"
+
+
 def _none(value: float) -> bool:
     return value is None or math.isnan(value)

@@ -10,7 +10,7 @@ from tftransfer.analysis.finding import WARNING
 from tftransfer.analysis.roles import BASE, variant
 from tftransfer.reporting import effect_sentences
 from tftransfer.reporting.collected import Report
-from tftransfer.reporting.phrases import NO_BREAK, count, interval, percent, points
+from tftransfer.reporting.phrases import NO_BREAK, count, interval, over, percent, points
 
 HALVES = {
     "random": "random halves of the classes",
@@ -62,11 +62,11 @@ def _scope(report: Report) -> str:
 
 def _paragraph(report: Report, halves: str, size: int) -> Iterator[str]:
     """Returns what one kind of halves says, with one number of images per class."""
-    here = report.of(halves, size)
+    here = report.plain(halves, size)
     yield from _bases(here, ", ".join(filter(None, [spoken(halves), variant(size)])))
     yield from _best(here)
     yield from effect_sentences.effects(report, halves, size)
-    if here[["preserve", "release_step"]].any(axis=None):
+    if len(here) < len(report.of(halves, size)):
         yield "Networks with preserved blocks or staged release are in the tables, and in none of these sentences."
 
 
@@ -75,10 +75,11 @@ def _bases(here: pd.DataFrame, where: str) -> Iterator[str]:
     scores = paired_bases(here)["top1"]
     if scores.empty:
         return
-    if len(scores) == 1:
-        yield f"On {where}, the base reaches {percent(scores.mean())} top-1."
-        return
     compared = " that the other networks are compared with" if len(here) > here["treatment"].eq(BASE).sum() else ""
+    if len(scores) == 1:
+        which = compared if here["treatment"].eq(BASE).sum() > 1 else ""
+        yield f"On {where}, the base{which} reaches {percent(scores.mean())} top-1."
+        return
     yield (
         f"On {where}, the {len(scores)} bases{compared} reach {percent(scores.mean())} top-1 on average "
         f"({percent(scores.min())} to {percent(scores.max())})."
@@ -99,7 +100,8 @@ def _best(here: pd.DataFrame) -> Iterator[str]:
         yield f"With {where} the best of {of} is {_network(first)}."
         if first.treatment.startswith(BASE):
             (second,) = best(copies[target]).itertuples()
-            yield f"The best of its {count(second.networks, 'network')} with copied blocks is {_network(second)}."
+            of = f"{count(second.networks, 'network')} with transplanted or random blocks"
+            yield f"The best of its {of} is {_network(second)}."
     yield (
         "The best are picked by the very scores that they are shown with, so luck is part of these: another seed, or "
         "new images, would likely give less."
@@ -120,15 +122,16 @@ def _network(row: tuple) -> str:
 def _kind(row: tuple) -> str:
     """Returns what all networks do that were treated like the best one."""
     at = f"n = {row.n}" if row.n else ""
-    what = ", ".join(filter(None, [row.treatment, at, variant(0, row.preserve, row.release_step)]))
+    kind = row.label if row.treatment.startswith(BASE) else row.treatment  # bases carry no n: the label is the kind
+    what = ", ".join(filter(None, [kind, at, variant(0, row.preserve, row.release_step)]))
     if row.pairs < 2:
         return f"it is the only pair of {what} with this target, so there is no interval"
     text = f"the {row.pairs} networks {what} with this target stand {points(row.mean)} points from theirs on average"
     if pd.isna(row.low):
         return f"{text}, without an interval"
     together = "" if row.kinds == 1 else f" for all {row.kinds} kinds together"
-    over = count(int(row.clusters), row.over.removesuffix("s"))
-    return f"{text} (95 % interval{together} {interval(row.low, row.high)}, over {over})"
+    of = over(row.clusters, row.over, int(row.images))
+    return f"{text} (95 % interval{together} {interval(row.low, row.high)}, {of})"
 
 
 def _are(many: int) -> str:

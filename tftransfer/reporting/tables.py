@@ -13,7 +13,7 @@ from tftransfer.analysis.frames import VARIANT
 from tftransfer.analysis.roles import BASE
 from tftransfer.reporting.collected import Report
 from tftransfer.reporting.looks import named
-from tftransfer.reporting.phrases import DASH, count, interval, percent, points
+from tftransfer.reporting.phrases import DASH, count, interval, numbers, percent, points
 from tftransfer.reporting.sentences import spoken
 
 # Order in which a reader expects them.
@@ -57,7 +57,7 @@ def networks(report: Report) -> Table:
         (
             *(outlets.terminal(text) for text in (row.name, row.label, row.n, row.split, row.target, row.seed)),
             treatments.variant(row.images_per_class, row.preserve, row.release_step),
-            percent(row.top1), percent(row.top5),
+            percent(row.top1), percent(row.chance), percent(row.top5),
             "" if row.treatment == BASE else points(row.minus_base),
             row.set_apart or ("" if row.recipe == report.recipe else f"recipe {row.recipe}"),
         )
@@ -72,11 +72,13 @@ def networks(report: Report) -> Table:
         "seed",
         "variant",
         "top-1",
+        "chance",
         "top-5",
         "minus base",
         "kept apart",
     )
-    return Table("All networks", heads, rows, "Minus base in points.", 2)
+    note = "Chance: the top-1 of always naming the most frequent class. Minus base in points."
+    return Table("All networks", heads, rows, note, 2)
 
 
 def _effects(report: Report, halves: str) -> Iterator[Table]:
@@ -93,7 +95,8 @@ def _effects(report: Report, halves: str) -> Iterator[Table]:
         ("n", *heads),
         tuple((str(n), *(cell.get(n, "") for cell in cells)) for n in blocks),
         "Top-1 less that of the base of the same target, split, seed and images per class; in brackets the 95 % "
-        "interval for each n alone, over splits or else over seeds of the one split; none where there is one of each.",
+        "interval for each n alone, over splits, or else over seeds and validation images of the one split; none where "
+        "there is one of each.",
     )
 
 
@@ -161,8 +164,9 @@ def _losses(report: Report, halves: str) -> Iterator[Table]:
         ("n", "co-adaptation (BnB less base)", "specificity (AnB less BnB)", "larger loss"),
         tuple(rows),
         "Points, paired by target, split, seed and images per class; below zero is a loss. The larger loss is named "
-        "where it is beyond its interval and the interval of the difference of the two excludes zero. Each interval is "
-        "for each n alone: of twenty, one is expected to miss.",
+        "where it is beyond its interval and the interval of the difference of the two excludes zero. Intervals, and "
+        "what is named by them, are each for its n alone: of twenty intervals, one is expected to miss. The sentences "
+        "above rest on wider ones, for all n together, and so may leave open what is named here.",
     )
 
 
@@ -176,7 +180,7 @@ def _boosts(report: Report, halves: str) -> Iterator[Table]:
     rows = [
         (
             named(
-                f"{int(row.first)}{DASH}{int(row.last)}" if row.first < row.last else str(int(row.first)),
+                numbers(row.transfer_n).replace(" to ", DASH),
                 images_per_class=row.images_per_class,
             ),
             points(row.over_base, 1), points(row.over_control, 1),

@@ -120,7 +120,7 @@ class Board:
             age = signs.age(sign, path, beat.time, now)
             why = f"no sign of life for {age:.0f} s" if not age < _SILENT_SECONDS else ""
             if state == signs.STOPPED:
-                why = f"{signs.STOPPED}; `kill -CONT {sign['process']}` lets it go on"
+                why = f"{signs.STOPPED}; {_way_on(sign, beat)}"
             if not why or state != signs.UNKNOWN or _SILENT_SECONDS <= age < _LONGEST_SILENCE:
                 found[path.name.removesuffix(".beat.json")] = beat, why
         return found
@@ -159,6 +159,14 @@ class Board:
     def forget_failure(self, name: str) -> None:
         """Forgets that a network could not be trained."""
         (self.folder / "failed" / f"{name}.json").unlink(missing_ok=True)
+
+
+def _way_on(sign: Mapping[str, Any], beat: Beat) -> str:
+    """Returns what becomes of a stopped process, which is a sweep's own where a beat names no other."""
+    wake = f"`kill -CONT {sign['process']}`"
+    if beat.where and signs.is_orphan(sign):
+        return f"its sweep has gone, so that {wake} ends it: give the sweep's command again after that"
+    return f"{wake} lets it go on"
 
 
 def _is_planned(cell: Any) -> bool:

@@ -9,17 +9,18 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tftransfer import processes, records, small_files
+from tftransfer import interruption, processes, records, small_files
 from tftransfer.plan import Cell
 
 OK, NO_MEMORY, CRASHED, FAILED, NO_DISK = "ok", "no_memory", "crashed", "failed", "no_disk"
-REFUSED = "refused"
+REFUSED, TERMINATED = "refused", "terminated"
 FAILURE_WORDS = {
     NO_MEMORY: "no memory", CRASHED: "killed", FAILED: "failed", NO_DISK: "no disk", REFUSED: "refused",
+    TERMINATED: "killed",
 }  # fmt: skip
 """What tables say of a network that could not be trained."""
 STATUSES = (OK, *FAILURE_WORDS)
-PASSING = (NO_DISK, REFUSED)
+PASSING = (NO_DISK, REFUSED, TERMINATED)
 """Ends which say nothing of the network: the same command, or one on other devices, tries again."""
 
 
@@ -55,9 +56,9 @@ class End:
     """How a job ended.
 
     Attributes:
-        status: `ok`, `no_memory`, `crashed` (by a signal), `no_disk` (full, read-only or gone),
-            `refused` (its checkpoint may not be gone on from here, or a record of another network is in the way) or
-            `failed`.
+        status: `ok`, `no_memory`, `crashed` (by a signal), `terminated` (by one that asks it to end), `no_disk` (full,
+            read-only or gone), `refused` (its checkpoint may not be gone on from here, or a record of another network
+            is in the way) or `failed`.
         message: What went wrong.
         elsewhere: Names of networks that another process is training.
         lost: Names of bases whose weights are gone or damaged.
@@ -93,12 +94,14 @@ def ended(folder: pathlib.Path, name: str, code: int) -> End:
     Args:
         folder: Where it left that.
         name: The job's name.
-        code: Exit code of the process, negative for a signal.
+        code: Exit code of the process, negative for a signal that it had no time to handle.
     """
     if code == 0:
         with contextlib.suppress(OSError, ValueError):  # then its log says why
             return End.from_json(small_files.read_json(folder / f"{name}.end.json"))
-    status = NO_DISK if code == os.EX_IOERR else CRASHED if code < 0 else FAILED
+    number = processes.signal_of(code)
+    status = TERMINATED if number in interruption.ASKING else CRASHED if number else FAILED
+    status = NO_DISK if code == os.EX_IOERR else status
     return End(status, processes.reason(code, folder / f"{name}.log"))
 
 

@@ -13,6 +13,7 @@ from tftransfer.treatments import Treatment
 
 DONE, RUNNING, WAITING, FAILED = "done", "running", "waiting", "failed"
 SILENT = "silent"  # its process is stopped, or has given no sign of life for a minute
+_STUDIES_SHOWN = 20
 SKIPPED = "skipped"  # a failed network whose source cannot serve
 
 
@@ -96,7 +97,7 @@ def look(
     unreadable = _read_new(study, found)
     wanted = board.plan()
     if not (wanted or found or unreadable):
-        raise ValueError(f"{study} holds no study: neither a record nor a plan. Received: --study or options of it.")
+        raise ValueError(f"{study} holds no study: neither a record nor a plan. {_others(study.parent)}")
     beats, failures = board.beats(), board.failures()
     running = {name: beat for beat in beats.values() for name in beat.networks}
     silent = {
@@ -121,6 +122,17 @@ def look(
     stages = tuple(f"{_networks(len(beat.networks))}: {beat.stage}" for beat in beats.values() if beat.stage)
     reasons = {name: why for name, (_, why) in silent.items()}
     return Overview(study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable, stages, reasons)
+
+
+def _others(runs: pathlib.Path) -> str:
+    """Returns which studies there are instead, and how to ask for one."""
+    folders = [path for path in runs.glob("[!.]*") if path.is_dir()]
+    names = sorted(path.name for path in folders if any(path.glob(f"*/{records.RECORD}")) or Board(path).plan())
+    if not names:
+        return f"There is no study in {runs} either: give its folder, --study=RUNS/STUDY."
+    more = f" and {len(names) - _STUDIES_SHOWN} more" if len(names) > _STUDIES_SHOWN else ""
+    shown = ", ".join(names[:_STUDIES_SHOWN])
+    return f"Studies in {runs}: {shown}{more}. Ask for one with --study=NAME, or with its folder."
 
 
 def _networks(count: int) -> str:

@@ -204,19 +204,21 @@ class Scheduler:
 
     def _settle(self, job: Job, end: End) -> None:
         """Decides what becomes of networks that a job did not finish."""
-        too_much = end.status in (jobs.NO_MEMORY, jobs.CRASHED)
+        too_much = end.status in (jobs.NO_MEMORY, jobs.CRASHED, jobs.TERMINATED)
         for cell in job.cells:
             self.states[cell.name].state = WAITING
         if self._train_again(end.lost):
             return
-        if too_much and len(job.cells) > 1:
-            self._say(f"{job.name}: {end.message}; trying again in two groups")
-            self._queue.extendleft(reversed(job.halves()))
-            return
-        if end.status == jobs.CRASHED and job.cells[0].name not in self._crashed:
+        by_signal = end.status == jobs.TERMINATED or (end.status == jobs.CRASHED and len(job.cells) == 1)
+        if by_signal and job.cells[0].name not in self._crashed:
             # A signal may have come from anywhere. Its checkpoint is there; if it was memory, it will die again.
             self._crashed.add(job.cells[0].name)
             self._say(f"{job.name}: {end.message}; trying again")
+            self._queue.appendleft(job)
+            return
+        if too_much and len(job.cells) > 1:
+            self._say(f"{job.name}: {end.message}; trying again in two groups")
+            self._queue.extendleft(reversed(job.halves()))
             return
         reason = end.message or "its process ended without a result"
         if end.lost:

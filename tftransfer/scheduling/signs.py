@@ -17,8 +17,9 @@ ALIVE, STOPPED, GONE, UNKNOWN = "alive", "stopped", "gone", "unknown"
 
 def sign() -> dict[str, Any]:
     """Returns a sign of this process, now."""
-    own = os.getpid()
-    return {"machine": _machine(), "seconds": time.monotonic(), "process": own, "started": _stat(own)[1]}
+    own, parent = os.getpid(), os.getppid()
+    now = time.monotonic()
+    return {"machine": _machine(), "seconds": now, "process": own, "started": _stat(own)[1], "parent": parent}
 
 
 def age(given: Any, path: pathlib.Path, written: float, now: float) -> float:
@@ -47,10 +48,16 @@ def state(given: Any) -> str:
     process = given.get("process") if isinstance(given, dict) else None
     if not isinstance(process, int) or not _machine() or given.get("machine") != _machine():
         return UNKNOWN
-    letter, started = _stat(process)
+    letter, started, _ = _stat(process)
     if not started or started != given.get("started") or letter in "ZX":
         return GONE
     return STOPPED if letter in "Tt" else ALIVE
+
+
+def is_orphan(given: Any) -> bool:
+    """Returns True if the process that started the one of a sign has gone; a worker ends then as soon as it runs."""
+    known = isinstance(given, dict) and state(given) in (ALIVE, STOPPED) and isinstance(given.get("parent"), int)
+    return known and _stat(given["process"])[2] != str(given["parent"])
 
 
 def _machine() -> str:
@@ -61,10 +68,10 @@ def _machine() -> str:
     return ""
 
 
-def _stat(process: int) -> tuple[str, str]:
-    """Returns the state of a process, a letter, and when it was started; empty texts if there is none."""
+def _stat(process: int) -> tuple[str, str, str]:
+    """Returns the state of a process, a letter, when it was started, and its parent; empty texts if there is none."""
     with contextlib.suppress(OSError, ValueError, IndexError, OverflowError):
         text = pathlib.Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
         fields = text.rpartition(")")[2].split()
-        return fields[0], fields[19]
-    return "", ""
+        return fields[0], fields[19], fields[1]
+    return "", "", ""

@@ -145,7 +145,7 @@ if __name__ == "__main__":
     except OSError as error:  # not even how it ended can be written
         outlets.say(_reason(error))
         raise SystemExit(os.EX_IOERR) from None
-    except interruption.Terminated as ended:  # the sweep ends, and has said so
+    except interruption.Terminated as ended:  # if the sweep ends, it has said so; else it reads it from the code
         raise SystemExit(ended.exit_code) from None
     except KeyboardInterrupt:
-        raise SystemExit(command_line.EXIT_TERMINATED) from None
+        raise SystemExit(command_line.EXIT_INTERRUPTED) from None

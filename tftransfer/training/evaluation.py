@@ -46,8 +46,3 @@ def extremes(labels: np.ndarray, classes: int) -> list[int]:
     """Returns the numbers of images of the smallest and of the largest class."""
     counts = np.bincount(labels, minlength=classes)
     return [int(counts.min()), int(counts.max())]
-
-
-def left_chance(top1: float, chance: float, images: int) -> bool:
-    """Returns True if `top1` is more than four standard deviations above `chance` on so many images."""
-    return top1 > chance + 4 * float(np.sqrt(chance * (1 - chance) / images))

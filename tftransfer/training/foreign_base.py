@@ -136,7 +136,8 @@ def describe(
     Raises:
         ValueError: If the file does not hold the weights of such a network.
     """
-    model = architectures.build(config, classes)
+    with trainer.dtype_policy(config.precision):
+        model = architectures.build(config, classes)
     described = _describe(path, model, trained_on, provenance)
     own = architectures.identity(config)
     raw = architectures.takes_raw_images(config)

@@ -77,8 +77,9 @@ class Painter:
         portrait = {"filters": filters(network)}
         if base is None or self._images is None:
             return portrait
-        own, others = self._shared(base), {"with_base": _grams(self._model, network, self._images)}
-        others |= {} if source is None else {"source_with_base": self._shared(source)}
+        with trainer.dtype_policy(self._config.precision):
+            own, others = self._shared(base), {"with_base": _grams(self._model, network, self._images)}
+            others |= {} if source is None else {"source_with_base": self._shared(source)}
         portrait |= {"blocks": np.array(list(own)), "images": np.array(len(self._images), np.int32)}
         for name, found in others.items():
             portrait[name] = np.array([similarity.linear_cka(found[block], own[block]) for block in own], np.float32)
@@ -86,8 +87,7 @@ class Painter:
 
     @functools.cached_property
     def _model(self) -> keras.Model:
-        with trainer.dtype_policy(self._config.precision):
-            return _features_model(self._config, self._classes)
+        return _features_model(self._config, self._classes)
 
     def _shared(self, weights: Weights) -> dict[str, list[np.ndarray]]:
         """Returns the inner products of features that several networks of a group are compared with."""

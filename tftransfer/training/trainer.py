@@ -13,7 +13,7 @@ from tftransfer import interruption, seeds
 from tftransfer.config import Config
 from tftransfer.data import pipeline
 from tftransfer.data.store import Half, mean_image
-from tftransfer.models import architectures
+from tftransfer.models import architectures, keras_settings
 from tftransfer.training import batch_norm, callbacks, memory, outcomes, snapshots, strategies
 from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.training.group import Group, Network
@@ -80,13 +80,9 @@ def view_of(config: Config, training: Half) -> pipeline.View:
 
 @contextlib.contextmanager
 def dtype_policy(name: str) -> Iterator[None]:
-    """Sets Keras' dtype policy for a while."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
+    """Sets Keras' dtype policy for a while, and what else a user's keras.json would decide."""
+    with keras_settings.of_ours(name):
         yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def train(

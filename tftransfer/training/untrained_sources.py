@@ -58,7 +58,8 @@ def statistics(config: Config) -> dict[str, tuple[int, ...]]:
     """Returns which weights of the configured architecture are moving statistics, as `transfer.statistics_of`."""
     if not architectures.has_batch_norm(config):
         return {}
-    return transfer.statistics_of(trainer.build_model(config, classes=2))
+    with trainer.dtype_policy(config.precision):
+        return transfer.statistics_of(trainer.build_model(config, classes=2))
 
 
 def weights_like(trained: Weights, seed: int, target: str, kept: Mapping[str, Sequence[int]] | None = None) -> Weights:

@@ -105,8 +105,19 @@ def load(folder: str | os.PathLike) -> Any:
             f"--keep_weights --force."
         )
     _freeze(model, record)
+    _predicts_silently(model)
     model.preprocessing = inputs.of_record(record)
     return model
+
+
+def _predicts_silently(model: Any) -> None:
+    """Keeps TensorFlow from calling a model's first prediction a retracing.
+
+    It counts tracings by the code of the function, which the `predict` of all models have in common: whoever asks five
+    networks, each traced once, as has to be, was told to mend a loop of their own.
+    """
+    model.make_predict_function()
+    model.predict_function._omit_frequent_tracing_warning = True
 
 
 def _freeze(model: Any, record: Record) -> None:

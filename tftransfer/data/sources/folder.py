@@ -124,7 +124,7 @@ def _refuse_one_sided(root: str, one: tuple[str, list[str]], other: tuple[str, l
 
 def _class_images(root: str, folder: str, finder: Finder) -> list[str]:
     """Returns the images of one class as paths below `root`."""
-    keys = [os.path.join(folder, key) for key in finder.images(os.path.join(root, folder))]
+    keys = [f"{folder}/{key}" for key in finder.images(os.path.join(root, folder))]
     if not keys:
         raise DataSetError(
             f"No images in {os.path.join(root, folder)}. Expected files ending in .jpg, .png, .bmp, .gif, .webp or "

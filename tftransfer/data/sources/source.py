@@ -64,10 +64,16 @@ class EncodedExample:
 class Examples(Sequence):
     """The examples of one split in source order. Reading them in order, `between(start, stop)`, is the cheap way."""
 
-    def __init__(self, count: int, between: Callable[[int, int], Iterator[Example]]):
-        """Takes the number of examples and a function that yields those from `start` to before `stop`."""
+    def __init__(
+        self, count: int, between: Callable[[int, int], Iterator[Example]], labels: Sequence[int] | None = None
+    ):
+        """Takes the number of examples, a function that yields those from `start` to before `stop`, and their labels.
+
+        The labels may be left out where only the examples know them.
+        """
         self._count = count
         self._between = between
+        self._labels = labels
 
     def __len__(self) -> int:
         return self._count
@@ -87,6 +93,10 @@ class Examples(Sequence):
 
     def __iter__(self) -> Iterator[Example]:
         return self.between(0, self._count)
+
+    def labels(self) -> Sequence[int]:
+        """Returns the label of each example in order, without making the examples where that can be."""
+        return [example.label for example in self] if self._labels is None else self._labels
 
     def between(self, start: int, stop: int) -> Iterator[Example]:
         """Yields the examples from `start` to before `stop`."""

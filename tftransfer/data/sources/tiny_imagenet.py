@@ -81,7 +81,7 @@ def _train(root: str, label_of: dict[str, int], finder: Finder) -> list[tuple[in
         keys = finder.images(os.path.join(root, folder)) if os.path.isdir(os.path.join(root, folder)) else []
         if not keys:
             raise DataSetError(f"No images in {os.path.join(root, folder)}. Unpack the archive again.")
-        listing += [(label, os.path.join(folder, key)) for key in keys]
+        listing += [(label, f"{folder}/{key}") for key in keys]
     return listing
 
 
