@@ -106,6 +106,9 @@ def test_time_between_checkpoints():
 def test_lengths():
     assert Config(epochs=2.5, batch_size=10).train_steps(images=105) == 25
     assert Config(steps=7).train_steps(images=105) == 7
+    assert Config(epochs=1e8, batch_size=10).train_steps(images=100) == 10**9
+    with pytest.raises(ValueError, match=r"makes 60,000,000,000 updates of 600 images; 1,000,000,000 are"):
+        Config(epochs=1e9, batch_size=10).train_steps(images=600)
     assert Config(schedule="step", drop_epochs=1.0, epochs=3.0, batch_size=10).steps_between_drops(105) == 10
     assert Config().steps_between_drops(1000) == 0
     with pytest.raises(ValueError, match="--batch_size=64, the half has 63"):

@@ -1,5 +1,9 @@
 """How images become inputs of a trained network, and what its outputs mean."""
 
+import hashlib
+import os
+import types
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -63,6 +67,21 @@ def test_without_weights_there_is_no_mean_and_it_is_said(finished, tmp_path):
         tftransfer.preprocessing(finished / "random0-B4B-tuned-seed0")
     with pytest.raises(ValueError, match="No finished network"):
         tftransfer.preprocessing(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "shape", "type", "empty"])
+def test_a_mean_that_is_none_is_not_used_and_not_waited_for(kind, tmp_path):
+    path, side = tmp_path / inputs.MEAN, 4
+    made = {"shape": np.zeros((side, side, 1), np.float32), "type": np.zeros((side, side, 3), np.int8)}
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "empty":
+        path.touch()
+    else:
+        np.save(path, made[kind])
+    digest = hashlib.sha256(b"" if kind == "pipe" else path.read_bytes()).hexdigest()
+    said = {"mean_sha256": digest, "input_size": side, "stored_size": 6, "class_names": ["a"], "scale": 1.0}
+    assert inputs.of_record(types.SimpleNamespace(folder=tmp_path, content={"inputs": said})) is None
 
 
 def test_a_damaged_mean_is_not_used(finished, tmp_path):

@@ -262,3 +262,5 @@ def test_check_writable(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="Cannot write into the runs folder"):
         records.check_writable(tmp_path / "file" / "below")
+    with pytest.raises(ValueError, match=r"Cannot write into the runs folder: .*file is a file\. Use"):
+        records.check_writable(tmp_path / "file")

@@ -70,3 +70,31 @@ def test_a_terminal_that_was_closed_takes_nothing_from_a_training(tmp_path):
     process.communicate(b"go on\n", timeout=60)
     assert process.returncode == 0
     assert (tmp_path / "saved").exists()
+
+
+SPOILS = """
+import os, sys
+from tftransfer import command_line, standard_streams
+
+def command(argv):
+    with standard_streams.kept():
+        {spoils}
+    print("a table")
+    raise command_line.UsageError("bad input")
+
+command_line.main(command, ["run"])
+"""
+
+
+@pytest.mark.parametrize(
+    "spoils",
+    [
+        "os.close(1); os.close(2)", "sys.stderr = sys.stdout = None", "sys.stdout.close(); sys.stderr.close()",
+        "os.closerange(0, 3); open('other', 'w')", "sys.stdin.close(); sys.stdout = open('other', 'w')",
+    ],
+)  # fmt: skip
+def test_streams_that_others_close_or_replace_are_given_back(spoils, tmp_path):
+    (tmp_path / "said.py").write_text(SPOILS.format(spoils=spoils))
+    done = subprocess.run([sys.executable, "said.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "a table\n")
+    assert done.stderr == "python -m tftransfer.run: bad input\n"

@@ -201,6 +201,15 @@ def test_a_study_is_read_back_and_refuses_other_settings(tmp_path):
     assert (again.next_number(), again.bracket) == (3, {"longest_epochs": 24.0, "rounds": 3})
     with pytest.raises(ValueError, match=r"other settings.*tuner: \"grid\" there, \"random\" here.*--study=NAME"):
         Study(tmp_path / "s", {"tuner": "random", "choices": {"width": (0.25, 0.5)}})
+    path = tmp_path / "s" / "study.json"
+    content = json.loads(path.read_text())
+    good = {"longest_epochs": 3.0, "rounds": 2}
+    for bracket in ({}, {"rounds": 2}, {**good, "more": 1}, {**good, "rounds": "x"}, {**good, "rounds": 1e300}, [1]):
+        path.write_text(json.dumps({**content, "bracket": bracket}))
+        with pytest.raises(ValueError, match="damaged: bracket"):
+            Study(tmp_path / "s", content["settings"])
+    path.write_text(json.dumps({**content, "bracket": good}))
+    assert Study(tmp_path / "s", content["settings"]).bracket == good
     with study.locked(), pytest.raises(ValueError, match="Another search"), again.locked():
         pass
     (again.folder(1) / "trial.json").write_text("{")

@@ -113,6 +113,8 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
         rest = values(list(argv))[1:]
     except flags.Error as error:
         raise UsageError(f"{_first_upper(str(error))}. --help shows the options.") from error
+    except UsageError:
+        raise
     except ValueError as error:  # such as a name with a NUL character
         raise UsageError(f"Cannot read the flag file: {error}.") from error
     if values["help"].value:
@@ -135,14 +137,34 @@ def _value(value: object) -> object:
 
 
 def _define(field: dataclasses.Field, values: flags.FlagValues) -> None:
-    define = {
-        bool: flags.DEFINE_boolean,
-        int: flags.DEFINE_integer,
-        float: flags.DEFINE_float,
-        str: flags.DEFINE_string,
-        tuple: flags.DEFINE_multi_string,
-    }[field.type if isinstance(field.type, type) else type(field.default)]
-    define(field.name, field.default, field.metadata["help"], flag_values=values)
+    kind = field.type if isinstance(field.type, type) else type(field.default)
+    common = (field.name, field.default, field.metadata["help"])
+    if kind in (int, float):
+        flags.DEFINE(_WholeNumber() if kind is int else _Number(), *common, flag_values=values)
+    else:
+        define = {bool: flags.DEFINE_boolean, str: flags.DEFINE_string, tuple: flags.DEFINE_multi_string}[kind]
+        define(*common, flag_values=values)
+
+
+class _WholeNumber(flags.IntegerParser):
+    """Reads whole numbers in ASCII, as all other options do."""
+
+    def convert(self, argument: str | float) -> int:
+        return super().convert(_ascii(argument))
+
+
+class _Number(flags.FloatParser):
+    """Reads numbers in ASCII."""
+
+    def convert(self, argument: str | float) -> float:
+        return super().convert(_ascii(argument))
+
+
+def _ascii(argument: str | float) -> str | float:
+    """Returns what stands for a number, after refusing digits that only some readers take for such."""
+    if isinstance(argument, str) and not argument.isascii():
+        raise ValueError("expected digits from 0 to 9")
+    return argument
 
 
 def help_text(config_class: type, usage: str) -> str:
@@ -207,7 +229,8 @@ def _judged(error: BaseException) -> tuple[int, str]:
     if isinstance(error, BrokenPipeError):  # the reader of our output has gone, as `| head` does
         return EXIT_BROKEN_PIPE, ""
     if isinstance(error, ValueError | RuntimeError) and _raised_here(error):
-        return EXIT_BAD_INPUT, outlets.terminal(error, outlets.MOST_OF_TEXT)
+        ours = "\n" if getattr(error, "in_lines", False) else ""
+        return EXIT_BAD_INPUT, outlets.visible(str(error), keep=ours, most=outlets.MOST_OF_TEXT)
     if isinstance(error, MemoryError):
         return EXIT_FAILED, f"out of memory. {error or 'Use a smaller --batch_size, --width or --image_size.'}"
     if isinstance(error, OSError):

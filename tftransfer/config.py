@@ -16,6 +16,7 @@ from tftransfer.options import (
     DATA,
     MACHINE,
     MODEL,
+    MOST,
     RECIPE,
     SPLIT,
     above,
@@ -297,9 +298,21 @@ class Config:
         return f"{dataset}-{model}-{split or self.split}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
 
     def train_steps(self, images: int) -> int:
-        """Returns the updates of one network whose half has `images` training images."""
-        if self.steps or self.epochs:
-            return self.steps or max(1, round(self.epochs * self.steps_per_epoch(images)))
+        """Returns the updates of one network whose half has `images` training images.
+
+        Raises:
+            ValueError: If --epochs makes more updates than --steps takes.
+        """
+        if self.steps:
+            return self.steps
+        if self.epochs:
+            steps = max(1, round(self.epochs * self.steps_per_epoch(images)))
+            if steps > MOST:
+                raise ValueError(
+                    f"--epochs={self.epochs:g} makes {steps:,} updates of {images} images; {MOST:,.0f} are trained at "
+                    f"most. Use fewer --epochs."
+                )
+            return steps
         return max(LEAST_STEPS, round(EPOCHS * self.steps_per_epoch(images)))
 
     def steps_per_epoch(self, images: int) -> int:

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from tftransfer import records
+from tftransfer import records, small_files
 from tftransfer.data import decode, shards
 from tftransfer.records import Record
 
 MEAN = "mean.npy"
 FIELD = "inputs"
+_MOST_BYTES = 2**28  # a mean image of 4,700 pixels a side
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -124,13 +125,15 @@ def of_record(record: Record) -> Preprocessing | None:
     """Returns the preprocessing of a network, None if it was not kept with it or is damaged."""
     said = record.content.get(FIELD, {})
     try:
-        content = (record.folder / MEAN).read_bytes()
+        content = small_files.content(record.folder / MEAN, _MOST_BYTES)
         if hashlib.sha256(content).hexdigest() != said["mean_sha256"]:
             return None
         mean = np.load(io.BytesIO(content), allow_pickle=False)
         sizes = int(said["input_size"]), int(said["stored_size"])
+        if mean.shape != (sizes[0], sizes[0], 3) or mean.dtype != np.float32:
+            return None
         return Preprocessing(tuple(said["class_names"]), *sizes, mean, float(said["scale"]))
-    except (OSError, KeyError, TypeError, ValueError):
+    except (OSError, EOFError, KeyError, TypeError, ValueError, OverflowError, MemoryError):
         return None
 
 

@@ -250,8 +250,9 @@ def refuse_unwritable(folder: pathlib.Path, what: str, option: str) -> None:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"test")
     except OSError as error:
+        said = f"{folder} is a file" if isinstance(error, FileExistsError) else error
         raise ValueError(
-            f"Cannot write into the {what}: {error}. Use {option}=FOLDER with one that can be written."
+            f"Cannot write into the {what}: {said}. Use {option}=FOLDER with one that can be written."
         ) from error
 
 

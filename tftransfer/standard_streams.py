@@ -5,6 +5,7 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
@@ -34,15 +35,33 @@ def open_all() -> None:
             os.fstat(number)
         except OSError:
             _silence(number)
+    _open_missing()
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
-        elif number and _is_terminal(stream, number):
+        if number and _is_terminal(stream, number):
             raw = io.BufferedWriter(_Terminal(number, "w", closefd=False))
             setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, line_buffering=True))
         if number and hasattr(getattr(sys, name), "reconfigure"):  # names of files may hold what no encoding can say
             getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Gives the streams back as they were, whatever somebody else's code does with them inside."""
+    streams = {name: getattr(sys, name) for name in ("stdin", "stdout", "stderr")}
+    copies = {}
+    for number in range(3):
+        with contextlib.suppress(OSError):
+            copies[number] = os.dup(number)
+    try:
+        yield
+    finally:
+        for number, copy in copies.items():
+            os.dup2(copy, number)
+            os.close(copy)
+        for name, stream in streams.items():
+            setattr(sys, name, None if getattr(stream, "closed", False) else stream)
+        _open_missing()
 
 
 def say(line: str) -> None:
@@ -67,6 +86,13 @@ def flushed(code: int) -> int:
     with contextlib.suppress(OSError):
         sys.stderr.flush()
     return code
+
+
+def _open_missing() -> None:
+    """Makes a stream of each descriptor that has none."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _is_terminal(stream: TextIO, number: int) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tftransfer import command_line
 from tftransfer.data import manifest, preparation, progress, shards
 from tftransfer.data.decode import decode
 from tftransfer.data.shards import SHARD_EXAMPLES
@@ -525,6 +526,25 @@ class TestSkippedImages:
         prepare(_source(_break_some).without_broken(), str(tmp_path), size=8)
         with pytest.raises(StoreError, match=r"13 of the 630 images.*--skip_broken"):
             prepare(_source(_break_some), str(tmp_path), size=8)
+
+    def test_a_class_that_loses_all_its_images_names_the_cause_and_the_way_out(self, tmp_path):
+        def breaks(example):
+            return dataclasses.replace(example, encoded=b"") if example.label == 1 and "val" in example.key else example
+
+        with pytest.raises(StoreError, match=r"no image in 'val': .*--skip_broken left out \d+ broken.*remove these"):
+            prepare(_source(breaks).without_broken(), str(tmp_path), size=8)
+
+    def test_a_command_lists_them_in_lines_with_names_that_are_escaped(self, tmp_path, capsys):
+        def breaks(example):
+            key = "a\n  b\x1b[2J" if example.key.endswith("0007") else example.key
+            return dataclasses.replace(_break_some(example), key=key)
+
+        with pytest.raises(SystemExit):
+            command_line.main(lambda _: prepare(_source(breaks), str(tmp_path), size=8) and None, ["run"])
+        said = capsys.readouterr().err.splitlines()
+        assert len(said) == 11
+        assert said[1].startswith("  a\\n  b\\x1b[2J: ")
+        assert "The first ten:" in said[0]
 
     def test_what_was_finished_is_kept(self, tmp_path):
         first = prepare(_source(_break_some).without_broken(), str(tmp_path), size=8)

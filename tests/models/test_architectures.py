@@ -4,6 +4,7 @@ import keras
 import pytest
 import small_models
 
+from tftransfer import interruption
 from tftransfer.config import Config
 from tftransfer.models import architectures, description, sizes
 from tftransfer.models.blocks import blocks
@@ -152,7 +153,7 @@ def test_functions_that_are_not_there_or_fail(model, message):
 HOSTILE = {
     "raises": (
         "raise ValueError('at import\\nin two lines')",
-        "Cannot import the module .*at import in two lines: ValueError",
+        "Cannot import the module .*: ValueError: at import in two lines",
     ),
     "exits": ("import sys; sys.exit()", "Cannot import the module .*: SystemExit"),
     "exits_with_0": ("raise SystemExit(0)", "Cannot import the module .*: SystemExit"),
@@ -166,6 +167,22 @@ HOSTILE = {
         "must give a keras.Model. Received",
     ),
     "no_function": ("build = 3", "no function build"),
+    "generator_exit": ("raise GeneratorExit('x')", "Cannot import the module .*: GeneratorExit: x"),
+    "generator_exit_later": ("def build(shape, classes): raise GeneratorExit", "cannot be built .*: GeneratorExit"),
+    "own_base": (
+        "class Own(BaseException): pass\ndef build(shape, classes): raise Own('\x1b[31m')",
+        "cannot be built .*: Own: ",
+    ),
+    "silent": (
+        "class Own(Exception):\n    def __str__(self): raise OSError\ndef build(shape, classes): raise Own",
+        r"cannot be built .*: Own: its text cannot be shown \(OSError\)",
+    ),
+    "cannot_be_asked": (
+        "import small_models\n"
+        "class Shy:\n    @property\n    def __class__(self): raise GeneratorExit\n"
+        "def build(shape, classes): return Shy()",
+        "cannot be used .*: GeneratorExit",
+    ),
 }
 
 
@@ -191,6 +208,28 @@ def test_code_of_a_user_leaves_the_command_in_its_folder(tmp_path, monkeypatch):
     )
     assert architectures.block_names(shape("moving:build")) == ("one", "two", "logits")
     assert pathlib.Path.cwd() == here
+
+
+def test_a_function_that_gives_another_architecture_at_each_call_is_named_so(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "fickle.py").write_text(
+        "import itertools, keras\ncount = itertools.count(4)\n"
+        "def build(shape, classes):\n"
+        "    x = inputs = keras.Input(shape)\n    x = keras.layers.Conv2D(next(count), 3)(x)\n"
+        "    return keras.Model(inputs, keras.layers.Dense(classes)(keras.layers.Flatten()(x)))"
+    )
+    with pytest.raises(ValueError, match="fickle:build gives another architecture at each call"):
+        architectures.block_names(shape("fickle:build"))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, interruption.Terminated])
+def test_an_interruption_of_a_users_code_stays_one(error, tmp_path, monkeypatch):
+    def build(*_):
+        raise error
+
+    monkeypatch.setattr(small_models, "chain", build)
+    with pytest.raises(error):
+        architectures.build(shape("small_models:chain"), 3)
 
 
 def test_models_of_absurdly_many_parameters_are_refused_before_training(monkeypatch):

@@ -32,6 +32,29 @@ def test_ten_million_filters_are_refused_with_the_count_and_no_weight_is_made(mo
     keras.layers.Dense(3).build((None, 2))  # nor now
 
 
+def test_orthogonal_weights_that_would_take_hours_are_refused_by_name():
+    """A kernel of 3 * 3 * 2,000 * 20,000 is no more than 360 million parameters."""
+
+    def make():
+        inputs = keras.Input((8, 8, 2000))
+        return keras.Model(inputs, keras.layers.Conv2D(20_000, 3, kernel_initializer="orthogonal", name="slow")(inputs))
+
+    with pytest.raises(ValueError, match=r"Orthogonal initializer .* slow/kernel .* 6,480,000,000,000 products"):
+        sizes.check_before_building(make, "net")
+    sizes.check_before_building(wide(200), "net")
+
+
+def test_what_was_built_only_for_its_size_does_not_fail_what_is_built_later():
+    before = global_state.get_global_attribute("uninitialized_variables")
+    global_state.set_global_attribute("uninitialized_variables", [])  # as Keras leaves it
+    try:
+        with pytest.raises(ValueError, match="parameters"):
+            sizes.check_before_building(wide(10**7), "net")
+        assert global_state.get_global_attribute("uninitialized_variables") == []
+    finally:
+        global_state.set_global_attribute("uninitialized_variables", before)
+
+
 def test_huge_tensors_are_refused_with_their_numbers():
     def make():
         inputs = keras.Input((32, 32, 3))

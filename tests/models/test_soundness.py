@@ -159,6 +159,11 @@ def described(folder, change):
     return path
 
 
+def a_function(name, module, registered=None):
+    """Returns a function as Keras writes it."""
+    return {"module": module, "class_name": "function", "config": name, "registered_name": registered or name}
+
+
 def a_layer(content, kind="ReLU"):
     return next(layer for layer in content["config"]["layers"] if layer["class_name"] == kind)
 
@@ -181,6 +186,23 @@ def a_layer(content, kind="ReLU"):
         (lambda c: a_layer(c).update(class_name="TextVectorization"), "may read other files"),
         (lambda c: [c], "does not describe a model"),
         (lambda c: {"class_name": "Functional", "config": "x"}, "does not describe a model"),
+        (lambda c: a_layer(c, "Dense")["config"].update(activation=a_function("set_dtype_policy", "keras.config")),
+         r"holds the function keras\.config\.set_dtype_policy, which is no activation"),
+        (lambda c: a_layer(c, "Dense")["config"].update(activation=a_function("get_file", "keras.utils")),
+         r"holds the function keras\.utils\.get_file, which is no activation"),
+        (lambda c: a_layer(c, "Dense")["config"].update(activation=a_function("eval", "builtins")),
+         r"holds the function builtins\.eval, which is no activation"),
+        (lambda c: a_layer(c, "Dense")["config"].update(activation=a_function("relu", "keras.activations", "a>relu")),
+         r"holds the function keras\.activations\.relu, which is no activation"),
+        (lambda c: a_layer(c, "Dense")["config"].update(activation=a_function(["relu"], "builtins", "relu")),
+         "no activation"),
+        (lambda c: a_layer(c).update(module="keras.utils", class_name="FeatureSpace"),
+         r"keras\.utils\.FeatureSpace, which is no layer or part of one"),
+        (lambda c: a_layer(c).update(module="keras", class_name="Function"), "no layer or part of one"),
+        (lambda c: a_layer(c).update(module="builtins", class_name="open"), "no layer or part of one"),
+        (lambda c: a_layer(c).update(module=None, class_name="__typespec__"), "no layer or part of one"),
+        (lambda c: c["config"].update(input_layers=None), "not that of a Keras model"),
+        (lambda c: a_layer(c)["config"].update(dtype="float64"), "computes in float64 in the layer"),
         (lambda c: c["config"].update(layers=3), "cannot be built"),
         (lambda c: c["config"].update(layers=[3]), "cannot be built"),
         (lambda c: a_layer(c, "InputLayer").update(config=[]), "cannot be built"),
@@ -208,6 +230,26 @@ def test_a_file_of_ten_million_filters_is_refused_with_the_count(tmp_path):
         archive.writestr("config.json", content.replace(b'"filters": 10000', b'"filters": 1000000000'))
     with pytest.raises(ValueError, match=r"has 8,000,000,0\d\d parameters; 1,000,000,000 are trained at most"):
         architectures.build(Config(model=str(path)), CLASSES)
+
+
+def test_activations_as_keras_writes_functions_are_loaded(tmp_path):
+    for module in ("builtins", "keras.activations"):
+        written = a_function("silu", module)
+        path = described(tmp_path, lambda c, f=written: a_layer(c, "Conv2D")["config"].update(activation=f))
+        model = architectures.build(Config(model=str(path)), CLASSES)
+        assert any(getattr(layer, "activation", None) is keras.activations.silu for layer in model.layers)
+
+
+def test_parts_of_all_kinds_that_keras_saves_are_loaded(tmp_path):
+    path = tmp_path / "net.keras"
+    x = inputs = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 3, kernel_initializer="orthogonal", kernel_constraint="max_norm", activation=layers.ELU())(x)
+    x = keras.ops.nn.gelu(x[:, 1:, ..., :]) + 1
+    x = layers.Dense(4, dtype=keras.DTypePolicy("float32"))(layers.GlobalAveragePooling2D()(x))
+    made = keras.Model(inputs, layers.Dense(CLASSES)(x))
+    made.compile(keras.optimizers.SGD(), keras.losses.CategoricalCrossentropy())
+    made.save(path)
+    architectures.build(Config(model=str(path)), CLASSES)
 
 
 @pytest.mark.parametrize("size", [32, 48])

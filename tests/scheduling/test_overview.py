@@ -327,6 +327,16 @@ def test_damaged_signs_of_life_and_plans_are_left_out(study, content):
     assert len(found.lines) == found.count("done"), "the networks that have records"
 
 
+@pytest.mark.parametrize("part", ["source", "target", "preserve", "foreign"])
+def test_plans_with_parts_of_other_kinds_are_left_out(study, part):
+    treatment = {"source": "A", "n": 4, "target": "B", part: [[]]}
+    plan = {"x": {"treatment": treatment}, "y": {"treatment": {"source": None, "n": 0, "target": ["B"]}}}
+    (study / ".sweep/plan.json").write_text(json.dumps(plan))
+    found = overview.look(study)
+    assert not {"x", "y"} & {line.name for line in found.lines}
+    assert view.text(found)
+
+
 def test_a_record_that_cannot_be_used_is_named_and_hides_no_others(study, tmp_path):
     bad = tmp_path / "random0-A9B-seed0"
     bad.mkdir()

@@ -86,6 +86,12 @@ def test_a_damaged_one_is_never_used(damage, tmp_path):
     assert len(filled(tmp_path, [5])) == 1
 
 
+def test_a_pipe_named_like_a_checkpoint_is_not_waited_for(tmp_path):
+    filled(tmp_path, [1])
+    os.mkfifo(tmp_path / f"000009-step9-{'0' * 64}.npz")
+    assert begun(tmp_path)[1].step == 1
+
+
 def test_a_file_with_the_right_digest_that_is_no_checkpoint(tmp_path):
     for number, content in enumerate((b"", b"no archive", _archive(tmp_path, x=np.zeros(2)))):
         (tmp_path / f"00000{number}-step1-{hashlib.sha256(content).hexdigest()}.npz").write_bytes(content)

@@ -22,7 +22,15 @@ _MOST_PIXELS = 2**14  # on a side
 
 
 class StoreError(RuntimeError):
-    """A store cannot be made or must not be read; the message says what to do."""
+    """A store cannot be made or must not be read; the message says what to do.
+
+    Attributes:
+        in_lines: True if the ends of lines in the message are ours, and all names of others in it are escaped.
+    """
+
+    def __init__(self, message: str, in_lines: bool = False) -> None:
+        super().__init__(message)
+        self.in_lines = in_lines
 
 
 @dataclasses.dataclass(frozen=True)

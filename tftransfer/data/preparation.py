@@ -139,7 +139,8 @@ def _make_shards(
         raise StoreError(
             f"{len(broken)} of the {total} images of {source.name!r} cannot be read. Replace or remove them, or leave "
             f"them out with --skip_broken; what was finished is kept."
-            f"{' The first ten:' if len(broken) > 10 else ''}\n{named}"
+            f"{' The first ten:' if len(broken) > 10 else ''}\n{named}",
+            in_lines=True,
         )
     return [reports[place] for place in requests]
 
@@ -203,7 +204,12 @@ def _finish(
         absent = np.setdiff1d(np.arange(len(source.class_names)), rows["label"])
         if absent.size:
             names = first_ten([source.class_names[label] for label in absent])
-            raise StoreError(f"{absent.size} class(es) of {source.name!r} have no image in {split!r}: {names}.")
+            cause = (
+                f" --skip_broken left out {len(broken)} broken images: replace them, or remove these classes."
+                if broken
+                else ""
+            )
+            raise StoreError(f"{absent.size} class(es) of {source.name!r} have no image in {split!r}: {names}.{cause}")
     left_out = {**source.left_out, **broken}
     Manifest(
         dataset=source.name,

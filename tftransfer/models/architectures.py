@@ -18,7 +18,7 @@ from keras.src.backend.common import global_state
 
 from tftransfer import small_files
 from tftransfer.config import Config
-from tftransfer.models import description, keras_settings, names
+from tftransfer.models import description, keras_settings, names, user_code
 from tftransfer.models.alexnet import AlexNet
 from tftransfer.models.blocks import blocks, every_layer
 from tftransfer.models.costs import BlockCost, block_cost
@@ -70,12 +70,8 @@ def _application(name: str, shape: tuple[int, int, int], classes: int) -> keras.
 def _function(model: str) -> Callable[[tuple[int, int, int], int], keras.Model]:
     """Imports a user's `module:function`."""
     module, _, function = model.partition(":")
-    try:
-        with _back_here():
-            found = getattr(importlib.import_module(module), function, None)
-    except (Exception, SystemExit) as error:  # it is the user's own code and may do anything
-        where = ". Is it in this folder?" if isinstance(error, ImportError) else f": {type(error).__name__}."
-        raise ValueError(f"Cannot import the module of --model={model}: {_one_line(error)}{where}") from error
+    with user_code.guarded(f"Cannot import the module of --model={model}"):
+        found = getattr(importlib.import_module(module), function, None)
     if not callable(found):
         raise ValueError(f"There is no function {function} in the module {module}. Received: --model={model}")
     try:
@@ -87,31 +83,14 @@ def _function(model: str) -> Callable[[tuple[int, int, int], int], keras.Model]:
     return found
 
 
-@contextlib.contextmanager
-def _back_here() -> Iterator[None]:
-    """Comes back to the folder that the command was started in, from which relative paths of options are meant."""
-    with contextlib.chdir(os.getcwd()):
-        yield
-
-
-def _one_line(error: BaseException) -> str:
-    """Returns what an error of somebody else's code says, short and on one line."""
-    return " ".join(str(error).split())[:300]
-
-
 def _sound(
     maker: Callable[[tuple[int, int, int], int], keras.Model], shape: tuple[int, int, int], classes: int, label: str
 ) -> keras.Model:
     """Builds a model with names of its own and refuses what the engine cannot train."""
-    with _own_names():
-        try:
-            with _back_here():
-                model = maker(shape, classes)
-        except (Exception, SystemExit) as error:  # Keras, or a user's code, may raise anything here
-            raise ValueError(
-                f"{label} cannot be built for images of {shape[0]} pixels a side and {classes} classes: "
-                f"{type(error).__name__}: {_one_line(error)}"
-            ) from error
+    place = f"for images of {shape[0]} pixels a side and {classes} classes"
+    with _own_names(), user_code.guarded(f"{label} cannot be used {place}", ours=True):
+        with user_code.guarded(f"{label} cannot be built {place}"):  # Keras, or a user's code, may raise anything here
+            model = maker(shape, classes)
         if isinstance(model, keras.Sequential):
             if not getattr(model, "outputs", None):
                 raise ValueError(
@@ -163,7 +142,13 @@ def _probe(options: tuple[Any, ...]) -> tuple[keras.Model, Any]:
         config = Config(model=model, image_size=size, blocks=chosen, width=own[0], dropout=own[1], initializer=own[2])
     with keras_settings.of_ours("float32"):  # the digest must not depend on where a model was first asked for
         built = build(config, _PROBE_CLASSES)
-        check_repeatable(built, names.label(model), built.input_shape[1:])
+        with user_code.guarded(f"{names.label(model)} cannot be run", ours=True):
+            check_repeatable(built, names.label(model), built.input_shape[1:])
+        if names.is_function(model) and description.digest(build(config, _PROBE_CLASSES)) != description.digest(built):
+            raise ValueError(
+                f"The function of --model={model} gives another architecture at each call; networks can be compared "
+                f"only if it depends on its arguments alone. Take random numbers and counters out of it."
+            )
     return built, blocks(built, chosen.split(",") if chosen else None)
 
 
@@ -244,12 +229,6 @@ def text_of(model: keras.Model, config: Config) -> str | None:
 
 def from_text(text: str, origin: str) -> keras.Model:
     """Returns the model of a description that `text_of` gave, with new weights."""
-    try:
+    hint = "If it has layers of its own, import what registers them (keras.saving.register_keras_serializable) first"
+    with user_code.guarded(f"{origin} cannot be built. {hint}", ours=True):
         return description.load(small_files.parsed(text.encode(), infinite=True), origin)
-    except ValueError:
-        raise
-    except Exception as error:  # a layer of a user's own which is not registered, or a damaged file
-        raise ValueError(
-            f"{origin} cannot be built: {_one_line(error)}. Import what registers its own layers "
-            f"(keras.saving.register_keras_serializable) first."
-        ) from error

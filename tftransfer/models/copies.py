@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from tftransfer.models import noise as noise_layers
+from tftransfer.models import user_code
 
 Replace = Callable[[str, keras.Layer], keras.Layer | None]
 
@@ -35,9 +36,10 @@ def reseeded(
             the layer; None for a copy of it.
 
     Raises:
-        ValueError: If a layer draws noise that cannot be made so.
+        ValueError: If a layer draws noise that cannot be made so, or cannot be copied.
     """
-    return _copy(model, name, "", initial, noise, instead)
+    with user_code.guarded(f"The model {model.name} cannot be copied", ours=True):
+        return _copy(model, name, "", initial, noise, instead)
 
 
 def _copy(

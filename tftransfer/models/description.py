@@ -8,12 +8,23 @@ from typing import Any
 
 import keras
 
-from tftransfer.models import archive, sizes
+from tftransfer.models import archive, sizes, user_code
 from tftransfer.models.blocks import blocks
 
 # What a description does not need, or what would make equal architectures differ.
 _DROPPED = ("build_config", "compile_config", "shared_object_id")
 _MOST_OBJECTS = 50_000  # layers, initializers and the like; NASNetMobile, with 771 layers, has 3800
+# Whose classes are networks and parts of them. Keras' other modules hold what acts on files, settings and devices.
+_MODULES = (
+    "keras.layers", "keras.models", "keras.initializers", "keras.regularizers", "keras.constraints",
+    "keras.dtype_policies", "keras.ops", "keras.quantizers",
+    *(f"keras.src.{part}" for part in ("layers", "models", "initializers", "ops", "applications", "dtype_policies")),
+)  # fmt: skip
+_TOP_CLASSES = ("Model", "Sequential", "Layer", "Initializer", "Quantizer", "DTypePolicy", "FloatDTypePolicy")
+_VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__tuple__")
+_ACTIVATIONS = frozenset(
+    name for name, found in vars(keras.activations).items() if callable(found) and not name.startswith("_")
+) - {"get", "serialize", "deserialize"}
 _READ_FILES = (
     "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup", "TextVectorization",
 )  # fmt: skip
@@ -25,11 +36,8 @@ def of(model: keras.Model) -> dict[str, Any]:
     Raises:
         ValueError: If a layer cannot describe itself.
     """
-    try:
+    with user_code.guarded(f"The model {model.name} cannot be described"):
         return _plain(json.loads(model.to_json()))
-    except (NotImplementedError, TypeError) as error:
-        text = " ".join(str(error).split())[:300]
-        raise ValueError(f"The model {model.name} cannot be described: {text}") from error
 
 
 def _plain(value: Any) -> Any:
@@ -66,8 +74,9 @@ def of_file(path: str) -> dict[str, Any]:
         raise ValueError(
             f"{path} is no file of model.save(): {error}. Expected the format .keras of Keras 3."
         ) from error
+    found = _plain(found)
     check_safe(found, path)
-    return _plain(found)
+    return found
 
 
 def check_safe(described: Any, origin: str) -> None:
@@ -92,11 +101,37 @@ def _check_object(found: dict[str, Any], origin: str) -> None:
     if name in _READ_FILES:
         raise ValueError(f"{origin} holds {name}, which may read other files and is not loaded. Use other layers.")
     own = registered.startswith("tftransfer>") and keras.saving.get_registered_object(registered) is not None
+    shown = f"{ascii(module)[1:-1][:80]}.{ascii(name)[1:-1][:80]}"
     if module and module.split(".")[0] not in ("keras", "builtins") and not own:
         raise ValueError(
-            f"{origin} holds {ascii(module)[1:-1][:80]}.{ascii(name)[1:-1][:80]}, code of its own, which is not loaded "
-            f"from a file. Give the model as --model=module:function."
+            f"{origin} holds {shown}, code of its own, which is not loaded from a file. Give the model as "
+            f"--model=module:function."
         )
+    if name == "function":
+        _check_function(found, module, origin)
+    elif not own and not _is_part(name, module):
+        raise ValueError(f"{origin} holds {shown}, which is no layer or part of one, and is not loaded from a file.")
+
+
+def _check_function(found: dict[str, Any], module: str, origin: str) -> None:
+    """Raises ValueError unless a function is an activation of Keras: others may do anything when they are called."""
+    name, registered = found.get("config"), found.get("registered_name")
+    known = isinstance(name, str) and name in _ACTIVATIONS and registered in (None, name)
+    if not known or module not in ("builtins", "keras.activations"):
+        shown = ascii(f"{module}.{name}")[1:-1][:160]
+        raise ValueError(
+            f"{origin} holds the function {shown}, which is no activation of keras.activations and not loaded from a "
+            f"file. Give the model as --model=module:function."
+        )
+
+
+def _is_part(name: str, module: str) -> bool:
+    """Returns True for classes of layers and what belongs to them, by their module, and for values such as tensors."""
+    if not module:  # Keras looks these up among its initialisers, constraints and the like, or not at all
+        return not name.startswith("__") or name in _VALUES
+    return module.startswith(tuple(f"{known}." for known in _MODULES)) or (
+        module in _MODULES or (module == "keras" and name in _TOP_CLASSES)
+    )
 
 
 def _register_own() -> None:
@@ -121,7 +156,14 @@ def load(described: dict[str, Any], origin: str) -> keras.Model:
     check_safe(described, origin)
 
     def make() -> keras.Model:  # of a copy, in which Keras takes away what it has used
-        return keras.saving.deserialize_keras_object(_plain(described), safe_mode=True)
+        try:
+            return keras.saving.deserialize_keras_object(_plain(described), safe_mode=True)
+        except (AttributeError, KeyError, IndexError, TypeError) as error:  # of Keras, which trusts what it reads
+            said = " ".join(str(error).split())[:200]
+            raise ValueError(
+                f"{origin}: its description is not that of a Keras model, or of another version "
+                f"({type(error).__name__}: {said}). Save it again with model.save of this Keras, {keras.__version__}."
+            ) from error
 
     sizes.check_before_building(make, origin)
     return make()

@@ -11,6 +11,8 @@ MOST_PARAMETERS = 1_000_000_000
 """ConvNeXtXLarge, the largest of keras.applications, has 350 million."""
 MOST_NUMBERS = 1_000_000_000
 """In one tensor, for one image; the largest of AlexNet's has 290 thousand."""
+MOST_PRODUCTS = 1_000_000_000_000
+"""To draw orthogonal weights; the first dense layer of VGG16 would take 0.42 million million."""
 
 
 def check_before_building(make: Callable[[], Any], label: str) -> None:
@@ -22,9 +24,12 @@ def check_before_building(make: Callable[[], Any], label: str) -> None:
     """
     waiting = "uninitialized_variables"
     before = global_state.get_global_attribute(waiting)
+    global_state.set_global_attribute(waiting, [])  # a list of its own, as Keras appends to what it finds
     try:
         with keras.StatelessScope(initialize_variables=False):  # where variables have a shape and no value
-            check(make(), label)
+            model = make()
+            check(model, label)
+            _check_orthogonal(model, label)
     finally:
         global_state.set_global_attribute(waiting, before)  # else Keras would draw them later
 
@@ -39,6 +44,21 @@ def check(model: Any, label: str) -> None:
         raise ValueError(
             f"{label} computes a tensor of {largest:,} numbers for one image; {MOST_NUMBERS:,} are computed at most."
         )
+
+
+def _check_orthogonal(model: Any, label: str) -> None:
+    """Raises ValueError if weights that are still to be drawn need a decomposition that would take hours."""
+    products = 0
+    for weight in getattr(model, "weights", ()):
+        if isinstance(getattr(weight, "_initializer", None), keras.initializers.Orthogonal) and weight.shape:
+            rows, columns = math.prod(weight.shape[:-1]), weight.shape[-1]
+            products += rows * columns * min(rows, columns)
+            if products > MOST_PRODUCTS:
+                raise ValueError(
+                    f"{label} has an Orthogonal initializer for the weights {ascii(weight.path)[1:-1][:100]} of shape "
+                    f"{tuple(weight.shape)}; with those before, decomposing them takes {products:,} products, and "
+                    f"{MOST_PRODUCTS:,} are computed at most. Use another initializer, such as he_normal."
+                )
 
 
 def _tensors(model: Any) -> Iterator[int]:

@@ -25,6 +25,7 @@ from tftransfer.scheduling.jobs import FAILED, FAILURE_WORDS
 from tftransfer.treatments import Treatment
 
 FOLDER = ".sweep"
+_PLAIN = ("label", "seed", "split", "images_per_class", "source")
 _LARGEST = 1e15  # of any number here; more is damage
 _LONGEST_SILENCE = 86400.0  # of another machine; then it is taken for gone
 _SILENT_SECONDS = 60.0  # a process writes every few seconds, and more rarely while it compiles
@@ -172,7 +173,11 @@ def _is_planned(cell: Any) -> bool:
     """Returns True if a line of a plan says what is done to a network."""
     try:
         treatment = Treatment(**cell["treatment"])
-        return isinstance(treatment.n, int) and bool(treatment.label and treatments.role(treatment))
+        # Whoever shows a plan sorts and compares these.
+        plain = all(
+            isinstance(part, str | int | None) for part in (*cell["treatment"].values(), *map(cell.get, _PLAIN))
+        )
+        return plain and isinstance(treatment.n, int) and bool(treatment.label and treatments.role(treatment))
     except (TypeError, KeyError, AttributeError, ValueError):
         return False
 

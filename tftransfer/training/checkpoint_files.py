@@ -46,8 +46,8 @@ class Checkpoint:
 
 
 def listed(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the checkpoints in a folder by age, the newest last."""
-    found = [path for path in folder.glob("*.npz") if _NAME.fullmatch(path.name)]
+    """Returns the checkpoints in a folder by age, the newest last; a pipe, which may never end, is none."""
+    found = [path for path in folder.glob("*.npz") if _NAME.fullmatch(path.name) and path.is_file()]
     return sorted(found, key=lambda path: int(path.name.partition("-")[0]))
 
 

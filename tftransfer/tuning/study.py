@@ -98,7 +98,7 @@ class Study:
                 f"{'; '.join(other)}. Give this search another name with --study=NAME."
             )
         self._bracket, self._lost = found.get("bracket"), found.get("lost_seconds", 0.0)
-        if not (isinstance(self._bracket, dict | None) and _is_number(self._lost)):
+        if not (_is_bracket(self._bracket) and _is_number(self._lost)):
             raise ValueError(f"{root / STUDY} is damaged: bracket or lost_seconds. Use another --study=NAME.")
 
     def _write(self) -> None:
@@ -186,6 +186,16 @@ def _is_sound(trial: Trial) -> bool:
         and isinstance(trial.asked, dict)
         and isinstance(trial.recipe, dict)
     )
+
+
+def _is_bracket(value: Any) -> bool:
+    """Returns True for the parts of an `oracles.Bracket`, and for None."""
+    if value is None:
+        return True
+    fine = (
+        isinstance(value, dict) and set(value) == {"longest_epochs", "rounds"} and all(map(_is_number, value.values()))
+    )
+    return fine and value["longest_epochs"] > 0 and value["rounds"] in range(1, 10)
 
 
 def _is_number(value: Any) -> bool:
