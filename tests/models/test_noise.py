@@ -34,6 +34,8 @@ def images():
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_replacement_has_the_same_distribution(kind, images):
     keras.utils.set_random_seed(0)  # Keras' own draw from a hidden state, which no test before this one may move
+    if kind == "StochasticDepth":  # one mask for each image: of 64, means differ by 14 % from draw to draw
+        images = keras.random.normal((8192, 1, 1, 16), seed=0) + 1.0
     theirs, ours = (keras.ops.convert_to_numpy(layer(images, training=True)) for layer in pair(kind))
     tolerance = 0.15 if 1 in (KINDS[kind][1] or ()) else 0.02
     for moment in (np.mean, np.std):
