@@ -30,6 +30,19 @@ def main(command, *arguments):
     return command.main(["command.py", *map(str, arguments)])
 
 
+@pytest.mark.parametrize("kind", ["/dev/zero", "pipe", "bytes"])
+def test_class_names_are_read_from_texts_only(kind, tmp_path):
+    path = pathlib.Path(kind) if kind.startswith("/") else tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "bytes":
+        path.write_bytes(b"\xff\xfe\x00cat")
+    (tmp_path / "given.safetensors").write_bytes(b"whatever")
+    words = [f"--weights={tmp_path}/given.safetensors", "--classes=2", "--provenance=x", "--width=0.1"]
+    with pytest.raises(ValueError, match=r"Cannot read the class names in .* Expected: a text, one name a line"):
+        main(describe, *words, f"--trained_on=@{path}")
+
+
 def test_from_a_finished_network_to_a_transfer_from_its_file(options, tmp_path, capsys):
     assert main(run, "--treatment=base", "--target=A", *options) == 0
     (study,) = pathlib.Path(options[-1].partition("=")[2]).iterdir()

@@ -32,6 +32,9 @@ def test_files_of_any_size_and_mode_are_read(tmp_path):
         ([np.zeros((5, 5))], r"shape \(height, width, 3\). Received: shape \(5, 5\)"),
         ([np.full((5, 5, 3), 300)], "from 0 to 255.*300 to 300"),
         ([np.full((5, 5, 3), np.nan)], "from 0 to 255"),
+        ([np.full((5, 5, 3), "7")], "whole numbers or floats. Received: <U1"),
+        ([np.full((5, 5, 3), 7j)], "whole numbers or floats. Received: complex128"),
+        (["/dev/zero"], "Cannot read the image /dev/zero: it is no regular file"),
     ],
 )
 def test_what_is_no_image_is_refused(images, message):
@@ -80,8 +83,36 @@ def test_a_mean_that_is_none_is_not_used_and_not_waited_for(kind, tmp_path):
     else:
         np.save(path, made[kind])
     digest = hashlib.sha256(b"" if kind == "pipe" else path.read_bytes()).hexdigest()
-    said = {"mean_sha256": digest, "input_size": side, "stored_size": 6, "class_names": ["a"], "scale": 1.0}
-    assert inputs.of_record(types.SimpleNamespace(folder=tmp_path, content={"inputs": said})) is None
+    said = {"mean_sha256": digest, "input_size": side, "stored_size": 6, "class_names": ["a", "b"], "scale": 1.0}
+    assert inputs.of_record(recorded(tmp_path, said)) is None
+
+
+def recorded(folder, said):
+    return types.SimpleNamespace(
+        folder=folder, content={"inputs": said}, identity={"data": {"class_count": len(PLAIN.class_names)}}
+    )
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"scale": "nan"}, {"scale": -1.0}, {"stored_size": 3}, {"stored_size": 10**7}, {"class_names": ["a", "b"]},
+        {"class_names": ["a", "b", "b"]}, {"class_names": [1, None, {}]}, {"class_names": "abc d"},
+    ],
+)  # fmt: skip
+def test_what_a_record_says_of_inputs_is_believed_only_if_it_can_be(changed, tmp_path):
+    np.save(tmp_path / inputs.MEAN, PLAIN.mean)
+    digest = hashlib.sha256((tmp_path / inputs.MEAN).read_bytes()).hexdigest()
+    said = {"mean_sha256": digest, "input_size": 4, "stored_size": 6, "class_names": ["a", "b", "c"], "scale": 1.0}
+    assert inputs.of_record(recorded(tmp_path, said)) is not None
+    assert inputs.of_record(recorded(tmp_path, said | changed)) is None
+
+
+def test_a_mean_that_is_not_finite_is_not_used(tmp_path):
+    np.save(tmp_path / inputs.MEAN, np.full((4, 4, 3), np.nan, np.float32))
+    digest = hashlib.sha256((tmp_path / inputs.MEAN).read_bytes()).hexdigest()
+    said = {"mean_sha256": digest, "input_size": 4, "stored_size": 6, "class_names": ["a", "b", "c"], "scale": 1.0}
+    assert inputs.of_record(recorded(tmp_path, said)) is None
 
 
 def test_a_damaged_mean_is_not_used(finished, tmp_path):

@@ -52,3 +52,11 @@ def test_the_end_says_how_to_predict_with_the_network_whose_weights_were_kept(tm
         (one.record.folder / records.WEIGHTS).write_bytes(b"x")
         last = text(base, asked).splitlines()[-1]
         assert last == f"predict    model = tftransfer.load({str(one.record.folder)!r})"
+
+
+def test_weights_of_a_base_that_are_gone_are_named(tmp_path):
+    base = network("base", 0.6, "B")
+    base.record.content["weights"] = base.record.content["weights"] | {"kept": True}
+    assert f"weights    those of {base.record.name} are gone; --force trains it again" in text(base)
+    base.record.content["weights"] |= {"kept_as": "best"}
+    assert "are gone" not in text(base), "a better one took its place"

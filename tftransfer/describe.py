@@ -12,7 +12,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, outlets, records, splits, treatments
+from tftransfer import command_line, outlets, records, small_files, splits, treatments
 from tftransfer.config import Config
 from tftransfer.data import sources
 from tftransfer.foreign import description
@@ -87,7 +87,12 @@ def main(argv: Sequence[str]) -> int:
 def _classes(options: DescribeConfig) -> tuple[str, ...] | None:
     """Returns the names of classes that the user gave."""
     if options.trained_on.startswith("@"):
-        lines = pathlib.Path(options.trained_on[1:]).read_text(encoding="utf-8").splitlines()
+        try:
+            lines = small_files.content(options.trained_on[1:]).decode("utf-8").splitlines()
+        except ValueError as error:
+            raise ValueError(
+                f"Cannot read the class names in {options.trained_on[1:]}: {error}. Expected: a text, one name a line."
+            ) from error
         return tuple(line for line in lines if line.strip())
     return tuple(options.trained_on.split(",")) if options.trained_on else None
 

@@ -8,6 +8,7 @@ inputs.decode_predictions(model.predict(inputs(["photograph.jpg"])))
 import dataclasses
 import hashlib
 import io
+import math
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,8 @@ from tftransfer.records import Record
 
 MEAN = "mean.npy"
 FIELD = "inputs"
-_MOST_BYTES = 2**28  # a mean image of 4,700 pixels a side
+_MOST_BYTES = 2**28  # of a file; as a mean image 4,700 pixels a side
+_MOST_TIMES = 4  # the input's side, that images are warped to before they are cropped
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,10 +71,13 @@ class Preprocessing:
         """Returns the pixels of an image, uint8 `(height, width, 3)`."""
         if isinstance(image, str | os.PathLike):
             try:
-                return decode.decode(pathlib.Path(image).read_bytes(), at_least=self.stored_size)
-            except decode.ImageError as error:
+                content = small_files.content(image, _MOST_BYTES)
+                return decode.decode(content, at_least=self.stored_size)
+            except ValueError as error:  # of `decode`, too
                 raise ValueError(f"Cannot read the image {image}: {error}") from error
         found = np.asarray(image)
+        if found.dtype.kind not in "uif":
+            raise ValueError(f"Expected pixels from 0 to 255, whole numbers or floats. Received: {found.dtype}.")
         fits = found.ndim == 3 and found.shape[-1] == 3 and found.size and 0 <= found.min() <= found.max() <= 255
         if not fits:
             raise ValueError(
@@ -130,9 +135,14 @@ def of_record(record: Record) -> Preprocessing | None:
             return None
         mean = np.load(io.BytesIO(content), allow_pickle=False)
         sizes = int(said["input_size"]), int(said["stored_size"])
-        if mean.shape != (sizes[0], sizes[0], 3) or mean.dtype != np.float32:
+        if mean.shape != (sizes[0], sizes[0], 3) or mean.dtype != np.float32 or not np.isfinite(mean).all():
             return None
-        return Preprocessing(tuple(said["class_names"]), *sizes, mean, float(said["scale"]))
+        names, scale = tuple(said["class_names"]), float(said["scale"])
+        fine = sizes[0] <= sizes[1] <= _MOST_TIMES * sizes[0] and math.isfinite(scale) and scale > 0
+        fine &= all(isinstance(name, str) for name in names)
+        if not fine or len(set(names)) != len(names) or len(names) != record.identity["data"]["class_count"]:
+            return None
+        return Preprocessing(names, *sizes, mean, scale)
     except (OSError, EOFError, KeyError, TypeError, ValueError, OverflowError, MemoryError):
         return None
 

@@ -184,8 +184,9 @@ def _steps(cell: Cell, root: pathlib.Path, found: preview.Images | None) -> list
 
 
 def _left(steps: Sequence[plan.Step], root: pathlib.Path) -> list[Cell]:
-    """Returns the networks that are still to be trained."""
-    return [step.cell for step in steps if _state(step, root) in (TO_TRAIN, WEIGHTS_LOST)]
+    """Returns the networks that are still to be trained: a base without weights only if something copies from it."""
+    wanted = {plan.SOURCE: (TO_TRAIN, WEIGHTS_LOST)}
+    return [step.cell for step in steps if _state(step, root) in wanted.get(step.role, (TO_TRAIN,))]
 
 
 def _caution(steps: Sequence[plan.Step], root: pathlib.Path, found: preview.Images) -> None:

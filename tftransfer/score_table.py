@@ -81,7 +81,11 @@ def _next(study: pathlib.Path, found: Sequence[Record]) -> list[str]:
     rows = [f"records    {study}", f"compare    tensorboard --logdir {shlex.quote(str(study))}"]
     kept = [record for record in found if record.status == records.DONE and record.weights_file]
     # The last is the one that was asked for; its weights are kept if it is a base or the user said so.
-    return [*rows, *(f"predict    model = tftransfer.load({str(record.folder)!r})" for record in kept[-1:])]
+    rows += [f"predict    model = tftransfer.load({str(record.folder)!r})" for record in kept[-1:]]
+    # Those that a sweep kept as its best give way to better ones, as they have to.
+    lasting = [one for one in found[-1:] if one.content["weights"]["kept"] and "kept_as" not in one.content["weights"]]
+    gone = [record for record in lasting if record.status == records.DONE and not record.weights_file]
+    return [*rows, *(f"weights    those of {record.name} are gone; --force trains it again" for record in gone)]
 
 
 def _percent(share: float | None) -> str:

@@ -8,8 +8,8 @@ import sys
 import time
 
 import pytest
-from test_scheduler import cells, write_record
 
+from planned_cells import cells, write_record
 from tftransfer import records
 from tftransfer.grids import Grid
 from tftransfer.records import DIVERGED
@@ -327,9 +327,13 @@ def test_damaged_signs_of_life_and_plans_are_left_out(study, content):
     assert len(found.lines) == found.count("done"), "the networks that have records"
 
 
-@pytest.mark.parametrize("part", ["source", "target", "preserve", "foreign"])
-def test_plans_with_parts_of_other_kinds_are_left_out(study, part):
-    treatment = {"source": "A", "n": 4, "target": "B", part: [[]]}
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("source", [[]]), ("target", [[]]), ("preserve", [[]]), ("foreign", [[]]), ("preserve", "x"), ("preserve", None),
+     ("release_step", "q")],
+)  # fmt: skip
+def test_plans_with_parts_of_other_kinds_are_left_out(study, part, value):
+    treatment = {"source": "A", "n": 4, "target": "B", part: value}
     plan = {"x": {"treatment": treatment}, "y": {"treatment": {"source": None, "n": 0, "target": ["B"]}}}
     (study / ".sweep/plan.json").write_text(json.dumps(plan))
     found = overview.look(study)

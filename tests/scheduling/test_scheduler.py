@@ -3,6 +3,7 @@
 import filelock
 import pytest
 
+from planned_cells import cells, write_record
 from tftransfer import grids, records, splits
 from tftransfer.config import Config
 from tftransfer.grids import Grid
@@ -11,27 +12,6 @@ from tftransfer.scheduling import jobs, overview, scheduler
 from tftransfer.scheduling.board import Board
 from tftransfer.scheduling.jobs import End
 from tftransfer.scheduling.scheduler import DIVERGED, DONE, FAILED, SKIPPED, Scheduler
-
-CONFIG = Config(steps=10)
-
-
-def cells(*asked):
-    asked = asked or (Grid("AnB,BnB", "1-2"),)
-    return grids.union(asked, CONFIG, lambda kind, seed: splits.random_split(10, seed))
-
-
-def write_record(study, cell, status=records.DONE, kept=True, integrity=None):
-    source = {"key": "k", "weights": "w"} if cell.source else None
-    content = {
-        "name": cell.name, "status": status, "identity": cell.identity("f", source), "treatment": {"label": "x"},
-        "result": {"top1": 0.5, "minus_base": 0.0}, "cost": {"seconds": 1.0}, "history": {},
-        "integrity": integrity or {},
-        "weights": {"kept": kept and cell.treatment.is_reference, "sha256": "w"},
-    }  # fmt: skip
-    if content["weights"]["kept"]:
-        (study / cell.name).mkdir(parents=True, exist_ok=True)
-        (study / cell.name / records.WEIGHTS).write_bytes(b"weights")
-    return records.write(study / cell.name, content)
 
 
 class FakeRunner:

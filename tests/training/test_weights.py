@@ -38,6 +38,12 @@ def written_again(folder, **changed):
     return records.write(folder, content)
 
 
+def with_recipe(folder, changed):
+    content = json.loads((folder / records.RECORD).read_text())
+    content["identity"]["recipe"] |= changed
+    return records.write(folder, content)
+
+
 def test_weights_that_are_not_the_recorded_ones_are_not_used(base):
     """Whole files of other numbers: what counts is the digest of the weights themselves."""
     with pytest.raises(ValueError, match="not those of its record"):
@@ -65,3 +71,19 @@ def test_many_networks_may_be_asked_without_a_word_about_retracing(finished):
     finally:
         tf.get_logger().removeHandler(handler)
     assert said == []
+
+
+def test_a_record_opens_no_function_and_no_file_that_it_names(base, tmp_path, monkeypatch):
+    (tmp_path / "not_mine.py").write_text("raise SystemExit('imported')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for model in ("not_mine:build", "not_mine.keras"):
+        with_recipe(base, {"model": model})
+        with pytest.raises(ValueError, match=r"model\.json is missing, which describes the model"):
+            tftransfer.load(base)
+
+
+@pytest.mark.parametrize("changed", [{"width": "x"}, {"width": [1]}, {"image_size": "32"}, {"dropout": "x"}])
+def test_a_recipe_of_other_types_is_refused_in_a_sentence(changed, base):
+    with_recipe(base, changed)
+    with pytest.raises(ValueError, match=r"The recipe in the record of .* cannot be used"):
+        tftransfer.load(base)

@@ -177,7 +177,9 @@ def _is_planned(cell: Any) -> bool:
         plain = all(
             isinstance(part, str | int | None) for part in (*cell["treatment"].values(), *map(cell.get, _PLAIN))
         )
-        return plain and isinstance(treatment.n, int) and bool(treatment.label and treatments.role(treatment))
+        counts = (treatment.n, treatment.preserve, treatment.release_step)
+        plain &= all(isinstance(count, int) for count in counts)
+        return plain and bool(treatment.label and treatments.role(treatment))
     except (TypeError, KeyError, AttributeError, ValueError):
         return False
 

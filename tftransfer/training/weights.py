@@ -143,6 +143,11 @@ def _untrained(record: Record, classes: int) -> Any:
                     f"with --keep_weights --force."
                 )
             return architectures.from_text(small_files.content(described).decode(), str(described))
+        if config.model not in names.MODELS:  # a record may be anybody's: no file or function that it names is opened
+            raise ValueError(
+                f"{described} is missing, which describes the model {config.model!r}. Train {record.name} again with "
+                f"--keep_weights --force."
+            )
         return trainer.build_model(config, classes)
 
 
@@ -151,4 +156,7 @@ def _config(record: Record) -> Config:
     recipe = record.identity["recipe"]
     wanted = ["image_size", "model", "precision"]
     wanted += ["width", "dropout", "initializer"] if recipe["model"] in names.MODELS else []
-    return Config(**{name: recipe[name] for name in wanted})
+    try:
+        return Config(**{name: recipe[name] for name in wanted})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"The recipe in the record of {record.name} cannot be used: {error}.") from error
