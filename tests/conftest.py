@@ -1,6 +1,7 @@
 """Settings and small networks that tests share."""
 
 import os
+import signal
 
 # Before TensorFlow starts: no GPU is needed, and its own log lines are no warnings of ours.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,6 +20,15 @@ LOGICAL_CPUS = 2
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * LOGICAL_CPUS
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_as_in_a_terminal():
+    """A shell starts background jobs with SIGINT ignored, `nohup` with SIGHUP, and their children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler), signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGINT, before[0])
+    signal.signal(signal.SIGHUP, before[1])
 
 
 @pytest.fixture(scope="session")

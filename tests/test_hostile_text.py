@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import fake_study
-from tftransfer import command_line, records, report, run, sweep, tensorboard_view
+from tftransfer import command_line, records, report, run, score_table, sweep, tensorboard_view
 from tftransfer.data import progress
 from tftransfer.scheduling import overview, scheduler, view
 from tftransfer.scheduling.board import Board
@@ -148,7 +148,7 @@ def network(content, tmp_path, now=True):
 def test_the_table_of_a_run_and_its_warnings(tmp_path, capsys):
     cell = fake_study.cell("A4B")
     content = hostile(fake_study.content(cell, 0.05), HOSTILE)
-    text = run._table(cell, tmp_path, HOSTILE, [types.SimpleNamespace(
+    text = score_table.text(cell.split, tmp_path, HOSTILE, [types.SimpleNamespace(
         record=records.write(tmp_path / "x", content), now=True)], 1.0)  # fmt: skip
     run._say(text)
     assert is_quiet(capsys.readouterr().out)

@@ -3,7 +3,7 @@ import types
 import pytest
 
 import fake_study
-from tftransfer import analysis, records, run
+from tftransfer import analysis, records, score_table
 
 
 @pytest.mark.parametrize(("classes", "shown"), [(20, "60.0 %"), (5, "")])
@@ -13,7 +13,7 @@ def test_top_5_stands_in_tables_only_where_it_tells_something(tmp_path, classes,
     content["identity"]["data"]["class_count"] = classes
     content["result"]["minus_base"] = -0.1
     record = records.write(tmp_path / "study" / cell.name, content)
-    text = run._table(cell, tmp_path, "motifs", [types.SimpleNamespace(record=record, now=True)], 1.0)
+    text = score_table.text(cell.split, tmp_path, "motifs", [types.SimpleNamespace(record=record, now=True)], 1.0)
     (line,) = [line for line in text.splitlines() if line.startswith("A4B")]
     assert line.split("  ")[0] == "A4B"
     assert ("60.0 %" in line) == bool(shown)

@@ -460,7 +460,7 @@ def test_what_a_process_said_last_is_the_reason(tmp_path, monkeypatch):
         return process.Trainer("store", "random0", "B", [0, 1]).train(tmp_path, Config(), None)
 
     assert fails(1, "Traceback\n  File x\nValueError: no images\n\n").error == "ValueError: no images"
-    assert fails(-9, "").error == "ended by signal 9, as a system out of memory does"
+    assert fails(-9, "").error == "ended by signal 9 (SIGKILL), as a system out of memory does"
     assert fails(3, "").error == "ended with exit code 3 and said nothing"
     assert fails(0, "").status == FAILED, "no outcome was written"
     assert fails(None, "") is None
