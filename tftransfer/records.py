@@ -173,7 +173,7 @@ def _content_digest(content: Mapping[str, Any]) -> str:
 def write(folder: pathlib.Path, content: Mapping[str, Any]) -> Record:
     """Writes `record.json`, atomically; everything else in the folder must have been written before."""
     # As it will be read, so that its SHA-256 is that of what stands in the file.
-    content = json.loads(json.dumps({**content, "format": FORMAT, "key": key(content["identity"])}, allow_nan=False))
+    content = json.loads(json.dumps({**content, "format": FORMAT, "key": key(content["identity"])}))
     content = {"format": FORMAT, **content}
     content["sha256"] = _content_digest(content)
     write_text(folder / RECORD, json.dumps(content, indent=1, allow_nan=False) + "\n")
