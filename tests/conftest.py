@@ -73,7 +73,7 @@ def photographs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def recipe():
     """A recipe of a few steps with a tiny AlexNet."""
-    from tftransfer.config import Config
+    from tftransfer.experiment.config import Config
 
     return Config(width=0.1, batch_size=32, steps=4, learning_rate=0.002, warmup_steps=0, evaluations=1)
 
@@ -89,18 +89,18 @@ def store(tmp_path_factory):
 @pytest.fixture
 def study(tmp_path, store):
     """A study of the easy classes of which nothing is trained."""
-    from tftransfer import execution
+    from tftransfer.execution import studies
 
-    return execution.Study(tmp_path / "study", store, say=lambda line: None)
+    return studies.Study(tmp_path / "study", store, say=lambda line: None)
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, store):
     """The folder of a study with baseA, baseB, A4B and B4B-tuned; its weights of A4B were kept."""
     from easy_study import cell
-    from tftransfer import execution
+    from tftransfer.execution import studies
 
-    study = execution.Study(tmp_path_factory.mktemp("runs") / "study", store, say=lambda line: None)
+    study = studies.Study(tmp_path_factory.mktemp("runs") / "study", store, say=lambda line: None)
     study.ensure(cell("A4B", keep_weights=True))
     study.ensure(cell("B4B+"))
     return study.root

@@ -5,9 +5,11 @@ import pathlib
 
 import pytest
 
-from tftransfer import bench, command_line, speeds
-from tftransfer.benching import contenders, measuring
-from tftransfer.benching.process import WorkerError
+from tftransfer import bench
+from tftransfer.benchmarking import cases, measuring
+from tftransfer.benchmarking.process import WorkerError
+from tftransfer.cli import command_line
+from tftransfer.scheduling import speeds
 
 READY = {"multiply_adds": 10**6, "compile_seconds": 1.0, "device": "one_device: CPU", "drawn": True}
 
@@ -33,7 +35,7 @@ class FakeWorker:
     def answer(self, limit_seconds):
         if self.kind in self.faults:
             raise WorkerError(self.faults[self.kind])
-        if self.kind == contenders.REPLICAS:
+        if self.kind == cases.REPLICAS:
             return {"difference": 1e-7, "strategy": "mirrored: CPU x 2", "peak_memory_mb": 1.0}
         return {**READY, "peak_memory_mb": 100.0}
 

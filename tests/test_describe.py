@@ -8,12 +8,14 @@ import sys
 
 import numpy as np
 import pytest
-import small_models
 
+import small_models
 from made_images import write_photographs
-from tftransfer import describe, records, run, splits, treatments
-from tftransfer.config import Config
-from tftransfer.foreign import description, files
+from tftransfer import describe, run
+from tftransfer.experiment import splits, treatments
+from tftransfer.experiment.config import Config
+from tftransfer.pretrained import description, files
+from tftransfer.records import record_files
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -66,7 +68,7 @@ def test_from_a_finished_network_to_a_transfer_from_its_file(options, tmp_path, 
     out, err = capsys.readouterr()
     label = f"A2B-w{files.digest(path)[:8]}"
     assert label in out
-    record = records.read(study / f"random0-{label}-seed0")
+    record = record_files.read(study / f"random0-{label}-seed0")
     classes = splits.random_split(6, 0).b
     seen = len({0, 4} & set(classes))
     assert record.content["integrity"]["target_classes_seen_by_source"] == seen
@@ -82,8 +84,8 @@ def test_from_a_finished_network_to_a_transfer_from_its_file(options, tmp_path, 
 @pytest.mark.parametrize("build", [small_models.nested, small_models.residual, small_models.attention])
 def test_a_file_of_keras_is_described_as_keras_would_load_it(build, tmp_path):
     """The places of weights inside the file are Keras' own business: what is read must be what Keras reads."""
+    from tftransfer.execution import pretrained_base
     from tftransfer.models import architectures
-    from tftransfer.training import foreign_base
 
     config = Config(model=f"small_models:{build.__name__}", image_size=32)
     model = architectures.build(config, 4)
@@ -95,34 +97,34 @@ def test_a_file_of_keras_is_described_as_keras_would_load_it(build, tmp_path):
     model.save_weights(path)
     words = [f"--weights={path}", f"--model={config.model}", "--classes=4", "--provenance=a test"]
     assert main(describe, *words) == 0
-    given = foreign_base.load(path, files.opened(path), config)
+    given = pretrained_base.load(path, files.opened(path), config)
     assert given.weights
     for layer, arrays in given.weights.items():
         for ours, theirs in zip(arrays, model.get_layer(layer).get_weights(), strict=True):
             np.testing.assert_array_equal(ours, theirs)
     other = Config(model="small_models:chain", image_size=32)
     with pytest.raises(ValueError, match="another network"):
-        foreign_base.load(path, files.opened(path), other)
+        pretrained_base.load(path, files.opened(path), other)
     told = description.read(path)
     with pytest.raises(ValueError, match=r"for images of 64 pixels a side; here they have 32"):
-        foreign_base.load(path, description.Description(**vars(told) | {"image_size": 64}), config)
+        pretrained_base.load(path, description.Description(**vars(told) | {"image_size": 64}), config)
     with pytest.raises(ValueError, match="equal shapes but other options"):
-        foreign_base.load(path, description.Description(**vars(told) | {"architecture": "0" * 64}), config)
+        pretrained_base.load(path, description.Description(**vars(told) | {"architecture": "0" * 64}), config)
     with pytest.raises(ValueError, match=r"does not hold what its description says|no such layer"):
         main(describe, *words[:1], "--model=small_models:chain", *words[2:])
 
 
 def test_classes_of_the_embedded_images_are_known():
-    names, _ = describe.sources.describe_classes("motifs")
+    names, _ = describe.datasets.describe_classes("motifs")
     split = splits.random_split(40, 3)
     identity = {
         "recipe": {"dataset": "motifs"}, "split": "random3", "treatment": vars(treatments.base("A")),
         "data": {"classes_sha256": splits.digest(split.a)},
     }  # fmt: skip
-    record = records.Record(pathlib.Path("x"), {"identity": identity})
+    record = record_files.Record(pathlib.Path("x"), {"identity": identity})
     assert describe._classes_of(record) == tuple(names[index] for index in split.a)
     for changed in ({"split": "random2"}, {"split": "file-1a2b3c4d"}, {"recipe": {"dataset": "folder"}}):
-        assert describe._classes_of(records.Record(pathlib.Path("x"), {"identity": identity | changed})) is None
+        assert describe._classes_of(record_files.Record(pathlib.Path("x"), {"identity": identity | changed})) is None
 
 
 @pytest.mark.parametrize(

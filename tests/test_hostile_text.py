@@ -11,10 +11,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import fake_study
-from tftransfer import command_line, records, report, run, score_table, sweep, tensorboard_view
+from tftransfer import report, run, sweep
+from tftransfer.cli import command_line
 from tftransfer.data import progress
-from tftransfer.scheduling import overview, scheduler, view
-from tftransfer.scheduling.board import Board
+from tftransfer.execution import score_table
+from tftransfer.records import event_files, record_files
+from tftransfer.scheduling import display, scheduler, study_status
+from tftransfer.scheduling.sweep_folder import Board
 
 ACTS = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp.exe\u2066\x00"
 MARKUP = (
@@ -42,9 +45,9 @@ def study(tmp_path):
         cell = fake_study.cell(label, target="B" if label == "base" else None)
         for number, text in enumerate((HOSTILE, FORMULA)):
             content = hostile(fake_study.content(cell, top1), text)
-            records.write(folder / f"{label}{number}", content)
+            record_files.write(folder / f"{label}{number}", content)
     enormous = fake_study.content(fake_study.cell("A6B"), None, name="x" * 3_000_000)
-    records.write(folder / "enormous", enormous)
+    record_files.write(folder / "enormous", enormous)
     return folder
 
 
@@ -98,7 +101,7 @@ def test_the_table_of_a_sweep_and_status(tmp_path):
     }
     (board.folder / "plan.json").write_text(json.dumps(plan))
     board.write_failure(cells[0], f"{HOSTILE}{'x' * 1_000_000}")
-    text = view.text(overview.look(tmp_path, lost={f"[/red]{HOSTILE}": "failed"}))
+    text = display.text(study_status.look(tmp_path, lost={f"[/red]{HOSTILE}": "failed"}))
     assert is_quiet(text)
     assert "\\x1b[2J" in text
     assert len(text) < 20_000
@@ -124,7 +127,9 @@ def test_each_distinct_warning_of_a_sweep_is_said_once_and_the_table_is_last(tmp
     for number in range(30):
         cell = fake_study.cell("B4B", number)
         content = fake_study.content(cell, 0.05 + number / 10_000)
-        states[cell.name] = scheduler.State(cell, scheduler.DONE, record=records.write(tmp_path / cell.name, content))
+        states[cell.name] = scheduler.State(
+            cell, scheduler.DONE, record=record_files.write(tmp_path / cell.name, content)
+        )
     sweep.sys.stderr = sweep.sys.stdout
     try:
         sweep._end(types.SimpleNamespace(states=states), tmp_path, 1.0)
@@ -142,14 +147,14 @@ def test_each_distinct_warning_of_a_sweep_is_said_once_and_the_table_is_last(tmp
 
 
 def network(content, tmp_path, now=True):
-    return types.SimpleNamespace(record=records.write(tmp_path / content["name"][-20:], content), now=now)
+    return types.SimpleNamespace(record=record_files.write(tmp_path / content["name"][-20:], content), now=now)
 
 
 def test_the_table_of_a_run_and_its_warnings(tmp_path, capsys):
     cell = fake_study.cell("A4B")
     content = hostile(fake_study.content(cell, 0.05), HOSTILE)
     text = score_table.text(cell.split, tmp_path, HOSTILE, [types.SimpleNamespace(
-        record=records.write(tmp_path / "x", content), now=True)], 1.0)  # fmt: skip
+        record=record_files.write(tmp_path / "x", content), now=True)], 1.0)  # fmt: skip
     run._say(text)
     assert is_quiet(capsys.readouterr().out)
     assert "\\x1b[2J\\x9b31m\\u202egnp" in text
@@ -181,8 +186,8 @@ def test_names_of_data_sets_while_they_are_prepared(capsys):
 def test_hparams_are_short_printable_text(tmp_path):
     cell = fake_study.cell("A4B")
     content = hostile(fake_study.content(cell, 0.4), HOSTILE + "x" * 1_000_000 + "\udcff")
-    file = tensorboard_view.EventFile(tmp_path)
-    tensorboard_view.write_result(file, HOSTILE, content, 1.7e9)
+    file = event_files.EventFile(tmp_path)
+    event_files.write_result(file, HOSTILE, content, 1.7e9)
     file.close()
     found = EventAccumulator(str(tmp_path)).Reload().PluginTagToContent("hparams").values()
     (start,) = [

@@ -3,17 +3,17 @@
 import re
 import time
 
+import pytest
+
 import browsing
 import fake_runs
-import pytest
 from browsing import browser  # noqa: F401
-
-from tftransfer import tensorboard_view
+from tftransfer.records import event_files
 
 pytestmark = pytest.mark.browser
 
 COLUMNS = ["n", "seed", "split", "target", "treatment"]
-METRICS = list(tensorboard_view.METRICS.values())
+METRICS = list(event_files.METRICS.values())
 SHOWN = ["Trial ID", "Show Metrics", *COLUMNS, *METRICS]
 # The table draws rows that are in sight only, in an order of its own: sorted here by their place on the screen.
 TABLE = """
@@ -96,7 +96,7 @@ def view(study, browser):  # noqa: F811
 def test_each_network_is_one_row_with_the_declared_columns_and_metrics(view, study):
     assert view.header() == SHOWN
     offered = [text.split(" ")[0] for text in view.page.texts(".hparam")]
-    assert sorted(offered) == sorted([*tensorboard_view.TREATMENT_COLUMNS, *tensorboard_view.RECIPE_COLUMNS])
+    assert sorted(offered) == sorted([*event_files.TREATMENT_COLUMNS, *event_files.RECIPE_COLUMNS])
     assert offered[:5] == COLUMNS
     rows = {row["Trial ID"]: row for row in view.rows()}
     assert len(rows) == len(study[0])

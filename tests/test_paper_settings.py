@@ -12,8 +12,11 @@ import keras
 import numpy as np
 import pytest
 
-from tftransfer import command_line, run_config, sweep, treatments
-from tftransfer.data import pipeline, preparing
+from tftransfer import sweep
+from tftransfer.cli import command_line
+from tftransfer.data import pipeline
+from tftransfer.execution import run_config
+from tftransfer.experiment import prepared_images, treatments
 from tftransfer.models import AlexNet, LocalResponseNormalization
 from tftransfer.training import trainer
 from tftransfer.training.group import Group, Network
@@ -99,7 +102,7 @@ def test_networks_are_trained_as_long_as_the_authors_logs_say():
 
 def test_images_are_warped_to_256_pixels_and_cropped_to_227():
     options = options_of("paper_ilsvrc12.flags")
-    assert preparing.stored_size(options, native_size=None) == 256
+    assert prepared_images.stored_size(options, native_size=None) == 256
     view = pipeline.View(options.input_size, np.zeros((256, 256, 3), np.float32), options.pixel_scale)
     top, left, mirror = pipeline.Sampling(0, "B", 256).augmentation(np.arange(4000), epoch=0, slack=view.slack)
     assert set(top) == set(left) == set(range(29)), "as Caffe: Rand() % (256 - 227)"

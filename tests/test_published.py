@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tftransfer import records
+from tftransfer.records import record_files
 
 ROOT = pathlib.Path(__file__).parent.parent
 STUDIES = sorted(path for path in (ROOT / "runs" / "published").iterdir() if path.is_dir())
@@ -14,7 +14,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
 def test_published_records_are_whole(study):
-    found = {record.name: record for record in records.read_study(study)}
+    found = {record.name: record for record in record_files.read_study(study)}
     assert found
     for record in found.values():
         assert record.folder.name == record.name
@@ -26,7 +26,7 @@ def test_published_records_are_whole(study):
 
 
 def test_the_published_records_are_of_protocol_1_and_their_readme_says_so():
-    protocols = {record.identity["protocol"] for study in STUDIES for record in records.read_study(study)}
+    protocols = {record.identity["protocol"] for study in STUDIES for record in record_files.read_study(study)}
     assert protocols == {1}
     assert "protocol 1" in (ROOT / "runs" / "published" / "README.md").read_text(encoding="utf-8")
 
@@ -51,7 +51,7 @@ def test_the_readme_shows_the_published_numbers():
         shown = [float(number) for number in re.findall(r"[+-]?\d+\.\d", cells)]
         expected = []
         for label in ("baseA", "baseB", "B4B", "A4B"):
-            result = records.read(study / f"{split}-{label}-seed0").result
+            result = record_files.read(study / f"{split}-{label}-seed0").result
             expected.append(round(100 * result["top1"], 1))
             if not label.startswith("base"):
                 expected.append(round(100 * result["minus_base"], 1))

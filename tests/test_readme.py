@@ -32,7 +32,8 @@ def test_the_example_of_predicting_runs(finished, tmp_path, monkeypatch, capsys)
 
 @pytest.mark.parametrize("options", re.findall(r"python -m tftransfer\.run ([^#\n`]*)", README))
 def test_every_command_parses(options, capsys):
-    from tftransfer import command_line, run_config
+    from tftransfer.cli import command_line
+    from tftransfer.execution import run_config
 
     words = [word.strip("'") for word in options.split() if not word.startswith("&&")]
     root = pathlib.Path(__file__).parent.parent

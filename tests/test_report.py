@@ -6,7 +6,9 @@ import sys
 import pytest
 
 import fake_study
-from tftransfer import command_line, records, report
+from tftransfer import report
+from tftransfer.cli import command_line
+from tftransfer.records import record_files
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -30,7 +32,7 @@ def test_the_paper_as_markdown(tmp_path, capsys):
 def test_published_studies(folder, tmp_path):
     assert run(f"--study={folder}", "--format=md", f"--out={tmp_path}") == 0
     text = (tmp_path / "report.md").read_text()
-    (record,) = [record for record in records.read_study(folder) if "-A4B-" in record.name]
+    (record,) = [record for record in record_files.read_study(folder) if "-A4B-" in record.name]
     assert f"{100 * record.result['top1']:.1f} %" in text
     assert "without an interval" in text
     assert str(folder) not in text, "no folders of this machine"
@@ -40,7 +42,7 @@ def test_names_cannot_break_markdown(tmp_path):
     content = fake_study.content(fake_study.cell("base", target="B"), 0.5)
     content["identity"]["recipe"]["dataset"] = "<script>alert(1)</script>|[x](y)"
     content["command"] = "``` <b>`"
-    records.write(tmp_path / "<img>" / "x", content)
+    record_files.write(tmp_path / "<img>" / "x", content)
     assert run(f"--study={tmp_path / '<img>'}", "--format=md", f"--out={tmp_path / 'out'}") == 0
     text = (tmp_path / "out" / "report.md").read_text()
     assert "<script" not in text

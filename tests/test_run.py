@@ -13,8 +13,11 @@ import time
 import pytest
 from PIL import Image
 
-from tftransfer import command_line, records, run, splits
-from tftransfer.data.sources import folder
+from tftransfer import run
+from tftransfer.cli import command_line
+from tftransfer.data.datasets import folder
+from tftransfer.experiment import splits
+from tftransfer.records import record_files
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = ["--width=0.05", "--steps=2", "--batch_size=16", "--warmup_steps=0", "--evaluations=1"]
@@ -57,12 +60,12 @@ def test_the_main_job(options, tmp_path, cache, photographs, monkeypatch):
     assert re.search(rf"compare    tensorboard --logdir {re.escape(str(study))}", table)
     networks = sorted(path.name for path in study.iterdir() if path.is_dir() and not path.name.startswith("."))
     assert networks == ["random0-B4B-seed0", "random0-baseB-seed0"]
-    before = (study / "random0-baseB-seed0" / records.RECORD).read_bytes()
+    before = (study / "random0-baseB-seed0" / record_files.RECORD).read_bytes()
 
     second = command("--treatment=AnB+", "--n=4", *options, cwd=tmp_path)
     assert "reused baseB" in second.stdout, second.stdout + second.stderr
     assert "training baseA" in second.stdout
-    assert (study / "random0-baseB-seed0" / records.RECORD).read_bytes() == before
+    assert (study / "random0-baseB-seed0" / record_files.RECORD).read_bytes() == before
     third = command("--treatment=A4B+", *options, cwd=tmp_path)
     assert "reused baseA, baseB, A4B+" in third.stdout
     assert "training on" not in third.stdout
@@ -133,7 +136,7 @@ def test_dry_run_names_classes_images_updates_and_what_is_held_out(options, tmp_
 def test_dry_run_of_imagenet_needs_no_data_and_shows_the_papers_halves(split_seed, capsys):
     assert main("--treatment=BnB", "--n=4", "--dataset=imagenet2012", "--dry_run", f"--split_seed={split_seed}") == 0
     text = capsys.readouterr().out
-    expected = json.loads((ROOT / "tests" / "split_checksums.json").read_text())[f"random{split_seed}"]
+    expected = json.loads((ROOT / "tests" / "support" / "split_checksums.json").read_text())[f"random{split_seed}"]
     assert f"half A    500 classes, SHA-256 of the sorted indices {expected['A_sha256']}" in text
     assert f"half B    500 classes, SHA-256 of the sorted indices {expected['B_sha256']}" in text
 
@@ -212,7 +215,7 @@ def test_wrong_input_is_one_line_without_traceback_and_without_tensorflow():
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONPROFILEIMPORTTIME": "1"}
     words = [sys.executable, "-m", "tftransfer.run", "--treatment=BnB", "--n=9"]
     imported = subprocess.run(words, capture_output=True, text=True, env=environment, check=False).stderr
-    assert "tftransfer.config" in imported
+    assert "tftransfer.experiment.config" in imported
     assert "tensorflow" not in imported
     done = command("--treatment=BnB", "--n=9")
     assert done.returncode == command_line.EXIT_BAD_INPUT
@@ -255,7 +258,7 @@ def test_a_network_of_ones_own_from_code_to_record_and_back(plain, tmp_path, cap
     assert "B2B" in capsys.readouterr().out
     (study,) = (tmp_path / "runs").iterdir()
     assert study.name.startswith("folder-small_models-nested-random-")
-    record = records.read(study / "random0-B2B-seed0")
+    record = record_files.read(study / "random0-B2B-seed0")
     assert record.identity["architecture"]["blocks"] == ["stem", "backbone", "logits"]
     integrity = record.content["integrity"]
     assert integrity["batch_norm"] == "adapt"
@@ -283,7 +286,7 @@ def test_a_loaded_network_predicts_from_files_what_it_was_scored_on(options, tmp
     words = [*options, "--treatment=base", "--target=B", "--steps=60", "--learning_rate=0.01", "--width=0.1"]
     main(*words)
     (folder,) = (tmp_path / "runs").glob("*/random0-baseB-seed0")
-    record, model, inputs = records.read(folder), tftransfer.load(folder), tftransfer.preprocessing(folder)
+    record, model, inputs = record_files.read(folder), tftransfer.load(folder), tftransfer.preprocessing(folder)
     names = [f"class{index}" for index in splits.random_split(6, 0).b]
     assert list(inputs.class_names) == list(model.preprocessing.class_names) == names
     files = sorted(path for name in names for path in (photographs / "val" / name).iterdir())
@@ -294,7 +297,6 @@ def test_a_loaded_network_predicts_from_files_what_it_was_scored_on(options, tmp
 
 def test_a_model_file_leaves_no_path_and_is_not_needed_afterwards(plain, tmp_path, capsys):
     import small_models
-
     import tftransfer
 
     path = tmp_path / "my nets" / "net.keras"
@@ -303,7 +305,7 @@ def test_a_model_file_leaves_no_path_and_is_not_needed_afterwards(plain, tmp_pat
     words = [*plain, "--treatment=BnB", "--n=1"]
     main(*words, *other_model(path))
     (study,) = (tmp_path / "runs").iterdir()
-    text = (study / "random0-B1B-seed0" / records.RECORD).read_text()
+    text = (study / "random0-B1B-seed0" / record_files.RECORD).read_text()
     assert "my nets" not in text
     assert "--model=net.keras" in json.loads(text)["command"]
     small_models.residual((32, 32, 3), 7).save(path)

@@ -4,9 +4,11 @@ import types
 import pytest
 
 import fake_study
-from tftransfer import command_line, records, sweep
+from tftransfer import sweep
+from tftransfer.cli import command_line
+from tftransfer.records import record_files
 from tftransfer.scheduling import scheduler
-from tftransfer.scheduling.board import Board
+from tftransfer.scheduling.sweep_folder import Board
 
 
 @pytest.fixture
@@ -62,8 +64,8 @@ def test_networks_of_a_model_that_is_not_built_are_not_counted(n, options, capsy
 
 
 def test_hours_are_estimated_from_speeds_measured_here(options, capsys, tmp_path):
-    from tftransfer import speeds
-    from tftransfer.config import Config
+    from tftransfer.experiment.config import Config
+    from tftransfer.scheduling import speeds
 
     config = Config(cache_dir=str(tmp_path / "cache"), steps=3600)
     speeds.remember(config, "base", 1.0)
@@ -138,8 +140,8 @@ def judged(tmp_path, *found):
     for label, top1, integrity in found:
         cell = fake_study.cell(label)
         whole = fake_study.content(cell, top1)
-        record = records.write(tmp_path / cell.name, whole | {"integrity": whole["integrity"] | integrity})
-        state = scheduler.DONE if record.status == records.DONE else scheduler.DIVERGED
+        record = record_files.write(tmp_path / cell.name, whole | {"integrity": whole["integrity"] | integrity})
+        state = scheduler.DONE if record.status == record_files.DONE else scheduler.DIVERGED
         states.append(scheduler.State(cell, state, record=record))
     return sweep._judged(states), states
 

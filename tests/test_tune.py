@@ -16,10 +16,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from made_images import write_photographs
-from tftransfer import command_line, run_config, tune
-from tftransfer.config import Config
-from tftransfer.data import preparing
+from tftransfer import tune
+from tftransfer.cli import command_line
 from tftransfer.data.store import Half
+from tftransfer.execution import run_config
+from tftransfer.experiment import prepared_images
+from tftransfer.experiment.config import Config
 from tftransfer.tuning import budget, flagfile, held_out, process, space, view
 from tftransfer.tuning.study import DIVERGED, FAILED, OK, Result, Study, Trial, winner
 
@@ -495,7 +497,7 @@ def test_a_trial_never_reads_validation_images(options, monkeypatch):
     from tftransfer.tuning import trial as worker
 
     parsed, _ = command_line.parse(tune.TuneConfig, ["tune.py", *options], "usage")
-    store = preparing.prepare(parsed)
+    store = prepared_images.prepare(parsed)
     chosen = []
     select = store.select
     monkeypatch.setattr(store, "select", lambda split, *rest: chosen.append(split) or select(split, *rest))
@@ -596,7 +598,7 @@ def test_a_search_in_which_nothing_ended_well_has_its_own_exit_code(options, mon
 @needs_keras_tuner
 def test_a_trial_in_a_process_of_its_own(options, tmp_path):
     parsed, _ = command_line.parse(tune.TuneConfig, ["tune.py", *options], "usage")
-    store = preparing.prepare(parsed)
+    store = prepared_images.prepare(parsed)
     trainer = process.Trainer(store.path, "random0", "B", [0, 2])
     one = dataclasses.replace(parsed.start(), evaluations=1)
     first, second = (trainer.train(tmp_path / name, one, None) for name in "ab")

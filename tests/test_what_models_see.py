@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tftransfer import command_line, run, splits
+from tftransfer import run
+from tftransfer.cli import command_line
+from tftransfer.experiment import splits
 
 CLASSES, TRAINING, VALIDATION, SIDE = 6, 8, 4, 32
 HALVES = splits.random_split(CLASSES, 0)

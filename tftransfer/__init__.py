@@ -22,7 +22,7 @@ __all__ = ["load", "models", "preprocessing", "transplant"]
 _HOMES = {
     "transplant": "tftransfer.transfer",
     "load": "tftransfer.training.weights",
-    "preprocessing": "tftransfer.inputs",
+    "preprocessing": "tftransfer.records.inputs",
 }
 
 

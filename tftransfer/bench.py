@@ -11,13 +11,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, environment, idle_options, outlets, speeds, splits
-from tftransfer.benching import contenders, measuring
-from tftransfer.benching.measuring import Measured
-from tftransfer.config import Config
-from tftransfer.data import sources
-from tftransfer.models import names as model_names
-from tftransfer.options import COMMAND, option
+from tftransfer.benchmarking import cases, measuring
+from tftransfer.benchmarking.measuring import Measured
+from tftransfer.cli import command_line
+from tftransfer.cli.options import COMMAND, option
+from tftransfer.data import datasets
+from tftransfer.experiment import splits, unused_options
+from tftransfer.experiment.config import Config
+from tftransfer.models import catalog as model_names
+from tftransfer.scheduling import speeds
+from tftransfer.system import environment, escaping
 from tftransfer.tuning import budget
 
 _USAGE = """
@@ -72,23 +75,23 @@ def _blocks(recipe: Config, given: set[str]) -> int:
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     options, given = command_line.parse(BenchConfig, argv, _USAGE)
-    idle_options.refuse(options, given)
-    names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
+    unused_options.refuse(options, given)
+    names, kinds = datasets.describe_classes(options.dataset, options.data_dir or None)
     splits.make(options.split, names, kinds, options.split_seed, options.split_file or None)
     recipe = options.recipe_config()
     speeds.check_writable(recipe)
     load_before = measuring.load()
-    chosen = contenders.chosen(recipe, options.seconds, _blocks(recipe, given))
+    chosen = cases.chosen(recipe, options.seconds, _blocks(recipe, given))
     found = measuring.measure(recipe, chosen, options.seconds * (1 - _SECONDS_FOR_REPLICAS), _say)
     _say("1 and 2 replicas: training the same network")
     equal = measuring.replicas(recipe, options.seconds * _SECONDS_FOR_REPLICAS)
     for measured in found:
         _remember(recipe, measured, equal)
-    outlets.say(_table(recipe, found, equal, (load_before, measuring.load())))
+    escaping.say(_table(recipe, found, equal, (load_before, measuring.load())))
     if all(measured.fault for measured in found):
-        outlets.say("python -m tftransfer.bench: nothing was measured; a longer --time_budget may help", sys.stderr)
+        escaping.say("python -m tftransfer.bench: nothing was measured; a longer --time_budget may help", sys.stderr)
         return command_line.EXIT_FAILED
-    outlets.say(f"kept       {speeds.path_of(recipe)}")
+    escaping.say(f"kept       {speeds.path_of(recipe)}")
     return 0
 
 
@@ -195,7 +198,7 @@ def _limits(recipe: Config, ended: Sequence[Measured], loads: tuple[float, float
 
 
 def _say(line: str) -> None:
-    outlets.say(line)
+    escaping.say(line)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,16 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, outlets, records, small_files, splits, treatments
-from tftransfer.config import Config
-from tftransfer.data import sources
-from tftransfer.foreign import description
-from tftransfer.models import names as model_names
-from tftransfer.options import COMMAND, MODEL, above, at_least, check_fields, option, within
-from tftransfer.records import Record
+from tftransfer.cli import command_line
+from tftransfer.cli.options import COMMAND, MODEL, above, at_least, check_fields, option, within
+from tftransfer.data import datasets
+from tftransfer.experiment import splits, treatments
+from tftransfer.experiment.config import Config
+from tftransfer.models import catalog as model_names
+from tftransfer.pretrained import description
+from tftransfer.records import record_files
+from tftransfer.records.record_files import Record
+from tftransfer.system import escaping, untrusted_files
 
 _USAGE = """
 usage: python -m tftransfer.describe --network=FOLDER --to=FILE [options]
@@ -78,9 +81,9 @@ def main(argv: Sequence[str]) -> int:
     described = _exported(options, path) if options.network else _described(options, path)
     described.write(path)
     known = "not known" if described.trained_on is None else ", ".join(described.trained_on)
-    outlets.say(f"weights      {path}\ndescription  {description.beside(path)}")
-    model, known = outlets.terminal(described.model), outlets.terminal(known)
-    outlets.say(f"network      {model}, {described.image_size} pixels, {described.classes} classes: {known}")
+    escaping.say(f"weights      {path}\ndescription  {description.beside(path)}")
+    model, known = escaping.terminal(described.model), escaping.terminal(known)
+    escaping.say(f"network      {model}, {described.image_size} pixels, {described.classes} classes: {known}")
     return 0
 
 
@@ -88,7 +91,7 @@ def _classes(options: DescribeConfig) -> tuple[str, ...] | None:
     """Returns the names of classes that the user gave."""
     if options.trained_on.startswith("@"):
         try:
-            lines = small_files.content(options.trained_on[1:]).decode("utf-8").splitlines()
+            lines = untrusted_files.content(options.trained_on[1:]).decode("utf-8").splitlines()
         except ValueError as error:
             raise ValueError(
                 f"Cannot read the class names in {options.trained_on[1:]}: {error}. Expected: a text, one name a line."
@@ -116,9 +119,9 @@ def _described(options: DescribeConfig, path: pathlib.Path) -> description.Descr
 
 def _exported(options: DescribeConfig, path: pathlib.Path) -> description.Description:
     """Exports a finished network and describes the file."""
-    record = records.read(pathlib.Path(options.network))
+    record = record_files.read(pathlib.Path(options.network))
     if record is None:
-        raise ValueError(f"No finished network in {options.network}. Expected a folder with {records.RECORD}.")
+        raise ValueError(f"No finished network in {options.network}. Expected a folder with {record_files.RECORD}.")
     if path.exists():
         raise ValueError(f"{path} is there already; nothing was overwritten. Give another --to.")
     names = _classes(options) or _classes_of(record)
@@ -133,7 +136,7 @@ def _classes_of(record: Record) -> tuple[str, ...] | None:
     dataset, target = identity["recipe"]["dataset"], treatments.Treatment(**identity["treatment"]).target
     if dataset not in _DATASETS_WITHOUT_FOLDER:
         return None
-    names, kinds = sources.describe_classes(dataset)
+    names, kinds = datasets.describe_classes(dataset)
     kind, seed = identity["split"].rstrip("0123456789"), identity["split"].removeprefix("random")
     if kind not in ("random", "natural_manmade"):
         return None
@@ -146,8 +149,8 @@ def _classes_of(record: Record) -> tuple[str, ...] | None:
 def _trainer() -> Any:
     """Loads TensorFlow, and returns the module that knows networks."""
     with command_line.hushed():
-        from tftransfer.training import foreign_base
-    return foreign_base
+        from tftransfer.execution import pretrained_base
+    return pretrained_base
 
 
 if __name__ == "__main__":

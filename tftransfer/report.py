@@ -11,8 +11,9 @@ import importlib.util
 import pathlib
 from collections.abc import Sequence
 
-from tftransfer import command_line, outlets
-from tftransfer.options import COMMAND, check_fields, option
+from tftransfer.cli import command_line
+from tftransfer.cli.options import COMMAND, check_fields, option
+from tftransfer.system import escaping
 
 _USAGE = """
 usage: python -m tftransfer.report --study=FOLDER|paper [options]
@@ -74,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
     name = "paper" if report.is_paper else report.name
     folder = pathlib.Path(options.out) if options.out else pathlib.Path("reports") / name
     for path in output.write(report, options.formats, folder):
-        outlets.say(path)
+        escaping.say(path)
     return 0
 
 

@@ -16,26 +16,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import tftransfer
-from tftransfer import (
-    command_line,
-    findings,
-    identities,
-    outlets,
-    plan,
-    preview,
-    records,
-    run_config,
-    score_table,
-    splits,
-    treatments,
-)
-from tftransfer.config import Config
-from tftransfer.data import progress, sources
-from tftransfer.foreign import description, files
-from tftransfer.models import names as model_names
-from tftransfer.plan import Cell
-from tftransfer.run_config import RunConfig
+from tftransfer.cli import command_line
+from tftransfer.data import datasets, progress
+from tftransfer.execution import preview, run_config, score_table
+from tftransfer.execution.run_config import RunConfig
+from tftransfer.experiment import plan, splits, treatments
+from tftransfer.experiment.config import Config
+from tftransfer.experiment.plan import Cell
+from tftransfer.models import catalog as model_names
+from tftransfer.pretrained import description, files
+from tftransfer.records import identities, record_files, record_warnings
 from tftransfer.scheduling import dry_run
+from tftransfer.system import escaping
 
 _USAGE = """
 usage: python -m tftransfer.run --treatment=TREATMENT --n=BLOCKS [options]
@@ -55,13 +47,13 @@ def main(argv: Sequence[str]) -> int:
     started = time.perf_counter()
     options, given = command_line.parse(RunConfig, argv, _USAGE)
     if options.version:
-        outlets.say(f"tftransfer {tftransfer.__version__}")
+        escaping.say(f"tftransfer {tftransfer.__version__}")
         return 0
     if options.list:
-        outlets.say(_catalogue())
+        escaping.say(_catalogue())
         return 0
     if options.list_blocks:
-        outlets.say(_blocks_text(options))
+        escaping.say(_blocks_text(options))
         return 0
     treatment = run_config.parse_treatment(options, given)
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -76,16 +68,16 @@ def main(argv: Sequence[str]) -> int:
         treatment = run_config.parse_treatment(options, given, _blocks_from_keras(options, given))
     if described:
         treatment = dataclasses.replace(treatment, foreign=described.sha256)
-    names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
+    names, kinds = datasets.describe_classes(options.dataset, options.data_dir or None)
     study = pathlib.Path(options.runs_dir) / options.study_name()
     if options.dry_run:
-        outlets.say(_plan_text(Cell(treatment, _split(options, names, kinds), options), study, names))
+        escaping.say(_plan_text(Cell(treatment, _split(options, names, kinds), options), study, names))
         if described:
-            outlets.say(
+            escaping.say(
                 f"{'not trained here':<32}{options.base_weights}: {described.model}, {described.classes} classes"
             )
         if blocks is None:
-            outlets.say(_unchecked(options))
+            escaping.say(_unchecked(options))
         return 0
     foreign = _foreign_base(options, described) if described else None
     return _train(options, treatment, study, names, kinds, started, foreign)
@@ -94,9 +86,9 @@ def main(argv: Sequence[str]) -> int:
 def _foreign_base(options: RunConfig, described: description.Description) -> Any:
     """Returns the weights of --base_weights, after comparing them with the model."""
     _start_tensorflow(options)
-    from tftransfer.training import foreign_base
+    from tftransfer.execution import pretrained_base
 
-    return foreign_base.load(pathlib.Path(options.base_weights), described, options)
+    return pretrained_base.load(pathlib.Path(options.base_weights), described, options)
 
 
 def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:
@@ -137,16 +129,16 @@ def _train(
     foreign: Any = None,
 ) -> int:
     """Prepares the images, trains what is missing and prints the table."""
-    from tftransfer.data import preparing
+    from tftransfer.experiment import prepared_images
 
-    records.check_writable(pathlib.Path(options.runs_dir))
+    record_files.check_writable(pathlib.Path(options.runs_dir))
     found = preview.images(options)
     # Sets of TFDS that were never prepared have numbers for names: their split waits for the real ones.
     if tuple(names) != tuple(map(str, range(len(names)))):
         _steps(Cell(treatment, _split(options, names, kinds), options), root, found)
-    if options.dataset not in sources.OWN_DATASETS:
+    if options.dataset not in datasets.OWN_DATASETS:
         _start_tensorflow(options)  # its devices must be there before TFDS loads it to read a set
-    store = preparing.prepare(options, progress.printer(options.dataset))
+    store = prepared_images.prepare(options, progress.printer(options.dataset))
     for line in progress.notes(store):
         _say(line)
     cell = Cell(treatment, _split(options, store.class_names, store.class_kinds), options)
@@ -161,18 +153,18 @@ def _train(
     try:
         for step in steps:
             network = study.ensure(step.cell, options.force and step.role == plan.ASKED)
-            if step.role == plan.SOURCE and network.record.status != records.DONE:
+            if step.role == plan.SOURCE and network.record.status != record_files.DONE:
                 study.ensure_source(step.cell)  # says why it cannot serve, before anything else is trained
     except execution.SourceError as error:
-        outlets.say(f"python -m tftransfer.run: {error}", sys.stderr)
+        escaping.say(f"python -m tftransfer.run: {error}", sys.stderr)
         return command_line.EXIT_FAILED
     found = [study.finished(step.cell) for step in steps]
     for warning in _warnings(cell, found):
-        outlets.say(f"WARNING: {warning}", sys.stderr)
-    for notice in (notice for network in found for notice in findings.notices(network.record.content)):
-        outlets.say(f"NOTE: {notice.text}", sys.stderr)
-    outlets.say(score_table.text(cell.split, root, store.dataset, found, time.perf_counter() - started))
-    failed = any(not findings.sound(network.record) for network in found)
+        escaping.say(f"WARNING: {warning}", sys.stderr)
+    for notice in (notice for network in found for notice in record_warnings.notices(network.record.content)):
+        escaping.say(f"NOTE: {notice.text}", sys.stderr)
+    escaping.say(score_table.text(cell.split, root, store.dataset, found, time.perf_counter() - started))
+    failed = any(not record_warnings.sound(network.record) for network in found)
     return command_line.EXIT_FAILED if failed else 0
 
 
@@ -193,7 +185,7 @@ def _caution(steps: Sequence[plan.Step], root: pathlib.Path, found: preview.Imag
     """Says what a user should know before networks are trained."""
     left = _left(steps, root)
     for caution in preview.cautions(left, found):
-        outlets.say(f"WARNING: {caution}", sys.stderr)
+        escaping.say(f"WARNING: {caution}", sys.stderr)
     dropped = [cell.treatment.label for cell in left if not (cell.treatment.is_reference or cell.config.keep_weights)]
     if dropped:
         _say(f"weights: not kept of {', '.join(dropped)}; --keep_weights keeps them")
@@ -203,34 +195,34 @@ def _start_tensorflow(options: Config) -> types.ModuleType:
     """Loads TensorFlow with its devices, and returns the module `execution`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build concern no user
     with command_line.hushed():
-        from tftransfer import execution
+        from tftransfer.execution import studies
         from tftransfer.training import strategies
 
         strategies.make(options.strategy, options.replicas)
-    return execution
+    return studies
 
 
 def _warnings(cell: Cell, found: Sequence) -> list[str]:
     """Returns what a user must know before trusting the table."""
     by_name = {network.record.name: network.record for network in found}
-    warnings = [(name, fault) for name, record in by_name.items() for fault in findings.faults(record)]
+    warnings = [(name, fault) for name, record in by_name.items() for fault in record_warnings.faults(record)]
     reference = by_name[cell.reference.name]
-    warnings += [(name, text) for name, record in by_name.items() if (text := findings.stale(record, reference))]
+    warnings += [(name, text) for name, record in by_name.items() if (text := record_warnings.stale(record, reference))]
     asked = by_name[cell.name]
-    if cell.config.keep_weights and asked.weights_file is None and asked.status == records.DONE:
+    if cell.config.keep_weights and asked.weights_file is None and asked.status == record_files.DONE:
         text = f"{cell.name} was trained without --keep_weights; --force trains it again and keeps them"
         warnings.append((cell.name, text))
-    return outlets.distinct(warnings)
+    return escaping.distinct(warnings)
 
 
 def _say(line: str) -> None:
-    outlets.say(line)
+    escaping.say(line)
 
 
 def _catalogue() -> str:
     """Returns the names of data sets, models and treatments."""
     rows = ["Data sets (--dataset):"]
-    rows += [f"  {name:<16} {text}" for name, text in sources.OWN_DATASETS.items()]
+    rows += [f"  {name:<16} {text}" for name, text in datasets.OWN_DATASETS.items()]
     rows += [f"  {'NAME':<16} any image classification set of TensorFlow Datasets, such as cifar100, imagenet2012"]
     rows += ["", "Models (--model), with their blocks:"]
     rows += [f"  {name:<16} {' '.join(blocks)}" for name, blocks in model_names.MODELS.items()]
@@ -285,12 +277,12 @@ def _names_a_block(options: RunConfig) -> bool:
 
 def _state(step: plan.Step, study: pathlib.Path) -> str:
     """Returns whether a network is done, as far as can be told without its images."""
-    cell, record = step.cell, records.read(study / step.cell.name)
+    cell, record = step.cell, record_files.read(study / step.cell.name)
     if record is None or (step.role == plan.ASKED and cell.config.force):
         return TO_TRAIN
     if identities.what_differs(record, cell):
         return "other recipe"
-    lost = cell.treatment.is_reference and record.weights_file is None and record.status == records.DONE
+    lost = cell.treatment.is_reference and record.weights_file is None and record.status == record_files.DONE
     return WEIGHTS_LOST if lost else record.status
 
 

@@ -21,32 +21,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tftransfer
-from tftransfer import (
-    address_space,
-    best,
-    command_line,
-    findings,
-    grids,
-    idle_options,
-    outlets,
-    preview,
-    processes,
-    records,
-    small_files,
-    splits,
-    treatments,
-)
-from tftransfer.config import BUDGETS, Config
-from tftransfer.data import sources
+from tftransfer.cli import command_line
+from tftransfer.cli.options import COMMAND, MACHINE, at_least, no_nul, option, plain_name
+from tftransfer.data import datasets
 from tftransfer.data.store import Store
-from tftransfer.grids import Grid
-from tftransfer.identities import Versions, strays
-from tftransfer.models import names as model_names
-from tftransfer.options import COMMAND, MACHINE, at_least, no_nul, option, plain_name
-from tftransfer.plan import Cell
-from tftransfer.scheduling import cluster, dry_run, local, overview, ray_runner, view
-from tftransfer.scheduling.board import Board
+from tftransfer.execution import best_weights, preview
+from tftransfer.experiment import grids, splits, treatments, unused_options
+from tftransfer.experiment.config import BUDGETS, Config
+from tftransfer.experiment.grids import Grid
+from tftransfer.experiment.plan import Cell
+from tftransfer.models import catalog as model_names
+from tftransfer.records import record_files, record_warnings
+from tftransfer.records.identities import Versions, strays
+from tftransfer.scheduling import display, dry_run, local, study_status
+from tftransfer.scheduling.ray import cluster, ray_runner
 from tftransfer.scheduling.scheduler import DIVERGED, DONE, FAILED, SKIPPED, Scheduler, State
+from tftransfer.scheduling.sweep_folder import Board
+from tftransfer.system import address_space, escaping, processes, untrusted_files
 
 _USAGE = """
 usage: python -m tftransfer.sweep --treatments=BnB,AnB --n=1-7 [options]
@@ -111,20 +102,20 @@ def main(argv: Sequence[str]) -> int:
     started = time.perf_counter()
     options, given = command_line.parse(SweepConfig, argv, _USAGE)
     if options.version:
-        outlets.say(f"tftransfer {tftransfer.__version__}")
+        escaping.say(f"tftransfer {tftransfer.__version__}")
         return 0
     if options.status:
-        outlets.say(view.text(overview.look(_study(options, given))))
+        escaping.say(display.text(study_status.look(_study(options, given))))
         return 0
     study, asked = _study(options, given), _grids(options, given)
     model_names.check_reachable(options.model)
-    names, kinds = sources.describe_classes(options.dataset, options.data_dir or None)
+    names, kinds = datasets.describe_classes(options.dataset, options.data_dir or None)
     cells, found = _cells(options, asked, names, kinds), preview.images(options)
     preview.check(cells, study, found)
     if options.dry_run:
         blocks = model_names.blocks_of(options.model, options.blocks)
         counted = all(grid.is_counted(blocks) for grid in asked)
-        outlets.say(dry_run.text(options, cells, names, study, found, counted))
+        escaping.say(dry_run.text(options, cells, names, study, found, counted))
         return 0
     return _train(options, given, asked, study, found, started)
 
@@ -146,7 +137,7 @@ def _grids(options: SweepConfig, given: set[str]) -> list[Grid]:
             raise ValueError(f"In a sweep say --{many}, a list as in 0-3. Received: --{one}={getattr(options, one)}")
     if options.ray_address and options.runner != "ray":
         raise ValueError(f"--ray_address needs --runner=ray. Received: --runner={options.runner}")
-    idle_options.refuse(options, given)
+    unused_options.refuse(options, given)
     defaults = {axis: getattr(options, axis) for axis in _AXES}
     if options.cells:
         return [grids.read(text, defaults) for text in options.cells]
@@ -198,7 +189,7 @@ def _train(
 ) -> int:
     """Prepares the images, trains what is missing and says how it went."""
     address_space.require()
-    records.check_writable(pathlib.Path(options.runs_dir))
+    record_files.check_writable(pathlib.Path(options.runs_dir))
     with contextlib.ExitStack() as stack:
         # A cluster that does not answer is told before images are prepared.
         joined = stack.enter_context(cluster.joined(options.ray_address)) if options.runner == "ray" else None
@@ -219,12 +210,12 @@ def _run(
     cells = _cells(options, asked, store.class_names, store.class_kinds, blocks)
     found = found or preview.Images(store.counts("train"), store.counts("val"))
     preview.check(cells, study, found)
-    for caution in preview.cautions([cell for cell in cells if not records.read(study / cell.name)], found):
-        outlets.say(f"WARNING: {caution}", sys.stderr)
-    outlets.say(f"weights: kept are {dry_run.kept(options)}")
+    for caution in preview.cautions([cell for cell in cells if not record_files.read(study / cell.name)], found):
+        escaping.say(f"WARNING: {caution}", sys.stderr)
+    escaping.say(f"weights: kept are {dry_run.kept(options)}")
     study.mkdir(parents=True, exist_ok=True)
     Board(study).write_plan(cells)
-    with view.live(study) as (update, say):
+    with display.live(study) as (update, say):
         if joined:
             runner = ray_runner.RayRunner(study, store, joined, options.workers, say)
         else:
@@ -246,7 +237,7 @@ def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str
         words = processes.words("tftransfer.scheduling.prepare", str(request), str(answer))
         code = subprocess.run(words, env=processes.environment(), check=False).returncode
         if code < 0:  # it had no time to say why
-            outlets.say(
+            escaping.say(
                 f"python -m tftransfer.sweep: the process that prepares the images was {processes.by_signal(-code)}. "
                 f"What is prepared is kept: give the same command again, with more free memory if that was it.",
                 sys.stderr,
@@ -254,7 +245,7 @@ def _prepare(options: SweepConfig, given: set[str]) -> tuple[Store, Sequence[str
             raise SystemExit(command_line.EXIT_FAILED)
         if code:
             raise SystemExit(code)  # it has said why
-        found = small_files.read_json(answer)
+        found = untrusted_files.read_json(answer)
         return Store.open(found["store"]), found["blocks"], found["architecture"]
 
 
@@ -268,34 +259,37 @@ def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
     warnings = _warnings(states, {name: f"{name} {words[name]}: {state.reason}" for name, state in lost.items()})
     more = len(warnings) - _WARNINGS_SHOWN
     for warning in [*warnings[:_WARNINGS_SHOWN], *([f"and {more} more, see the records"] if more > 0 else [])]:
-        outlets.say(f"WARNING: {warning}", sys.stderr)
+        escaping.say(f"WARNING: {warning}", sys.stderr)
     for notice in _notices(states)[:_WARNINGS_SHOWN]:
-        outlets.say(f"NOTE: {notice}", sys.stderr)
-    outlets.say(view.text(overview.look(study, lost=words)))
+        escaping.say(f"NOTE: {notice}", sys.stderr)
+    escaping.say(display.text(study_status.look(study, lost=words)))
     counts = collections.Counter(state.state for state in states)
     code, doubts = _judged(states)
     now = sum(state.now for state in states)
-    outlets.say(f"seconds    {seconds:.0f} ({now} trained, {counts[DONE] + counts[DIVERGED] - now} there before)")
-    for record in best.prune(study):
+    escaping.say(f"seconds    {seconds:.0f} ({now} trained, {counts[DONE] + counts[DIVERGED] - now} there before)")
+    for record in best_weights.prune(study):
         score = f"{100 * record.result['top1']:.1f} %"
         which = f"{record.content['treatment']['label']} of {record.identity['split']}"
-        outlets.say(f"weights    kept of {which}, the best of its half, {score}: {record.folder}")
-    outlets.say(f"records    {study}")
-    outlets.say(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
+        escaping.say(f"weights    kept of {which}, the best of its half, {score}: {record.folder}")
+    escaping.say(f"records    {study}")
+    escaping.say(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
     if code:
-        outlets.say(f"doubts     {', '.join(f'{n} {word}' for word, n in doubts.items())} (exit code {code})")
+        escaping.say(f"doubts     {', '.join(f'{n} {word}' for word, n in doubts.items())} (exit code {code})")
     return code
 
 
 def _warnings(states: Sequence[State], lost: Mapping[str, str]) -> list[str]:
     """Returns what must be known of a sweep, each distinct thing once: what was lost first, then what is doubtful."""
     faults = [
-        (state.record.name, fault) for state in states if state.record for fault in findings.named(state.record.content)
+        (state.record.name, fault)
+        for state in states
+        if state.record
+        for fault in record_warnings.named(state.record.content)
     ]
-    ranked = sorted(faults, key=lambda item: findings.WORDS.index(item[1].word))
+    ranked = sorted(faults, key=lambda item: record_warnings.WORDS.index(item[1].word))
     trained = [state.record for state in states if state.record]
     stray = [(record.name, f"its {base} was trained again, with other weights") for record, base in strays(trained)]
-    return outlets.distinct([*lost.items(), *stray, *((name, fault.text) for name, fault in ranked)])
+    return escaping.distinct([*lost.items(), *stray, *((name, fault.text) for name, fault in ranked)])
 
 
 def _notices(states: Sequence[State]) -> list[str]:
@@ -304,17 +298,17 @@ def _notices(states: Sequence[State]) -> list[str]:
         (state.record.name, notice)
         for state in states
         if state.record
-        for notice in findings.notices(state.record.content)
+        for notice in record_warnings.notices(state.record.content)
     ]
-    return outlets.distinct((name, notice.text) for name, notice in notices)
+    return escaping.distinct((name, notice.text) for name, notice in notices)
 
 
 def _judged(states: Sequence[State]) -> tuple[int, collections.Counter]:
     """Returns a sweep's exit code, and how many networks have which fault."""
     trained = [state.record.content for state in states if state.record]
-    found = collections.Counter(word for content in trained for word in findings.words(content))
+    found = collections.Counter(word for content in trained for word in record_warnings.words(content))
     found += collections.Counter(state.word or state.state for state in states if not state.record)
-    if not all(state.record and findings.sound(state.record) for state in states):
+    if not all(state.record and record_warnings.sound(state.record) for state in states):
         return command_line.EXIT_FAILED, found
     return command_line.EXIT_DOUBTFUL if found else 0, found
 
@@ -326,7 +320,7 @@ def _show_figure(study: pathlib.Path) -> None:
     words = processes.words("tftransfer.reporting.study_figure", str(study))
     done = subprocess.run(words, env=processes.environment(), capture_output=True, text=True, check=False)
     if done.returncode:
-        outlets.say(f"The study's figure was not drawn: {done.stderr.strip().splitlines()[-1:]}", sys.stderr)
+        escaping.say(f"The study's figure was not drawn: {done.stderr.strip().splitlines()[-1:]}", sys.stderr)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,15 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, idle_options, outlets, records, splits, treatments
-from tftransfer.config import EPOCHS, PROTOCOL, Config
-from tftransfer.data import preparing, sources
+from tftransfer.cli import command_line
+from tftransfer.cli.options import COMMAND, option
+from tftransfer.data import datasets
 from tftransfer.data.store import Store
-from tftransfer.models import names as model_names
-from tftransfer.options import COMMAND, option
+from tftransfer.experiment import prepared_images, splits, treatments, unused_options
+from tftransfer.experiment.config import EPOCHS, PROTOCOL, Config
+from tftransfer.models import catalog as model_names
+from tftransfer.records import record_files
+from tftransfer.system import escaping
 from tftransfer.tuning import budget, flagfile, held_out, oracles, space
 from tftransfer.tuning.study import DIVERGED, FAILED, OK, Study, Trial, winner
 
@@ -78,7 +81,7 @@ class TuneConfig(Config):
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     options, given = command_line.parse(TuneConfig, argv, _USAGE)
-    idle_options.refuse(options, given)
+    unused_options.refuse(options, given)
     if options.model not in model_names.MODELS:
         raise ValueError(
             f"A search varies width, dropout and initial weights, which only {', '.join(model_names.MODELS)} has. "
@@ -86,12 +89,12 @@ def main(argv: Sequence[str]) -> int:
         )
     lists = {name: getattr(options, name) for name in space.LISTS}
     space.around(options.start(), lists)  # refuses bad ones before images are prepared
-    class_names, class_kinds = sources.describe_classes(options.dataset, options.data_dir or None)
+    class_names, class_kinds = datasets.describe_classes(options.dataset, options.data_dir or None)
     _split(options, class_names, class_kinds)
     oracles.check_installed(options.tuner)
     root = pathlib.Path(options.runs_dir) / f"tune-{options.study_name()}"
-    records.check_writable(pathlib.Path(options.runs_dir))
-    store = preparing.prepare(options, _progress)
+    record_files.check_writable(pathlib.Path(options.runs_dir))
+    store = prepared_images.prepare(options, _progress)
     split = _split(options, store.class_names, store.class_kinds)
     classes = split.classes(options.target)
     half = store.select("train", classes, options.images_per_class or None)
@@ -153,7 +156,7 @@ def _search(options: TuneConfig, study: Study, images: _Images, start: Config, c
         from tftransfer.tuning import search, view
         from tftransfer.tuning.process import Trainer
 
-    outlets.say(
+    escaping.say(
         f"Half {options.target} of {images.store.dataset}: {len(images.classes)} classes, {images.training} images to "
         f"train on, {images.held} held out; {options.tuner}, {options.time_budget}",
     )
@@ -165,9 +168,9 @@ def _search(options: TuneConfig, study: Study, images: _Images, start: Config, c
     work.run()
     best = winner(work.trials)
     for fault in search.failures(work.trials):
-        outlets.say(f"WARNING: {fault}", sys.stderr)
+        escaping.say(f"WARNING: {fault}", sys.stderr)
     if best is None:
-        outlets.say(f"python -m tftransfer.tune: no trial ended well. What they said is in {study.root}", sys.stderr)
+        escaping.say(f"python -m tftransfer.tune: no trial ended well. What they said is in {study.root}", sys.stderr)
         return command_line.EXIT_FAILED
     path = study.root / "best.flags"
     origin = flagfile.Origin(
@@ -179,11 +182,11 @@ def _search(options: TuneConfig, study: Study, images: _Images, start: Config, c
         held_out=images.held,
     )
     recipe = space.recipe(start, best.recipe, images.half)
-    records.write_text(path, flagfile.text(recipe, best, origin))
-    outlets.say(_table(work.trials, best, images))
-    outlets.say(f"recipe     {path}")
-    outlets.say(f"train      {flagfile.command(recipe, origin)}")
-    outlets.say(f"compare    tensorboard --logdir {shlex.quote(str(study.root))}")
+    record_files.write_text(path, flagfile.text(recipe, best, origin))
+    escaping.say(_table(work.trials, best, images))
+    escaping.say(f"recipe     {path}")
+    escaping.say(f"train      {flagfile.command(recipe, origin)}")
+    escaping.say(f"compare    tensorboard --logdir {shlex.quote(str(study.root))}")
     return 0
 
 
@@ -211,13 +214,13 @@ def _table(trials: Sequence[Trial], best: Trial, images: _Images) -> str:
 
 
 def _say(line: str) -> None:
-    outlets.say(line)
+    escaping.say(line)
 
 
 def _progress(done: int, total: int) -> None:
     """Says how far the preparation of images is, in some ten lines."""
     if done == total or done % max(1, total // 10) == 0:
-        outlets.say(f"preparing: {done} of {total} images", sys.stderr)
+        escaping.say(f"preparing: {done} of {total} images", sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 import pytest
 
 import fake_study
-from tftransfer import analysis, records
+from tftransfer import analysis
 from tftransfer.analysis import checks, study
-from tftransfer.config import PROTOCOL
+from tftransfer.experiment.config import PROTOCOL
+from tftransfer.records import record_files
 
 
 def found(folder):
@@ -31,7 +32,7 @@ def test_a_control_that_trained_as_long_answers_the_question_of_budget(tmp_path)
     assert "--budget=equal_total would tell" in text(tmp_path, "bases")
     assert "budget" in topics(tmp_path)
     of = fake_study.cell("B4B").control
-    records.write(tmp_path / of.name, fake_study.content(of, 0.55))
+    record_files.write(tmp_path / of.name, fake_study.content(of, 0.55))
     assert "budget" not in topics(tmp_path)
     assert "would tell" not in text(tmp_path, "bases")
 
@@ -50,7 +51,7 @@ def test_another_protocol_is_another_recipe(tmp_path):
     fake_study.write_paper_like(tmp_path, split_seeds=1)
     content = fake_study.content(fake_study.cell("A4B"), 0.9)
     content["identity"]["protocol"] = 99
-    records.write(tmp_path / "later", content)
+    record_files.write(tmp_path / "later", content)
     assert f"protocol: 99 there, {PROTOCOL} here" in text(tmp_path, "other recipe")
     frame = analysis.networks(tmp_path)
     assert 0.9 not in set(frame.loc[frame["recipe"].eq(checks.main_recipe(frame)), "top1"])
@@ -75,7 +76,7 @@ def test_doubtful_networks_are_named(tmp_path, topic, expected, change):
     assert topic not in topics(tmp_path)
     content = fake_study.content(fake_study.cell("A4B"), 0.05)
     change(content)
-    records.write(tmp_path / content["name"], content)
+    record_files.write(tmp_path / content["name"], content)
     assert expected in " ".join(f.text for f in found(tmp_path) if f.topic == topic)
 
 
@@ -94,7 +95,7 @@ def test_what_is_missing_is_named(tmp_path):
 
 def test_damaged_unfinished_and_empty_folders_are_named(tmp_path):
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / records.RECORD).write_text("{")
+    (tmp_path / "broken" / record_files.RECORD).write_text("{")
     (tmp_path / "begun").mkdir()
     (tmp_path / "begun" / "events.out.tfevents.1").touch()
     assert topics(tmp_path) == ["unreadable", "unfinished", "empty"]
@@ -105,7 +106,7 @@ def test_damaged_unfinished_and_empty_folders_are_named(tmp_path):
 def test_a_base_that_was_trained_again_is_named(tmp_path):
     base = fake_study.write(tmp_path, "base", 0.5, target="B")
     content = fake_study.content(fake_study.cell("A4B"), 0.4)
-    records.write(tmp_path / content["name"], content | {"reference": {"key": base.key, "weights": "9" * 64}})
+    record_files.write(tmp_path / content["name"], content | {"reference": {"key": base.key, "weights": "9" * 64}})
     assert "random0-A4B-seed0" in text(tmp_path, "base retrained")
 
 
@@ -128,9 +129,9 @@ def test_the_papers_own_gaps_are_found():
 
 def with_protocol(folder, protocol):
     """Gives all records of a study the same protocol."""
-    for record in records.read_study(folder):
+    for record in record_files.read_study(folder):
         content = {**record.content, "identity": {**record.identity, "protocol": protocol}}
-        records.write(record.folder, content)
+        record_files.write(record.folder, content)
 
 
 @pytest.mark.parametrize(("protocol", "splits", "named"), [(1, 2, True), (2, 2, False), (1, 1, False)])

@@ -1,8 +1,9 @@
 import pytest
 
 import fake_study
-from tftransfer import analysis, records
+from tftransfer import analysis
 from tftransfer.analysis import decomposition
+from tftransfer.records import record_files
 
 
 def effect(frame, name):
@@ -28,7 +29,7 @@ def test_fine_tuning_is_compared_with_bases_trained_as_long(tmp_path):
     fake_study.write(tmp_path, "base", 0.60, target="B")
     fake_study.write(tmp_path, "A4B+", 0.64)
     of = fake_study.cell("A4B+").control
-    records.write(tmp_path / of.name, fake_study.content(of, 0.63))
+    record_files.write(tmp_path / of.name, fake_study.content(of, 0.63))
     found = effect(analysis.networks(tmp_path), "transfer beyond longer base")
     assert found["mean"].round(6).to_dict() == {4: 0.01}
 
@@ -105,7 +106,7 @@ def test_networks_at_chance_lead_to_no_verdict(tmp_path, stuck):
     of = fake_study.cell(stuck, target="B" if stuck == "base" else None)
     content = fake_study.content(of, 0.5)
     content["integrity"]["left_chance"] = False
-    records.write(tmp_path / of.name, content)
+    record_files.write(tmp_path / of.name, content)
     frame = analysis.networks(tmp_path)
     (row,) = decomposition.dominance(frame).to_dict("records")
     assert row["dominates"] == row["dominates_together"] == "at chance"

@@ -3,8 +3,10 @@ import json
 import pytest
 
 import fake_study
-from tftransfer import analysis, records, treatments
+from tftransfer import analysis
 from tftransfer.analysis import frames, roles, study
+from tftransfer.experiment import treatments
+from tftransfer.records import record_files
 
 
 @pytest.mark.parametrize(
@@ -63,12 +65,12 @@ def test_diverged_and_repeated_networks_are_set_apart(tmp_path):
     fake_study.write(tmp_path, "base", 0.5, target="B")
     fake_study.write(tmp_path, "A4B", None)
     record = fake_study.write(tmp_path, "B4B", 0.4)
-    again = tmp_path / "copy" / records.RECORD
+    again = tmp_path / "copy" / record_files.RECORD
     again.parent.mkdir()
-    again.write_text((record.folder / records.RECORD).read_text())
+    again.write_text((record.folder / record_files.RECORD).read_text())
     changed = fake_study.content(fake_study.cell("A5B"), 0.4)
     changed["integrity"]["frozen_blocks_unchanged"] = False
-    records.write(tmp_path / changed["name"], changed)
+    record_files.write(tmp_path / changed["name"], changed)
     table = analysis.networks(tmp_path)
     assert sorted(table["set_apart"]) == ["", "", "diverged", "duplicate", "frozen blocks changed"]
     assert table.loc[table["status"].eq("diverged"), ["top1", "minus_base"]].isna().all(axis=None)
@@ -79,11 +81,11 @@ def test_unreadable_and_unfinished_networks_hide_no_others(tmp_path):
     fake_study.write(tmp_path, "base", 0.5, target="B")
     for name, text in (("damaged", "{"), ("old", json.dumps({"format": 0}))):
         (tmp_path / name).mkdir()
-        (tmp_path / name / records.RECORD).write_text(text)
+        (tmp_path / name / record_files.RECORD).write_text(text)
     other = fake_study.content(fake_study.cell("A4B"), 0.4)
     del other["identity"]["treatment"]["preserve"]
     other["identity"]["treatment"]["unheard_of"] = 3
-    records.write(tmp_path / "later", other)
+    record_files.write(tmp_path / "later", other)
     (tmp_path / "begun").mkdir()
     (tmp_path / "begun" / "events.out.tfevents.1").touch()
     found = study.read(tmp_path)
@@ -113,7 +115,7 @@ def test_published_differences_are_those_of_the_records():
 
     for folder in (pathlib.Path(__file__).parents[2] / "runs" / "published").glob("tiny_imagenet-*"):
         table = analysis.networks(folder).set_index("name")
-        recorded = {record.name: record.result["minus_base"] for record in records.read_study(folder)}
+        recorded = {record.name: record.result["minus_base"] for record in record_files.read_study(folder)}
         assert table["minus_base"].to_dict() == pytest.approx(recorded)
 
 
@@ -122,7 +124,7 @@ def test_the_first_five_of_five_classes_say_nothing(tmp_path, classes, shown):
     content = fake_study.content(fake_study.cell("base", target="B"), 0.5)
     content["identity"]["data"]["class_count"] = classes
     content["result"]["top5"] = 1.0
-    records.write(tmp_path / content["name"], content)
+    record_files.write(tmp_path / content["name"], content)
     assert analysis.networks(tmp_path)["top5"].notna().tolist() == [shown]
 
 

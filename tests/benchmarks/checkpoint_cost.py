@@ -19,7 +19,7 @@ SAVES = 10
 
 
 def measured(name, networks, folder):
-    from tftransfer.config import Config
+    from tftransfer.experiment.config import Config
     from tftransfer.training import checkpoints, snapshots, trainer, untrained_sources
     from tftransfer.training.group import Group
 

@@ -39,7 +39,7 @@ LIMIT_SECONDS = 1800.0
 
 def config_of(side: int, options: argparse.Namespace, **changes):
     """Returns the recipe of a case: motifs' default at 32 px, half width and batch 128 at 64 px."""
-    from tftransfer.config import Config
+    from tftransfer.experiment.config import Config
 
     values = {"cache_dir": options.cache_dir}
     if side == 64:
@@ -51,7 +51,7 @@ def config_of(side: int, options: argparse.Namespace, **changes):
 
 def started(config, kind: str, frozen: list[tuple[str, int]]):
     """Returns a process that trains a group when it is asked, once it is ready, and what it says of itself."""
-    from tftransfer.benching.process import Worker
+    from tftransfer.benchmarking.process import Worker
 
     worker = Worker(config, kind, frozen)
     return worker, worker.answer(LIMIT_SECONDS)

@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000, help="images of the temporary store")
     parser.add_argument("--repetitions", type=int, default=3, help="passes over the JPEG store")
     options = parser.parse_args()
-    from tftransfer.data.sources import open_source
+    from tftransfer.data.datasets import open_source
 
     with tempfile.TemporaryDirectory() as folder:
         root, cache_dir = pathlib.Path(folder, "photographs"), f"{folder}/cache"

@@ -16,7 +16,7 @@ import time
 import numpy as np
 from PIL import Image
 
-from tftransfer.data.sources import open_source
+from tftransfer.data.datasets import open_source
 from tftransfer.data.store import Store, find, mean_image, prepare
 
 PHOTO = (375, 500)  # the usual size of an ImageNet photograph

@@ -8,6 +8,7 @@ import pytest
 from PIL import EpsImagePlugin, Image
 
 from tftransfer.data import decode as decode_module
+from tftransfer.data.datasets.files import EXTENSIONS
 from tftransfer.data.decode import (
     FORMATS,
     MAX_BYTES,
@@ -18,7 +19,6 @@ from tftransfer.data.decode import (
     encode_jpeg,
     resize,
 )
-from tftransfer.data.sources.files import EXTENSIONS
 
 
 def _encode(image: Image.Image, kind: str = "PNG", **options) -> bytes:

@@ -16,15 +16,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tftransfer import command_line, plan, records, run, splits, treatments
-from tftransfer.config import Config
-from tftransfer.data import preparing
+from tftransfer import run
+from tftransfer.cli import command_line
+from tftransfer.data.datasets import describe_classes, open_source
 from tftransfer.data.decode import decode
-from tftransfer.data.sources import describe_classes, open_source
+from tftransfer.experiment import plan, prepared_images, splits, treatments
+from tftransfer.experiment.config import Config
+from tftransfer.records import record_files
 
 pytestmark = pytest.mark.slow  # about a minute: imports TensorFlow, prepares 7,000 images twice
 
-CHECKSUMS = json.loads((pathlib.Path(__file__).parent.parent / "split_checksums.json").read_text())
+CHECKSUMS = json.loads((pathlib.Path(__file__).parents[1] / "support" / "split_checksums.json").read_text())
 WORDNET_IDS = describe_classes("imagenet2012")[0]
 TRAIN_PER_CLASS = 2
 # The builder gives labels to validation images by their order; so many there are until each class has one.
@@ -88,7 +90,7 @@ def data_dir(tmp_path_factory):
     manual = folder / "downloads" / "manual"
     manual.mkdir(parents=True)
     write_archives(manual)
-    program = f"""from tftransfer.data.sources import open_source
+    program = f"""from tftransfer.data.datasets import open_source
 open_source("imagenet2012", {str(folder)!r})"""
     root = pathlib.Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, cwd=root)
@@ -109,7 +111,7 @@ def configs(data_dir, cache_dir):
 
 @pytest.fixture(scope="module")
 def stores(configs):
-    return {encoding: preparing.prepare(config) for encoding, config in configs.items()}
+    return {encoding: prepared_images.prepare(config) for encoding, config in configs.items()}
 
 
 def pixels(half, positions):
@@ -162,13 +164,13 @@ def test_halves_are_the_papers_and_hold_their_images_only(stores, kind, seed, en
 
 @pytest.mark.parametrize(("kind", "seed"), PAPERS_SPLITS)
 def test_every_split_trains_and_is_evaluated_on_its_half(configs, stores, tmp_path, kind, seed):
-    from tftransfer import execution
+    from tftransfer.execution import studies
 
     config, store = configs["raw"], stores["raw"]
     split = splits.make(kind, store.class_names, store.class_kinds, seed)
     cell = plan.Cell(treatments.base("B"), split, config)
-    record = execution.Study(tmp_path / "study", store, say=lambda line: None).ensure(cell).record
-    assert record.status == records.DONE
+    record = studies.Study(tmp_path / "study", store, say=lambda line: None).ensure(cell).record
+    assert record.status == record_files.DONE
     data, cost = record.identity["data"], record.content["cost"]
     assert data["classes_sha256"] == CHECKSUMS[split.name]["B_sha256" if kind == "random" else "natural_sha256"]
     assert cost["train_images"] == TRAIN_PER_CLASS * len(split.b)
@@ -186,7 +188,7 @@ def test_the_command_runs_a_transfer_from_a_jpeg_store(configs, stores, tmp_path
     table = capsys.readouterr().out
     assert "split      random0 (classes: A 500, B 500)" in table
     (study,) = (tmp_path / "runs").iterdir()
-    found = {path.parent.name: records.read(path.parent) for path in study.glob(f"*/{records.RECORD}")}
+    found = {path.parent.name: record_files.read(path.parent) for path in study.glob(f"*/{record_files.RECORD}")}
     assert set(found) == {f"random0-{name}-seed0" for name in ("baseA", "baseB", "A3B")}
     transfer = found["random0-A3B-seed0"]
     assert transfer.identity["data"]["classes_sha256"] == CHECKSUMS["random0"]["B_sha256"]

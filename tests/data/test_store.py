@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tftransfer import command_line
+from tftransfer.cli import command_line
 from tftransfer.data import manifest, preparation, progress, shards
+from tftransfer.data.datasets import EncodedExample, Examples, Source, open_source
+from tftransfer.data.datasets.dataset import Digest
 from tftransfer.data.decode import decode
 from tftransfer.data.shards import SHARD_EXAMPLES
-from tftransfer.data.sources import EncodedExample, Examples, Source, open_source
-from tftransfer.data.sources.source import Digest
 from tftransfer.data.store import Store, StoreError, find, mean_image, prepare
 from tftransfer.data.workers import WorkerError, Workers
 
@@ -470,16 +470,16 @@ def test_a_shard_written_to_after_the_store_was_finished_is_compared(own, shared
 
 
 def test_the_commands_compare_every_byte_of_small_stores(own, shared, monkeypatch):
-    from tftransfer.config import Config
-    from tftransfer.data import preparing
+    from tftransfer.experiment import prepared_images
+    from tftransfer.experiment.config import Config
 
     path = pathlib.Path(own.path, "shards/train-00001.bin")
     _flip(path)
     os.utime(path, ns=(1, 1))
-    monkeypatch.setattr(preparing.sources, "open_source", lambda *_: _source())
-    monkeypatch.setattr(preparing, "stored_size", lambda *_: 8)
+    monkeypatch.setattr(prepared_images.datasets, "open_source", lambda *_: _source())
+    monkeypatch.setattr(prepared_images, "stored_size", lambda *_: 8)
     options = Config(dataset="folder", cache_dir=os.path.dirname(own.path))
-    assert _contents(preparing.prepare(options)) == _contents(shared)
+    assert _contents(prepared_images.prepare(options)) == _contents(shared)
     assert pathlib.Path(own.path, "shards/train-00001.bin").stat().st_mtime_ns > 1, "made again"
 
 

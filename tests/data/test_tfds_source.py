@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tftransfer.data.sources import DataSetError, describe_classes, open_source
-from tftransfer.data.sources import tfds as tfds_source
+from tftransfer.data.datasets import DataSetError, describe_classes, open_source
+from tftransfer.data.datasets import tfds as tfds_source
 
 # A data set of its own in a process of its own, so that the others here can read it from files alone.
 MINIATURE = """

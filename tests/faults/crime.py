@@ -8,14 +8,15 @@ import subprocess
 import sys
 import time
 
-TESTS = pathlib.Path(__file__).parent.parent
+TESTS = pathlib.Path(__file__).parents[1]
+SUPPORT = TESTS / "support"
 VICTIMS = TESTS / "faults" / "victims.py"
 LONGEST_SECONDS = 300  # of one process; more is a hang
 
 
 def start(*words: object) -> subprocess.Popen:
     """Starts a victim in a process group of its own, and waits until it has loaded what it needs."""
-    path = os.pathsep.join([str(TESTS.parent), str(TESTS), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(TESTS.parent), str(SUPPORT), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
         [sys.executable, str(VICTIMS), *map(str, words)],
         stdout=subprocess.PIPE,

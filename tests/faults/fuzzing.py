@@ -18,17 +18,20 @@ import numpy as np
 from absl import logging
 
 ROOT = pathlib.Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 with atheris.instrument_imports(include=["tftransfer", "PIL", "absl.flags", "json"]):
-    import foreign_files
     from PIL import Image
 
     import fake_study
-    from tftransfer import command_line, records, run_config, splits
+    import pretrained_files
+    from tftransfer.cli import command_line
     from tftransfer.data.decode import ImageError, decode
     from tftransfer.data.manifest import Manifest, StoreError
-    from tftransfer.foreign import description, files, hdf5, tensors  # noqa: F401 (instrumented before first use)
+    from tftransfer.execution import run_config
+    from tftransfer.experiment import splits
+    from tftransfer.pretrained import description, files, hdf5, safetensors  # noqa: F401 (instrumented before first use)
+    from tftransfer.records import record_files
     from tftransfer.training.checkpoints import Checkpoints
 
 NAMES = [f"class{i}" for i in range(6)]
@@ -41,9 +44,9 @@ def read_image(content: bytes, folder: pathlib.Path) -> None:
 
 
 def read_record(content: bytes, folder: pathlib.Path) -> None:
-    (folder / records.RECORD).write_bytes(content)
+    (folder / record_files.RECORD).write_bytes(content)
     with contextlib.suppress(ValueError):
-        records.read(folder)
+        record_files.read(folder)
 
 
 def read_split(content: bytes, folder: pathlib.Path) -> None:
@@ -103,14 +106,14 @@ def seeds_of(target: str, folder: pathlib.Path) -> list[bytes]:
         return found
     if target == "record":
         record = fake_study.write(folder / "study", "A1B", 0.5)
-        whole = (record.folder / records.RECORD).read_bytes()
+        whole = (record.folder / record_files.RECORD).read_bytes()
         return [whole, b"{}"]
     if target == "split":
         return [json.dumps({"A": NAMES[:3], "B": NAMES[3:]}).encode(), b"[]"]
     if target == "flagfile":
         return [b"# a recipe\n--width=0.5\n--treatment=BnB\n--n=4\n", b"--flagfile=/dev/null\n"]
     if target == "manifest":
-        from tftransfer.data.sources import open_source
+        from tftransfer.data.datasets import open_source
         from tftransfer.data.store import prepare
 
         for index in range(4):
@@ -124,7 +127,7 @@ def seeds_of(target: str, folder: pathlib.Path) -> list[bytes]:
         np.savez(buffer, notes=np.frombuffer(b'{"identity": {"format": 1, "a": 1}}', np.uint8), x=np.arange(9.0))
         return [buffer.getvalue()]
     kind = ".safetensors" if target == "safetensors" else ".weights.h5"
-    path = foreign_files.make(folder, kind)
+    path = pretrained_files.make(folder, kind)
     return [description.beside(path).read_bytes() if target == "description" else path.read_bytes()]
 
 

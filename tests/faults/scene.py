@@ -4,7 +4,9 @@ import pathlib
 
 import pytest
 
-from tftransfer import command_line, records, run
+from tftransfer import run
+from tftransfer.cli import command_line
+from tftransfer.records import record_files
 
 BASE = ("--treatment=base", "--target=B")
 
@@ -20,7 +22,7 @@ def essence(runs: pathlib.Path) -> dict[str, tuple]:
     """Returns what no fault must change in a folder of studies, wall-clock time left out."""
     (study,) = (path for path in runs.iterdir() if path.is_dir())
     found = {}
-    for record in records.read_study(study):
+    for record in record_files.read_study(study):
         history = {name: column for name, column in record.content["history"].items() if name != "seconds"}
         found[record.name] = (record.weights_digest, record.result, history)
     return found

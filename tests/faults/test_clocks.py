@@ -10,8 +10,8 @@ from test_kills_of_parts import sweep_essence
 
 import crime
 from scene import BASE, command, essence
-from tftransfer import records
-from tftransfer.scheduling import overview
+from tftransfer.records import record_files
+from tftransfer.scheduling import study_status
 from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.tuning import search
 
@@ -29,7 +29,7 @@ def test_a_sweep(tmp_path, tally):
     crime.complete("sweep", tmp_path / "whole")
     crime.complete("sweep", tmp_path / "jumping", "clock")
     survived = sweep_essence(tmp_path / "jumping") == sweep_essence(tmp_path / "whole")
-    survived &= overview.look(tmp_path / "jumping").count("running") == 0
+    survived &= study_status.look(tmp_path / "jumping").count("running") == 0
     tally.fault("clock jumps during a sweep", survived)
     assert survived
 
@@ -47,7 +47,7 @@ def test_intervals_of_checkpoints(tmp_path, jumping, tally):
 def test_a_training(small, whole, tmp_path, jumping, tally):
     code = command([*BASE, *small, f"--runs_dir={tmp_path}/runs"])
     (study,) = (tmp_path / "runs").iterdir()
-    (record,) = records.read_study(study)
+    (record,) = record_files.read_study(study)
     seconds = record.content["history"]["seconds"]
     survived = code == 0 and essence(tmp_path / "runs") == essence(whole)
     survived &= seconds == sorted(seconds) and 0 < record.content["cost"]["seconds"] < 3600

@@ -12,8 +12,10 @@ import crime
 import fault_sizes
 import victims
 from scene import command, essence
-from tftransfer import execution, grids, records, splits
-from tftransfer.config import Config
+from tftransfer.execution import studies
+from tftransfer.experiment import grids, splits
+from tftransfer.experiment.config import Config
+from tftransfer.records import record_files
 
 pytestmark = pytest.mark.faults
 
@@ -52,21 +54,21 @@ def test_the_same_base(tmp_path, monkeypatch, tally):
         written = []
         for member in members:
             identity = member.cell.identity("f" * 64, None)
-            with records.replacing(self.root / member.cell.name):
+            with record_files.replacing(self.root / member.cell.name):
                 content = victims.fake_study.content(member.cell, 0.5, identity=identity)
-                written.append(records.write(self.root / member.cell.name, content))
+                written.append(record_files.write(self.root / member.cell.name, content))
         return written
 
     class Store:
         fingerprint = "f" * 64
 
-    monkeypatch.setattr(execution.Study, "_train", train)
+    monkeypatch.setattr(studies.Study, "_train", train)
     (cell, *_) = grids.union(
         [grids.Grid("base", directions="B")], Config(), lambda kind, seed: splits.random_split(10, seed)
     )
 
     def want():
-        ends.append(execution.Study(tmp_path, Store(), say=str).ensure(cell).record.key)
+        ends.append(studies.Study(tmp_path, Store(), say=str).ensure(cell).record.key)
 
     crowd = [threading.Thread(target=want) for _ in range(8)]
     for thread in crowd:

@@ -15,13 +15,14 @@ import fault_sizes
 import tftransfer
 import victims
 from scene import BASE, command, essence
-from tftransfer import records, report
-from tftransfer.analysis import portraits
-from tftransfer.data import preparing
-from tftransfer.data.sources import open_source
+from tftransfer import report
+from tftransfer.analysis import diagnostics
+from tftransfer.data.datasets import open_source
 from tftransfer.data.store import find, prepare
-from tftransfer.scheduling import overview
-from tftransfer.scheduling.board import Board
+from tftransfer.experiment import prepared_images
+from tftransfer.records import record_files
+from tftransfer.scheduling import study_status
+from tftransfer.scheduling.sweep_folder import Board
 from tftransfer.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.faults
@@ -42,7 +43,7 @@ def damages(whole: bytes, rng, flips=FLIPS):
 @pytest.fixture
 def network(whole, tmp_path):
     """A copy of the finished base's folder."""
-    (folder,) = (path.parent for path in whole.glob(f"*/*/{records.RECORD}"))
+    (folder,) = (path.parent for path in whole.glob(f"*/*/{record_files.RECORD}"))
     shutil.copytree(folder.parent, tmp_path / "study")
     return tmp_path / "study" / folder.name
 
@@ -57,14 +58,14 @@ def refuses(action, message):
 
 
 def test_records(network, tally):
-    path, rng = network / records.RECORD, random.Random(0)
+    path, rng = network / record_files.RECORD, random.Random(0)
     whole = path.read_bytes()
-    content = records.read(network).content
+    content = record_files.read(network).content
     for kind, changed in damages(whole, rng, 20 * FLIPS):
         path.write_bytes(changed)
-        survived = refuses(lambda: records.read(network), "Move its folder away to train it again")
+        survived = refuses(lambda: record_files.read(network), "Move its folder away to train it again")
         if not survived:  # a space that became another one, or a newline at the end
-            survived = json.loads(changed) == json.loads(whole) and records.read(network).content == content
+            survived = json.loads(changed) == json.loads(whole) and record_files.read(network).content == content
         tally.fault(f"record {kind}", survived)
         assert survived, changed
 
@@ -72,7 +73,7 @@ def test_records(network, tally):
 def test_a_damaged_record_stops_the_command(network, small, whole, capsys, tally):
     runs = network.parent.parent / "runs"
     shutil.copytree(whole, runs)
-    (path,) = runs.glob(f"*/*/{records.RECORD}")
+    (path,) = runs.glob(f"*/*/{record_files.RECORD}")
     text = path.read_text()
     digit = text.index('"top1": 0.') + len('"top1": 0.')
     path.write_text(text[:digit] + str((int(text[digit]) + 1) % 10) + text[digit + 1 :])
@@ -87,7 +88,7 @@ def test_a_damaged_record_stops_the_command(network, small, whole, capsys, tally
 
 
 def test_weights(network, tally):
-    path, rng = network / records.WEIGHTS, random.Random(1)
+    path, rng = network / record_files.WEIGHTS, random.Random(1)
     whole = path.read_bytes()
     assert tftransfer.load(network)
     for kind, changed in damages(whole, rng, 3 * FLIPS):
@@ -101,10 +102,10 @@ def test_weights(network, tally):
 
 def test_weights_without_the_digest_of_their_file(network, tally):
     """As records of format 1 have it: every array is compared."""
-    content = json.loads((network / records.RECORD).read_text())
+    content = json.loads((network / record_files.RECORD).read_text())
     del content["weights"]["file_sha256"]
-    records.write(network, {name: value for name, value in content.items() if name != "sha256"})
-    path, rng = network / records.WEIGHTS, random.Random(2)
+    record_files.write(network, {name: value for name, value in content.items() if name != "sha256"})
+    path, rng = network / record_files.WEIGHTS, random.Random(2)
     whole, wanted = path.read_bytes(), tftransfer.load(network).get_weights()
     for kind, changed in damages(whole, rng):
         path.write_bytes(changed)
@@ -118,7 +119,7 @@ def test_weights_without_the_digest_of_their_file(network, tally):
 def test_bases_with_damaged_weights_are_trained_again(small, whole, tmp_path, tally):
     shutil.copytree(whole, tmp_path / "runs")
     options = ["--treatment=BnB", "--n=1", *small, f"--runs_dir={tmp_path}/runs"]
-    (path,) = (tmp_path / "runs").glob(f"*/*/{records.WEIGHTS}")
+    (path,) = (tmp_path / "runs").glob(f"*/*/{record_files.WEIGHTS}")
     content = path.read_bytes()
     path.write_bytes(content[:3000] + bytes([content[3000] ^ 1]) + content[3001:])
     code = command(options)
@@ -130,20 +131,20 @@ def test_bases_with_damaged_weights_are_trained_again(small, whole, tmp_path, ta
 
 def test_portraits(network, tally):
     path, rng = network / "portrait.npz", random.Random(3)
-    record = records.read(network)
-    assert portraits.read(record)
+    record = record_files.read(network)
+    assert diagnostics.read(record)
     for kind, changed in damages(path.read_bytes(), rng):
         path.write_bytes(changed)
-        survived = refuses(lambda: portraits.read(record), "portrait")
+        survived = refuses(lambda: diagnostics.read(record), "portrait")
         tally.fault(f"portrait {kind}", survived)
         assert survived
 
 
 def test_architectures(small, tmp_path, tally, monkeypatch):
-    monkeypatch.syspath_prepend(pathlib.Path(__file__).parent.parent)
+    monkeypatch.syspath_prepend(pathlib.Path(__file__).parents[1] / "support")
     options = [word for word in small if not word.startswith("--width")]
     assert command([*BASE, *options, f"--runs_dir={tmp_path}/runs", "--model=small_models:chain"]) == 0
-    (path,) = (tmp_path / "runs").glob(f"*/*/{records.ARCHITECTURE}")
+    (path,) = (tmp_path / "runs").glob(f"*/*/{record_files.ARCHITECTURE}")
     assert tftransfer.load(path.parent)
     whole, rng = path.read_bytes(), random.Random(4)
     relu = whole.replace(b'"relu"', b'"selu"')
@@ -162,7 +163,7 @@ def test_events_are_a_view(network, small, whole, tally, tmp_path, capsys):
     for path in [*network.parent.glob("events*"), *network.glob("events*")]:
         for kind, changed in damages(path.read_bytes(), rng, 1):
             path.write_bytes(changed)
-            records.read(network)
+            record_files.read(network)
             tally.fault(f"TensorBoard events {kind} (harmless)", True)
     assert command([f"--study={network.parent}", "--format=csv", f"--out={tmp_path}/b"], report.main, "report") == 0
     assert (tmp_path / "b" / "networks.csv").read_text() == wanted
@@ -180,14 +181,17 @@ def test_files_of_a_sweep(tmp_path, tally):
         whole = path.read_bytes()
         for kind, changed in damages(whole, rng) if whole else ():
             path.write_bytes(changed)
-            survived = overview.look(study).count("done") == len(cells) and board.failure(cells[-1]) in (None, "why")
+            survived = study_status.look(study).count("done") == len(cells) and board.failure(cells[-1]) in (
+                None,
+                "why",
+            )
             survived |= b'"reason"' in changed  # the reason itself: shown, and no result
             tally.fault(f"sweep's board {kind}", survived)
             assert survived, (path, changed)
         path.write_bytes(whole)
     shutil.rmtree(board.folder)
     crime.complete("sweep", study)
-    assert overview.look(study).count("done") == len(cells)
+    assert study_status.look(study).count("done") == len(cells)
 
 
 def test_checkpoints(tmp_path, tally):
@@ -212,7 +216,7 @@ def test_stores(images, tmp_path, tally):  # noqa: F811
     crime.complete("store", images, tmp_path / "cache")
     source, wanted, rng = open_source("folder", str(images)), files_of(tmp_path / "cache"), random.Random(8)
     store = find(source, str(tmp_path / "cache"), victims.STORE_SIZE)
-    assert preparing.source_bytes(source, victims.STORE_SIZE) < preparing.VERIFIED_BYTES
+    assert prepared_images.source_bytes(source, victims.STORE_SIZE) < prepared_images.VERIFIED_BYTES
     for name in wanted:
         path = pathlib.Path(store.path, name)
         whole = path.read_bytes()

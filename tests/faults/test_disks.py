@@ -11,14 +11,15 @@ import crime
 import fake_study
 import victims
 from scene import BASE, command, essence
-from tftransfer import records, report, speeds, tensorboard_view
-from tftransfer.config import Config
+from tftransfer import report
 from tftransfer.data import manifest, preparation
-from tftransfer.data.sources import open_source
+from tftransfer.data.datasets import open_source
 from tftransfer.data.store import StoreError, prepare
-from tftransfer.scheduling import scheduler
-from tftransfer.scheduling.board import Board
-from tftransfer.training import portraits, weights
+from tftransfer.experiment.config import Config
+from tftransfer.records import event_files, record_files
+from tftransfer.scheduling import scheduler, speeds
+from tftransfer.scheduling.sweep_folder import Board
+from tftransfer.training import diagnostics, weights
 from tftransfer.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.faults
@@ -47,10 +48,10 @@ def before_first(monkeypatch, disk, kind, owner, name):
 
 WRITES = {
     "weights": (weights, "save"),
-    "portrait": (portraits, "save"),
-    "record": (records, "write"),
-    "TensorBoard events": (tensorboard_view.EventFile, "scalars"),
-    "first TensorBoard file": (tensorboard_view, "write_experiment"),
+    "portrait": (diagnostics, "save"),
+    "record": (record_files, "write"),
+    "TensorBoard events": (event_files.EventFile, "scalars"),
+    "first TensorBoard file": (event_files, "write_experiment"),
 }
 
 
@@ -63,7 +64,7 @@ def test_of_a_training(what, kind, disk, small, whole, monkeypatch, capsys, tall
     code = command(options)
     said = capsys.readouterr().err.strip().splitlines()
     monkeypatch.undo()
-    half_written = [str(path) for path in disk.folder.glob(f"runs/*/*/{records.RECORD}")]
+    half_written = [str(path) for path in disk.folder.glob(f"runs/*/*/{record_files.RECORD}")]
     disk.free()
     again = command(options)
     survived = bool(happened) and code == 2 and again == 0 and not half_written
@@ -147,7 +148,7 @@ def test_of_a_sweeps_processes(kind, disk, tmp_path, tally):
     crime.complete("sweep", tmp_path / "whole")
     study = disk.folder / "study"
     process = crime.start("sweep", study)
-    crime.wait_for(lambda: list(study.glob(f"*/{records.RECORD}")))
+    crime.wait_for(lambda: list(study.glob(f"*/{record_files.RECORD}")))
     getattr(disk, KINDS[kind])()
     said, _ = process.communicate(timeout=crime.LONGEST_SECONDS)
     disk.free()

@@ -28,31 +28,21 @@ import crime
 import fake_study
 import fault_sizes
 import victims
-from tftransfer import (
-    analysis,
-    command_line,
-    findings,
-    grids,
-    identities,
-    records,
-    report,
-    run,
-    run_config,
-    speeds,
-    splits,
-    sweep,
-    treatments,
-)
+from tftransfer import analysis, report, run, sweep
 from tftransfer.analysis import study as analysis_study
-from tftransfer.config import Config
+from tftransfer.cli import command_line
+from tftransfer.data.datasets import open_source
 from tftransfer.data.decode import ImageError, decode
 from tftransfer.data.manifest import Manifest, StoreError
-from tftransfer.data.sources import open_source
 from tftransfer.data.store import Store, prepare
-from tftransfer.foreign import description
-from tftransfer.outlets import tensorboard as printable
-from tftransfer.scheduling import jobs, overview, view
-from tftransfer.scheduling.board import Board
+from tftransfer.execution import run_config
+from tftransfer.experiment import grids, splits, treatments
+from tftransfer.experiment.config import Config
+from tftransfer.pretrained import description
+from tftransfer.records import identities, record_files, record_warnings
+from tftransfer.scheduling import display, jobs, speeds, study_status
+from tftransfer.scheduling.sweep_folder import Board
+from tftransfer.system.escaping import tensorboard as printable
 from tftransfer.tensorboard_plugin import curves, folders
 from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.tuning import study as tuning_study
@@ -404,11 +394,11 @@ def test_records(tmp_path, tally):
     rng = random.Random(6)
     cell = fake_study.cell("A1B")
     whole = fake_study.write(tmp_path / "study", "A1B", 0.5)
-    path = whole.folder / records.RECORD
+    path = whole.folder / record_files.RECORD
     content, text = json.loads(path.read_text()), path.read_bytes()
 
     def act():
-        record = records.read(whole.folder)
+        record = record_files.read(whole.folder)
         assert record.content["sha256"] == content["sha256"], "a changed record was taken for the one written"
 
     for _ in range(fault_sizes.of(300, 8000)):
@@ -416,7 +406,7 @@ def test_records(tmp_path, tally):
         handled(tally, "records", act, path.read_bytes()[:80])
 
     def use():
-        record = records.read(whole.folder)
+        record = record_files.read(whole.folder)
         identities.check(record, cell)
 
     for _ in range(fault_sizes.of(300, 8000)):
@@ -424,7 +414,7 @@ def test_records(tmp_path, tally):
         path.write_text(json.dumps(changed))
         handled(tally, "records with right hashes", use, changed)
     path.write_bytes(text)
-    assert findings.faults(records.read(whole.folder)) == []
+    assert record_warnings.faults(record_files.read(whole.folder)) == []
 
 
 def forged(content):
@@ -433,8 +423,8 @@ def forged(content):
         return content
     rest = {name: value for name, value in content.items() if name != "sha256"}
     if isinstance(rest.get("identity"), dict):
-        rest["key"] = records.key(rest["identity"])
-    return rest | {"sha256": records._content_digest(rest)}
+        rest["key"] = record_files.key(rest["identity"])
+    return rest | {"sha256": record_files._content_digest(rest)}
 
 
 def test_studies_with_a_foreign_record_are_shown_without_it(tmp_path, tally):
@@ -442,11 +432,11 @@ def test_studies_with_a_foreign_record_are_shown_without_it(tmp_path, tally):
     rng, study = random.Random(12), tmp_path / "study"
     for label, top1 in (("base", 0.6), ("A1B", 0.5), ("B1B", 0.55)):
         fake_study.write(study, label, top1, target="B" if label == "base" else None)
-    path = fake_study.write(study, "A2B", 0.5).folder / records.RECORD
+    path = fake_study.write(study, "A2B", 0.5).folder / record_files.RECORD
     content = json.loads(path.read_text())
 
     def act():
-        view.text(overview.look(study))
+        display.text(study_status.look(study))
         found = analysis_study.read(study)
         assert len(found.records) + len(found.unreadable) == 4
         analysis.effects(analysis.networks(found))
@@ -492,14 +482,14 @@ def small_files_of(folder):
     nested = folder / "nested"
     nested.write_text(f"--flagfile={flags}\n")
     options, cell, board = Config(cache_dir=str(folder / "cache")), victims.cells()[-1], Board(study)
-    record, tuned = study / "x" / records.RECORD, folder / "tune"
+    record, tuned = study / "x" / record_files.RECORD, folder / "tune"
 
     def options_in(path):
         return lambda: command_line.parse(run_config.RunConfig, ["run", f"--flagfile={path}"], "usage")
 
     return {
-        "record": (record, lambda: records.read(record.parent)),
-        "record, seen by --status": (record, lambda: view.text(overview.look(study))),
+        "record": (record, lambda: record_files.read(record.parent)),
+        "record, seen by --status": (record, lambda: display.text(study_status.look(study))),
         "record, seen by report": (record, lambda: analysis_study.read(study)),
         "split": (split, lambda: splits.make("file", NAMES, split_file=str(split))),
         "description": (description.beside(weights), lambda: description.read(weights)),
@@ -594,14 +584,14 @@ def test_boards(tmp_path, tally):
     }
     board.jobs.mkdir(exist_ok=True)
     found = {}
-    overview.look(study, found)
+    study_status.look(study, found)
     for number in range(fault_sizes.of(150, 6000)):
         path, whole = rng.choice(list(files.items()))
         changed = json.dumps(replaced(rng, whole)).encode()
         path.write_bytes(mutated(rng, changed) if number % 3 == 0 else changed)
 
         def act():
-            view.text(overview.look(study, found))
+            display.text(study_status.look(study, found))
             Board(study).failure(cells[-1])
             assert Board(study).beats(1e9).keys() <= {"job"}
 

@@ -16,7 +16,8 @@ import pytest
 
 import fault_sizes
 from tensorboard_events import scalars
-from tftransfer import command_line, records
+from tftransfer.cli import command_line
+from tftransfer.records import record_files
 
 pytestmark = pytest.mark.faults
 
@@ -67,7 +68,7 @@ def essence(runs):
     """Returns what an interruption must not change in a folder of studies, wall-clock time left out."""
     (study,) = runs.iterdir()
     found = {}
-    for record in records.read_study(study):
+    for record in record_files.read_study(study):
         history = {name: column for name, column in record.content["history"].items() if name != "seconds"}
         found[record.name] = (record.weights_digest, record.result, history, scalars(record.folder))
     return found

@@ -15,9 +15,9 @@ from PIL import Image
 import crime
 import fault_sizes
 import victims
-from tftransfer import records, speeds
-from tftransfer.config import Config
-from tftransfer.scheduling import overview
+from tftransfer.experiment.config import Config
+from tftransfer.records import record_files
+from tftransfer.scheduling import speeds, study_status
 
 pytestmark = pytest.mark.faults
 
@@ -65,11 +65,11 @@ def test_writing_and_replacing_records(tmp_path, tally):
     for number in range(kills):
         process = crime.start("records", tmp_path)
         if number == 0:
-            crime.wait_for(lambda: all((tmp_path / name / records.RECORD).exists() for name in victims.NETWORKS))
+            crime.wait_for(lambda: all((tmp_path / name / record_files.RECORD).exists() for name in victims.NETWORKS))
         assert crime.kill(process, rng.uniform(0, 0.4))
         for name in victims.NETWORKS:
-            records.restore(tmp_path / name)
-            record = records.read(tmp_path / name)
+            record_files.restore(tmp_path / name)
+            record = record_files.read(tmp_path / name)
             survived = record is not None
             if survived:
                 generation = round((record.result["top1"] - 0.5) * 1e6)
@@ -78,7 +78,7 @@ def test_writing_and_replacing_records(tmp_path, tally):
             tally.fault("SIGKILL while records are replaced", survived, int(name == victims.NETWORKS[0]))
             assert survived, (number, name)
     assert any(generations), "no network was replaced: it was not tested"
-    assert {record.name for record in records.read_study(tmp_path)} == set(victims.NETWORKS)
+    assert {record.name for record in record_files.read_study(tmp_path)} == set(victims.NETWORKS)
 
 
 def test_checkpointing(tmp_path, tally):
@@ -112,7 +112,8 @@ def test_keeping_speeds(tmp_path, tally):
 
 def sweep_essence(study):
     return {
-        record.name: (record.key, record.weights_digest, dict(record.result)) for record in records.read_study(study)
+        record.name: (record.key, record.weights_digest, dict(record.result))
+        for record in record_files.read_study(study)
     }
 
 
@@ -143,7 +144,7 @@ def test_sweeping(whom, tmp_path, tally):
             process.communicate(timeout=crime.LONGEST_SECONDS)
         elif crime.kill(process, rng.uniform(0.1, 3), whole_group=whom == "all"):
             done += 1
-            overview.look(study)
+            study_status.look(study)
         if process.returncode == 0:
             assert sweep_essence(study) == sweep_essence(tmp_path / "whole")
             number += 1
@@ -152,7 +153,7 @@ def test_sweeping(whom, tmp_path, tally):
     kind = {"sweep": "SIGKILL of a sweep", "worker": "SIGKILL of a sweep's process", "all": "SIGKILL of both"}[whom]
     tally.fault(kind, survived, done)
     assert survived, said
-    assert overview.look(study).count("done") == len(victims.cells())
+    assert study_status.look(study).count("done") == len(victims.cells())
 
 
 @pytest.fixture
@@ -178,7 +179,7 @@ def test_a_sweep_that_is_stopped_for_a_while(tmp_path, tally):
     crime.complete("sweep", tmp_path / "whole")
     study = tmp_path / "study"
     process = crime.start("sweep", study)
-    crime.wait_for(lambda: list(study.glob(f"*/{records.RECORD}")))
+    crime.wait_for(lambda: list(study.glob(f"*/{record_files.RECORD}")))
     process.send_signal(signal.SIGSTOP)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(2)

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from scene import BASE, command
-from tftransfer.data.sources import describe_classes
+from tftransfer.data.datasets import describe_classes
 
 pytestmark = pytest.mark.faults
 USER = "alice-s3cret"

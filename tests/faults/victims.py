@@ -17,14 +17,16 @@ import filelock
 import numpy as np
 
 import fake_study
-from tftransfer import grids, processes, records, speeds, splits
-from tftransfer.config import Config
-from tftransfer.data.sources import open_source
+from tftransfer.data.datasets import open_source
 from tftransfer.data.store import prepare
-from tftransfer.grids import Grid
-from tftransfer.plan import Cell
-from tftransfer.scheduling import jobs, local, scheduler
-from tftransfer.scheduling.board import Beat, Board
+from tftransfer.experiment import grids, splits
+from tftransfer.experiment.config import Config
+from tftransfer.experiment.grids import Grid
+from tftransfer.experiment.plan import Cell
+from tftransfer.records import record_files
+from tftransfer.scheduling import jobs, local, scheduler, speeds
+from tftransfer.scheduling.sweep_folder import Beat, Board
+from tftransfer.system import processes
 from tftransfer.training.checkpoints import Checkpoints
 
 NETWORKS = ("first", "second", "third")
@@ -49,15 +51,15 @@ def weights_of(name: str, generation: int) -> bytes:
 def write_network(study: pathlib.Path, name: str, generation: int) -> None:
     """Writes a network's folder in the order of a real training: events, weights, portrait, record."""
     folder = study / name
-    with filelock.FileLock(records.lock_path(study, name)), records.replacing(folder):
+    with filelock.FileLock(record_files.lock_path(study, name)), record_files.replacing(folder):
         (folder / "events.out.tfevents.0").write_bytes(b"events")
         kept = weights_of(name, generation)
-        (folder / records.WEIGHTS).write_bytes(kept)
+        (folder / record_files.WEIGHTS).write_bytes(kept)
         (folder / "portrait.npz").write_bytes(b"portrait")
         cell = fake_study.cell("A1B")
         digest = hashlib.sha256(kept).hexdigest()
         content = fake_study.content(cell, 0.5 + generation / 1e6, name=name, weights={"kept": True, "sha256": digest})
-        records.write(folder, content)
+        record_files.write(folder, content)
 
 
 def write_networks(study: str) -> None:
@@ -77,7 +79,7 @@ def save_checkpoints(folder: str, result: str) -> None:
     for step in range(found.step if found else 0, STEPS):
         state = np.cos(state + step)
         checkpoints.save(step + 1, {"state": state}, {"watch": step})
-    records.write_text(pathlib.Path(result), hashlib.sha256(state.tobytes()).hexdigest())
+    record_files.write_text(pathlib.Path(result), hashlib.sha256(state.tobytes()).hexdigest())
     checkpoints.clear()
 
 
@@ -119,12 +121,12 @@ def worker(path: str) -> None:
     beat = Beat({cell.name: None for cell in wanted}, 1, 2, 1.0, time.time(), time.time(), "here")
     Board(root).write_beat(name, beat)
     for cell in wanted:
-        lock = records.lock_path(root, cell.name)
+        lock = record_files.lock_path(root, cell.name)
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
             with filelock.FileLock(lock, timeout=0):
-                records.restore(root / cell.name)
-                if records.read(root / cell.name) is None:
+                record_files.restore(root / cell.name)
+                if record_files.read(root / cell.name) is None:
                     train(root, cell)
         except filelock.Timeout:
             elsewhere.append(cell.name)
@@ -132,7 +134,7 @@ def worker(path: str) -> None:
             traceback.print_exc()
             raise SystemExit(os.EX_IOERR) from None
     end = jobs.End(jobs.OK, elsewhere=tuple(elsewhere))
-    records.write_text(pathlib.Path(path).with_name(f"{name}.end.json"), json.dumps(end.as_json()))
+    record_files.write_text(pathlib.Path(path).with_name(f"{name}.end.json"), json.dumps(end.as_json()))
 
 
 def train(root: pathlib.Path, cell: Cell) -> None:
@@ -141,13 +143,13 @@ def train(root: pathlib.Path, cell: Cell) -> None:
     digest = hashlib.sha256(kept).hexdigest()
     with (root / "trained.txt").open("a") as file:
         file.write(f"{cell.name}\n")
-    with records.replacing(root / cell.name):
+    with record_files.replacing(root / cell.name):
         time.sleep(0.05)
         base = cell.treatment.is_reference
         if base:
-            (root / cell.name / records.WEIGHTS).write_bytes(kept)
+            (root / cell.name / record_files.WEIGHTS).write_bytes(kept)
         content = fake_study.content(cell, 0.5, weights={"kept": base, "sha256": digest}, finished="now")
-        records.write(root / cell.name, content)
+        record_files.write(root / cell.name, content)
 
 
 def jumping_clock() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tftransfer import models
 from tftransfer.models import AlexNet, GroupedConv2D, LocalResponseNormalization
-from tftransfer.models.names import ALEXNET_BLOCKS
+from tftransfer.models.catalog import ALEXNET_BLOCKS
 
 SMALL = {"input_shape": (32, 32, 3), "classes": 5, "width": 0.05}
 
@@ -229,7 +229,7 @@ def test_arguments_out_of_range_are_refused(arguments, message):
 
 
 def test_names_are_read_without_keras():
-    code = "import sys, tftransfer.models.names; sys.exit(any(m in sys.modules for m in ('keras', 'tensorflow')))"
+    code = "import sys, tftransfer.models.catalog; sys.exit(any(m in sys.modules for m in ('keras', 'tensorflow')))"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

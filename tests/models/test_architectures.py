@@ -2,12 +2,12 @@ import pathlib
 
 import keras
 import pytest
-import small_models
 
-from tftransfer import interruption
-from tftransfer.config import Config
-from tftransfer.models import architectures, description, sizes
+import small_models
+from tftransfer.experiment.config import Config
+from tftransfer.models import architectures, serialization, sizes
 from tftransfer.models.blocks import blocks
+from tftransfer.system import signals
 
 
 def shape(model, **options):
@@ -35,11 +35,11 @@ def test_blocks_of_applications(model):
 
 @pytest.mark.heavy
 def test_every_application_can_be_cut():
-    from tftransfer.models import names
+    from tftransfer.models import catalog
 
-    for model in names.APPLICATIONS:
+    for model in catalog.APPLICATIONS:
         if not model.endswith(("XLarge", "L", "B5", "B6", "B7", "NASNetLarge")):
-            found = architectures.block_names(shape(model, image_size=max(32, names.smallest_side(model))))
+            found = architectures.block_names(shape(model, image_size=max(32, catalog.smallest_side(model))))
             assert len(found) > 2, model
             assert len(set(found)) == len(found), model
 
@@ -76,8 +76,8 @@ def test_names_and_digests_do_not_depend_on_what_was_built_before():
     again = architectures.build(config, 3)
     assert [layer.name for layer in first.layers] == [layer.name for layer in again.layers]
     assert "conv2d" in [layer.name for layer in again.layers]
-    assert description.digest(first) == description.digest(again)
-    assert description.digest(architectures.build(config, 4)) != description.digest(first)
+    assert serialization.digest(first) == serialization.digest(again)
+    assert serialization.digest(architectures.build(config, 4)) != serialization.digest(first)
     after = keras.layers.Conv2D(3, 3).name
     numbers = [int(name.removeprefix("conv2d").removeprefix("_") or 0) for name in (before, after)]
     assert numbers[1] == numbers[0] + 1, "the user's own numbering goes on"
@@ -131,7 +131,7 @@ def test_a_description_builds_the_same_architecture():
     model = architectures.build(config, 3)
     text = architectures.text_of(model, config)
     again = architectures.from_text(text, "model.json")
-    assert description.digest(again) == description.digest(model)
+    assert serialization.digest(again) == serialization.digest(model)
     assert architectures.text_of(architectures.build(Config(), 3), Config()) is None
     with pytest.raises(ValueError, match="code of its own"):
         architectures.from_text(text.replace('"module": "keras.src.applications', '"module": "evil.code'), "model.json")
@@ -222,7 +222,7 @@ def test_a_function_that_gives_another_architecture_at_each_call_is_named_so(tmp
         architectures.block_names(shape("fickle:build"))
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, interruption.Terminated])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, signals.Terminated])
 def test_an_interruption_of_a_users_code_stays_one(error, tmp_path, monkeypatch):
     def build(*_):
         raise error

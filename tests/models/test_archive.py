@@ -9,8 +9,8 @@ import zipfile
 
 import pytest
 
-from tftransfer import small_files
 from tftransfer.models import archive
+from tftransfer.system import untrusted_files
 
 GOOD = {"class_name": "Functional", "config": {"layers": []}}
 GOOD_TEXT = json.dumps(GOOD)
@@ -103,7 +103,7 @@ def test_pipes_and_folders_are_refused(path):
     [
         ("[" * 101 + "]" * 101, "100 levels"), ("[" * 100_000 + "]" * 100_000, "100 levels|shrink by less"),
         ("{", "Expecting"), ('{"a": 1, "a": 2}', "twice"),
-        ("[" + "[]," * small_files._MOST_CONTAINERS + "1]", "lists and objects|shrink by less"),
+        ("[" + "[]," * untrusted_files._MOST_CONTAINERS + "1]", "lists and objects|shrink by less"),
     ],
     ids=["deep", "very deep", "broken", "twice", "many"],
 )  # fmt: skip

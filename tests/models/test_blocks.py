@@ -3,7 +3,7 @@ import pytest
 
 from tftransfer.models import AlexNet
 from tftransfer.models.blocks import blocks, legal_cuts, possible_ends
-from tftransfer.models.names import ALEXNET_BLOCKS
+from tftransfer.models.catalog import ALEXNET_BLOCKS
 
 
 @pytest.fixture(scope="module")

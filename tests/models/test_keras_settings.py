@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from made_images import write_photographs
-from tftransfer import records
-from tftransfer.config import Config
+from tftransfer.experiment.config import Config
 from tftransfer.models import AlexNet, architectures, keras_settings
+from tftransfer.records import record_files
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 THEIRS = {"floatx": "float64", "epsilon": 1e-3, "backend": "tensorflow", "image_data_format": "channels_first"}
@@ -76,5 +76,5 @@ def test_a_command_trains_the_same_weights_under_any_keras_json(tmp_path):
         done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
         assert done.returncode == 0, done.stderr
         (study,) = (tmp_path / name).iterdir()
-        digests.append({record.name: record.weights_digest for record in records.read_study(study)})
+        digests.append({record.name: record.weights_digest for record in record_files.read_study(study)})
     assert digests[0] == digests[1]

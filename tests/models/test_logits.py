@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tftransfer.config import Config
-from tftransfer.models import architectures, soundness
+from tftransfer.experiment.config import Config
+from tftransfer.models import architectures, validation
 from tftransfer.models.logits import without_softmax
 
 SHAPE, CLASSES = (32, 32, 3), 3
@@ -42,7 +42,7 @@ ENDING = {
 def test_softmax_of_the_head_is_left_out(case):
     model = body(ENDING[case])
     found = without_softmax(model)
-    soundness.check(found, "net", SHAPE, CLASSES)
+    validation.check(found, "net", SHAPE, CLASSES)
     assert found.name == "net"
     images = keras.random.normal((5, *SHAPE), seed=0)
     found.set_weights(model.get_weights())
@@ -56,7 +56,7 @@ def test_other_endings_are_still_refused(ending):
     model = body(lambda x: layers.Dense(CLASSES, activation=ending)(x))
     assert without_softmax(model) is model
     with pytest.raises(ValueError, match=f"ends in {ending}"):
-        soundness.check(model, "net", SHAPE, CLASSES)
+        validation.check(model, "net", SHAPE, CLASSES)
 
 
 def test_softmax_inside_the_network_stays():

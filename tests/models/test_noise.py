@@ -5,7 +5,7 @@ from keras import layers
 from keras.src.applications.convnext import StochasticDepth
 
 from tftransfer.models import noise
-from tftransfer.models.copies import reseeded
+from tftransfer.models.cloning import reseeded
 
 KINDS = {
     "Dropout": (lambda: layers.Dropout(0.4), (None, None, None, None)),

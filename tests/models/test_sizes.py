@@ -1,8 +1,8 @@
 import keras
 import pytest
-import small_models
 from keras.src.backend.common import global_state
 
+import small_models
 from tftransfer.models import sizes
 
 

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 import fake_study
-from tftransfer import records
-from tftransfer.reporting import collected, drawing, portrait_figures, relative_figure, treatment_figures
-from tftransfer.training import portraits
+from tftransfer.records import record_files
+from tftransfer.reporting import collected, diagnostic_figures, drawing, relative_figure, treatment_figures
+from tftransfer.training import diagnostics
 
 
 def drawn(study, **options):
@@ -93,13 +93,13 @@ def test_random_sources_are_drawn(tmp_path, label):
 def add_portraits(study):
     """Gives networks the arrays that training keeps."""
     rng = np.random.default_rng(0)
-    for record in records.read_study(study):
+    for record in record_files.read_study(study):
         portrait = {"filters": rng.integers(0, 256, (8, 5, 5, 3)).astype(np.uint8)}
         if record.identity["treatment"]["source"]:
             portrait["blocks"] = np.array(["conv1", "conv2", "fc6"])
             portrait |= {name: rng.uniform(0, 1, 3).astype("float32") for name in ("with_base", "source_with_base")}
-        said = portraits.save(record.folder, portrait)
-        records.write(record.folder, {**record.content, "portrait": said})
+        said = diagnostics.save(record.folder, portrait)
+        record_files.write(record.folder, {**record.content, "portrait": said})
 
 
 def test_filters_and_similarity_come_from_portraits(tmp_path):
@@ -109,7 +109,7 @@ def test_filters_and_similarity_come_from_portraits(tmp_path):
         fake_study.write(tmp_path, label, 0.4)
     add_portraits(tmp_path)
     report = collected.collect(str(tmp_path), [])
-    shown = portrait_figures.family(report.main, report.portraits)
+    shown = diagnostic_figures.family(report.main, report.portraits)
     assert [title for _, title in shown] == ["baseA, the source", "A3B+, grafted", "baseB, the target's own"]
     found = drawing.draw(report)
     assert {"filters", "similarity"} <= set(found)
@@ -119,7 +119,7 @@ def test_filters_and_similarity_come_from_portraits(tmp_path):
 def test_a_damaged_portrait_is_named_and_left_out(tmp_path):
     record = fake_study.write(tmp_path, "base", 0.5, target="B")
     add_portraits(tmp_path)
-    (record.folder / portraits.FILE).write_bytes(b"other")
+    (record.folder / diagnostics.FILE).write_bytes(b"other")
     report = collected.collect(str(tmp_path), [])
     assert not report.portraits.get(record.name)
     assert any(finding.topic == "portrait" and "SHA-256" in finding.text for finding in report.findings)

@@ -8,7 +8,8 @@ from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_rgb
 
 import fake_study
-from tftransfer import analysis, records
+from tftransfer import analysis
+from tftransfer.records import record_files
 from tftransfer.reporting import (
     collected,
     drawing,
@@ -29,7 +30,7 @@ def write(study, label, top1, split_seed=0, foreign="", **options):
     of = dataclasses.replace(of, treatment=dataclasses.replace(of.treatment, foreign=foreign))
     content = fake_study.content(of, top1)
     content["treatment"] = {"label": of.treatment.label}
-    return records.write(study / of.name, content)
+    return record_files.write(study / of.name, content)
 
 
 @pytest.fixture(scope="module")

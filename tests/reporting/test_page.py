@@ -4,7 +4,8 @@ import re
 import pytest
 
 import fake_study
-from tftransfer import records, report
+from tftransfer import report
+from tftransfer.records import record_files
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -105,8 +106,8 @@ def test_names_cannot_become_markup(tmp_path):
             one["identity"]["split"] = f"file-{hostile}"
             one["command"] = hostile
             one["machine"]["processor"] = hostile
-        records.write(tmp_path / "study <b>" / label, content)
-    records.write(tmp_path / "study <b>" / "base", base)
+        record_files.write(tmp_path / "study <b>" / label, content)
+    record_files.write(tmp_path / "study <b>" / "base", base)
     (tmp_path / "study <b>" / "begun <i>").mkdir()
     (tmp_path / "study <b>" / "begun <i>" / "events.out.tfevents.1").touch()
     text = page_of(tmp_path / "study <b>", tmp_path / "out", "--format=html,svg,md,csv")

@@ -1,7 +1,7 @@
 import pytest
 
 import fake_study
-from tftransfer import records
+from tftransfer.records import record_files
 from tftransfer.reporting import collected, sentences, tables
 
 
@@ -75,7 +75,7 @@ def test_bases_trained_as_long_are_the_fair_comparison(tmp_path):
     fake_study.write(tmp_path, "base", 0.5, target="B")
     fake_study.write(tmp_path, "A4B+", 0.52)
     of = fake_study.cell("A4B+").control
-    records.write(tmp_path / of.name, fake_study.content(of, 0.53))
+    record_files.write(tmp_path / of.name, fake_study.content(of, 0.53))
     assert "AnB+ stands at n = 4: -1.00 points" in said(tmp_path)
 
 
@@ -140,7 +140,7 @@ def test_a_longer_base_does_not_hide_the_best_copy(tmp_path):
     fake_study.write(tmp_path, "base", 0.5, target="B")
     fake_study.write(tmp_path, "A4B+", 0.52)
     of = fake_study.cell("A4B+").control
-    records.write(tmp_path / of.name, fake_study.content(of, 0.53))
+    record_files.write(tmp_path / of.name, fake_study.content(of, 0.53))
     text = said(tmp_path)
     assert "the best of 3 networks is baseB-plusA (random0, seed 0): 53.0 % top-1, +3.00 points" in text
     assert "it is the only pair of baseB-plusA with this target" in text, "under one name"
@@ -172,7 +172,7 @@ def write_losses(study, own=-0.02, other=-0.05, blocks=(4,), **one_split):
             content = fake_study.content(of, top1)
             content["cost"]["validation_images"] = one_split.get("images", 1000)
             content["integrity"]["left_chance"] = one_split.get("left_chance", True)
-            records.write(study / of.name, content)
+            record_files.write(study / of.name, content)
 
 
 def test_a_claim_of_one_split_names_its_halves_and_images(tmp_path):

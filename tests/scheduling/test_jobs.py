@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tftransfer import command_line
+from tftransfer.cli import command_line
 from tftransfer.scheduling import jobs
 
 

@@ -6,12 +6,13 @@ import time
 
 import pytest
 
-from tftransfer import grids, processes, splits
-from tftransfer.config import Config
-from tftransfer.grids import Grid
+from tftransfer.experiment import grids, splits
+from tftransfer.experiment.config import Config
+from tftransfer.experiment.grids import Grid
 from tftransfer.scheduling import jobs, local
-from tftransfer.scheduling.board import Beat, Board
 from tftransfer.scheduling.jobs import End, Job
+from tftransfer.scheduling.sweep_folder import Beat, Board
+from tftransfer.system import processes
 
 JOB = Job(tuple(grids.union([Grid("base", directions="B")], Config(), lambda *_: splits.random_split(10, 0))))
 

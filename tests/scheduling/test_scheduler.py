@@ -4,14 +4,15 @@ import filelock
 import pytest
 
 from planned_cells import cells, write_record
-from tftransfer import grids, records, splits
-from tftransfer.config import Config
-from tftransfer.grids import Grid
-from tftransfer.identities import Versions
-from tftransfer.scheduling import jobs, overview, scheduler
-from tftransfer.scheduling.board import Board
+from tftransfer.experiment import grids, splits
+from tftransfer.experiment.config import Config
+from tftransfer.experiment.grids import Grid
+from tftransfer.records import record_files
+from tftransfer.records.identities import Versions
+from tftransfer.scheduling import jobs, scheduler, study_status
 from tftransfer.scheduling.jobs import End
 from tftransfer.scheduling.scheduler import DIVERGED, DONE, FAILED, SKIPPED, Scheduler
+from tftransfer.scheduling.sweep_folder import Board
 
 
 class FakeRunner:
@@ -39,7 +40,7 @@ class FakeRunner:
             if end.status == jobs.OK and not end.lost:
                 for cell in job.cells:
                     if cell.name not in end.elsewhere:
-                        status = self.statuses.get(cell.treatment.label, records.DONE)
+                        status = self.statuses.get(cell.treatment.label, record_files.DONE)
                         write_record(self.study, cell, status)
             found.append((job, end))
         self.running = []
@@ -138,7 +139,7 @@ def test_one_failure_does_not_stop_the_others(tmp_path):
 
 
 def test_nothing_is_copied_from_a_base_that_diverged(tmp_path):
-    runner = FakeRunner(tmp_path, statuses={"baseB": records.DIVERGED})
+    runner = FakeRunner(tmp_path, statuses={"baseB": record_files.DIVERGED})
     states = sweep(tmp_path, runner)
     assert states["baseB"].state == DIVERGED
     assert states["B1B"].state == states["B1A"].state == SKIPPED
@@ -147,7 +148,7 @@ def test_nothing_is_copied_from_a_base_that_diverged(tmp_path):
 
 def test_diverged_networks_are_trained_again_on_request(tmp_path):
     asked = cells(Grid("BnB", "1", "B"))
-    sweep(tmp_path, FakeRunner(tmp_path, statuses={"B1B": records.DIVERGED}), asked)
+    sweep(tmp_path, FakeRunner(tmp_path, statuses={"B1B": record_files.DIVERGED}), asked)
     assert sweep(tmp_path, FakeRunner(tmp_path), asked)["B1B"].state == DIVERGED
     again = FakeRunner(tmp_path)
     assert sweep(tmp_path, again, asked, retry_failed=True)["B1B"].state == DONE
@@ -158,7 +159,7 @@ def test_bases_without_weights_are_trained_again_only_where_they_are_needed(tmp_
     asked = cells(Grid("BnB", "1-2", "B"))
     for cell in asked[:2]:
         write_record(tmp_path, cell)
-    (tmp_path / asked[0].name / records.WEIGHTS).unlink()
+    (tmp_path / asked[0].name / record_files.WEIGHTS).unlink()
     runner = FakeRunner(tmp_path)
     sweep(tmp_path, runner, asked[:2])
     assert runner.started == []
@@ -173,7 +174,7 @@ def test_weights_that_turn_out_to_be_damaged_are_made_again_once(tmp_path):
     runner = FakeRunner(tmp_path, ends={"B1B": [lost]})
     assert sweep(tmp_path, runner, asked)["B1B"].state == DONE
     assert runner.labels == [["B1B"], ["baseB"], ["B1B"]]
-    (tmp_path / asked[1].name / records.RECORD).unlink()
+    (tmp_path / asked[1].name / record_files.RECORD).unlink()
     runner = FakeRunner(tmp_path, ends={"B1B": [lost, lost]})
     states = sweep(tmp_path, runner, asked)
     assert states["B1B"].state == FAILED
@@ -190,7 +191,7 @@ def test_what_another_process_trains_is_waited_for(tmp_path):
         if len(looks) == 3:
             write_record(tmp_path, asked[0])
 
-    path = records.lock_path(tmp_path, asked[0].name)
+    path = record_files.lock_path(tmp_path, asked[0].name)
     path.parent.mkdir(parents=True)
     with filelock.FileLock(path):
         study = Scheduler(asked, tmp_path, runner, say=lambda line: None)
@@ -261,7 +262,7 @@ def test_a_group_split_down_to_one_network_that_finds_no_memory_is_named(tmp_pat
     study = Scheduler(asked, tmp_path, runner, say=said.append)
     study.run()
     assert runner.labels == [["baseB"], ["B1B", "B2B", "B3B"], ["B1B", "B2B"], ["B1B"], ["B2B"], ["B3B"]]
-    assert overview.look(tmp_path).named() == {"no memory": ["random0-B2B-seed0"]}
+    assert study_status.look(tmp_path).named() == {"no memory": ["random0-B2B-seed0"]}
     assert [line for line in said if line.endswith(": no memory: B2B (needs 80 GB)")]
 
 

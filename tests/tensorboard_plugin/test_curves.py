@@ -1,18 +1,19 @@
 import dataclasses
 import json
 
-import fake_runs
 import pytest
 
+import fake_runs
 import fake_study
-from tftransfer import analysis, records
+from tftransfer import analysis
+from tftransfer.records import record_files
 from tftransfer.tensorboard_plugin import curves
 from tftransfer.tensorboard_plugin.folders import Folders
 
 
 def write(study, networks):
     for cell in networks:
-        records.write(study / cell.name, fake_runs.content(cell))
+        record_files.write(study / cell.name, fake_runs.content(cell))
 
 
 def read(study, reader=None):
@@ -98,8 +99,8 @@ def test_variants_of_a_treatment_are_lines_of_their_own(study):
 
 def test_only_changed_records_are_read_again(study, monkeypatch):
     write(study, fake_runs.cells(["AnB"], [1, 2]))
-    opened, real = [], records.read
-    monkeypatch.setattr(records, "read", lambda path: opened.append(path.name) or real(path))
+    opened, real = [], record_files.read
+    monkeypatch.setattr(record_files, "read", lambda path: opened.append(path.name) or real(path))
     reader = curves.Curves()
     read(study, reader)
     assert len(opened) == 4
@@ -138,7 +139,7 @@ DAMAGE = {
 def rehash(text, change):
     whole = json.loads(text)
     change(whole)
-    return json.dumps(whole | {"key": records.key(whole["identity"])})
+    return json.dumps(whole | {"key": record_files.key(whole["identity"])})
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -165,7 +166,7 @@ def test_a_study_of_damaged_records_only_has_no_picture(study):
 def test_diverged_networks_are_left_out_by_name(study):
     networks = fake_runs.cells(["AnB"], [1, 2])
     write(study, networks)
-    records.write(study / networks[2].name, fake_study.content(networks[2], None))
+    record_files.write(study / networks[2].name, fake_study.content(networks[2], None))
     answer = read(study)
     assert answer["set_apart"] == ["random0-A1B-seed0: diverged"]
     assert list(points(answer["pictures"][0], "AnB")) == [2]
@@ -179,7 +180,7 @@ def test_the_length_of_training_is_known_where_it_is_the_same_for_all(study):
     assert reader.steps == 400
     content = fake_runs.content(networks[2])
     content["integrity"]["updates"] = 300
-    records.write(study / networks[2].name, content)
+    record_files.write(study / networks[2].name, content)
     read(study, reader)
     assert reader.steps is None
 
@@ -190,7 +191,7 @@ def test_lines_of_preserved_blocks_and_foreign_weights_are_named_and_not_plain(s
     for label in ("A3B", "A3B+"):
         of = fake_study.cell(label)
         of = dataclasses.replace(of, treatment=dataclasses.replace(of.treatment, foreign="1a2b3c4d" * 8))
-        records.write(study / of.name, fake_study.content(of, 0.4))
+        record_files.write(study / of.name, fake_study.content(of, 0.4))
     found = {(line["label"], line["treatment"], line["plain"]) for line in read(study)["pictures"][0]["curves"]}
     assert found == {
         ("AnB", "AnB", True),
@@ -217,7 +218,7 @@ def test_hostile_names_and_reasons_are_plain_short_text(study):
     hostile = "\x1b[2J\u202e<img src=x onerror=alert(1)>" + "x" * 1_000_000
     content = fake_study.content(cell, None, name=hostile)
     content["identity"]["split"] = hostile
-    records.write(study / "strange", content)
+    record_files.write(study / "strange", content)
     (study / "damaged \x1b[31m").mkdir()
     (study / "damaged \x1b[31m" / "record.json").write_text("{")
     text = json.dumps(read(study), ensure_ascii=False)

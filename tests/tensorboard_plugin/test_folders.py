@@ -1,9 +1,9 @@
 import os
 
-import fake_runs
 import pytest
 
-from tftransfer import records
+import fake_runs
+from tftransfer.records import record_files
 from tftransfer.tensorboard_plugin import folders
 from tftransfer.tensorboard_plugin.folders import Folders
 
@@ -11,7 +11,7 @@ BASE, A1B = fake_runs.cells(["AnB"], [1])[1:]
 
 
 def record(study, cell=BASE):
-    return records.write(study / cell.name, fake_runs.content(cell))
+    return record_files.write(study / cell.name, fake_runs.content(cell))
 
 
 def test_studies_are_found_at_every_depth_that_commands_write(tmp_path):

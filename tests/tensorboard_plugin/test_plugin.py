@@ -4,14 +4,14 @@ import re
 import subprocess
 import sys
 
-import fake_runs
 import pytest
 from tensorboard.backend import application
 from tensorboard.plugins import base_plugin
 from werkzeug.test import Client
 
+import fake_runs
 import tftransfer
-from tftransfer import records
+from tftransfer.records import record_files
 from tftransfer.tensorboard_plugin import TransferPlugin, plugin
 
 HOME = "/data/plugin/tftransfer"
@@ -22,7 +22,7 @@ HTML = "<img src=x onerror=alert(1)>"
 @pytest.fixture
 def logdir(tmp_path):
     for cell in fake_runs.cells(["AnB"], [1, 2]):
-        records.write(tmp_path / "logdir" / "study" / cell.name, fake_runs.content(cell))
+        record_files.write(tmp_path / "logdir" / "study" / cell.name, fake_runs.content(cell))
     return tmp_path / "logdir"
 
 
@@ -81,7 +81,7 @@ def test_nothing_else_is_served(logdir, path):
     "name", ["", "../logdir/study", "..", ".", "/etc", "study/", "study\0", "nothing", HTML, "study/../study", "\udcff"]
 )
 def test_only_studies_that_are_listed_can_be_asked_for(logdir, name):
-    records.write(logdir.parent / "secret" / "x", fake_runs.content(fake_runs.cells([])[0]))
+    record_files.write(logdir.parent / "secret" / "x", fake_runs.content(fake_runs.cells([])[0]))
     for asked in (name, f"../secret/{name}"):
         query = {"name": asked.encode("utf-8", "surrogateescape")}
         answer = client(logdir).get(f"{HOME}/study", query_string=query)
@@ -127,7 +127,7 @@ def test_a_missing_extra_is_named_with_the_command(logdir, monkeypatch):
 def test_names_from_records_are_data(tmp_path):
     cell = fake_runs.cells([])[0]
     study = tmp_path / "logdir" / HTML.replace("/", "")
-    records.write(study / HTML, fake_runs.content(cell, name=HTML, status="diverged"))
+    record_files.write(study / HTML, fake_runs.content(cell, name=HTML, status="diverged"))
     (study / "<b>").mkdir()
     (study / "<b>" / "record.json").write_text("{")
     tensorboard = client(tmp_path / "logdir")

@@ -1,11 +1,11 @@
 import contextlib
 
-import fake_runs
 import pytest
 from tensorboard import context
 from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
 
-from tftransfer import tensorboard_view
+import fake_runs
+from tftransfer.records import event_files
 from tftransfer.tensorboard_plugin import progress
 from tftransfer.tensorboard_plugin.folders import Folders
 
@@ -49,5 +49,5 @@ def test_a_score_that_is_no_number_is_not_known(tmp_path):
 
 
 def test_the_tags_are_those_that_are_written():
-    assert tensorboard_view.SCALARS["loss"] == progress.LOSS
-    assert tensorboard_view.SCALARS["val_top1"] == progress.TOP1
+    assert event_files.SCALARS["loss"] == progress.LOSS
+    assert event_files.SCALARS["val_top1"] == progress.TOP1

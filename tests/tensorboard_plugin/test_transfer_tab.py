@@ -11,13 +11,13 @@ import sys
 import time
 import urllib.request
 
+import pytest
+
 import browsing
 import fake_runs
-import pytest
-from browsing import browser  # noqa: F401
-
 import fake_study
-from tftransfer import records
+from browsing import browser  # noqa: F401
+from tftransfer.records import record_files
 
 ROOT = pathlib.Path(__file__).parents[2]
 HTML = "<img src=x onerror=document.title='owned'>"
@@ -32,9 +32,9 @@ def logdir(tmp_path_factory):
     networks = fake_runs.cells()
     for cell in networks:
         if cell.name != MISSING:
-            records.write(study / cell.name, fake_runs.content(cell))
+            record_files.write(study / cell.name, fake_runs.content(cell))
     strange = fake_runs.cells(["RnB"], [1])[2]
-    records.write(study / "strange", fake_runs.content(strange, name=HTML, status="diverged"))
+    record_files.write(study / "strange", fake_runs.content(strange, name=HTML, status="diverged"))
     (study / "damaged").mkdir()
     (study / "damaged" / "record.json").write_text("{")
     return logdir
@@ -168,9 +168,9 @@ def test_networks_appear_while_they_are_trained(browser, logdir, address):  # no
         page.wait(lambda: page.texts(".progress tbody td")[0] == "200 of 400", "the update")
         page.shot("transfer-progress")
         assert point(page, "AnB", 7), "of the other direction"
-        records.write(study / cell.name, fake_runs.content(cell))
+        record_files.write(study / cell.name, fake_runs.content(cell))
         page.wait(lambda: not page.all(".progress tbody tr"), "the end of training")
-        records.write(study / other.name, fake_runs.content(other))
+        record_files.write(study / other.name, fake_runs.content(other))
         page.wait(lambda: ("RnB", 2) in markers(page), "a new curve")
 
 
@@ -179,7 +179,7 @@ def test_speed_of_a_study_of_170_networks(tmp_path, browser, capsys):  # noqa: F
     study = tmp_path / "logdir" / "study"
     networks = fake_runs.cells(split_seeds=(0, 1, 2))[:171]
     for cell in networks[:170]:
-        records.write(study / cell.name, fake_runs.content(cell))
+        record_files.write(study / cell.name, fake_runs.content(cell))
 
     def seconds(address):
         start = time.perf_counter()
@@ -189,7 +189,7 @@ def test_speed_of_a_study_of_170_networks(tmp_path, browser, capsys):  # noqa: F
 
     with browsing.tensorboard(tmp_path / "logdir") as address:
         first, again = seconds(address), seconds(address)
-        records.write(study / networks[170].name, fake_runs.content(networks[170]))
+        record_files.write(study / networks[170].name, fake_runs.content(networks[170]))
         changed = seconds(address)
         start = time.perf_counter()
         with tab(browser, address):
@@ -229,19 +229,19 @@ def variants(tmp_path_factory):
     """A study with preserved blocks, foreign weights, longer bases near the standard ones, and names of markup."""
     study = tmp_path_factory.mktemp("variants") / "logdir" / "study"
     for cell in fake_runs.cells(["AnB", "BnB", "AnB+"], [1, 2, 3]):
-        records.write(study / cell.name, fake_runs.content(cell))
+        record_files.write(study / cell.name, fake_runs.content(cell))
     for preserve, release_step in ((2, 0), (3, 0), (2, 100)):
         for n in (1, 2):
             fake_study.write(study, f"A{n}B", 0.5, preserve=preserve, release_step=release_step)
     for label in ("A1B", "A2B", "A1B+", "A2B+"):
         of = fake_study.cell(label)
         of = dataclasses.replace(of, treatment=dataclasses.replace(of.treatment, foreign="1a2b3c4d" * 8))
-        records.write(study / of.name, fake_study.content(of, 0.55))
+        record_files.write(study / of.name, fake_study.content(of, 0.55))
     of = fake_study.cell("base", target="B")
     of = dataclasses.replace(of, treatment=dataclasses.replace(of.treatment, longer_by="A"))
-    records.write(study / of.name, fake_study.content(of, 0.601))
+    record_files.write(study / of.name, fake_study.content(of, 0.601))
     enormous = fake_study.content(fake_study.cell("A7B"), None, name=HTML + "\x1b[2J\u202e" + "x" * 2_000_000)
-    records.write(study / "enormous", enormous)
+    record_files.write(study / "enormous", enormous)
     with browsing.tensorboard(study.parent) as found:
         yield found
 

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from tftransfer import records
-from tftransfer.config import Config
+from tftransfer.experiment.config import Config
 from tftransfer.models import architectures
+from tftransfer.records import record_files
 from tftransfer.training import trainer
 from tftransfer.training.group import Network
 
@@ -101,7 +101,7 @@ def test_frozen_batch_norm_ignores_or_follows_the_images(recipe, task):
     assert all(np.array_equal(a, b) for a, b in zip(kept, trained, strict=True)), "bit for bit, statistics included"
     assert all(np.array_equal(a, b) for a, b in zip(adapted[:2], trained[:2], strict=True)), "scale and shift stay"
     assert not any(np.array_equal(a, b) for a, b in zip(adapted[2:], trained[2:], strict=True))
-    assert records.weights_digest(outcomes[0].weights) != records.weights_digest(outcomes[1].weights)
+    assert record_files.weights_digest(outcomes[0].weights) != record_files.weights_digest(outcomes[1].weights)
 
 
 def test_rates_of_blocks_reach_the_layers_of_any_model(recipe, task):

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from tftransfer import records
 from tftransfer.data import pipeline
 from tftransfer.models import architectures
+from tftransfer.records import record_files
 from tftransfer.training import batch_norm, trainer, untrained_sources
 from tftransfer.training.group import Network
 
@@ -50,7 +50,7 @@ def test_random_weights_normalise_by_statistics_of_their_own(residual, task, sou
         for name, found in deviations(residual, task, made).items():
             assert found == pytest.approx(1, abs=0.25), name
         again = untrained_sources.with_own_statistics(residual, task, weights)
-        assert records.weights_digest(again) == records.weights_digest(made)
+        assert record_files.weights_digest(again) == record_files.weights_digest(made)
         places = untrained_sources.statistics(residual)
         for layer, arrays in made.items():
             for place, array in enumerate(arrays):

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from tftransfer import records
-from tftransfer.interruption import Terminated
+from tftransfer.records import record_files
+from tftransfer.system.signals import Terminated
 from tftransfer.training import trainer
 from tftransfer.training.checkpoints import Checkpoints, KeptError
 from tftransfer.training.group import Network
@@ -62,7 +62,7 @@ def essence(outcomes):
     """All that an interruption must not change."""
     return [
         {
-            "weights": records.weights_digest(outcome.weights),
+            "weights": record_files.weights_digest(outcome.weights),
             "scores": repr(outcome.scores),  # nan is not equal to itself
             "history": {column: values for column, values in outcome.history.items() if column != "seconds"},
             "diverged_at": outcome.diverged_at,
@@ -217,7 +217,7 @@ def test_another_number_of_evaluations_ends_with_the_same_weights(
     made = Checkpoints(tmp_path, say=lambda line: None)
     (pieces,), (whole,) = train(other, task, [BASE], {}, made), train(lively, task, [BASE], {})
     assert made.resumed[0]["differences"] == [f"evaluations: 3 there, {evaluations} here"]
-    assert records.weights_digest(pieces.weights) == records.weights_digest(whole.weights)
+    assert record_files.weights_digest(pieces.weights) == record_files.weights_digest(whole.weights)
     assert pieces.scores == whole.scores
     steps = pieces.history["step"]
     assert steps == sorted(set(steps)), "each once"
@@ -283,15 +283,15 @@ def test_other_options_sources_and_images_are_another_training(recipe, task, sou
         "seed": identity(seed=1),
     }
     for name, other in others.items():
-        assert {line.partition(":")[0].partition(".")[0] for line in records.differences(first, other)} == {name}
+        assert {line.partition(":")[0].partition(".")[0] for line in record_files.differences(first, other)} == {name}
 
 
 def test_what_may_differ_where_a_training_goes_on(recipe):
     first = trainer.snapshots.circumstances(recipe, "one_device: CPU")
-    assert records.differences(first, trainer.snapshots.circumstances(recipe, "mirrored: CPU x 2")) == [
+    assert record_files.differences(first, trainer.snapshots.circumstances(recipe, "mirrored: CPU x 2")) == [
         'strategy: "one_device: CPU" there, "mirrored: CPU x 2" here'
     ]
     fewer = dataclasses.replace(recipe, evaluations=9)
-    assert records.differences(first, trainer.snapshots.circumstances(fewer, "one_device: CPU")) == [
+    assert record_files.differences(first, trainer.snapshots.circumstances(fewer, "one_device: CPU")) == [
         "evaluations: 1 there, 9 here"
     ]

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tftransfer import records
-from tftransfer.config import Config
+from tftransfer.experiment.config import Config
+from tftransfer.records import record_files
 from tftransfer.training import trainer
 from tftransfer.training.group import Network
 
@@ -19,7 +19,7 @@ def base(recipe, task):
 
 
 def digest(outcome):
-    return records.weights_digest(outcome.weights)
+    return record_files.weights_digest(outcome.weights)
 
 
 def largest_difference(one, other):
@@ -218,7 +218,7 @@ def test_preserved_blocks_wait_for_their_release(recipe, task, base, float64):
     source = {layer: [array.astype("float64") for array in arrays] for layer, arrays in base.weights.items()}
     early, late = trainer.train(recipe, task, networks, {"s": source})
     assert early.changed_blocks == late.changed_blocks == ("conv3", "conv4")
-    assert records.weights_digest(early.weights) != records.weights_digest(late.weights)
+    assert record_files.weights_digest(early.weights) != record_files.weights_digest(late.weights)
     never = dataclasses.replace(recipe, steps=3)
     (held,) = trainer.train(never, task, networks[1:], {"s": source})
     assert held.changed_blocks == (), "not one update after the release"

@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tftransfer import records, seeds
+from tftransfer import seeds
+from tftransfer.records import record_files
 from tftransfer.training import trainer, untrained_sources
 from tftransfer.training.group import Group, Network
 
@@ -17,11 +18,11 @@ def base(recipe, task):
 
 def test_random_weights_with_the_statistics_of_trained_ones(base):
     made = untrained_sources.weights_like(base.weights, seed=0, target="B")
-    assert records.weights_digest(made) == records.weights_digest(
+    assert record_files.weights_digest(made) == record_files.weights_digest(
         untrained_sources.weights_like(base.weights, seed=0, target="B")
     )
     for other in ({"seed": 1, "target": "B"}, {"seed": 0, "target": "A"}):
-        assert records.weights_digest(made) != records.weights_digest(
+        assert record_files.weights_digest(made) != record_files.weights_digest(
             untrained_sources.weights_like(base.weights, **other)
         )
     for layer in ("conv2", "fc6"):
@@ -58,9 +59,9 @@ def test_random_sources_are_the_same_for_every_n(recipe):
         untrained_sources.random_weights(recipe, "random0", "B"),
         untrained_sources.random_weights(recipe, "random0", "B"),
     )
-    assert records.weights_digest(first) == records.weights_digest(again)
+    assert record_files.weights_digest(first) == record_files.weights_digest(again)
     other = untrained_sources.random_weights(recipe, "random0", "A")
-    assert records.weights_digest(other) != records.weights_digest(first)
+    assert record_files.weights_digest(other) != record_files.weights_digest(first)
 
 
 @pytest.mark.parametrize("target", ["A", "B", "all"])

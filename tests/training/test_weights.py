@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tftransfer
-from tftransfer import records
+from tftransfer.records import record_files
 from tftransfer.training import weights
 
 
@@ -33,15 +33,15 @@ def base(finished, tmp_path):
 
 
 def written_again(folder, **changed):
-    content = json.loads((folder / records.RECORD).read_text())
+    content = json.loads((folder / record_files.RECORD).read_text())
     content["weights"] |= changed
-    return records.write(folder, content)
+    return record_files.write(folder, content)
 
 
 def with_recipe(folder, changed):
-    content = json.loads((folder / records.RECORD).read_text())
+    content = json.loads((folder / record_files.RECORD).read_text())
     content["identity"]["recipe"] |= changed
-    return records.write(folder, content)
+    return record_files.write(folder, content)
 
 
 def test_weights_that_are_not_the_recorded_ones_are_not_used(base):

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from tftransfer import findings as doubts
-from tftransfer import identities
 from tftransfer.analysis import coverage, frames, intervals
 from tftransfer.analysis.differences import effects
 from tftransfer.analysis.finding import NOTE, WARNING, Finding, networks, some
 from tftransfer.analysis.roles import BASE, variant
 from tftransfer.analysis.study import Study
+from tftransfer.records import identities
+from tftransfer.records import record_warnings as doubts
 
 # Up to this protocol, the same seed gave the same initial weights in every split.
 LAST_SHARED = 1

@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from tftransfer import identities, records
 from tftransfer.analysis import paper
 from tftransfer.analysis.intervals import variance
 from tftransfer.analysis.roles import BASE, halves, role
 from tftransfer.analysis.study import Study, read
-from tftransfer.records import Record
-from tftransfer.treatments import Treatment
+from tftransfer.experiment.treatments import Treatment
+from tftransfer.records import identities, record_files
+from tftransfer.records.record_files import Record
 
 # What must be equal for a network and a base to be compared; the base's half is the network's target.
 PAIRED_BY = ("target", "split", "seed", "images_per_class", "recipe")
@@ -101,7 +101,7 @@ def row(record: Record) -> dict[str, Any]:
     result, integrity, cost = record.result, content["integrity"], content["cost"]
     scores = {name: result.get(name) for name in ("top1", "per_class_top1", "cross_entropy", "chance")}
     return scores | {
-        "top5": records.top5(record.content),
+        "top5": record_files.top5(record.content),
         "name": record.name,
         "key": record.key,
         "status": record.status,
@@ -141,7 +141,7 @@ def _set_apart(table: pd.DataFrame) -> pd.Series:
     """Returns why each network is left out of means; of duplicates, the first stays."""
     reasons = pd.Series("", index=table.index, dtype="str")
     reasons[table["frozen_blocks_unchanged"].eq(False)] = NOT_FROZEN
-    reasons[table["status"].ne(records.DONE)] = DIVERGED
+    reasons[table["status"].ne(record_files.DONE)] = DIVERGED
     fine = table[reasons.eq("")]
     reasons[fine.index[fine.duplicated(list(CELL))]] = DUPLICATE
     return reasons

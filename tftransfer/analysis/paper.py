@@ -11,10 +11,11 @@ import hashlib
 import pathlib
 from typing import Any
 
-from tftransfer import chance_level, treatments
 from tftransfer.analysis.finding import NOTE, WARNING, Finding
 from tftransfer.analysis.roles import halves, role
-from tftransfer.treatments import Treatment
+from tftransfer.experiment import treatments
+from tftransfer.experiment.treatments import Treatment
+from tftransfer.records import chance_level
 
 NAME = "paper"
 _FILE = pathlib.Path(__file__).parent / "data" / "paper_runs.csv"

@@ -1,6 +1,6 @@
 """What networks of both directions have in common: a treatment's role, a split's kind."""
 
-from tftransfer.treatments import Treatment, variant
+from tftransfer.experiment.treatments import Treatment, variant
 
 __all__ = ["BASE", "halves", "role", "variant"]
 
@@ -11,7 +11,7 @@ def role(treatment: Treatment) -> str:
     """Returns a treatment's family, written for target B.
 
     Example:
-        >>> from tftransfer import treatments
+        >>> from tftransfer.experiment import treatments
         >>> role(treatments.parse("B4A+"))
         'AnB+'
         >>> role(treatments.parse("A4A")), role(treatments.parse("R4all")), role(treatments.base("A"))

@@ -3,8 +3,8 @@
 import dataclasses
 import pathlib
 
-from tftransfer import records
-from tftransfer.records import Record
+from tftransfer.records import record_files
+from tftransfer.records.record_files import Record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,7 @@ def read(folder: pathlib.Path) -> Study:
             f"There is no such study. Expected --study=FOLDER with the folder that a run wrote (runs/<study>), or "
             f"--study=paper. Received: {folder}"
         )
-    if (folder / records.RECORD).is_file():
+    if (folder / record_files.RECORD).is_file():
         raise ValueError(
             f"This is the folder of one network; its study is the folder above. Use {folder.resolve().parent}. "
             f"Received: {folder}"
@@ -44,13 +44,13 @@ def read(folder: pathlib.Path) -> Study:
     found, unreadable, unfinished = [], [], []
     for path in inside:
         try:
-            record = records.read(path)
+            record = record_files.read(path)
         except (ValueError, OSError) as error:
             unreadable.append(str(error))
             continue
         if record:
             found.append(record)
-        elif any(path.glob("events.out.tfevents.*")) and not any(path.glob(f"*/{records.RECORD}")):
+        elif any(path.glob("events.out.tfevents.*")) and not any(path.glob(f"*/{record_files.RECORD}")):
             unfinished.append(path.name)
     if not (found or unreadable or unfinished):
         raise ValueError(_no_study(folder, inside))
@@ -59,12 +59,12 @@ def read(folder: pathlib.Path) -> Study:
 
 def _no_study(folder: pathlib.Path, inside: list[pathlib.Path]) -> str:
     """Returns why a folder is no study, and which of its folders are."""
-    studies = [path.name for path in inside if any(path.glob(f"*/{records.RECORD}"))]
+    studies = [path.name for path in inside if any(path.glob(f"*/{record_files.RECORD}"))]
     if studies:
         return (
             f"This folder holds studies and is none itself. Use one of {', '.join(studies)} in it. Received: {folder}"
         )
     return (
-        f"No network of a study lies here. Expected folders with a {records.RECORD} each, as "
+        f"No network of a study lies here. Expected folders with a {record_files.RECORD} each, as "
         f"`python -m tftransfer.run` writes them. Received: {folder}"
     )

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import filelock
 import numpy as np
 
+from tftransfer.data.datasets.dataset import Digest
 from tftransfer.data.decode import decode
 from tftransfer.data.shards import refuse_packed, write_atomically
-from tftransfer.data.sources.source import Digest
 
 if TYPE_CHECKING:
     from tftransfer.data.store import Store

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tftransfer import open_files, small_files
+from tftransfer.data.datasets.dataset import SPLITS
 from tftransfer.data.shards import ENCODINGS, SHARD_EXAMPLES, file_sha256, write_atomically
-from tftransfer.data.sources.source import SPLITS
+from tftransfer.system import open_files, untrusted_files
 
 FORMAT_VERSION = 2
 FILE_NAME = "store.json"
@@ -81,7 +81,7 @@ class Manifest:
         """
         path = os.path.join(store, FILE_NAME)
         try:
-            content = small_files.read_json(path, _MOST_BYTES)
+            content = untrusted_files.read_json(path, _MOST_BYTES)
             checksum = content.pop("checksum")
             version = content["format_version"]
         except FileNotFoundError as error:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import filelock
 import numpy as np
 
+from tftransfer.data.datasets.dataset import SPLITS, Digest, Source, first_ten, printable
 from tftransfer.data.manifest import FILE_NAME, FORMAT_VERSION, INDEX_DTYPE, Manifest, StoreError
 from tftransfer.data.shards import (
     SHARD_EXAMPLES,
@@ -25,7 +26,6 @@ from tftransfer.data.shards import (
     make_shard,
     write_atomically,
 )
-from tftransfer.data.sources.source import SPLITS, Digest, Source, first_ten, printable
 from tftransfer.data.workers import Workers
 
 # More would wait for one reader of TensorFlow Datasets, and hold more originals in memory.

@@ -4,9 +4,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from tftransfer import outlets
-from tftransfer.data.sources.source import first_ten, printable
+from tftransfer.data.datasets.dataset import first_ten, printable
 from tftransfer.data.store import Store
+from tftransfer.system import escaping
 
 # Before that the first shards say too little, as processes are still starting.
 SECONDS_BEFORE_FORECAST = 2.0
@@ -35,7 +35,7 @@ def printer(dataset: str, clock: Callable[[], float] = time.monotonic) -> Callab
         dataset: Name of the data set.
         clock: Returns the time in seconds.
     """
-    last, first, name = -1, None, outlets.terminal(dataset)
+    last, first, name = -1, None, escaping.terminal(dataset)
 
     def show(done: int, total: int) -> None:
         nonlocal last, first

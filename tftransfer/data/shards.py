@@ -15,9 +15,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tftransfer.atomic import write as write_atomically
+from tftransfer.data.datasets.dataset import Example
 from tftransfer.data.decode import ImageError, decode_with_mode, encode_jpeg, resize
-from tftransfer.data.sources.source import Example
+from tftransfer.system.atomic import write as write_atomically
 
 # Enough to make a file worth opening, few enough that the originals of some shards in flight fit in memory (28 MB each
 # for ImageNet).

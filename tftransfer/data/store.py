@@ -13,12 +13,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tftransfer import open_files
+from tftransfer.data.datasets.dataset import SPLITS, Source
 from tftransfer.data.halves import Half, mean_image
 from tftransfer.data.manifest import Manifest, StoreError
 from tftransfer.data.preparation import BROKEN, Progress, build, only_one, shard_path, store_identity, store_path
 from tftransfer.data.shards import ENCODINGS
-from tftransfer.data.sources.source import SPLITS, Source
+from tftransfer.system import open_files
 
 __all__ = ["BROKEN", "RAW_UP_TO", "Half", "Progress", "Store", "StoreError", "find", "mean_image", "prepare"]
 

@@ -1,6 +1,6 @@
 """Architectures as tables read by one builder, and the layers they need.
 
-Names are resolved on first use, so that `tftransfer.models.names` can be read without importing Keras.
+Names are resolved on first use, so that `tftransfer.models.catalog` can be read without importing Keras.
 """
 
 import importlib

@@ -2,9 +2,9 @@
 
 import keras
 
+from tftransfer.models.alexnet_tables import SMALLEST_SIDE_PIXELS, Conv, Dense, scaled, table
+from tftransfer.models.catalog import INITIALIZERS
 from tftransfer.models.layers import GroupedConv2D, LocalResponseNormalization, ReplicaDropout
-from tftransfer.models.names import INITIALIZERS
-from tftransfer.models.tables import SMALLEST_SIDE_PIXELS, Conv, Dense, scaled, table
 from tftransfer.seeds import derive
 
 

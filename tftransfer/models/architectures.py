@@ -16,14 +16,14 @@ from typing import Any
 import keras
 from keras.src.backend.common import global_state
 
-from tftransfer import small_files
-from tftransfer.config import Config
-from tftransfer.models import description, keras_settings, names, user_code
+from tftransfer.experiment.config import Config
+from tftransfer.models import catalog, keras_settings, serialization, user_code
 from tftransfer.models.alexnet import AlexNet
 from tftransfer.models.blocks import blocks, every_layer
 from tftransfer.models.costs import BlockCost, block_cost
 from tftransfer.models.logits import without_softmax
-from tftransfer.models.soundness import check, check_repeatable
+from tftransfer.models.validation import check, check_repeatable
+from tftransfer.system import untrusted_files
 
 # Blocks, digest and preprocessing do not depend on the classes; they are read from a model with this many.
 _PROBE_CLASSES = 2
@@ -42,18 +42,18 @@ def build(config: Config, classes: int, seed: int | None = None) -> keras.Model:
         ValueError: If the model cannot be built or used, with the reason.
     """
     shape = (config.input_size, config.input_size, 3)
-    if config.model in names.MODELS:
+    if config.model in catalog.MODELS:
         return AlexNet(shape, classes, config.width, config.dropout, config.initializer, seed=seed)
-    return _sound(_maker(config.model), shape, classes, names.label(config.model))
+    return _sound(_maker(config.model), shape, classes, catalog.label(config.model))
 
 
 def _maker(model: str) -> Callable[[tuple[int, int, int], int], keras.Model]:
     """Returns the function that makes a model of an input shape and a number of classes."""
-    if names.is_file(model):
-        names.check_reachable(model)
-        saved = description.of_file(model)
-        return lambda shape, classes: description.build(saved, shape, classes)
-    if names.is_function(model):
+    if catalog.is_file(model):
+        catalog.check_reachable(model)
+        saved = serialization.of_file(model)
+        return lambda shape, classes: serialization.build(saved, shape, classes)
+    if catalog.is_function(model):
         return _function(model)
     return functools.partial(_application, model)
 
@@ -77,7 +77,7 @@ def _function(model: str) -> Callable[[tuple[int, int, int], int], keras.Model]:
     try:
         inspect.signature(found).bind((32, 32, 3), _PROBE_CLASSES)
     except TypeError as error:
-        raise ValueError(names.wrong_arguments(model, str(error))) from error
+        raise ValueError(catalog.wrong_arguments(model, str(error))) from error
     except ValueError:  # what is written in C may have no signature
         pass
     return found
@@ -120,15 +120,15 @@ def _own_names() -> Iterator[None]:
 
 def _options(config: Config) -> tuple[Any, ...]:
     """Returns what decides the architecture."""
-    own = (config.width, config.dropout, config.initializer) if config.model in names.MODELS else ()
+    own = (config.width, config.dropout, config.initializer) if config.model in catalog.MODELS else ()
     return (config.model, config.input_size, config.blocks, _version(config.model), *own)
 
 
 def _version(model: str) -> tuple[int, int] | None:
     """Returns what tells one state of a model file from another."""
-    if not names.is_file(model):
+    if not catalog.is_file(model):
         return None
-    names.check_reachable(model)
+    catalog.check_reachable(model)
     found = os.stat(model)
     return found.st_mtime_ns, found.st_size
 
@@ -142,9 +142,11 @@ def _probe(options: tuple[Any, ...]) -> tuple[keras.Model, Any]:
         config = Config(model=model, image_size=size, blocks=chosen, width=own[0], dropout=own[1], initializer=own[2])
     with keras_settings.of_ours("float32"):  # the digest must not depend on where a model was first asked for
         built = build(config, _PROBE_CLASSES)
-        with user_code.guarded(f"{names.label(model)} cannot be run", ours=True):
-            check_repeatable(built, names.label(model), built.input_shape[1:])
-        if names.is_function(model) and description.digest(build(config, _PROBE_CLASSES)) != description.digest(built):
+        with user_code.guarded(f"{catalog.label(model)} cannot be run", ours=True):
+            check_repeatable(built, catalog.label(model), built.input_shape[1:])
+        if catalog.is_function(model) and serialization.digest(build(config, _PROBE_CLASSES)) != serialization.digest(
+            built
+        ):
             raise ValueError(
                 f"The function of --model={model} gives another architecture at each call; networks can be compared "
                 f"only if it depends on its arguments alone. Take random numbers and counters out of it."
@@ -154,7 +156,7 @@ def _probe(options: tuple[Any, ...]) -> tuple[keras.Model, Any]:
 
 def block_names(config: Config) -> tuple[str, ...]:
     """Returns the model's blocks from the input upwards, the head last."""
-    known = names.blocks_of(config.model, config.blocks)
+    known = catalog.blocks_of(config.model, config.blocks)
     return known if known else tuple(block.name for block in _probe(_options(config))[1])
 
 
@@ -187,7 +189,7 @@ def takes_raw_images(config: Config) -> bool:
 
     That is so if its first layer is a Rescaling, or a Normalization with a mean and variance of its own.
     """
-    if config.model in names.MODELS:
+    if config.model in catalog.MODELS:
         return False
     model = _probe(_options(config))[0]
     first = next(layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer))
@@ -197,7 +199,7 @@ def takes_raw_images(config: Config) -> bool:
 
 def has_batch_norm(config: Config) -> bool:
     """Returns True if the model has batch normalisation."""
-    known = names.has_batch_norm(config.model)
+    known = catalog.has_batch_norm(config.model)
     if known is not None:
         return known
     model = _probe(_options(config))[0]
@@ -213,10 +215,10 @@ def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
 
 def identity(config: Config) -> dict[str, Any] | None:
     """Returns what of the architecture decides a result besides the options; None for our own, whose names say it."""
-    if config.model in names.MODELS:
+    if config.model in catalog.MODELS:
         return None
     return {
-        "sha256": description.digest(_probe(_options(config))[0]),
+        "sha256": serialization.digest(_probe(_options(config))[0]),
         "blocks": list(block_names(config)),
         "raw_images": takes_raw_images(config),
     }
@@ -224,11 +226,11 @@ def identity(config: Config) -> dict[str, Any] | None:
 
 def text_of(model: keras.Model, config: Config) -> str | None:
     """Returns a model's description, from which it can be built without file or function; None for our own."""
-    return None if config.model in names.MODELS else json.dumps(description.of(model)) + "\n"
+    return None if config.model in catalog.MODELS else json.dumps(serialization.of(model)) + "\n"
 
 
 def from_text(text: str, origin: str) -> keras.Model:
     """Returns the model of a description that `text_of` gave, with new weights."""
     hint = "If it has layers of its own, import what registers them (keras.saving.register_keras_serializable) first"
     with user_code.guarded(f"{origin} cannot be built. {hint}", ours=True):
-        return description.load(small_files.parsed(text.encode(), infinite=True), origin)
+        return serialization.load(untrusted_files.parsed(text.encode(), infinite=True), origin)

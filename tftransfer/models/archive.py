@@ -5,7 +5,7 @@ import stat
 import zipfile
 from typing import Any, BinaryIO
 
-from tftransfer import small_files
+from tftransfer.system import untrusted_files
 
 _NAME = "config.json"
 _MOST_DIRECTORY_BYTES = 2**20  # of the list of files in it; Keras writes three
@@ -28,12 +28,12 @@ def configuration(path: str | os.PathLike) -> Any:
             limited = _Limited(file, _MOST_DIRECTORY_BYTES)
             with zipfile.ZipFile(limited) as archive:
                 found = _only(archive)
-                limited.most = small_files.MOST_BYTES
+                limited.most = untrusted_files.MOST_BYTES
                 with archive.open(found) as packed:
-                    content = packed.read(small_files.MOST_BYTES + 1)
+                    content = packed.read(untrusted_files.MOST_BYTES + 1)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zipfile.zlib.error) as error:
         raise ValueError(str(error)) from error
-    return small_files.parsed(content, infinite=True)
+    return untrusted_files.parsed(content, infinite=True)
 
 
 def _only(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -44,8 +44,8 @@ def _only(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     (entry,) = found
     if entry.compress_type not in _PACKINGS or entry.flag_bits & _ENCRYPTED:
         raise ValueError(f"its {_NAME} is encrypted, or packed by another method than deflate")
-    if entry.file_size > small_files.MOST_BYTES:
-        raise ValueError(f"its {_NAME} has {entry.file_size:,} bytes; {small_files.MOST_BYTES:,} are read at most")
+    if entry.file_size > untrusted_files.MOST_BYTES:
+        raise ValueError(f"its {_NAME} has {entry.file_size:,} bytes; {untrusted_files.MOST_BYTES:,} are read at most")
     if entry.file_size > _MOST_TIMES * max(1, entry.compress_size):
         raise ValueError(
             f"its {_NAME} has {entry.file_size:,} bytes packed into {entry.compress_size:,}; descriptions of networks "

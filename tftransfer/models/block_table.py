@@ -1,6 +1,6 @@
 """What --list_blocks prints: where a model may be cut, its blocks, and what each costs."""
 
-from tftransfer.config import Config
+from tftransfer.experiment.config import Config
 from tftransfer.models import architectures, keras_settings
 from tftransfer.models.blocks import blocks, possible_ends
 from tftransfer.models.costs import block_cost

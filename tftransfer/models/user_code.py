@@ -5,7 +5,7 @@ import os
 import traceback
 from collections.abc import Iterator
 
-from tftransfer import interruption, standard_streams
+from tftransfer.system import signals, standard_streams
 
 _SHOWN = 300  # characters
 
@@ -24,7 +24,7 @@ def guarded(what: str, ours: bool = False) -> Iterator[None]:
     try:
         with standard_streams.kept(), contextlib.chdir(os.getcwd()):  # options' paths are meant from this folder
             yield
-    except (KeyboardInterrupt, interruption.Terminated):
+    except (KeyboardInterrupt, signals.Terminated):
         raise
     except BaseException as error:  # GeneratorExit, SystemExit and classes of its own among them
         if ours and isinstance(error, ValueError) and _raised_here(error):
@@ -37,7 +37,7 @@ def said(error: BaseException) -> str:
     """Returns what an error of somebody else's code says, short and on one line."""
     try:
         return " ".join(str(error).split())[:_SHOWN]
-    except (KeyboardInterrupt, interruption.Terminated):
+    except (KeyboardInterrupt, signals.Terminated):
         raise
     except BaseException as fault:
         return f"its text cannot be shown ({type(fault).__name__})"

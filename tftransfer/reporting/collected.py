@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 
 import tftransfer
-from tftransfer import analysis, commands, environment
-from tftransfer.analysis import boosts, checks, decomposition, paper, portraits
+from tftransfer import analysis
+from tftransfer.analysis import boosts, checks, decomposition, diagnostics, paper
 from tftransfer.analysis import study as study_lib
 from tftransfer.analysis.finding import Finding
 from tftransfer.analysis.roles import BASE
-from tftransfer.records import Record
+from tftransfer.records import commands
+from tftransfer.records.record_files import Record
 from tftransfer.reporting.looks import Looks
+from tftransfer.system import environment
 
 PACKAGES = ("pandas", "scipy", "matplotlib", "jinja2")
 _COMMANDS = 6
@@ -112,7 +114,7 @@ class Report:
         found, faults = {}, []
         for record in self.records:
             try:
-                found[record.name] = portraits.read(record)
+                found[record.name] = diagnostics.read(record)
             except ValueError as error:
                 faults.append(str(error))
         return found, faults

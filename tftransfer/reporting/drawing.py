@@ -8,12 +8,12 @@ import re
 
 import pandas as pd
 
-from tftransfer import analysis, outlets
+from tftransfer import analysis
 from tftransfer.analysis.roles import BASE
 from tftransfer.reporting import (
+    diagnostic_figures,
     history_figure,
     loss_figure,
-    portrait_figures,
     relative_figure,
     size_figure,
     style,
@@ -23,6 +23,7 @@ from tftransfer.reporting.collected import Report
 from tftransfer.reporting.looks import main_images
 from tftransfer.reporting.sentences import spoken
 from tftransfer.reporting.style import Canvas
+from tftransfer.system import escaping
 
 _PNG_DPI = 160
 
@@ -57,7 +58,7 @@ class Drawing:
         svg = self.svg[self.svg.index("<svg") :]
         svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
         svg = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{self.name}-", svg)
-        return svg.replace("<svg ", f'<svg role="img" aria-label="{outlets.html(self.alternative)}" ', 1)
+        return svg.replace("<svg ", f'<svg role="img" aria-label="{escaping.html(self.alternative)}" ', 1)
 
     @property
     def alternative(self) -> str:
@@ -234,7 +235,7 @@ def _histories(report: Report) -> list[Drawing]:
 def _portraits(report: Report) -> list[Drawing]:
     """Filters and similarity, if training kept them."""
     found = report.portraits
-    shown = portrait_figures.family(report.main, found)
+    shown = diagnostic_figures.family(report.main, found)
     drawings = []
     if shown:
         drawings.append(
@@ -242,17 +243,17 @@ def _portraits(report: Report) -> list[Drawing]:
                 "filters",
                 "First-layer filters",
                 "Grey is a weight of zero; the scale is each network's own. Frozen filters are those of the source.",
-                portrait_figures.filters(shown, found),
+                diagnostic_figures.filters(shown, found),
             )
         )
-    if portrait_figures.has_similarities(report.main, found):
+    if diagnostic_figures.has_similarities(report.main, found):
         drawings.append(
             Drawing(
                 "similarity",
                 "How alike features are, block by block",
                 "Linear CKA on validation images of the target, estimated without bias: 1 is the same up to rotation "
                 "and scale, 0 unrelated. Left: the two bases. Others: networks and the base of their own target.",
-                portrait_figures.similarity(report.main, found),
+                diagnostic_figures.similarity(report.main, found),
             )
         )
     return drawings
@@ -263,6 +264,6 @@ def _with_tips(svg: str, tips: dict[str, str]) -> str:
 
     def titled(match: re.Match) -> str:
         text = tips.get(match[1])
-        return match[0] if text is None else f"{match[0]}<title>{outlets.html(text)}</title>"
+        return match[0] if text is None else f"{match[0]}<title>{escaping.html(text)}</title>"
 
     return re.sub(r'<g id="(tip\d+)">', titled, svg)

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from tftransfer import outlets, treatments
+from tftransfer.experiment import treatments
+from tftransfer.system import escaping
 
 # Networks that differ in one of these are never one curve or one mean.
 CURVE = ("treatment", "preserve", "release_step")
@@ -68,7 +69,7 @@ class Curve:
         family, foreign, digits = self.treatment.partition("-w")
         parts = [f"{family} of weights {digits}" if foreign else self.treatment]
         parts.append(treatments.variant(preserve=self.preserve, release_step=self.release_step))
-        return outlets.figure(", ".join(filter(None, parts)))
+        return escaping.figure(", ".join(filter(None, parts)))
 
 
 def named(treatment: str, preserve: int = 0, release_step: int = 0, images_per_class: int = 0) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from tftransfer.analysis import checks
-from tftransfer.outlets import MOST_OF_NAME
-from tftransfer.outlets import markdown as escaped
-from tftransfer.outlets import markdown_code as code
 from tftransfer.reporting import sentences, tables
 from tftransfer.reporting.collected import Report
 from tftransfer.reporting.tables import Table
+from tftransfer.system.escaping import MOST_OF_NAME
+from tftransfer.system.escaping import markdown as escaped
+from tftransfer.system.escaping import markdown_code as code
 
 CITATION = """@inproceedings{yosinski2014transferable,
   title     = {How transferable are features in deep neural networks?},

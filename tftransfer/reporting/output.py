@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from tftransfer import outlets
 from tftransfer.reporting import markdown
 from tftransfer.reporting.collected import Report
+from tftransfer.system import escaping
 
 NETWORKS, EFFECTS, DECOMPOSITION = "networks.csv", "effects.csv", "decomposition.csv"
 
@@ -50,7 +50,7 @@ def csv_files(report: Report) -> dict[str, str]:
 def _csv(table: pd.DataFrame) -> str:
     """Returns a table as CSV; texts in it may be of anybody, numbers stay as they are."""
     texts = table.select_dtypes(["object", "string"]).columns
-    return table.assign(**{name: table[name].map(outlets.csv) for name in texts}).to_csv(index=False)
+    return table.assign(**{name: table[name].map(escaping.csv) for name in texts}).to_csv(index=False)
 
 
 def _files(report: Report, formats: Sequence[str]) -> Mapping[str, str | bytes]:

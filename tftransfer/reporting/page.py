@@ -6,12 +6,12 @@ from collections.abc import Mapping
 import jinja2
 import markupsafe
 
-from tftransfer import outlets
 from tftransfer.analysis import checks
 from tftransfer.reporting import sentences, tables
 from tftransfer.reporting.collected import Report
 from tftransfer.reporting.drawing import Drawing
 from tftransfer.reporting.markdown import CITATION
+from tftransfer.system import escaping
 
 
 def html(report: Report, drawings: Mapping[str, Drawing], downloads: Mapping[str, str]) -> str:
@@ -28,7 +28,7 @@ def html(report: Report, drawings: Mapping[str, Drawing], downloads: Mapping[str
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=outlets.page,
+        finalize=escaping.page,
     )
     return environment.get_template("report.html.j2").render(
         name=report.name,

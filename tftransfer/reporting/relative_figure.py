@@ -5,12 +5,12 @@ import dataclasses
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tftransfer import outlets
 from tftransfer.analysis.differences import effects
 from tftransfer.reporting import style
 from tftransfer.reporting.looks import CURVE, Curve, Looks
 from tftransfer.reporting.phrases import points
 from tftransfer.reporting.style import Canvas
+from tftransfer.system import escaping
 
 _RANDOM = {"RnB": "random filters", "SnB": "random with learnt statistics"}
 _LINES = {"to natural": "-", "to man-made": "--", "random halves": ":"}
@@ -100,7 +100,7 @@ def _curve(canvas: Canvas, axes: Axes, label: str, table: pd.DataFrame, colour: 
     start = [0] if table["n"].min() == 1 else []
     axes.plot(
         start + list(table["n"]), start + list(100 * table["minus_base"]), color=colour, linestyle=line, marker=marker,
-        markersize=4.5, label=outlets.figure(label),
+        markersize=4.5, label=escaping.figure(label),
     )  # fmt: skip
     for row in table.itertuples():
         text = f"{label}, n = {row.n}: {points(row.minus_base)} points"

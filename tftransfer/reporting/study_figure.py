@@ -7,7 +7,7 @@ import pathlib
 import sys
 import time
 
-from tftransfer import tensorboard_view
+from tftransfer.records import event_files
 from tftransfer.reporting import collected, drawing
 
 
@@ -15,7 +15,7 @@ def main(study: pathlib.Path) -> None:
     """Writes the figure that says most of a study, if it has one yet."""
     figure = drawing.main_figure(collected.collect(str(study), []))
     if figure:
-        tensorboard_view.write_figure(study, figure, time.time())
+        event_files.write_figure(study, figure, time.time())
 
 
 if __name__ == "__main__":

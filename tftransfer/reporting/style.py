@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tftransfer import outlets
 from tftransfer.reporting.looks import Look
+from tftransfer.system import escaping
 
 INK, FAINT = "#222222", "#c4c4c4"
 SETTINGS = {
@@ -97,7 +97,7 @@ def accuracy_axis(axes: Axes) -> None:
 
 def title(axes: Axes, text: str) -> None:
     """Sets the title of one of three panels in a row, on as many lines as it needs."""
-    axes.set_title(textwrap.fill(outlets.figure(text), _TITLE_CHARACTERS))
+    axes.set_title(textwrap.fill(escaping.figure(text), _TITLE_CHARACTERS))
 
 
 def handle(look: Look, label: str, hollow: bool = False) -> Line2D:

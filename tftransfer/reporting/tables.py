@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from tftransfer import outlets, treatments
 from tftransfer.analysis import decomposition
 from tftransfer.analysis.differences import base_mean
 from tftransfer.analysis.frames import VARIANT
 from tftransfer.analysis.roles import BASE
+from tftransfer.experiment import treatments
 from tftransfer.reporting.collected import Report
 from tftransfer.reporting.looks import named
 from tftransfer.reporting.phrases import DASH, count, interval, numbers, percent, points
 from tftransfer.reporting.sentences import spoken
+from tftransfer.system import escaping
 
 # Order in which a reader expects them.
 TREATMENTS = ("BnB", "AnB", "BnB+", "AnB+", "SnB", "RnB")
@@ -55,7 +56,7 @@ def networks(report: Report) -> Table:
     """Returns every network, also those kept apart."""
     rows = tuple(
         (
-            *(outlets.terminal(text) for text in (row.name, row.label, row.n, row.split, row.target, row.seed)),
+            *(escaping.terminal(text) for text in (row.name, row.label, row.n, row.split, row.target, row.seed)),
             treatments.variant(row.images_per_class, row.preserve, row.release_step),
             percent(row.top1), percent(row.chance), percent(row.top5),
             "" if row.treatment == BASE else points(row.minus_base),

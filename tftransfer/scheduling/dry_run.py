@@ -4,12 +4,14 @@ import collections
 import pathlib
 from collections.abc import Sequence
 
-from tftransfer import preview, records, treatments
-from tftransfer.config import Config
-from tftransfer.models import names as model_names
-from tftransfer.plan import Cell
-from tftransfer.scheduling import estimate, local, view
-from tftransfer.scheduling.board import Board
+from tftransfer.execution import preview
+from tftransfer.experiment import treatments
+from tftransfer.experiment.config import Config
+from tftransfer.experiment.plan import Cell
+from tftransfer.models import catalog as model_names
+from tftransfer.records import record_files
+from tftransfer.scheduling import display, estimate, local
+from tftransfer.scheduling.sweep_folder import Board
 
 _SPLITS_SHOWN = 4
 _UNKNOWN = "not known before the model is built"
@@ -36,10 +38,10 @@ def text(
     board = Board(study)
     left, table = [], collections.defaultdict(collections.Counter)
     for cell in cells:
-        record = records.read(study / cell.name)
+        record = record_files.read(study / cell.name)
         state = record.status if record else "failed" if board.failure(cell) else "to train"
         table[_row(cell)][state] += 1
-        left += [cell] if state == "to train" or (options.retry_failed and state != records.DONE) else []
+        left += [cell] if state == "to train" or (options.retry_failed and state != record_files.DONE) else []
     rows = [f"study     {study}", *preview.data_rows(options, names, found), *_halves(cells, names)]
     rows += [f"length    {_length(cells, found)}", ""]
     rows.append(f"{'networks':<42}{'all':>6}{'done':>7}{'to train':>10}{'failed':>8}")
@@ -69,8 +71,8 @@ def _row(cell: Cell) -> str:
 
 
 def _count(name: str, counts: collections.Counter) -> str:
-    bad = counts["failed"] + counts[records.DIVERGED]
-    return f"{name:<42}{sum(counts.values()):>6}{counts[records.DONE]:>7}{counts['to train']:>10}{bad:>8}"
+    bad = counts["failed"] + counts[record_files.DIVERGED]
+    return f"{name:<42}{sum(counts.values()):>6}{counts[record_files.DONE]:>7}{counts['to train']:>10}{bad:>8}"
 
 
 def _halves(cells: Sequence[Cell], names: Sequence[str]) -> list[str]:
@@ -112,6 +114,6 @@ def costs(left: Sequence[Cell], per_class: Sequence[int] | None, workers: int, k
         time_text = "not known: `python -m tftransfer.bench` with the same options measures this machine"
     else:
         most = "at most " if cost.upper else "about "
-        time_text = f"{most}{view.duration(3600 * cost.hours)} on this machine, by speeds measured here"
+        time_text = f"{most}{display.duration(3600 * cost.hours)} on this machine, by speeds measured here"
     disk = "not known" if cost.disk_bytes is None else f"about {cost.disk_bytes / 1e9:.2g} GB in runs"
     return [f"time      {time_text}", f"disk      {disk}"]

@@ -4,11 +4,11 @@ import collections
 import dataclasses
 from collections.abc import Sequence
 
-from tftransfer import plan, speeds
-from tftransfer.models import tables
-from tftransfer.plan import Cell
-from tftransfer.scheduling import jobs
-from tftransfer.speeds import BASE, FROZEN, LOCKSTEP
+from tftransfer.experiment import plan
+from tftransfer.experiment.plan import Cell
+from tftransfer.models import alexnet_tables
+from tftransfer.scheduling import jobs, speeds
+from tftransfer.scheduling.speeds import BASE, FROZEN, LOCKSTEP
 
 # Record, events and portrait of a network; measured 40 to 90 kB with 7 to 50 evaluations.
 _RECORD_BYTES = 100_000
@@ -42,7 +42,7 @@ def estimate(cells: Sequence[Cell], per_class: Sequence[int] | None, workers: in
     best = {(cell.split.name, cell.treatment.target): cell.name for cell in cells if not cell.treatment.is_base}
     for cell in cells:
         kept = cell.treatment.is_reference or cell.config.keep_weights or (keep_best and cell.name in best.values())
-        size = tables.parameters(cell.config, len(cell.classes)) if kept else 0
+        size = alexnet_tables.parameters(cell.config, len(cell.classes)) if kept else 0
         disk = None if disk is None or size is None else disk + 4 * size + _RECORD_BYTES
     seconds, upper = 0.0, False
     groups: dict[tuple, list[Cell]] = collections.defaultdict(list)

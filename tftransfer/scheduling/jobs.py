@@ -9,8 +9,9 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tftransfer import interruption, processes, records, small_files
-from tftransfer.plan import Cell
+from tftransfer.experiment.plan import Cell
+from tftransfer.records import record_files
+from tftransfer.system import processes, signals, untrusted_files
 
 OK, NO_MEMORY, CRASHED, FAILED, NO_DISK = "ok", "no_memory", "crashed", "failed", "no_disk"
 REFUSED, TERMINATED = "refused", "terminated"
@@ -48,7 +49,7 @@ class Job:
 
     def write(self, path: pathlib.Path, **request: Any) -> None:
         """Writes the job for the process that does it, with what else that must know."""
-        records.write_text(path, json.dumps({**request, "cells": [cell.as_json() for cell in self.cells]}) + "\n")
+        record_files.write_text(path, json.dumps({**request, "cells": [cell.as_json() for cell in self.cells]}) + "\n")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,9 +99,9 @@ def ended(folder: pathlib.Path, name: str, code: int) -> End:
     """
     if code == 0:
         with contextlib.suppress(OSError, ValueError):  # then its log says why
-            return End.from_json(small_files.read_json(folder / f"{name}.end.json"))
+            return End.from_json(untrusted_files.read_json(folder / f"{name}.end.json"))
     number = processes.signal_of(code)
-    status = TERMINATED if number in interruption.ASKING else CRASHED if number else FAILED
+    status = TERMINATED if number in signals.ASKING else CRASHED if number else FAILED
     status = NO_DISK if code == os.EX_IOERR else status
     return End(status, processes.reason(code, folder / f"{name}.log"))
 

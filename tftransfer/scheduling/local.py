@@ -8,10 +8,10 @@ import secrets
 import subprocess
 import time
 
-from tftransfer import processes
 from tftransfer.scheduling import jobs
-from tftransfer.scheduling.board import Beat, Board
 from tftransfer.scheduling.jobs import OK, End, Job
+from tftransfer.scheduling.sweep_folder import Beat, Board
+from tftransfer.system import processes
 
 # A process that is asked to end finishes the step in hand and writes a checkpoint.
 _GRACE_SECONDS = 10.0

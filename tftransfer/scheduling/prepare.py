@@ -10,24 +10,27 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import command_line, outlets, records, small_files
-from tftransfer.config import Config
-from tftransfer.data import preparing, progress
-from tftransfer.models import names as model_names
+from tftransfer.cli import command_line
+from tftransfer.data import progress
+from tftransfer.experiment import prepared_images
+from tftransfer.experiment.config import Config
+from tftransfer.models import catalog as model_names
+from tftransfer.records import record_files
+from tftransfer.system import escaping, untrusted_files
 
 
 def main(argv: Sequence[str]) -> None:
     """Prepares the images that a request names, and answers where they are, and the model's blocks and architecture."""
-    request = small_files.read_json(argv[1])
+    request = untrusted_files.read_json(argv[1])
     options = Config(**request["config"])
     blocks, architecture = model_names.blocks_of(options.model, options.blocks), None
     if blocks is None:
         blocks, architecture = _ask_keras(options, request["given"])
-    store = preparing.prepare(options, progress.printer(options.dataset))
+    store = prepared_images.prepare(options, progress.printer(options.dataset))
     for line in progress.notes(store):
-        outlets.say(line)
+        escaping.say(line)
     answer = {"store": str(store.path), "blocks": blocks, "architecture": architecture}
-    records.write_text(pathlib.Path(argv[2]), json.dumps(answer))
+    record_files.write_text(pathlib.Path(argv[2]), json.dumps(answer))
 
 
 def _ask_keras(options: Config, given: Sequence[str]) -> tuple[Sequence[str], dict[str, Any] | None]:

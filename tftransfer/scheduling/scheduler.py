@@ -9,13 +9,14 @@ from typing import Protocol
 
 import filelock
 
-from tftransfer import best, identities, records
-from tftransfer.identities import UNKNOWN, Versions
-from tftransfer.plan import Cell
-from tftransfer.records import Record
+from tftransfer.execution import best_weights
+from tftransfer.experiment.plan import Cell
+from tftransfer.records import identities, record_files
+from tftransfer.records.identities import UNKNOWN, Versions
+from tftransfer.records.record_files import Record
 from tftransfer.scheduling import jobs
-from tftransfer.scheduling.board import Board
 from tftransfer.scheduling.jobs import End, Job
+from tftransfer.scheduling.sweep_folder import Board
 
 WAITING, RUNNING, DONE, DIVERGED = "waiting", "running", "done", "diverged"
 FAILED, SKIPPED, ELSEWHERE = "failed", "skipped", "elsewhere"
@@ -106,7 +107,7 @@ class Scheduler:
     def _begin(self, state: State, retry_failed: bool) -> None:
         """Finds out where a network is at the start."""
         record = self._read(state.cell)
-        if record and not (retry_failed and record.status == records.DIVERGED):
+        if record and not (retry_failed and record.status == record_files.DIVERGED):
             self._done(state, record)
             return
         if record:
@@ -120,7 +121,7 @@ class Scheduler:
 
     def _read(self, cell: Cell) -> Record | None:
         """Returns a network's record if it is done; raises AnotherNetworkError if another one lies there."""
-        record = records.read(self._study / cell.name)
+        record = record_files.read(self._study / cell.name)
         if record:
             identities.check(record, cell, self._versions)
         return record
@@ -199,7 +200,7 @@ class Scheduler:
         if missing:
             self._settle(Job(tuple(missing)), end)
         self._say(_ended(job, [self.states[cell.name] for cell in job.cells], end))
-        best.prune(self._study)
+        best_weights.prune(self._study)
         self._skip_dependants()
 
     def _settle(self, job: Job, end: End) -> None:
@@ -241,7 +242,7 @@ class Scheduler:
 
     def _done(self, state: State, record: Record, now: bool = False) -> None:
         state.record, state.now = record, now
-        state.state = DONE if record.status == records.DONE else DIVERGED
+        state.state = DONE if record.status == record_files.DONE else DIVERGED
         self._board.forget_failure(state.cell.name)
 
     def _skip_dependants(self) -> None:
@@ -265,7 +266,7 @@ class Scheduler:
             record = self._read(state.cell)
             if record:
                 self._done(state, record)
-            elif _is_free(records.lock_path(self._study, state.cell.name)):
+            elif _is_free(record_files.lock_path(self._study, state.cell.name)):
                 state.state = WAITING
         self._skip_dependants()
 

@@ -15,12 +15,16 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tftransfer import command_line, execution, interruption, outlets, records, small_files, speeds
+from tftransfer.cli import command_line
 from tftransfer.data.store import Store, StoreError
-from tftransfer.identities import AnotherNetworkError
-from tftransfer.plan import Cell
-from tftransfer.scheduling.board import Beat, Board
+from tftransfer.execution import studies
+from tftransfer.experiment.plan import Cell
+from tftransfer.records import record_files
+from tftransfer.records.identities import AnotherNetworkError
+from tftransfer.scheduling import speeds
 from tftransfer.scheduling.jobs import FAILED, NO_DISK, NO_MEMORY, OK, REFUSED, End, Job
+from tftransfer.scheduling.sweep_folder import Beat, Board
+from tftransfer.system import escaping, signals, untrusted_files
 from tftransfer.training import memory
 from tftransfer.training.checkpoints import KeptError
 
@@ -78,10 +82,10 @@ class Pulse:
             try:
                 self._board.write_beat(self._name, beat)
             except OSError as error:  # a full disk must not end a training that could still be saved
-                outlets.say(f"Cannot say how far it is: {error}")
+                escaping.say(f"Cannot say how far it is: {error}")
 
 
-def work(study: execution.Study, cells: tuple[Cell, ...], again: frozenset[str]) -> End:
+def work(study: studies.Study, cells: tuple[Cell, ...], again: frozenset[str]) -> End:
     """Does a job; whatever goes wrong is told in its end, with the traceback in the log."""
     try:
         left = study.train_group(cells, again)
@@ -102,7 +106,7 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".partition("\n")[0][:500]
 
 
-def _remember_speed(study: execution.Study, cells: tuple[Cell, ...]) -> None:
+def _remember_speed(study: studies.Study, cells: tuple[Cell, ...]) -> None:
     """Keeps how fast the group trained, so that a later sweep can be told in hours."""
     trained = [cell for cell in cells if (record := study.finished(cell)).record and record.now]
     if trained:
@@ -115,7 +119,7 @@ def _remember_speed(study: execution.Study, cells: tuple[Cell, ...]) -> None:
 
 def main(path: pathlib.Path) -> None:
     """Does the job that a file describes."""
-    request = small_files.read_json(path)
+    request = untrusted_files.read_json(path)
     job = Job(tuple(Cell.from_json(cell) for cell in request["cells"]))
     root = pathlib.Path(request["study"])
     name = path.name.removesuffix(".json")
@@ -125,27 +129,27 @@ def main(path: pathlib.Path) -> None:
     except StoreError as error:  # somebody has removed it since the sweep began
         end = End(NO_DISK, _reason(error))
     else:
-        study = execution.Study(
+        study = studies.Study(
             root,
             store,
-            say=outlets.say,
+            say=escaping.say,
             watch=pulse.evaluated,
             memory_share=request["memory_share"],
             keep_best=True,
             stage=pulse.reached,
         )
         end = work(study, job.cells, frozenset(request["again"]))
-    records.write_text(path.with_name(f"{name}.end.json"), json.dumps(end.as_json()) + "\n")
+    record_files.write_text(path.with_name(f"{name}.end.json"), json.dumps(end.as_json()) + "\n")
 
 
 if __name__ == "__main__":
     try:
-        with interruption.raising():
+        with signals.raising():
             main(pathlib.Path(sys.argv[1]))
     except OSError as error:  # not even how it ended can be written
-        outlets.say(_reason(error))
+        escaping.say(_reason(error))
         raise SystemExit(os.EX_IOERR) from None
-    except interruption.Terminated as ended:  # if the sweep ends, it has said so; else it reads it from the code
+    except signals.Terminated as ended:  # if the sweep ends, it has said so; else it reads it from the code
         raise SystemExit(ended.exit_code) from None
     except KeyboardInterrupt:
         raise SystemExit(command_line.EXIT_INTERRUPTED) from None

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from tftransfer import outlets, records
 from tftransfer.analysis import differences, frames, intervals
 from tftransfer.analysis.roles import BASE, variant
+from tftransfer.records import record_files
+from tftransfer.system import escaping
 from tftransfer.tensorboard_plugin.folders import Study
 
 # Networks that differ in these are never in one picture.
@@ -50,7 +51,7 @@ class Curves:
         if known and known[0] == seen:
             return known
         try:
-            record = records.read(path)
+            record = record_files.read(path)
             return seen, frames.row(record) if record else None, ""
         except Exception as error:  # a foreign file may fail in any way, and must not hide the others
             return seen, None, _reason(path, error)
@@ -69,7 +70,7 @@ class Curves:
             "pictures": _pictures(frame, effects),
             "problems": [problem for _, _, problem in self._rows.values() if problem],
             "set_apart": [
-                f"{outlets.tensorboard(name)}: {why}"
+                f"{escaping.tensorboard(name)}: {why}"
                 for name, why in zip(apart["name"], apart["set_apart"], strict=True)
             ],
         }
@@ -94,10 +95,10 @@ def _analysed(rows: Iterable[Row]) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _reason(path: pathlib.Path, error: Exception) -> str:
     """Returns a sentence on a record that cannot be used."""
     if isinstance(error, ValueError | OSError) and str(path) in str(error):
-        return outlets.tensorboard(error, outlets.MOST_OF_TEXT)
+        return escaping.tensorboard(error, escaping.MOST_OF_TEXT)
     kind = type(error).__name__
-    text = f"The record {path / records.RECORD} is not of this version of tftransfer ({kind}: {error})."
-    return outlets.tensorboard(text, outlets.MOST_OF_TEXT)
+    text = f"The record {path / record_files.RECORD} is not of this version of tftransfer ({kind}: {error})."
+    return escaping.tensorboard(text, escaping.MOST_OF_TEXT)
 
 
 def _pictures(frame: pd.DataFrame, effects: pd.DataFrame) -> list[dict[str, Any]]:
@@ -113,7 +114,7 @@ def _pictures(frame: pd.DataFrame, effects: pd.DataFrame) -> list[dict[str, Any]
         curves = group[~group["treatment"].str.startswith(BASE)]
         pictures.append(
             {
-                "label": ", ".join(outlets.tensorboard(_words(column, described[column])) for column in telling)
+                "label": ", ".join(escaping.tensorboard(_words(column, described[column])) for column in telling)
                 or "all networks",
                 "networks": len(own),
                 "chance": _number((others if len(others) else own)["chance"].mean()),
@@ -155,7 +156,7 @@ def _lines(effects: pd.DataFrame, spread: Mapping[tuple, intervals.Interval]) ->
     lines = []
     for (treatment, preserve, release_step), group in effects.groupby(list(LINE), sort=True):
         stages = variant(preserve=preserve, release_step=release_step)
-        family, foreign, digits = outlets.tensorboard(treatment).partition("-w")
+        family, foreign, digits = escaping.tensorboard(treatment).partition("-w")
         label = f"{family} of weights {digits}" if foreign else family
         points = [_point(row, spread) for row in group.sort_values("n").to_dict("records")]
         plain = not (foreign or stages)

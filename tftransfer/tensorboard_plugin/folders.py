@@ -7,11 +7,12 @@ import pathlib
 import stat
 from collections.abc import Iterator
 
-from tftransfer import outlets, records, small_files
+from tftransfer.records import record_files
+from tftransfer.system import escaping, untrusted_files
 
 DEPTH = 4  # logdir/published/study/network is 3 below the logdir
 MOST_FOLDERS = 20_000  # of a logdir that is a whole disk; the search takes about a second
-MOST_BYTES = small_files.MOST_BYTES
+MOST_BYTES = untrusted_files.MOST_BYTES
 EVENTS = "events.out.tfevents."
 
 
@@ -78,7 +79,7 @@ class Folders:
     def _study(self, folder: pathlib.Path, inside: list["_Seen"]) -> Study:
         below = folder.relative_to(self._root)
         return Study(
-            name=outlets.tensorboard(str(below) if below.parts else self._root.name or "logdir"),
+            name=escaping.tensorboard(str(below) if below.parts else self._root.name or "logdir"),
             run=str(below) if below.parts else "",
             records={seen.path: seen.record for seen in inside if seen.record and not seen.refused},
             unfinished={seen.path: seen.events for seen in inside if seen.events and not seen.record},
@@ -92,14 +93,14 @@ class _Seen:
     def __init__(self, path: pathlib.Path) -> None:
         self.path, self.record, self.events, self.refused = path, "", "", ""
         for entry in _listing(path):
-            if entry.name == records.RECORD:
+            if entry.name == record_files.RECORD:
                 self._look(entry)
             elif entry.name.startswith(EVENTS):
                 self.events += _mark(entry)
 
     def _look(self, entry: os.DirEntry) -> None:
         self.record = _mark(entry)
-        found, path = entry.stat(follow_symlinks=False), outlets.tensorboard(entry.path, outlets.MOST_OF_TEXT)
+        found, path = entry.stat(follow_symlinks=False), escaping.tensorboard(entry.path, escaping.MOST_OF_TEXT)
         if not stat.S_ISREG(found.st_mode):
             self.refused = f"{path} is a link or no plain file, and is not read."
         elif found.st_size > MOST_BYTES:

@@ -15,7 +15,7 @@ from tensorboard import plugin_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
-from tftransfer import outlets
+from tftransfer.system import escaping
 from tftransfer.tensorboard_plugin.folders import Folders
 
 NAME = "tftransfer"
@@ -72,7 +72,7 @@ class TransferPlugin(base_plugin.TBPlugin):
         name = request.args.get("name", "")
         study = self._folders.all().get(name)
         if study is None:
-            return 404, {"error": f"There is no such study in TensorBoard's logdir: {outlets.tensorboard(name)}"}
+            return 404, {"error": f"There is no such study in TensorBoard's logdir: {escaping.tensorboard(name)}"}
         try:
             if self._loader is not None:
                 self._loader.join()  # half an import would be mistaken for a missing package
@@ -108,7 +108,7 @@ def _json(answer: Callable[[wrappers.Request], Answer]) -> Callable:
             text = json.dumps(content, allow_nan=False)
         except Exception as error:
             logging.getLogger(__name__).exception("The tab Transfer failed.")
-            said = outlets.tensorboard(f"The tab failed: {type(error).__name__}: {error}", outlets.MOST_OF_TEXT)
+            said = escaping.tensorboard(f"The tab failed: {type(error).__name__}: {error}", escaping.MOST_OF_TEXT)
             code, text = 500, json.dumps({"error": said})
         return _response(text.encode(), "application/json", code)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tensorboard.data import provider
 
-from tftransfer import outlets
+from tftransfer.system import escaping
 from tftransfer.tensorboard_plugin.folders import EVENTS, Study
 
 # Two tags of tensorboard_view.SCALARS, which would load TensorFlow.
@@ -33,7 +33,7 @@ def of(study: Study, data: provider.DataProvider | None, context: Any, experimen
         newest, top1 = max(scalars.values(), key=lambda datum: datum.step, default=None), scalars.get(TOP1)
         rows.append(
             {
-                "name": outlets.tensorboard(path.name),
+                "name": escaping.tensorboard(path.name),
                 "step": newest.step if newest else None,
                 "top1": float(top1.value) if top1 and math.isfinite(top1.value) else None,
                 "written": _written(path),

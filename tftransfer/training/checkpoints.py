@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tftransfer import records
+from tftransfer.records import record_files
 from tftransfer.training import checkpoint_files
 from tftransfer.training.checkpoint_files import Checkpoint, DamagedError
 
@@ -102,7 +102,7 @@ class Checkpoints:
     def _accept(self, found: Checkpoint) -> None:
         """Says how training goes on from a checkpoint; raises KeptError if it may not."""
         self.resumed = list(found.notes["resumed"])
-        differences = records.differences(found.notes["circumstances"], self._circumstances)
+        differences = record_files.differences(found.notes["circumstances"], self._circumstances)
         inexact = [line for line in differences if not line.startswith(f"{_COURSE}:")]
         earlier = [line for before in self.resumed for line in before["differences"]]
         if self._resume == EXACT and (differences or earlier):
@@ -122,13 +122,13 @@ class Checkpoints:
 
     def _differences(self, found: Checkpoint) -> list[str]:
         """Returns what makes a checkpoint one of another training, one line each."""
-        return records.differences(found.notes["identity"], self._identity)
+        return record_files.differences(found.notes["identity"], self._identity)
 
     def _give_way(self, found: Checkpoint, differences: Sequence[str]) -> None:
         """Leaves the folder of a network to this training; what is there belongs to another."""
         names = {line.partition(":")[0].partition(".")[0].partition("[")[0] for line in differences}
         if names == {_LAYOUT}:
-            why = records.differences(found.notes["circumstances"], self._circumstances) or differences
+            why = record_files.differences(found.notes["circumstances"], self._circumstances) or differences
             raise KeptError(
                 f"The checkpoint at step {found.step} is of this training, but its variables are not laid out as here: "
                 f"{'; '.join(why)}. It is kept; --resume=no begins anew and sets it aside."

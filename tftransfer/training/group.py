@@ -14,7 +14,7 @@ import keras
 
 from tftransfer import seeds, transfer
 from tftransfer.models.blocks import Block, blocks, every_layer
-from tftransfer.models.copies import Replace, reseeded
+from tftransfer.models.cloning import Replace, reseeded
 from tftransfer.models.layers import StepNoise
 from tftransfer.training import batch_norm as normalisation
 from tftransfer.transfer import Weights

@@ -3,7 +3,7 @@
 import keras
 import psutil
 
-from tftransfer import address_space
+from tftransfer.system import address_space
 
 # TensorFlow itself, its thread pools and the input pipeline; measured 0.7 to 0.9 GB on two cores.
 _PROCESS_BYTES = 1_000_000_000

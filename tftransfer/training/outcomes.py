@@ -8,8 +8,8 @@ import numpy as np
 
 from tftransfer import transfer
 from tftransfer.training import costs, evaluation
-from tftransfer.training.callbacks import Watch
 from tftransfer.training.group import Group, Network
+from tftransfer.training.history import Watch
 from tftransfer.transfer import Weights
 
 

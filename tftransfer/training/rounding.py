@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tftransfer import environment
+from tftransfer.system import environment
 
 _PACKAGES = ("tftransfer", "tensorflow", "keras", "numpy")
 

@@ -13,14 +13,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from tftransfer import records
-from tftransfer.config import Config
 from tftransfer.data import pipeline
-from tftransfer.interruption import Interruption
+from tftransfer.experiment.config import Config
+from tftransfer.records import record_files
+from tftransfer.system.signals import Interruption
 from tftransfer.training import rounding
-from tftransfer.training.callbacks import Watch
 from tftransfer.training.checkpoints import Checkpoint, Checkpoints
 from tftransfer.training.group import Network
+from tftransfer.training.history import Watch
 from tftransfer.transfer import Weights
 
 _WEIGHTS, _OPTIMIZER, _METRICS = "weights", "optimizer", "metrics"
@@ -46,7 +46,7 @@ def identity(
         "recipe": config.recipe(),
         "seed": config.seed,
         "networks": [dataclasses.asdict(network) for network in networks],
-        "sources": {name: records.weights_digest(weights) for name, weights in sources.items()},
+        "sources": {name: record_files.weights_digest(weights) for name, weights in sources.items()},
         "images": {name: _digest(half.ids, half.labels) for name, half in halves.items()},
         "view": {"size": view.size, "mean": _digest(view.mean), "scale": view.scale, "padding": view.padding},
     }

@@ -9,12 +9,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from tftransfer import interruption, seeds
-from tftransfer.config import Config
+from tftransfer import seeds
 from tftransfer.data import pipeline
 from tftransfer.data.store import Half, mean_image
+from tftransfer.experiment.config import Config
 from tftransfer.models import architectures, keras_settings
-from tftransfer.training import batch_norm, callbacks, memory, outcomes, snapshots, strategies
+from tftransfer.system import signals
+from tftransfer.training import batch_norm, history, memory, outcomes, snapshots, strategies
 from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.training.group import Group, Network
 from tftransfer.training.optimizers import CaffeSGD, RateSchedule
@@ -141,7 +142,7 @@ def train(
             memory.require_room(group.model, config.batch_size, memory_share)
         compile_group(group, config, images, task.classes)
         names = [network.name for network in networks]
-        watch = callbacks.Watch(names, config.steps_per_epoch(images), schedule_of(config, images), report, stage)
+        watch = history.Watch(names, config.steps_per_epoch(images), schedule_of(config, images), report, stage)
         stage("compiling the first step")
         if checkpoints is None:
             _fit(group, config, task, watch, None, progress_bar)
@@ -149,7 +150,7 @@ def train(
             halves = {"training": task.training, "validation": task.validation}
             identity = snapshots.identity(config, task.view, halves, networks, sources)
             identity["split"] = task.split
-            with interruption.deferred() as noted:
+            with signals.deferred() as noted:
                 saver = snapshots.Saver(checkpoints, watch, noted)
                 saver.restore(group.model, identity, snapshots.circumstances(config, kind))
                 _fit(group, config, task, watch, saver, progress_bar)
@@ -220,7 +221,7 @@ def _fit(
     group: Group,
     config: Config,
     task: Task,
-    watch: callbacks.Watch,
+    watch: history.Watch,
     saver: snapshots.Saver | None,
     progress_bar: bool,
 ) -> None:

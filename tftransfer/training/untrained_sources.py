@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from tftransfer import seeds, transfer
-from tftransfer.config import Config
+from tftransfer.experiment.config import Config
 from tftransfer.models import architectures
 from tftransfer.models.blocks import blocks
 from tftransfer.training import batch_norm, trainer

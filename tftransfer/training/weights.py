@@ -6,12 +6,14 @@ import pathlib
 import shutil
 from typing import Any
 
-from tftransfer import inputs, records, small_files, transfer
-from tftransfer.config import Config
-from tftransfer.foreign import hdf5
-from tftransfer.models import architectures, names
+from tftransfer import transfer
+from tftransfer.experiment.config import Config
+from tftransfer.models import architectures, catalog
 from tftransfer.models.blocks import blocks
-from tftransfer.records import Record
+from tftransfer.pretrained import hdf5
+from tftransfer.records import inputs, record_files
+from tftransfer.records.record_files import Record
+from tftransfer.system import untrusted_files
 from tftransfer.training import batch_norm, trainer
 from tftransfer.transfer import Weights
 
@@ -32,8 +34,8 @@ def save(path: pathlib.Path, config: Config, classes: int, weights: Weights) -> 
     transfer.copy_layers(weights, model)
     described, digests = architectures.text_of(model, config), {}
     if described:
-        records.write_text(path.with_name(records.ARCHITECTURE), described)
-        digests["architecture_sha256"] = records.file_digest(path.with_name(records.ARCHITECTURE))
+        record_files.write_text(path.with_name(record_files.ARCHITECTURE), described)
+        digests["architecture_sha256"] = record_files.file_digest(path.with_name(record_files.ARCHITECTURE))
     _require_room(path, weights)
     partial = path.with_name(f".partial-{os.getpid()}.weights.h5")
     try:
@@ -44,7 +46,7 @@ def save(path: pathlib.Path, config: Config, classes: int, weights: Weights) -> 
             raise OSError(f"Cannot write {path}: {reason}") from error
         with partial.open("rb") as file:
             os.fsync(file.fileno())
-        digests["file_sha256"] = records.file_digest(partial)
+        digests["file_sha256"] = record_files.file_digest(partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -71,7 +73,7 @@ def read(record: Record, config: Config, classes: int) -> Weights | None:
 def _read_into(model: Any, record: Record) -> Weights | None:
     """Loads a record's weights into a model of its architecture."""
     recorded = record.content["weights"].get("file_sha256")
-    if recorded and records.file_digest(record.weights_file) != recorded:
+    if recorded and record_files.file_digest(record.weights_file) != recorded:
         return None
     try:
         hdf5.listing(record.weights_file)  # Keras would follow links in a file of somebody else
@@ -79,7 +81,7 @@ def _read_into(model: Any, record: Record) -> Weights | None:
     except (OSError, ValueError, KeyError, RuntimeError):  # truncated or foreign: h5py and Keras raise any of these
         return None
     weights = transfer.weights_of(model)
-    return weights if records.weights_digest(weights) == record.weights_digest else None
+    return weights if record_files.weights_digest(weights) == record.weights_digest else None
 
 
 def load(folder: str | os.PathLike) -> Any:
@@ -94,9 +96,9 @@ def load(folder: str | os.PathLike) -> Any:
     Raises:
         ValueError: If there is no record, or its weights were not kept or are damaged.
     """
-    record = records.read(pathlib.Path(folder))
+    record = record_files.read(pathlib.Path(folder))
     if record is None:
-        raise ValueError(f"No finished network in {folder}. Expected a folder with {records.RECORD}.")
+        raise ValueError(f"No finished network in {folder}. Expected a folder with {record_files.RECORD}.")
     classes = record.identity["data"]["class_count"]
     model = _untrained(record, classes)
     if record.weights_file is None or _read_into(model, record) is None:
@@ -133,17 +135,17 @@ def _freeze(model: Any, record: Record) -> None:
 
 def _untrained(record: Record, classes: int) -> Any:
     """Returns the model of a record: from the architecture beside its weights, else from its options."""
-    config, described = _config(record), record.folder / records.ARCHITECTURE
+    config, described = _config(record), record.folder / record_files.ARCHITECTURE
     with trainer.dtype_policy(config.precision):
         if described.is_file():
             recorded = record.content["weights"].get("architecture_sha256")
-            if recorded and records.file_digest(described) != recorded:
+            if recorded and record_files.file_digest(described) != recorded:
                 raise ValueError(
                     f"{described} is not the one of its record: it was changed or damaged. Train {record.name} again "
                     f"with --keep_weights --force."
                 )
-            return architectures.from_text(small_files.content(described).decode(), str(described))
-        if config.model not in names.MODELS:  # a record may be anybody's: no file or function that it names is opened
+            return architectures.from_text(untrusted_files.content(described).decode(), str(described))
+        if config.model not in catalog.MODELS:  # a record may be anybody's: no file or function that it names is opened
             raise ValueError(
                 f"{described} is missing, which describes the model {config.model!r}. Train {record.name} again with "
                 f"--keep_weights --force."
@@ -155,7 +157,7 @@ def _config(record: Record) -> Config:
     """Returns the options that decide the network's architecture; no others are needed to load it."""
     recipe = record.identity["recipe"]
     wanted = ["image_size", "model", "precision"]
-    wanted += ["width", "dropout", "initializer"] if recipe["model"] in names.MODELS else []
+    wanted += ["width", "dropout", "initializer"] if recipe["model"] in catalog.MODELS else []
     try:
         return Config(**{name: recipe[name] for name in wanted})
     except (KeyError, TypeError) as error:

@@ -5,9 +5,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import environment
-from tftransfer.config import Config
-from tftransfer.options import DATA, MODEL, RECIPE, SPLIT
+from tftransfer.cli.options import DATA, MODEL, RECIPE, SPLIT
+from tftransfer.experiment.config import Config
+from tftransfer.system import environment
 from tftransfer.tuning import budget, space
 from tftransfer.tuning.space import Choices
 from tftransfer.tuning.study import DIVERGED, FAILED, OK, Trial

@@ -8,8 +8,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import processes, records, small_files
-from tftransfer.config import Config
+from tftransfer.experiment.config import Config
+from tftransfer.records import record_files
+from tftransfer.system import processes, untrusted_files
 from tftransfer.tuning.study import DIVERGED, FAILED, OK, Result
 
 REQUEST, OUTCOME, LOG = "request.json", "outcome.json", "log.txt"
@@ -50,7 +51,7 @@ class Trainer:
             "classes": list(self.classes),
             "config": config.shared(),
         }
-        records.write_text(folder / REQUEST, json.dumps(request, indent=1) + "\n")
+        record_files.write_text(folder / REQUEST, json.dumps(request, indent=1) + "\n")
         (folder / OUTCOME).unlink(missing_ok=True)
         code = run(folder, limit_seconds)
         if code is None:
@@ -58,7 +59,7 @@ class Trainer:
         seconds = round(time.perf_counter() - started, 2)
         if code != 0 or not (folder / OUTCOME).is_file():
             return Result(status=FAILED, seconds=seconds, error=processes.reason(code, folder / LOG))
-        outcome: dict[str, Any] = small_files.read_json(folder / OUTCOME)
+        outcome: dict[str, Any] = untrusted_files.read_json(folder / OUTCOME)
         return Result(status=DIVERGED if outcome["top1"] is None else OK, seconds=seconds, **outcome)
 
 

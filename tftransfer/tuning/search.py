@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tftransfer.config import Config
+from tftransfer.experiment.config import Config
 from tftransfer.tuning import budget, oracles, space, view
 from tftransfer.tuning.space import Choices
 from tftransfer.tuning.study import DIVERGED, FAILED, OK, Result, Study, Trial, winner

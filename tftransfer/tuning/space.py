@@ -5,8 +5,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tftransfer.config import Config
-from tftransfer.models import names as model_names
+from tftransfer.experiment.config import Config
+from tftransfer.models import catalog as model_names
 
 Choices = dict[str, tuple[Any, ...]]
 

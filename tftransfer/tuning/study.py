@@ -15,7 +15,8 @@ from typing import Any
 
 import filelock
 
-from tftransfer import records, small_files
+from tftransfer.records import record_files
+from tftransfer.system import untrusted_files
 
 FORMAT = 1
 STUDY, TRIALS, TRIAL = "study.json", "trials", "trial.json"
@@ -92,7 +93,7 @@ class Study:
         there = found.get("settings")
         if found.get("format") != FORMAT or not isinstance(there, dict):
             raise ValueError(f"{root / STUDY} is not a study of format {FORMAT}. Use another --study=NAME.")
-        if other := records.differences(there, self._settings):
+        if other := record_files.differences(there, self._settings):
             raise ValueError(
                 f"{root} holds a search with other settings; nothing was overwritten. What differs: "
                 f"{'; '.join(other)}. Give this search another name with --study=NAME."
@@ -108,7 +109,7 @@ class Study:
             "bracket": self._bracket,
             "lost_seconds": self._lost,
         }
-        records.write_text(self.root / STUDY, json.dumps(content, indent=1) + "\n")
+        record_files.write_text(self.root / STUDY, json.dumps(content, indent=1) + "\n")
 
     @property
     def bracket(self) -> Mapping[str, Any] | None:
@@ -169,7 +170,7 @@ class Study:
     def write(self, trial: Trial) -> None:
         """Records a trial that ended."""
         text = json.dumps(dataclasses.asdict(trial), indent=1, allow_nan=False) + "\n"
-        records.write_text(self.folder(trial.number) / TRIAL, text)
+        record_files.write_text(self.folder(trial.number) / TRIAL, text)
 
 
 def _is_sound(trial: Trial) -> bool:
@@ -205,7 +206,7 @@ def _is_number(value: Any) -> bool:
 def _read(path: pathlib.Path) -> dict[str, Any] | None:
     """Returns the JSON object in a file, None if there is no file."""
     try:
-        content = small_files.read_json(path)
+        content = untrusted_files.read_json(path)
     except FileNotFoundError:
         return None
     except ValueError as error:

@@ -12,9 +12,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tftransfer import records, small_files
-from tftransfer.config import Config
 from tftransfer.data.store import Store
+from tftransfer.experiment.config import Config
+from tftransfer.records import record_files
+from tftransfer.system import untrusted_files
 from tftransfer.training import trainer
 from tftransfer.training.group import Network
 from tftransfer.tuning import held_out
@@ -49,10 +50,10 @@ def train(config: Config, images: trainer.Task) -> dict[str, Any]:
 
 def main(folder: pathlib.Path) -> None:
     """Does what the request in a trial's folder asks for."""
-    request = small_files.read_json(folder / REQUEST)
+    request = untrusted_files.read_json(folder / REQUEST)
     config = Config(**request["config"])
     images = task(config, Store.open(request["store"]), request["split"], request["classes"], request["target"])
-    records.write_text(folder / OUTCOME, json.dumps(train(config, images), allow_nan=False) + "\n")
+    record_files.write_text(folder / OUTCOME, json.dumps(train(config, images), allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

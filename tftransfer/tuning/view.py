@@ -6,7 +6,7 @@ from tensorboard.plugins.hparams import api as hparams_api
 from tensorboard.plugins.hparams import api_pb2, summary_v2
 from tensorboard.plugins.hparams import summary as hparams_summary
 
-from tftransfer import tensorboard_view
+from tftransfer.records import event_files
 from tftransfer.tuning import space
 from tftransfer.tuning.study import OK, Trial
 
@@ -18,7 +18,7 @@ def write_study(root: pathlib.Path, wall_time: float) -> None:
     """Declares the columns of a study, unless that was done before."""
     if any(root.glob("events.out.tfevents.*")):
         return
-    file = tensorboard_view.EventFile(root)
+    file = event_files.EventFile(root)
     file.summary(
         summary_v2.hparams_config_pb(
             hparams=[hparams_api.HParam(column) for column in COLUMNS],
@@ -32,8 +32,8 @@ def write_study(root: pathlib.Path, wall_time: float) -> None:
 
 def write_trial(folder: pathlib.Path, trial: Trial, wall_time: float) -> None:
     """Writes the row of a trial that ended at `wall_time`, seconds since 1970, in place of one that was there."""
-    tensorboard_view.clear(folder)
-    file = tensorboard_view.EventFile(folder)
+    event_files.clear(folder)
+    file = event_files.EventFile(folder)
     recipe = {column: trial.recipe[column] for column in COLUMNS}
     started = wall_time - trial.seconds
     file.summary(summary_v2.hparams_pb(recipe, trial_id=f"trial{trial.number:03d}", start_time_secs=started), wall_time)

@@ -1,0 +1,317 @@
+"""What training a group leaves behind: records, weights, events, checkpoints."""
+
+import dataclasses
+import signal
+
+import numpy as np
+import pytest
+
+import tftransfer
+from easy_study import CLASSES, RECIPE, EasyStore, cell, names
+from tensorboard_events import scalars
+from tftransfer.cli import command_line
+from tftransfer.data.store import StoreError
+from tftransfer.execution import studies
+from tftransfer.execution.group_training import GroupTraining, Member
+from tftransfer.execution.source_weights import SourceWeights
+from tftransfer.experiment import splits, treatments
+from tftransfer.experiment.plan import Cell
+from tftransfer.records import record_files
+from tftransfer.system import signals
+from tftransfer.training import checkpoints
+
+
+def test_bases_keep_weights_others_only_if_asked(finished):
+    kept = {name for name in names(finished) if (finished / name / record_files.WEIGHTS).exists()}
+    assert kept == {"random0-A4B-seed0", "random0-baseA-seed0", "random0-baseB-seed0"}
+
+
+def test_a_sweeps_group_keeps_its_best_network(tmp_path, store):
+    import tftransfer
+
+    study = studies.Study(tmp_path / "study", store, say=lambda line: None, keep_best=True)
+    for base in (cell("A1B").source, cell("A1B").reference):
+        study.train_group([base])
+    group = [cell("A1B"), cell("A2B"), cell("B1B"), cell("B2B")]
+    study.train_group(group)
+    found = {one.name: record_files.read(study.root / one.name) for one in group}
+    (kept,) = (record for record in found.values() if record.weights_file)
+    assert (kept.result["top1"], kept.name) == max((r.result["top1"], r.name) for r in found.values())
+    assert kept.content["weights"]["kept_as"] == "best"
+    assert tftransfer.load(kept.folder).output_shape == (None, 3)
+    assert not any(r.content["weights"]["kept"] for r in found.values() if r is not kept)
+    assert "kept_as" not in record_files.read(study.root / "random0-baseB-seed0").content["weights"]
+
+
+def test_reduced_data_keeps_the_first_images(study, store):
+    base = cell("base", images_per_class=3, batch_size=8)
+    record = study.ensure(base).record
+    assert record.name == "random0-baseB-k3-seed0"
+    assert record.content["cost"]["train_images"] == 9
+    assert record.content["integrity"]["class_images"]["training"] == [3, 3]
+    everything = store.counts("val")[list(base.classes)]
+    assert min(everything) > 3
+    assert record.content["cost"]["validation_images"] == everything.sum(), "scored on all"
+
+
+def test_networks_of_splits_with_equal_halves_are_drawn_anew(study):
+    """So are bases on all classes, whose images no split changes."""
+    for text, classes in (("base", "B"), ("base", "all")):
+        first, other = (
+            dataclasses.replace(
+                cell(text),
+                treatment=treatments.base(classes),
+                split=dataclasses.replace(splits.random_split(CLASSES, 0), name=name),
+            )
+            for name in ("random0", "file-00000000")
+        )
+        assert first.classes == other.classes
+        assert study.ensure(first).record.weights_digest != study.ensure(other).record.weights_digest
+
+
+def test_the_mean_image_is_that_of_the_targets_own_training_images(study, store):
+    training = GroupTraining(study.root, store, SourceWeights())
+    for letter in ("A", "B", "all"):
+        asked = dataclasses.replace(cell("base"), treatment=treatments.base(letter))
+        images = store.images["train"]
+        own = images.images[np.isin(images.labels, asked.classes)]
+        np.testing.assert_allclose(training._task(asked).view.mean, own.mean(0), atol=1e-3)
+    transfer = training._task(cell("A4B")).view.mean
+    np.testing.assert_array_equal(transfer, training._task(cell("base")).view.mean)
+
+
+def test_all_classes(study):
+    everything = Cell(treatments.parse("R2all"), splits.random_split(CLASSES, 0), RECIPE)
+    record = study.ensure(everything).record
+    assert record.content["identity"]["data"]["class_count"] == CLASSES
+    assert names(study.root) == ["random0-R2all-seed0", "random0-baseall-seed0"]
+
+
+def test_preserved_and_released_blocks(study):
+    record = study.ensure(cell("A2B", preserve=2, release_step=1)).record
+    assert record.name == "random0-A2B-keep2-from1-seed0"
+    integrity = record.content["integrity"]
+    assert integrity["frozen_blocks"] == ["conv1", "conv2"]
+    assert integrity["fine_tuned_blocks"] == ["conv3", "conv4"]
+    assert integrity["fine_tuned_blocks_moved"]
+
+
+def test_a_base_as_long_as_source_and_target(study):
+    control = cell("A4B").control
+    record = study.ensure(control).record
+    assert record.content["cost"]["train_steps"] == 6
+    assert record.result["minus_base"] is not None
+    assert not (record.folder / record_files.WEIGHTS).exists(), "only standard bases are copied from"
+    assert "--budget=equal_total" in record.content["command"]
+
+
+def test_what_takes_long_before_the_first_evaluation_is_told(tmp_path, store):
+    stages, said = [], []
+    study = studies.Study(tmp_path, store, say=said.append, stage=stages.append)
+    study.train_group([cell("base")])
+    assert [text.partition(",")[0] for text in stages] == [
+        "building the network", "compiling the first step", "first step done", "scoring all validation images",
+    ]  # fmt: skip
+    assert said[1:3] == ["baseB: building the network", "baseB: compiling the first step"]
+
+
+def test_evaluations_are_told_as_they_come(tmp_path, store):
+    seen = []
+    study = studies.Study(
+        tmp_path, store, say=lambda line: None, watch=lambda step, steps, rows: seen.append((step, steps, list(rows)))
+    )
+    study.train_group([cell("base", evaluations=3)])
+    assert seen == [(step, 3, ["random0-baseB-seed0"]) for step in (1, 2, 3)]
+
+
+def test_a_group_leaves_the_records_that_its_networks_would_have_had_alone(finished, study, store):
+    for label in ("A", "B"):
+        assert study.train_group([dataclasses.replace(cell("base"), treatment=treatments.base(label))]).lost == []
+    end = study.train_group([cell("B4B+"), cell("A4B"), cell("A2B")])
+    assert end == studies.GroupEnd()
+    alone = studies.Study(finished, store, say=lambda line: None)
+    for text in ("A4B", "B4B+"):
+        together, single = (record_files.read(s.root / cell(text).name) for s in (study, alone))
+        assert together.key == single.key
+        assert together.weights_digest == single.weights_digest, "to the last bit"
+        for column in ("loss", "val_top1", "step", "learning_rate"):
+            assert together.content["history"][column] == single.content["history"][column]
+        scores = ("top1", "top5", "minus_base")
+        assert [together.result[name] for name in scores] == [single.result[name] for name in scores]
+        assert together.content["integrity"] == single.content["integrity"]
+        assert list((study.root / cell(text).name).glob("events.out.tfevents.*"))
+    cost = [record_files.read(study.root / cell(text).name).content["cost"] for text in ("B4B+", "A4B", "A2B")]
+    assert sum(c["seconds"] for c in cost) == pytest.approx(cost[0]["group"]["seconds"], abs=0.1)
+    assert {c["group"]["networks"] for c in cost} == {3}
+    assert cost[0]["seconds"] > cost[1]["seconds"], "the fine-tuned network trains all of its blocks"
+
+
+def test_a_group_too_large_for_memory_is_refused_before_it_trains(study, store):
+    study.ensure(cell("base"))
+    small = studies.Study(study.root, store, say=lambda line: None, memory_share=1e-6)
+    with pytest.raises(MemoryError, match="GB are available"):
+        small.train_group([cell("B2B")])
+    assert names(study.root) == ["random0-baseB-seed0"]
+
+
+def test_an_interrupted_network_goes_on_and_leaves_nothing_behind(study, store, tmp_path, monkeypatch):
+    rounds = {"evaluations": 3}
+    whole = study.ensure(cell("B2B", **rounds)).record
+    said = []
+    other = studies.Study(tmp_path / "other", store, say=said.append)
+    due = checkpoints.Checkpoints.due
+
+    def end_after_two_steps(self, size):
+        self.asked = getattr(self, "asked", 0) + 1
+        if self.asked == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return True
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "due", end_after_two_steps)
+    for _ in range(2):  # baseB, then B2B
+        with pytest.raises(signals.Terminated):
+            other.ensure(cell("B2B", **rounds))
+        assert len(list((other.root / ".checkpoints").glob("*/*.npz"))) == 2
+        assert not list(other.root.glob("random*/*step*.npz"))
+        monkeypatch.setattr(checkpoints.Checkpoints, "due", due)
+        other.ensure(cell("base", **rounds))
+        monkeypatch.setattr(checkpoints.Checkpoints, "due", end_after_two_steps)
+    monkeypatch.setattr(checkpoints.Checkpoints, "due", due)
+    record = other.ensure(cell("B2B", **rounds)).record
+    assert "B2B: goes on from its checkpoint at step 2" in said
+    assert sum(line.startswith("B2B: step") for line in said) == 3, "no line is said twice"
+    assert record.weights_digest == whole.weights_digest
+    assert record.result == whole.result
+    assert {**record.content["history"], "seconds": 0} == {**whole.content["history"], "seconds": 0}
+    assert scalars(record.folder) == scalars(whole.folder)
+    assert not (other.root / ".checkpoints").exists()
+    assert names(other.root) == names(study.root)
+
+
+def test_checkpoints_that_outlived_their_record_are_not_used_by_force(study, store):
+    first = study.ensure(cell("base")).record
+    training = GroupTraining(study.root, store, SourceWeights())
+    before, after = (training._checkpoints([Member(cell("base"), None, None)]) for _ in range(2))
+    study.root.joinpath("random0-baseB-seed0", record_files.RECORD).unlink()
+    of_first = training._checkpoints([Member(cell("base"), None, None)])
+    assert before._about == after._about
+    assert before._about["replaces"] == [first.content["finished"]]
+    assert of_first._about["replaces"] == [None]
+
+
+def test_no_checkpoints_if_none_are_wanted(tmp_path, store):
+    training = GroupTraining(tmp_path, store, SourceWeights())
+    assert training._checkpoints([Member(cell("base", checkpoint_minutes="0"), None, None)]) is None
+    assert training._checkpoints([Member(cell("base", checkpoint_minutes="2"), None, None)]) is not None
+
+
+def test_a_checkpoint_of_other_replicas_ends_in_a_reason_and_leaves_no_trace(study, monkeypatch):
+    def end_at_once(self, size):
+        signal.raise_signal(signal.SIGTERM)
+        return True
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.Checkpoints, "due", end_at_once)
+        with pytest.raises(signals.Terminated):
+            study.ensure(cell("base", strategy="mirrored", replicas=2))
+    with pytest.raises(
+        checkpoints.KeptError, match=r"cannot be gone on from exactly: strategy: .*CPU x 2.* --resume=any"
+    ):
+        study.ensure(cell("base", resume="exact"), force=True)
+    assert not (study.root / "random0-baseB-seed0").exists()
+    assert list(study.root.glob(".checkpoints/random0-baseB-seed0/*.npz"))
+
+
+def test_images_that_are_removed_under_a_training_end_it_in_a_line_and_it_goes_on(tmp_path, monkeypatch):
+    class Vanishing(EasyStore):
+        """A store whose validation images are gone for a while, as a `data.store.Store` tells it."""
+
+        gone = True
+
+        def read(self, split, ids):
+            if split == "val" and self.gone:
+                self.lost = StoreError("The prepared images are gone")
+                raise self.lost
+            return super().read(split, ids)
+
+    store, said = Vanishing(tmp_path / "means"), []
+    study = studies.Study(tmp_path / "study", store, say=said.append)
+    monkeypatch.setattr(checkpoints.Checkpoints, "due", lambda self, size: True)
+    with pytest.raises(StoreError, match=r"^The prepared images are gone$") as caught:
+        study.ensure(cell("base"))
+    assert command_line._raised_here(caught.value), "a line for the user, not a traceback"
+    assert names(study.root) == []
+    assert list(study.root.glob(".checkpoints/random0-baseB-seed0/*.npz"))
+    store.gone = False
+    assert study.ensure(cell("base")).now
+    assert any("goes on from its checkpoint" in line for line in said)
+
+
+def test_copies_of_validation_images_are_counted_for_a_network_and_its_source(tmp_path):
+    store = EasyStore(tmp_path / "means")
+    study = studies.Study(tmp_path / "study", store, say=lambda line: None)
+    labels = store.images["val"].labels
+    ours, theirs = cell("A2B").classes[0], cell("A2B").source_classes[0]
+    copied = store.images["val"].images[labels == ours][:3]
+    training = store.images["train"]
+    training.images[np.flatnonzero(training.labels == theirs)[:2]] = copied[:2]
+    training.images[np.flatnonzero(training.labels == ours)[:1]] = copied[2:]
+    record = study.ensure(cell("A2B")).record
+    assert record.content["integrity"]["validation_images_trained_on"] == {"by_itself": 1, "by_source": 2}
+    assert record.content["doubts"].count("leak") == 1, "a word once"
+    assert "images_left_out" not in record.content["integrity"]
+
+
+def test_images_that_were_left_out_are_named_in_the_record(tmp_path):
+    store = EasyStore(tmp_path / "means")
+    store.left_out, store.notes = {"a/1.png": "truncated"}, {"broken_images_left_out": 1}
+    record = studies.Study(tmp_path / "study", store, say=lambda line: None).ensure(cell("base")).record
+    assert record.content["integrity"]["images_left_out"] == {"count": 1, "first": {"a/1.png": "truncated"}}
+
+
+def test_released_blocks_train_from_their_step_on(study):
+    """At the last of three updates, or before: the blocks end elsewhere."""
+    early, late = (study.ensure(cell("A2B", preserve=2, release_step=step)).record for step in (0, 2))
+    assert early.weights_digest != late.weights_digest
+    assert early.content["integrity"]["fine_tuned_blocks_moved"] is True
+    assert late.content["integrity"]["fine_tuned_blocks_moved"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [("B4B", {}), ("A4B", {}), ("B4B+", {}), ("A4B+", {}), ("R4B", {}), ("S4B", {}), ("A2B", {"preserve": 2})],
+)
+def test_a_network_copies_freezes_and_trains_what_its_name_says(study, text, options):
+    """In the kept weights: frozen blocks are the source's to the bit, tuned ones near them, all others far away."""
+    network = cell(text, keep_weights=True, learning_rate=1e-4, **options)
+    record = study.ensure(network).record
+    tops = {name: tftransfer.load(study.root / name) for name in names(study.root)}
+    made, bases = tops.pop(record.name), {name[len("random0-base")]: model for name, model in tops.items()}
+    frozen, copied = (0 if text.endswith("+") else int(text[1])), 4
+    for place, block in enumerate(("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"), start=1):
+        kernel = made.get_layer(block).get_weights()[0]
+        far = {letter: _distance(kernel, model.get_layer(block).get_weights()[0]) for letter, model in bases.items()}
+        if place > copied or text[0] in "RS":
+            assert min(far.values()) > 0.5, f"{block} is new"
+            continue
+        near = far.pop(text[0])
+        assert near == 0 if place <= frozen else 0 < near < 0.1, f"{block} of base{text[0]}"
+        assert all(distance > 0.5 for distance in far.values()), f"{block} is of no other base"
+    assert set(bases) == {"B"} | ({"A"} & {text[0]})
+
+
+def _distance(one, other):
+    """Returns how far two arrays are apart, relative to their size."""
+    return np.linalg.norm(one - other) / np.linalg.norm(other)
+
+
+def test_portraits_compare_with_source_and_base(finished):
+    """A4B is wholly like baseA up to its cut, and the two bases are as like as any two networks."""
+    from tftransfer.training import diagnostics
+
+    found = np.load(finished / "random0-A4B-seed0" / diagnostics.FILE, allow_pickle=False)
+    assert found["blocks"].tolist() == ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"]
+    np.testing.assert_allclose(found["with_base"][:4], found["source_with_base"][:4], atol=1e-5)
+    assert (np.abs(found["with_base"][4:] - found["source_with_base"][4:]) > 1e-4).all()
+    own = np.load(finished / "random0-B4B-tuned-seed0" / diagnostics.FILE, allow_pickle=False)
+    np.testing.assert_allclose(own["source_with_base"], 1, atol=1e-5)

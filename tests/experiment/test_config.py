@@ -1,0 +1,162 @@
+import json
+
+import pytest
+
+from tftransfer.experiment.config import Config
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": "rondom"}, "did you mean random"),
+        ({"model": "AlexNot"}, "did you mean AlexNet"),
+        ({"model": "resnet50"}, "did you mean ResNet50"),
+        ({"model": "Xception"}, "at least 71 pixels a side. Received: --image_size=32"),
+        ({"model": "net.keras", "precision": "mixed_float16"}, "would change nothing"),
+        ({"model": "ResNet50", "layer_rates": "conv1"}, "BLOCK:FACTOR"),
+        ({"blocks": "conv1,,conv2"}, "each once"),
+        ({"blocks": "conv1,conv1"}, "each once"),
+        ({"batch_norm": "train"}, "inference, adapt"),
+        ({"learning_rate": 0.0}, "more than 0"),
+        ({"learning_rate": float("nan")}, "finite"),
+        ({"epochs": float("inf")}, "finite"),
+        ({"dropout": 1.0}, "below 1"),
+        ({"image_size": 16}, "32 to 1024"),
+        ({"batch_size": 0}, "at least 1"),
+        ({"seed": -1}, "from 0"),
+        ({"split_seed": 2**32}, "below 4294967296"),
+        ({"study": "../elsewhere"}, "ASCII letters"),
+        ({"study": ".hidden"}, "no '.' first"),
+        ({"runs_dir": "a\0b"}, "NUL"),
+        ({"split": "file"}, "needs --split_file"),
+        ({"split_file": "x.json"}, "needs --split=file"),
+        ({"drop_steps": 5, "drop_epochs": 1.0, "schedule": "step"}, "not both"),
+        ({"schedule": "step"}, "goes with"),
+        ({"drop_steps": 5}, "goes with"),
+        ({"layer_rates": "conv9:1"}, "blocks of AlexNet"),
+        ({"layer_rates": "conv1"}, "BLOCK:FACTOR"),
+        ({"layer_rates": "conv1:-1"}, "at least 0"),
+        ({"layer_rates": "conv1:0.5", "optimizer": "adamw"}, "need --optimizer=sgd"),
+        ({"layer_rate_decay": 0.0}, "above 0"),
+        ({"checkpoint_minutes": "-1"}, "auto or a number"),
+        ({"checkpoint_minutes": "often"}, "auto or a number"),
+        ({"checkpoint_minutes": "inf"}, "auto or a number"),
+        ({"replicas": 2}, "needs --strategy=mirrored"),
+        ({"replicas": 3, "strategy": "mirrored", "batch_size": 64}, "must divide"),
+    ],
+)
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Config(**options)
+
+
+def test_study_name_carries_data_model_split_and_recipe():
+    name = Config().study_name()
+    assert name.startswith("motifs-AlexNet-random-")
+    assert Config(epochs=20.0).study_name() != name, "another recipe is another study"
+    assert Config(seed=3, split_seed=2, images_per_class=5, runs_dir="x", strategy="one_device").study_name() == name
+    assert Config(checkpoint_minutes="0").study_name() == name
+    assert Config(steps=5, epochs=3.0).study_name() == Config(steps=5).study_name(), "epochs are ignored then"
+    assert Config(study="mine").study_name() == "mine"
+    assert "/" not in Config(dataset="cifar100/config:3.0.2").study_name()
+
+
+def test_every_recipe_option_changes_the_recipe():
+    other = {
+        "dataset": "cifar100", "image_size": 64, "augment": "none", "pixel_scale": 1.0,
+        "width": 0.5, "dropout": 0.0, "initializer": "paper", "epochs": 3.0, "steps": 7, "batch_size": 8,
+        "optimizer": "adamw", "learning_rate": 0.5, "momentum": 0.5, "l2": 0.5, "bias_rate": 1.0, "bias_l2": 1.0,
+        "layer_rates": "conv1:0.5", "layer_rate_decay": 0.5,
+        "schedule": "constant", "warmup_steps": 7, "drop_factor": 0.5, "label_smoothing": 0.1,
+        "precision": "mixed_bfloat16",
+    }  # fmt: skip
+    recipe = Config().recipe()
+    # Drops need a schedule, and models differ, below; the least steps follow from the default epochs.
+    untouched = {"model", "drop_steps", "drop_epochs", "least_steps"}
+    assert set(other) | untouched == set(recipe), "what others have and AlexNet has not is left out"
+    for name, value in other.items():
+        assert Config(**{name: value}).recipe() != recipe, name
+    drops = [Config(schedule="step", **drop).recipe() for drop in ({"drop_steps": 5}, {"drop_epochs": 5.0})]
+    assert drops[0] != drops[1]
+    assert Config(blocks="conv2,conv5").recipe() != recipe
+    residual = Config(model="ResNet50").recipe()
+    assert residual != Config(model="ResNet50V2").recipe()
+    assert residual != Config(model="ResNet50", batch_norm="adapt").recipe()
+
+
+def test_recipes_hold_no_options_of_other_models_and_no_folders():
+    recipe = Config(model="/home/me/net.keras").recipe()
+    assert recipe["model"] == "net.keras"
+    assert recipe == Config(model="net.keras", width=0.5, dropout=0.1, initializer="paper").recipe()
+    assert recipe["batch_norm"] == "inference"
+    assert "batch_norm" not in Config(model="VGG16", batch_norm="adapt").recipe()
+    assert Config(model="/home/me/my net.keras").study_name().startswith("motifs-my-net-random-")
+    assert Config(model="nets:build").study_name().startswith("motifs-nets-build-random-")
+
+
+def test_keys_and_names_of_alexnet_stay_as_they_were():
+    assert Config().study_name() == "motifs-AlexNet-random-a6df24d2", "as the README shows"
+
+
+def test_time_between_checkpoints():
+    found = [Config(checkpoint_minutes=text).minutes_between_checkpoints for text in ("auto", "0", "2.5")]
+    assert found == [None, 0.0, 2.5]
+
+
+def test_lengths():
+    assert Config(epochs=2.5, batch_size=10).train_steps(images=105) == 25
+    assert Config(steps=7).train_steps(images=105) == 7
+    assert Config(epochs=1e8, batch_size=10).train_steps(images=100) == 10**9
+    with pytest.raises(ValueError, match=r"makes 60,000,000,000 updates of 600 images; 1,000,000,000 are"):
+        Config(epochs=1e9, batch_size=10).train_steps(images=600)
+    assert Config(schedule="step", drop_epochs=1.0, epochs=3.0, batch_size=10).steps_between_drops(105) == 10
+    assert Config().steps_between_drops(1000) == 0
+    with pytest.raises(ValueError, match="--batch_size=64, the half has 63"):
+        Config().steps_per_epoch(63)
+    with pytest.raises(ValueError, match="first drop after 9 updates, but training ends after 9"):
+        Config(schedule="step", drop_steps=9, steps=9).steps_between_drops(1000)
+
+
+def test_the_default_length_has_a_floor_in_updates_and_an_explicit_one_has_none():
+    assert Config().train_steps(images=4000) == 744, "12 epochs of motifs"
+    assert Config().train_steps(images=123) == 600, "12 epochs would be 12 updates"
+    assert Config(epochs=12.0).train_steps(images=123) == 12
+    assert Config(steps=5).train_steps(images=123) == 5
+    default, explicit = Config().recipe(), Config(epochs=12.0).recipe()
+    assert (default["epochs"], default["least_steps"]) == (12.0, 600)
+    assert default == explicit | {"least_steps": 600}, "another length on a small half, so another identity"
+    assert "least_steps" not in Config(steps=5).recipe()
+
+
+def test_sizes_follow_the_data_set_and_the_paper():
+    assert Config().input_size == 32
+    assert Config(dataset="tiny_imagenet").input_size == 56
+    assert Config(dataset="imagenet2012").input_size == 227
+    assert Config(dataset="imagenet2012").crop_slack == 29
+
+
+def test_rates_of_blocks():
+    assert Config().block_rates() == {}
+    rates = Config(layer_rates="conv1:0.5,fc8:2", layer_rate_decay=0.5).block_rates()
+    assert rates["fc8"] == 2.0
+    assert rates["fc7"] == 0.5
+    assert rates["conv1"] == 0.5 * 0.5**7
+    other = Config(model="ResNet50", layer_rates="a:0.5", layer_rate_decay=0.5)
+    assert other.block_rates(("a", "b", "head")) == {"a": 0.125, "b": 0.5}
+    with pytest.raises(ValueError, match=r"blocks of ResNet50 \(b, head\)"):
+        other.block_rates(("b", "head"))
+
+
+def test_a_whole_number_says_the_same_as_a_fraction():
+    assert json.dumps(Config(epochs=7, l2=0).recipe()) == json.dumps(Config(epochs=7.0, l2=0.0).recipe())
+
+
+@pytest.mark.parametrize("options", [{"epochs": 1e308}, {"steps": 10**400}, {"batch_size": 10**400}])
+def test_numbers_that_no_arithmetic_holds_are_refused(options):
+    with pytest.raises(ValueError, match="at most 1,000,000,000"):
+        Config(**options)
+
+
+def test_rates_that_multiply_to_infinity_are_refused():
+    with pytest.raises(ValueError, match="Bad --layer_rates"):
+        Config(layer_rates="conv1:1e308,conv1:1e308")

@@ -1,0 +1,129 @@
+import dataclasses
+
+import pytest
+
+from tftransfer.experiment import treatments
+from tftransfer.experiment.treatments import Treatment, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("BnB", Treatment("B", 4, "B")),
+        ("AnB", Treatment("A", 4, "B")),
+        ("BnB+", Treatment("B", 4, "B", True)),
+        ("AnB+", Treatment("A", 4, "B", True)),
+        ("RnB", Treatment("R", 4, "B")),
+        ("AnA", Treatment("A", 4, "A")),
+        ("BnA", Treatment("B", 4, "A")),
+        ("AnA+", Treatment("A", 4, "A", True)),
+        ("BnA+", Treatment("B", 4, "A", True)),
+        ("RnA", Treatment("R", 4, "A")),
+        ("SnB", Treatment("S", 4, "B")),
+        ("Rnall", Treatment("R", 4, "all")),
+    ],
+)
+def test_every_treatment_is_read(text, expected):
+    assert parse(text, n=4) == expected
+    assert parse(text.replace("n", "4")) == expected, "the paper's spelling"
+    assert parse(expected.label) == expected, "a label can be read back"
+    assert expected.family == text
+
+
+def test_all_listed_treatments_are_read():
+    for text in treatments.TREATMENTS:
+        parsed = parse(text, target="B") if text == "base" else parse(text, n=1)
+        assert parsed.family == text
+
+
+@pytest.mark.parametrize("n", range(1, 8))
+def test_n_goes_from_1_to_7(n):
+    assert parse("BnB", n=n).n == n
+
+
+@pytest.mark.parametrize("target", ["A", "B", "all"])
+def test_base(target):
+    network = parse("base", target=target)
+    assert network.is_base
+    assert not network.frozen
+    assert network.label == f"base{target}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"text": "BnC", "n": 4}, "Unknown treatment"),
+        ({"text": "CnB", "n": 4}, "Unknown treatment"),
+        ({"text": "bnb", "n": 4}, "Unknown treatment"),
+        ({"text": "B+nB", "n": 4}, "Unknown treatment"),
+        ({"text": "", "n": 4}, "Unknown treatment"),
+        ({"text": "BnB"}, "Received no --n"),
+        ({"text": "BnB", "n": 0}, "n must be 1 to 7"),
+        ({"text": "BnB", "n": 8}, "n must be 1 to 7"),
+        ({"text": "B8B"}, "n must be 1 to 7"),
+        ({"text": "B" + "9" * 400 + "B"}, "n must be 1 to 7"),
+        ({"text": "B4B", "n": 3}, "contradicts"),
+        ({"text": "BnB", "n": 4, "target": "A"}, "contradicts"),
+        ({"text": "base", "n": 4, "target": "B"}, "copies no blocks"),
+        ({"text": "base"}, "needs its half"),
+        ({"text": "base", "target": "C"}, "needs its half"),
+        ({"text": "RnB+", "n": 4}, "are a base"),
+        ({"text": "SnB+", "n": 4}, "are a base"),
+        ({"text": "Anall", "n": 4}, "no other half"),
+        ({"text": "AnB", "n": 4, "preserve": 4}, "must be at most 7"),
+        ({"text": "AnB+", "n": 4, "preserve": 1}, "goes with frozen blocks"),
+        ({"text": "RnB", "n": 4, "preserve": 1}, "goes with frozen blocks"),
+        ({"text": "AnB", "n": 4, "release_step": 9}, "needs --preserve"),
+        ({"text": "base", "target": "B", "preserve": 1}, "copies no blocks"),
+    ],
+)
+def test_bad_treatments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        parse(**arguments)
+
+
+def test_bases_come_first_and_once():
+    def labels(text):
+        return [network.label for network in treatments.required_bases(parse(text))]
+
+    assert labels("B4B") == ["baseB"]
+    assert labels("A4B+") == ["baseA", "baseB"]
+    assert labels("R4A") == ["baseA"]
+    assert treatments.required_bases(treatments.base("A")) == ()
+
+
+def test_slugs_are_safe_in_paths():
+    assert parse("A4B+").slug == "A4B-tuned"
+
+
+def test_preserved_blocks_and_staged_release():
+    network = parse("A3B", preserve=2, release_step=500)
+    assert (network.copied, network.frozen_blocks) == (5, 3)
+    assert network.label == "A3B-keep2-from500"
+    assert parse("A3B+").frozen_blocks == 0
+
+
+def test_control_bases():
+    control = treatments.control_base(parse("A4B"))
+    assert (control.label, control.is_base, control.is_reference) == ("baseB-plusA", True, False)
+    assert treatments.control_base(parse("R4B")) is None
+    assert treatments.control_base(treatments.base("B")) is None
+    assert [n.label for n in treatments.required_bases(parse("S4B"))] == ["baseB"]
+
+
+def test_copies_of_foreign_weights_have_names_of_their_own_and_wait_for_no_source():
+    network = dataclasses.replace(parse("A4B+"), foreign="1a2b3c4d" * 8)
+    assert (network.label, network.slug, network.family) == (
+        "A4B+-w1a2b3c4d",
+        "A4B-tuned-w1a2b3c4d",
+        "AnB+-w1a2b3c4d",
+    )
+    assert [base.label for base in treatments.required_bases(network)] == ["baseB"]
+    assert treatments.control_base(network) is None
+    assert treatments.for_target(network, "A").label == "B4A+-w1a2b3c4d"
+
+
+@pytest.mark.parametrize("text", ["A" + "9" * 5000 + "B", "A\u0664B", "A4B\n"])
+def test_numbers_that_are_no_plain_digits_are_unknown_treatments(text):
+    with pytest.raises(ValueError, match="Unknown treatment"):
+        treatments.parse(text)

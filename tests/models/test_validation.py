@@ -1,0 +1,264 @@
+import json
+import zipfile
+
+import keras
+import pytest
+from keras import layers
+
+from tftransfer.experiment.config import Config
+from tftransfer.models import architectures, validation
+
+SHAPE, CLASSES = (32, 32, 3), 3
+
+
+def ending(make):
+    inputs = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 3, name="conv")(inputs)
+    return keras.Model(inputs, make(layers.GlobalAveragePooling2D()(x)))
+
+
+def starting(first):
+    inputs = keras.Input(SHAPE)
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(first(inputs)))
+    return keras.Model(inputs, layers.Dense(CLASSES)(x))
+
+
+class Subclassed(keras.Model):
+    def call(self, inputs):
+        return inputs
+
+
+class Hidden(layers.Layer):
+    """Draws noise that no seed decides."""
+
+    def call(self, inputs):
+        return inputs + keras.random.normal(keras.ops.shape(inputs))
+
+
+class Harmless(layers.Layer):
+    """Code that we do not know, but which draws nothing."""
+
+    def call(self, inputs):
+        return 2 * inputs
+
+
+def two_inputs():
+    inputs = [keras.Input(SHAPE), keras.Input(SHAPE)]
+    x = layers.Conv2D(4, 3)(layers.Add()(inputs))
+    return keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x)))
+
+
+def two_outputs():
+    model = ending(layers.Dense(CLASSES))
+    return keras.Model(model.inputs[0], [model.outputs[0], model.outputs[0]])
+
+
+def dropped_twice():
+    inputs, dropout = keras.Input(SHAPE), layers.Dropout(0.5, name="twice")
+    x = dropout(layers.Conv2D(4, 3)(dropout(inputs)))
+    return keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x)))
+
+
+REFUSED = {
+    "no model": (lambda: 3, "must give a keras.Model"),
+    "subclassed": (Subclassed, "Only a functional"),
+    "two inputs": (two_inputs, r"2 input\(s\)"),
+    "two outputs": (two_outputs, r"2 output\(s\)"),
+    "sigmoid": (lambda: ending(layers.Dense(CLASSES, activation="sigmoid")), "ends in sigmoid"),
+    "sigmoid, then float32": (
+        lambda: ending(
+            lambda x: layers.Activation("linear", dtype="float32")(layers.Dense(CLASSES, activation="sigmoid")(x))
+        ),
+        "ends in sigmoid",
+    ),
+    "decay of a kernel": (lambda: ending(layers.Dense(CLASSES, kernel_regularizer="l2")), "penalties of its own"),
+    "penalty on features": (lambda: starting(layers.Conv2D(4, 3, activity_regularizer="l1")), "activity_regularizer"),
+    "penalty as a layer": (lambda: starting(layers.ActivityRegularization(l2=0.1)), "penalties of its own"),
+    "decay inside": (
+        lambda: starting(keras.Sequential([layers.Conv2D(4, 3, bias_regularizer="l2", name="deep")])),
+        r"in the layer deep \(bias_regularizer",
+    ),
+    "classes": (lambda: ending(layers.Dense(CLASSES + 1)), r"logits of shape \(None, 3\). Received: \(None, 4\)"),
+    "a map": (lambda: keras.Model(i := keras.Input(SHAPE), layers.Conv2D(CLASSES, 3)(i)), "must end in logits"),
+    "other images": (
+        lambda: keras.Model(i := keras.Input((64, 64, 3)), layers.Dense(3)(layers.Flatten()(i))),
+        "Use --image_size=64",
+    ),
+    "lambda": (lambda: ending(lambda x: layers.Dense(CLASSES)(layers.Lambda(lambda y: y * 2)(x))), "Lambda layer"),
+    "random images": (lambda: starting(layers.RandomFlip()), "which cannot be repeated image by image"),
+    "fixed batch": (lambda: starting(layers.Dropout(0.5, noise_shape=(8, 1, 1, 1))), "fixes the batch"),
+    "shared dropout": (dropped_twice, "draws noise in 2 places"),
+    "one block": (
+        lambda: keras.Model(i := keras.Input(SHAPE), layers.Dense(CLASSES)(layers.Flatten()(i))),
+        "single block",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_trained_is_refused_with_the_reason(case):
+    make, message = REFUSED[case]
+    with pytest.raises(ValueError, match=message) as error:
+        validation.check(make(), "net.keras", SHAPE, CLASSES)
+    assert "\n" not in str(error.value)
+
+
+def test_noise_in_layers_of_unknown_code_is_found():
+    with pytest.raises(ValueError, match="a layer of its own draws random numbers"):
+        validation.check_repeatable(starting(Hidden()), "net.keras", SHAPE)
+    validation.check_repeatable(starting(Harmless()), "net.keras", SHAPE)
+
+
+class Added(layers.Layer):
+    """Code that we do not know, which adds to the loss."""
+
+    def call(self, inputs):
+        self.add_loss(keras.ops.mean(inputs))
+        return inputs
+
+
+def test_losses_added_by_layers_of_unknown_code_are_found():
+    with pytest.raises(ValueError, match="a layer adds to the loss"):
+        validation.check_repeatable(starting(Added()), "net.keras", SHAPE)
+
+
+def test_relu_below_the_head_and_linear_above_are_no_fault():
+    validation.check(
+        ending(lambda x: layers.Activation("linear")(layers.Dense(CLASSES)(layers.ReLU()(x)))), "x", SHAPE, CLASSES
+    )
+
+
+def test_files_with_code_are_refused(tmp_path):
+    path = tmp_path / "net.keras"
+    starting(layers.Lambda(lambda x: x * 2, output_shape=SHAPE)).save(path)
+    with pytest.raises(ValueError, match="holds a Lambda layer, which is code"):
+        architectures.build(Config(model=str(path)), CLASSES)
+    starting(Hidden()).save(path)
+    with pytest.raises(ValueError, match=r"Hidden, code of its own.*--model=module:function"):
+        architectures.build(Config(model=str(path)), CLASSES)
+    ending(layers.Dense(CLASSES, activation="sigmoid")).save(path)
+    with pytest.raises(ValueError, match="ends in sigmoid"):
+        architectures.build(Config(model=str(path)), CLASSES)
+    path.write_bytes(b"no zip")
+    with pytest.raises(ValueError, match=r"no file of model\.save"):
+        architectures.build(Config(model=str(path)), CLASSES)
+
+
+def described(folder, change):
+    """Returns a file whose description was changed, and nothing else."""
+    path = folder / "net.keras"
+    starting(layers.ReLU()).save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    content = json.loads(parts["config.json"])
+    changed = change(content)
+    parts["config.json"] = json.dumps(content if changed is None else changed).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    return path
+
+
+def a_function(name, module, registered=None):
+    """Returns a function as Keras writes it."""
+    return {"module": module, "class_name": "function", "config": name, "registered_name": registered or name}
+
+
+def a_layer(content, kind="ReLU"):
+    return next(layer for layer in content["config"]["layers"] if layer["class_name"] == kind)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: a_layer(c).update(module=3), "names no class"),
+        (lambda c: a_layer(c).update(module=["os"]), "names no class"),
+        (lambda c: a_layer(c).update(module={"a": 1}), "names no class"),
+        (lambda c: a_layer(c).update(class_name=None), "names no class"),
+        (lambda c: a_layer(c).update(class_name=["Lambda"]), "names no class"),
+        (lambda c: a_layer(c).update(registered_name=7), "names no class"),
+        (lambda c: a_layer(c).update(module="os\n", class_name="system"), r"os\\n\.system, code of its own"),
+        (
+            lambda c: a_layer(c).update(module="os", class_name="system", registered_name="tftransfer>Nothing"),
+            r"os\.system, code of its own",
+        ),
+        (lambda c: a_layer(c).update(class_name="TFSMLayer", config={"filepath": "/dev/zero"}), "may read other files"),
+        (lambda c: a_layer(c).update(class_name="TextVectorization"), "may read other files"),
+        (lambda c: [c], "does not describe a model"),
+        (lambda c: {"class_name": "Functional", "config": "x"}, "does not describe a model"),
+        (lambda c: a_layer(c, "Dense")["config"].update(activation=a_function("set_dtype_policy", "keras.config")),
+         r"holds the function keras\.config\.set_dtype_policy, which is no activation"),
+        (lambda c: a_layer(c, "Dense")["config"].update(activation=a_function("get_file", "keras.utils")),
+         r"holds the function keras\.utils\.get_file, which is no activation"),
+        (lambda c: a_layer(c, "Dense")["config"].update(activation=a_function("eval", "builtins")),
+         r"holds the function builtins\.eval, which is no activation"),
+        (lambda c: a_layer(c, "Dense")["config"].update(activation=a_function("relu", "keras.activations", "a>relu")),
+         r"holds the function keras\.activations\.relu, which is no activation"),
+        (lambda c: a_layer(c, "Dense")["config"].update(activation=a_function(["relu"], "builtins", "relu")),
+         "no activation"),
+        (lambda c: a_layer(c).update(module="keras.utils", class_name="FeatureSpace"),
+         r"keras\.utils\.FeatureSpace, which is no layer or part of one"),
+        (lambda c: a_layer(c).update(module="keras", class_name="Function"), "no layer or part of one"),
+        (lambda c: a_layer(c).update(module="builtins", class_name="open"), "no layer or part of one"),
+        (lambda c: a_layer(c).update(module=None, class_name="__typespec__"), "no layer or part of one"),
+        (lambda c: c["config"].update(input_layers=None), "not that of a Keras model"),
+        (lambda c: a_layer(c)["config"].update(dtype="float64"), "computes in float64 in the layer"),
+        (lambda c: c["config"].update(layers=3), "cannot be built"),
+        (lambda c: c["config"].update(layers=[3]), "cannot be built"),
+        (lambda c: a_layer(c, "InputLayer").update(config=[]), "cannot be built"),
+        (lambda c: a_layer(c, "InputLayer")["config"].update(batch_shape="abcd"), "cannot be built"),
+        (lambda c: a_layer(c, "Dense")["config"].update(units=10**12), r"[\d,]{17,} parameters"),
+        (lambda c: a_layer(c, "Dense")["config"].update(units=-1), "cannot be built"),
+        (lambda c: c["config"].update(more=[{"class_name": "ReLU"}] * 50_001), "more than 50,000 objects"),
+    ],
+)  # fmt: skip
+def test_files_that_describe_nonsense_are_refused_in_one_line(tmp_path, change, message):
+    with pytest.raises(ValueError, match=message) as error:
+        architectures.build(Config(model=str(described(tmp_path, change))), CLASSES)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_of_ten_million_filters_is_refused_with_the_count(tmp_path):
+    path = tmp_path / "net.keras"
+    inputs = keras.Input(SHAPE)
+    x = layers.Conv2D(10**4, 1, name="wide")(inputs)
+    x = layers.Conv2D(4, 1)(x)
+    keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x))).save(path)
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read("config.json")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", content.replace(b'"filters": 10000', b'"filters": 1000000000'))
+    with pytest.raises(ValueError, match=r"has 8,000,000,0\d\d parameters; 1,000,000,000 are trained at most"):
+        architectures.build(Config(model=str(path)), CLASSES)
+
+
+def test_activations_as_keras_writes_functions_are_loaded(tmp_path):
+    for module in ("builtins", "keras.activations"):
+        written = a_function("silu", module)
+        path = described(tmp_path, lambda c, f=written: a_layer(c, "Conv2D")["config"].update(activation=f))
+        model = architectures.build(Config(model=str(path)), CLASSES)
+        assert any(getattr(layer, "activation", None) is keras.activations.silu for layer in model.layers)
+
+
+def test_parts_of_all_kinds_that_keras_saves_are_loaded(tmp_path):
+    path = tmp_path / "net.keras"
+    x = inputs = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 3, kernel_initializer="orthogonal", kernel_constraint="max_norm", activation=layers.ELU())(x)
+    x = keras.ops.nn.gelu(x[:, 1:, ..., :]) + 1
+    x = layers.Dense(4, dtype=keras.DTypePolicy("float32"))(layers.GlobalAveragePooling2D()(x))
+    made = keras.Model(inputs, layers.Dense(CLASSES)(x))
+    made.compile(keras.optimizers.SGD(), keras.losses.CategoricalCrossentropy())
+    made.save(path)
+    architectures.build(Config(model=str(path)), CLASSES)
+
+
+@pytest.mark.parametrize("size", [32, 48])
+def test_images_too_small_for_a_file_are_one_line(tmp_path, size):
+    path = tmp_path / "net.keras"
+    inputs = keras.Input((None, None, 3))
+    x = inputs
+    for _ in range(6):
+        x = layers.Conv2D(4, 3, strides=2)(x)
+    keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x))).save(path)
+    with pytest.raises(ValueError, match=f"images of {size} pixels a side"):
+        architectures.build(Config(model=str(path), image_size=size), CLASSES)

@@ -1,0 +1,1 @@
+"""What an option is, and what makes flags, messages and exit codes of options."""

@@ -1,0 +1,120 @@
+"""What a data set is, whatever its kind: `open_source` for its images, `describe_classes` for its names at once.
+
+Nothing here imports TensorFlow; TensorFlow Datasets (and TensorFlow with it) is loaded only where one of its sets is
+read.
+"""
+
+import difflib
+
+from tftransfer.data.datasets.dataset import (
+    SPLITS,
+    DataSetError,
+    EncodedExample,
+    Example,
+    Examples,
+    FileExample,
+    Source,
+)
+from tftransfer.experiment import splits
+
+__all__ = [
+    "OWN_DATASETS",
+    "SPLITS",
+    "DataSetError",
+    "EncodedExample",
+    "Example",
+    "Examples",
+    "FileExample",
+    "Source",
+    "describe_classes",
+    "known_datasets",
+    "near_names",
+    "open_source",
+]
+
+# Data set -> where it comes from, in the words of `--list`.
+OWN_DATASETS = {
+    "motifs": "embedded: drawn images, no download",
+    "tiny_imagenet": "the unpacked Tiny ImageNet archive in --data_dir",
+    "folder": "your images in --data_dir, one folder per class",
+}
+
+
+def open_source(dataset: str, data_dir: str | None = None) -> Source:
+    """Opens a data set: lists its images, and decodes none.
+
+    Args:
+        dataset: "motifs", "tiny_imagenet", "folder", or an image-classification set of TensorFlow Datasets as
+            `name`, `name/config`, `name:version` or `name/config:version`.
+        data_dir: Where the data lies. Not needed for "motifs"; for TensorFlow Datasets its folder of prepared sets (by
+            default `~/tensorflow_datasets`), where a set that is not there yet is downloaded to.
+
+    Returns:
+        The source, with the splits "train" and "val".
+
+    Raises:
+        DataSetError: If there is no such data set or it cannot be used, and what to do.
+    """
+    if dataset == "motifs":
+        from tftransfer.data.datasets.motifs import open_motifs
+
+        return open_motifs()
+    if dataset == "tiny_imagenet":
+        from tftransfer.data.datasets.tiny_imagenet import open_tiny_imagenet
+
+        return open_tiny_imagenet(data_dir)
+    if dataset == "folder":
+        from tftransfer.data.datasets.folder import open_folder
+
+        return open_folder(data_dir)
+    from tftransfer.data.datasets.tfds import open_tfds
+
+    return open_tfds(dataset, data_dir)
+
+
+def describe_classes(dataset: str, data_dir: str | None = None) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
+    """Returns the class names and kinds of a data set without reading an image; needs neither TensorFlow nor network.
+
+    A set of TensorFlow Datasets that was never prepared may have label numbers in place of names (`cifar100`).
+
+    Args:
+        dataset: As in `open_source`.
+        data_dir: As in `open_source`. `motifs` and `imagenet2012` need none.
+
+    Returns:
+        The names, by label, and for each "manmade", "natural" or, where the data set itself does not say, None.
+
+    Raises:
+        DataSetError: If there is no such data set, or its names cannot be found.
+    """
+    if dataset == "motifs":
+        from tftransfer.data.datasets import motifs
+
+        return motifs.describe()
+    if dataset == "tiny_imagenet":
+        from tftransfer.data.datasets import tiny_imagenet
+
+        names = tiny_imagenet.describe(data_dir)
+    elif dataset == "folder":
+        from tftransfer.data.datasets import folder
+
+        names = folder.describe(data_dir)
+    elif dataset.partition(":")[0] == "imagenet2012":
+        names = tuple(splits.synset_kinds())
+    else:
+        from tftransfer.data.datasets import tfds
+
+        names = tfds.describe(dataset, data_dir)
+    return names, (None,) * len(names)
+
+
+def known_datasets() -> tuple[str, ...]:
+    """Returns the names that `open_source` knows: our own, then all of TensorFlow Datasets, images or not."""
+    from tftransfer.data.datasets.tfds import tfds_names
+
+    return (*OWN_DATASETS, *tfds_names())
+
+
+def near_names(dataset: str) -> tuple[str, ...]:
+    """Returns up to three known names that resemble `dataset`, the nearest first."""
+    return tuple(difflib.get_close_matches(dataset.lower().replace("-", "_"), known_datasets(), n=3, cutoff=0.6))

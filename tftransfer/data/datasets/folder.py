@@ -1,0 +1,133 @@
+"""`folder`: any images, sorted into a folder per class.
+
+Either `train/<class>/...` with `val/<class>/...` (or `validation`, `valid`, `test`) beside it, or only `<class>/...`;
+then about a fifth of each class is held out for validation: whether an image is depends on its name and on no other.
+"""
+
+import collections
+import os
+
+from tftransfer.data.datasets.dataset import DataSetError, Source, existing_folder, first_ten
+from tftransfer.data.datasets.files import Finder, file_examples, listing_identity
+from tftransfer.seeds import derive
+
+# The paper's data sets come with a validation split; for folders without one, a fifth is the field's usual share.
+HOLDOUT_FRACTION = 1 / 5
+# Its name as a note, of classes where the hash of names would leave one side empty.
+SMALL_CLASSES = "classes_so_small_that_other_images_may_be_held_out_when_some_are_added"
+VALIDATION_FOLDERS = ("val", "validation", "valid", "test")
+LAYOUT = "a folder with train/<class>/<image files> and val/ (or test/) beside it, or with <class>/<image files> alone"
+
+
+def describe(data_dir: str | None) -> tuple[str, ...]:
+    """Returns the sorted class names, from folder names alone."""
+    root = existing_folder(data_dir, "folder", LAYOUT)
+    return _classes(root, Finder(root))[2]
+
+
+def _classes(root: str, finder: Finder) -> tuple[str, str | None, tuple[str, ...]]:
+    """Returns the folders of training and validation classes below `root`, as `_split_folders`, and the class names."""
+    train, validation = _split_folders(root, finder)
+    class_names = finder.folders(os.path.join(root, train))
+    if not class_names:
+        raise DataSetError(f"No classes in {os.path.join(root, train)}: it holds no folder. Expected: {LAYOUT}.")
+    if validation is not None:
+        _refuse_one_sided(root, (train, class_names), (validation, finder.folders(os.path.join(root, validation))))
+    return train, validation, tuple(class_names)
+
+
+def open_folder(data_dir: str | None) -> Source:
+    """Lists the images below `data_dir` and returns them as a source."""
+    root = existing_folder(data_dir, "folder", LAYOUT)
+    finder, notes = Finder(root), collections.Counter()
+    train, validation, class_names = _classes(root, finder)
+    listings = {"train": [], "val": []}
+    for label, name in enumerate(class_names):
+        train_keys = _class_images(root, os.path.join(train, name), finder)
+        if validation is not None:
+            val_keys = _class_images(root, os.path.join(validation, name), finder)
+        else:
+            train_keys, val_keys, is_steady = hold_out(train_keys, name)
+            notes[SMALL_CLASSES] += not is_steady
+        listings["train"] += [(label, key) for key in train_keys]
+        listings["val"] += [(label, key) for key in val_keys]
+    notes["ignored_files"] = finder.ignored
+    return Source(
+        name="folder",
+        class_names=class_names,
+        class_kinds=(None,) * len(class_names),
+        native_size=None,
+        identity=listing_identity(root, class_names, listings, finder),
+        splits={split: file_examples(root, listing) for split, listing in listings.items()},
+        notes=+notes,
+        left_out=finder.left_out,
+    )
+
+
+def hold_out(keys: list[str], class_name: str) -> tuple[list[str], list[str], bool]:
+    """Parts the images of one class into training and validation images, each in the order given.
+
+    An image is held out if the hash of its name and class falls into the lowest `HOLDOUT_FRACTION`. Images that are
+    added or removed therefore never move another one, and no network that was trained before has seen a validation
+    image of today. Only where the hash would put no image on a side is the nearest one put there: the lowest hash is
+    held out, the highest trains. Such a class may exchange that one image when it grows.
+
+    Args:
+        keys: The images of the class, at least two, as paths below the folder of the data set.
+        class_name: Name of the class.
+
+    Returns:
+        Training images, validation images (about `HOLDOUT_FRACTION` of all), and whether the hash alone decided.
+    """
+    if len(keys) < 2:
+        raise DataSetError(
+            f"The class {class_name!r} has {len(keys)} image(s); without a val/ folder each class needs two or more, "
+            "one of them to be held out. Add images, or lay the data out as train/<class> and val/<class>."
+        )
+    share = {key: derive(0, "holdout", class_name, key) / 2**31 for key in keys}
+    by_share = sorted(keys, key=share.__getitem__)
+    wanted = sum(value < HOLDOUT_FRACTION for value in share.values())
+    held = set(by_share[: min(max(1, wanted), len(keys) - 1)])
+    return [key for key in keys if key not in held], [key for key in keys if key in held], len(held) == wanted
+
+
+def validation_folder(data_dir: str | None) -> str | None:
+    """Returns the name of the folder of validation images; None if a part of each class is held out instead."""
+    root = existing_folder(data_dir, "folder", LAYOUT)
+    return _split_folders(root, Finder(root))[1]
+
+
+def _split_folders(root: str, finder: Finder) -> tuple[str, str | None]:
+    """Returns the folders of the training and validation classes below `root`; None if there is one for both."""
+    names = finder.folders(root)
+    if "train" not in names or not finder.folders(os.path.join(root, "train")):
+        return "", None  # A class may well be called "train"; a split called so holds folders.
+    for name in VALIDATION_FOLDERS:
+        if name in names:
+            return "train", name
+    raise DataSetError(
+        f"{root} has train/ but none of {', '.join(name + '/' for name in VALIDATION_FOLDERS)} beside it; found: "
+        f"{first_ten(names)}. Add one, or pass --data_dir={os.path.join(root, 'train')} to hold about a fifth of each "
+        "class out."
+    )
+
+
+def _refuse_one_sided(root: str, one: tuple[str, list[str]], other: tuple[str, list[str]]) -> None:
+    """Raises if a class is in one split only."""
+    for (here, present), (there, expected) in ((one, other), (other, one)):
+        if missing := sorted(set(expected) - set(present)):
+            raise DataSetError(
+                f"{len(missing)} class(es) of {there}/ are missing in {here}/ of {root}: {first_ten(missing)}. Both "
+                "splits need the same classes; add the folders, or remove those classes from the other side."
+            )
+
+
+def _class_images(root: str, folder: str, finder: Finder) -> list[str]:
+    """Returns the images of one class as paths below `root`."""
+    keys = [f"{folder}/{key}" for key in finder.images(os.path.join(root, folder))]
+    if not keys:
+        raise DataSetError(
+            f"No images in {os.path.join(root, folder)}. Expected files ending in .jpg, .png, .bmp, .gif, .webp or "
+            ".tif; add some or remove the folder."
+        )
+    return keys

@@ -1,0 +1,98 @@
+"""What `run` ends with: the scores as a short table, what chance is beside them, and what to do next."""
+
+import pathlib
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from tftransfer.experiment import treatments
+from tftransfer.experiment.splits import Split
+from tftransfer.records import record_files
+from tftransfer.records.record_files import Record
+from tftransfer.system import escaping
+
+
+class Network(Protocol):
+    """A network that `run` asked for.
+
+    Attributes:
+        record: What is known of it.
+        now: True if this call trained it.
+    """
+
+    record: Record
+    now: bool
+
+
+def text(split: Split, study: pathlib.Path, dataset: str, networks: Sequence[Network], seconds: float) -> str:
+    """Returns the table.
+
+    Args:
+        split: The halves.
+        study: The study's folder.
+        dataset: Name of the data set.
+        networks: At least one, in the order of the rows; the one that was asked for is last.
+        seconds: Of the whole call.
+    """
+    sizes = ", ".join(f"{letter} {len(split.classes(letter))}" for letter in treatments.LETTERS)
+    rows = ["", f"data set   {escaping.terminal(dataset)}", f"split      {split.name} (classes: {sizes})", ""]
+    found = [network.record for network in networks]
+    with_top5 = any(record_files.top5(record.content) is not None for record in found)
+    rows.append(f"{'network':<18}{'top-1':>8}{'top-5' if with_top5 else '':>9}{'minus base':>15}{'cross-entropy':>16}")
+    rows += [_scores(record) for record in found]
+    by_half = {str(record.identity["treatment"]["target"]): record.content for record in reversed(found)}
+    rows += [_chance(half, content) for half, content in sorted(by_half.items())]
+    return "\n".join([*rows, "", _seconds(networks, seconds), *_next(study, found)])
+
+
+def _scores(record: Record) -> str:
+    """Returns the row of one network."""
+    result, label = record.result, escaping.terminal(record.content["treatment"]["label"])
+    if record.status != record_files.DONE:
+        return f"{label:<18}{record.status}"
+    is_reference = label in {treatments.base(target).label for target in treatments.TARGETS}
+    points = "" if is_reference else _points(result["minus_base"])
+    top5 = _percent(record_files.top5(record.content))
+    return f"{label:<18}{_percent(result['top1']):>8}{top5:>9}{points:>15}{result['cross_entropy']:>16.3f}"
+
+
+def _chance(half: str, content: Mapping[str, Any]) -> str:
+    """Returns what always naming the most frequent class scores on a half, and how many images say so."""
+    few, many = content["integrity"].get("class_images", {}).get("validation", (None, None))
+    images = f"of {content['cost']['validation_images']:,} validation images"
+    if few != many:
+        images += f", {few:,} to {many:,} a class: the share of the largest class"
+    elif few is not None:
+        images += f", {few:,} a class"
+    return f"{f'chance, {half}':<18}{_percent(content['result'].get('chance')):>8}   {images}"
+
+
+def _seconds(networks: Sequence[Network], seconds: float) -> str:
+    """Returns what the call took, and which networks it trained."""
+    spent = [
+        f"{n.record.content['treatment']['label']} {n.record.content['cost']['seconds']:.0f}" for n in networks if n.now
+    ]
+    reused = [n.record.content["treatment"]["label"] for n in networks if not n.now]
+    parts = [f"training {', '.join(spent)}"] if spent else []
+    parts += [f"reused {', '.join(reused)}"] if reused else []
+    return f"seconds    {seconds:.0f} ({'; '.join(parts)})"
+
+
+def _next(study: pathlib.Path, found: Sequence[Record]) -> list[str]:
+    """Returns where the records are, and how to compare and to use the networks."""
+    rows = [f"records    {study}", f"compare    tensorboard --logdir {shlex.quote(str(study))}"]
+    kept = [record for record in found if record.status == record_files.DONE and record.weights_file]
+    # The last is the one that was asked for; its weights are kept if it is a base or the user said so.
+    rows += [f"predict    model = tftransfer.load({str(record.folder)!r})" for record in kept[-1:]]
+    # Those that a sweep kept as its best give way to better ones, as they have to.
+    lasting = [one for one in found[-1:] if one.content["weights"]["kept"] and "kept_as" not in one.content["weights"]]
+    gone = [record for record in lasting if record.status == record_files.DONE and not record.weights_file]
+    return [*rows, *(f"weights    those of {record.name} are gone; --force trains it again" for record in gone)]
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
+
+
+def _points(share: float | None) -> str:
+    return "unknown" if share is None else f"{100 * share:+.1f} points"

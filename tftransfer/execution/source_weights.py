@@ -1,0 +1,87 @@
+"""Where the weights come from that a network copies: a base in memory or on disk, random ones, someone else's."""
+
+from tftransfer import seeds
+from tftransfer.execution.pretrained_base import ForeignBase
+from tftransfer.experiment import treatments
+from tftransfer.experiment.plan import Cell
+from tftransfer.records.record_files import DONE, Record
+from tftransfer.training import trainer, untrained_sources, weights
+from tftransfer.transfer import Weights
+
+
+class SourceWeights:
+    """The weights that the networks of a study copy from; those of a base stay in memory once they were needed.
+
+    Args:
+        foreign: Weights that someone else trained, for networks whose treatment has their SHA-256.
+    """
+
+    def __init__(self, foreign: ForeignBase | None = None) -> None:
+        self._foreign = foreign
+        self._bases: dict[str, Weights] = {}
+
+    def keep(self, base: Cell, trained: Weights) -> None:
+        """Takes the weights of a base that was trained just now."""
+        self._bases[base.name] = trained
+
+    def load(self, base: Cell, record: Record) -> Weights | None:
+        """Returns the weights of a base from its folder, None if they are missing or not the recorded ones."""
+        found = weights.read(record, base.config, len(base.classes))
+        if found is not None:
+            self._bases[base.name] = found
+        return found
+
+    def has(self, base: Cell, record: Record) -> bool:
+        """Returns True if a base's weights are in memory, or in its folder as recorded."""
+        return base.name in self._bases or self.load(base, record) is not None
+
+    def foreign_to(self, cell: Cell) -> ForeignBase | None:
+        """Returns what a network copies from in the place of a base of the study."""
+        return self._foreign if cell.treatment.foreign else None
+
+    def add(self, cell: Cell, task: trainer.Task, sources: dict[str, Weights]) -> str | None:
+        """Puts the weights that a network copies from into `sources`, once for a group; returns their name there.
+
+        Args:
+            cell: The network.
+            task: Images of its target, on which random weights get their moving statistics.
+            sources: Weights by name.
+        """
+        treatment = cell.treatment
+        if treatment.is_base:
+            return None
+        if treatment.source == "R":
+            if "random" not in sources:
+                made = untrained_sources.random_weights(cell.config, task.split, treatment.target)
+                sources["random"] = untrained_sources.with_own_statistics(cell.config, task, made)
+            return "random"
+        if treatment.foreign:
+            sources["foreign"] = self._foreign.weights
+            return "foreign"
+        trained = self._bases[cell.source.name]
+        if treatment.source == "S":
+            if "statistics" not in sources:
+                kept = untrained_sources.statistics(cell.config)
+                seed = seeds.of_split(cell.config.seed, task.split)
+                made = untrained_sources.weights_like(trained, seed, treatment.target, kept)
+                sources["statistics"] = untrained_sources.with_own_statistics(cell.config, task, made)
+            return "statistics"
+        sources[cell.source.name] = trained
+        return cell.source.name
+
+    def compared_with(self, cell: Cell, reference: Record | None) -> tuple[Weights | None, Weights | None]:
+        """Returns the weights of a network's source and of its target's base, where these are at hand.
+
+        Args:
+            cell: The network.
+            reference: Record of its target's base, None if it is that base itself.
+        """
+        source = None
+        if cell.treatment.foreign:
+            source = self._foreign.weights
+        elif cell.treatment.source in treatments.LETTERS:
+            source = self._bases.get(cell.source.name)
+        if reference is None or reference.status != DONE:
+            return source, None
+        base = self._bases.get(cell.reference.name)
+        return source, base if base is not None else self.load(cell.reference, reference)

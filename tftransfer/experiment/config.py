@@ -1,0 +1,337 @@
+"""The options that all commands share, and what follows from them: recipe, study name, lengths of training.
+
+Nothing here imports TensorFlow, so that a wrong option is refused at once.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tftransfer.cli.options import (
+    DATA,
+    MACHINE,
+    MODEL,
+    MOST,
+    RECIPE,
+    SPLIT,
+    above,
+    at_least,
+    auto_or_minutes,
+    check_fields,
+    name_list,
+    no_nul,
+    option,
+    plain_name,
+    some_path,
+    within,
+)
+from tftransfer.experiment import splits
+from tftransfer.models import catalog as model_names
+
+# Part of every key: raised when the meaning of an option or of training changes, so that old records are not reused.
+PROTOCOL = 2
+
+EPOCHS, LEAST_STEPS = 12.0, 600
+"""Length of training unless --epochs or --steps say another: so many epochs, and so many updates at least.
+
+The default recipe needs its updates, however few the images are: on a half of motifs its base reaches 8.7 % top-1 after
+100, 14.4 % after 200, 50.2 % after 400, 71.2 % after 600 and 80.6 % after 744, its own 12 epochs (chance: 5 %). 600 is
+four times the warm-up, the fewest that leave its 150 updates whole.
+"""
+FEW_STEPS = 200
+"""Updates below which nobody can expect a network to be trained, by the same scores."""
+
+OPTIMIZERS = ("sgd", "adamw")
+SCHEDULES = ("constant", "step", "cosine")
+BUDGETS = ("equal_updates", "equal_total")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+STRATEGIES = ("auto", "one_device", "mirrored")
+RESUMES = ("any", "exact", "no")
+BATCH_NORMS = ("inference", "adapt")
+AUGMENTATIONS = ("crop_mirror", "crop", "mirror", "none")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The options that all commands share, each described by its help text."""
+
+    dataset: str = option("motifs", DATA, "motifs (embedded), tiny_imagenet, folder, or a name of TFDS (cifar100)")
+    data_dir: str = option("", DATA, "where the images are: tiny_imagenet, folder; for TFDS, its data folder", no_nul)
+    skip_broken: bool = option(
+        False,
+        DATA,
+        "leave out images that cannot be decoded, naming them in records, instead of ending with their names",
+    )
+    image_size: int = option(
+        0, DATA, "side of the network's input in pixels; 0: 32 for motifs and cifar, 56 for tiny_imagenet, else 227",
+        lambda v: None if v == 0 or 32 <= v <= 1024 else "0 or 32 to 1024",
+    )  # fmt: skip
+    images_per_class: int = option(0, DATA, "first k training images of each class of the target; 0: all", at_least(0))
+    augment: str = option("crop_mirror", DATA, "what is random in training images", choices=AUGMENTATIONS)
+    pixel_scale: float = option(
+        1 / 64, DATA, "factor on pixels (0-255 less the mean image); the paper's is 1", above(0)
+    )
+
+    split: str = option("random", SPLIT, "how classes are divided into A and B", choices=splits.SPLITS)
+    split_seed: int = option(0, SPLIT, "seed of a random split; 0 to 3 are the paper's", within(0, 2**32))
+    split_file: str = option("", SPLIT, 'JSON file {"A": [names], "B": [names]} for --split=file', no_nul)
+
+    model: str = option(
+        "AlexNet", MODEL, "AlexNet, a model of keras.applications, FILE.keras or module:function", model_names.fault
+    )
+    blocks: str = option(
+        "",
+        MODEL,
+        "where blocks end: names of blocks or layers, as --list_blocks shows; the rest is the head",
+        name_list,
+    )
+    width: float = option(0.25, MODEL, "AlexNet: factor on channels and units; the paper's is 1", within(0.01, 8))
+    dropout: float = option(0.5, MODEL, "AlexNet: share of units dropped after fc6 and fc7", within(0, 1))
+    initializer: str = option(
+        "he_normal",
+        MODEL,
+        "AlexNet: initial weights; paper: N(0, .01) and constant biases",
+        choices=model_names.INITIALIZERS,
+    )
+
+    epochs: float = option(
+        0.0, RECIPE, f"passes over the training half; 0: {EPOCHS:g}, or more where these are fewer than {LEAST_STEPS} "
+        "updates", at_least(0),
+    )  # fmt: skip
+    steps: int = option(0, RECIPE, "length of training in updates instead of epochs; 0: --epochs decides", at_least(0))
+    batch_size: int = option(64, RECIPE, "images in an update, over all replicas", at_least(1))
+    optimizer: str = option("sgd", RECIPE, "sgd is Caffe's, with the options below", choices=OPTIMIZERS)
+    learning_rate: float = option(0.015, RECIPE, "highest rate", above(0))
+    momentum: float = option(0.9, RECIPE, "of sgd", within(0, 1))
+    l2: float = option(5e-4, RECIPE, "sgd: weight decay in the gradient; adamw: decoupled decay", at_least(0))
+    bias_rate: float = option(2.0, RECIPE, "sgd: factor on the rate of biases (paper: 2)", at_least(0))
+    bias_l2: float = option(0.0, RECIPE, "sgd: factor on the decay of biases (paper: 0)", at_least(0))
+    layer_rates: str = option(
+        "", RECIPE, "sgd: factors on the rate of blocks, as in conv1:0.1,conv2:0.5 (0 holds a block still)"
+    )
+    layer_rate_decay: float = option(
+        1.0,
+        RECIPE,
+        "sgd: factor on the rate from each block to the one below it",
+        lambda v: None if 0 < v <= 1 else "above 0 to 1",
+    )
+    schedule: str = option("cosine", RECIPE, "course of the rate", choices=SCHEDULES)
+    warmup_steps: int = option(
+        150, RECIPE, "updates over which the rate rises from 0 at first, a quarter of all at most", at_least(0)
+    )
+    drop_steps: int = option(0, RECIPE, "schedule=step: updates between drops of the rate", at_least(0))
+    drop_epochs: float = option(0.0, RECIPE, "schedule=step: epochs between drops, instead of steps", at_least(0))
+    drop_factor: float = option(0.1, RECIPE, "schedule=step: factor at a drop", within(0, 1))
+    label_smoothing: float = option(0.0, RECIPE, "share of the label spread over all classes", within(0, 1))
+    batch_norm: str = option(
+        "inference",
+        RECIPE,
+        "in frozen blocks: use and keep the source's moving statistics, or let them adapt to the target's images",
+        choices=BATCH_NORMS,
+    )
+    batch_norm_momentum: float = option(
+        0.9, RECIPE, "of moving statistics; 0: the model's own, often 0.99, which a few hundred updates do not settle",
+        within(0, 1),
+    )  # fmt: skip
+    precision: str = option("float32", RECIPE, "Keras dtype policy", choices=PRECISIONS)
+    seed: int = option(0, RECIPE, "decides initial weights, data order, augmentation and dropout", within(0, 2**31))
+
+    runs_dir: str = option("runs", MACHINE, "folder of all studies", some_path)
+    study: str = option("", MACHINE, "name of the study's folder; made from data, model, split and recipe", plain_name)
+    cache_dir: str = option("", MACHINE, "prepared images; default ~/.cache/tftransfer", no_nul)
+    strategy: str = option("auto", MACHINE, "auto: mirrored if there are several GPUs", choices=STRATEGIES)
+    replicas: int = option(0, MACHINE, "devices of --strategy=mirrored; 0: all. Logical CPUs without GPU", at_least(0))
+    keep_weights: bool = option(
+        False, MACHINE, "keep the weights of all networks, not only of bases and, after a sweep, the best"
+    )
+    evaluations: int = option(0, MACHINE, "times the validation half is evaluated; 0: once an epoch, 50 at most",
+                              at_least(0))  # fmt: skip
+    checkpoint_minutes: str = option(
+        "auto", MACHINE, "time between checkpoints, from which an interrupted training goes on; auto: less than 2 % of "
+        "the time goes into them; 0: none", auto_or_minutes,
+    )  # fmt: skip
+    resume: str = option(
+        "any", MACHINE, "go on from a checkpoint; any: though threads, hardware, replicas or versions differ, which is "
+        "said; exact: only if bits stay the same; no: begin anew, setting it aside", choices=RESUMES,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        """Checks each option, then what concerns several; raises ValueError."""
+        check_fields(self)
+        if self.split == "file" and not self.split_file:
+            raise ValueError("--split=file needs --split_file=FILE. Received no --split_file.")
+        if self.split_file and self.split != "file":
+            raise ValueError(f"--split_file needs --split=file. Received: --split={self.split}")
+        smallest = model_names.smallest_side(self.model)
+        if self.input_size < smallest:
+            raise ValueError(
+                f"{self.model} takes images of at least {smallest} pixels a side. Received: --image_size="
+                f"{self.input_size}. Use --image_size={smallest} or more, or another --model."
+            )
+        if model_names.is_file(self.model) and self.precision != "float32":
+            raise ValueError(
+                f"The layers of a model file have types of their own, so --precision would change nothing. "
+                f"Received: --model={self.model} --precision={self.precision}"
+            )
+        self.block_rates()
+        if self.drop_steps and self.drop_epochs:
+            raise ValueError(
+                f"Give --drop_steps or --drop_epochs, not both. Received: {self.drop_steps} and {self.drop_epochs:g}"
+            )
+        drops = bool(self.drop_steps or self.drop_epochs)
+        if drops != (self.schedule == "step"):
+            raise ValueError(
+                f"--schedule=step goes with --drop_steps or --drop_epochs. Received: --schedule={self.schedule} "
+                f"--drop_steps={self.drop_steps} --drop_epochs={self.drop_epochs:g}"
+            )
+        if self.replicas and self.strategy != "mirrored":
+            raise ValueError(f"--replicas needs --strategy=mirrored. Received: --strategy={self.strategy}")
+        if self.replicas and self.batch_size % self.replicas:
+            raise ValueError(
+                f"The batch must divide by the replicas. Received: --batch_size={self.batch_size} "
+                f"--replicas={self.replicas}"
+            )
+
+    @property
+    def input_size(self) -> int:
+        """Side of the network's input in pixels, the data set's default filled in."""
+        if self.image_size:
+            return self.image_size
+        if self.dataset in ("motifs", "cifar10", "cifar100"):
+            return 32
+        return 56 if self.dataset == "tiny_imagenet" else 227
+
+    @property
+    def crop_slack(self) -> int:
+        """Pixels by which stored images exceed the input: the paper's 29 of 227 (256 less 227)."""
+        return round(self.input_size * 29 / 227)
+
+    @property
+    def minutes_between_checkpoints(self) -> float | None:
+        """Minutes, 0 for no checkpoints, None for as often as costs little."""
+        return None if self.checkpoint_minutes == "auto" else float(self.checkpoint_minutes)
+
+    def block_rates(self, blocks: Sequence[str] | None = None) -> dict[str, float]:
+        """Returns the factors on the rate of blocks that are not 1.
+
+        Args:
+            blocks: The model's blocks if Keras was asked for them; by default what is known without. Where they are
+                not known, only what can be read without them is checked and returned.
+
+        Raises:
+            ValueError: If the factors cannot be read, or are of blocks which the model does not have.
+        """
+        blocks = blocks or model_names.blocks_of(self.model, self.blocks)
+        known = blocks or ()
+        rates = {block: self.layer_rate_decay**depth for depth, block in enumerate(reversed(known))}
+        for part in filter(None, self.layer_rates.split(",")):
+            block, _, factor = part.rpartition(":")
+            try:
+                rate = float(factor)
+            except ValueError:
+                rate = math.nan
+            if (blocks and block not in blocks) or not block or not (math.isfinite(rate) and rate >= 0):
+                names = f"blocks of {self.model} ({', '.join(blocks)})" if blocks else f"blocks of {self.model}"
+                raise ValueError(
+                    f"Bad --layer_rates. Expected BLOCK:FACTOR[,...] with {names} and factors of at least 0. "
+                    f"Received: {part!r}"
+                )
+            rates[block] = rates.get(block, 1.0) * rate
+            if not math.isfinite(rates[block]):
+                raise ValueError(f"Bad --layer_rates. Expected factors of less than 1e308. Received: {part!r}")
+        rates = {block: rate for block, rate in rates.items() if rate != 1}
+        if (rates or self.layer_rate_decay != 1) and self.optimizer != "sgd":
+            raise ValueError(f"Rates per layer need --optimizer=sgd. Received: --optimizer={self.optimizer}")
+        return rates
+
+    def check_release(self, release_step: int) -> None:
+        """Raises ValueError if preserved blocks are to wait for an update and the optimizer cannot hold them."""
+        if release_step and self.optimizer != "sgd":
+            raise ValueError(
+                f"--release_step needs --optimizer=sgd. Received: --release_step={release_step} "
+                f"--optimizer={self.optimizer}"
+            )
+
+    def shared(self) -> dict[str, Any]:
+        """Returns the options that all commands have, by name, without those that a command adds."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Config)}
+
+    def recipe(self) -> dict[str, Any]:
+        """Returns what decides a result besides images, treatment and seed: data preparation, model, training."""
+        inputs = {"dataset": self.dataset, "image_size": self.input_size}
+        inputs |= {name: getattr(self, name) for name in ("augment", "pixel_scale")}
+        rest = {
+            # From Python, 7 may stand for 7.0: the same recipe has one text.
+            field.name: type(field.default)(getattr(self, field.name))
+            for field in dataclasses.fields(self)
+            if field.metadata["section"] in (MODEL, RECIPE) and field.name != "seed"
+        }
+        if self.steps:
+            rest["epochs"] = 0.0  # ignored, so it must not make a difference
+        elif not self.epochs:
+            rest |= {"epochs": EPOCHS, "least_steps": LEAST_STEPS}
+        rest["model"] = model_names.label(self.model)
+        if self.model not in model_names.MODELS:
+            rest |= dict.fromkeys(("width", "dropout"), 0.0) | {"initializer": ""}  # they are AlexNet's
+        if model_names.has_batch_norm(self.model) is False:
+            del rest["batch_norm"], rest["batch_norm_momentum"]
+        if not self.blocks:
+            del rest["blocks"]
+        return inputs | rest
+
+    def study_name(self, split: str = "") -> str:
+        """Returns the study's folder name: data set, model, kind of split and 8 digits of the recipe's hash.
+
+        Args:
+            split: Kinds of split to name instead of the option's.
+        """
+        if self.study:
+            return self.study
+        # Empty values do not count, so that an option which is added later leaves the names of studies as they are.
+        telling = {name: value for name, value in self.recipe().items() if value}
+        recipe = json.dumps(telling | {"protocol": PROTOCOL}, sort_keys=True)
+        model = model_names.safe_label(self.model)
+        dataset = "".join(c if c.isalnum() or c in "._-" else "-" for c in self.dataset)
+        return f"{dataset}-{model}-{split or self.split}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
+
+    def train_steps(self, images: int) -> int:
+        """Returns the updates of one network whose half has `images` training images.
+
+        Raises:
+            ValueError: If --epochs makes more updates than --steps takes.
+        """
+        if self.steps:
+            return self.steps
+        if self.epochs:
+            steps = max(1, round(self.epochs * self.steps_per_epoch(images)))
+            if steps > MOST:
+                raise ValueError(
+                    f"--epochs={self.epochs:g} makes {steps:,} updates of {images} images; {MOST:,.0f} are trained at "
+                    f"most. Use fewer --epochs."
+                )
+            return steps
+        return max(LEAST_STEPS, round(EPOCHS * self.steps_per_epoch(images)))
+
+    def steps_per_epoch(self, images: int) -> int:
+        """Returns the whole batches in `images`; the rest of a shuffled epoch is left out."""
+        if images < self.batch_size:
+            raise ValueError(
+                f"The batch is larger than the half: --batch_size={self.batch_size}, the half has {images} training "
+                f"images. Use a --batch_size of at most {images}."
+            )
+        return images // self.batch_size
+
+    def steps_between_drops(self, images: int) -> int:
+        """Returns the updates between two drops of the rate, 0 if it never drops."""
+        if self.schedule != "step":
+            return 0
+        drop = self.drop_steps or max(1, round(self.drop_epochs * self.steps_per_epoch(images)))
+        if drop >= self.train_steps(images):
+            raise ValueError(
+                f"The rate would first drop after {drop} updates, but training ends after {self.train_steps(images)}. "
+                f"Drop earlier or use --schedule=constant."
+            )
+        return drop

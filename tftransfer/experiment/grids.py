@@ -1,0 +1,257 @@
+"""The networks of a study as unions of grids: treatments, blocks, halves, splits, seeds.
+
+    Grid(treatments="BnB,AnB", n="1-7", split_seeds="0-3")
+
+Treatments are roles written for target B: source A is the other half, source B the target's own. `directions` names the
+targets which play them.
+"""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from tftransfer.experiment import splits, treatments
+from tftransfer.experiment.config import Config
+from tftransfer.experiment.plan import Cell
+from tftransfer.experiment.splits import Split
+from tftransfer.experiment.treatments import Treatment
+from tftransfer.models import catalog as model_names
+
+SplitOf = Callable[[str, int], Split]
+_MOST_VALUES = 100_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """All combinations of some values, as text.
+
+    Attributes:
+        treatments: Roles: `base`, `BnB`, `AnB+` or with a number, `A4B`.
+        n: Blocks to copy: numbers and ranges, `1-7`, `1,3,5-7`, or names of blocks, or `all`.
+        directions: Targets: `A`, `B`, `all`.
+        split: Kinds of split.
+        split_seeds: Seeds of random splits.
+        seeds: Seeds of the networks.
+        images_per_class: First k training images of each class of the target; 0 for all.
+        preserve: Blocks above the n frozen ones that are copied and fine-tuned.
+        release_step: Update from which on those train.
+    """
+
+    treatments: str = ""
+    n: str = ""
+    directions: str = "A,B"
+    split: str = "random"
+    split_seeds: str = "0"
+    seeds: str = "0"
+    images_per_class: str = "0"
+    preserve: str = "0"
+    release_step: str = "0"
+
+    def __post_init__(self) -> None:
+        """Refuses what is empty, unknown or no number; raises ValueError."""
+        for name in ("split_seeds", "seeds", "images_per_class", "preserve", "release_step"):
+            integers(getattr(self, name), name)
+        _known(self.directions, treatments.TARGETS, "directions")
+        _known(self.split, tuple(splits.SPLITS), "split")
+        self.roles()
+
+    def is_counted(self, blocks: Sequence[str] | None) -> bool:
+        """Returns False if only building the model tells how many values `n` has: names of blocks, or all."""
+        return blocks is not None or all(c in "0123456789-," for c in self.n)
+
+    def roles(self) -> list[str]:
+        """Returns the treatments as they are written; raises ValueError if one is unknown."""
+        roles = _words(self.treatments, "treatments")
+        for role in roles:
+            treatment = _parse(role, None if any(c.isdigit() for c in role) else 1, 0, 0, None)
+            treatments.for_target(treatment, "B")
+        return roles
+
+    def cells(self, config: Config, split_of: SplitOf, blocks: Sequence[str] | None) -> Iterator[Cell]:
+        """Yields the networks.
+
+        Args:
+            config: What they have in common.
+            split_of: Gives the halves of a kind of split and its seed.
+            blocks: The model's blocks, its head the last; None if only building it can tell.
+
+        Raises:
+            ValueError: If a combination makes no sense.
+        """
+        self._refuse_too_many(blocks)
+        for kind in _words(self.split, "split"):
+            seeds = integers(self.split_seeds, "split_seeds") if kind == "random" else [0]
+            for split_seed in seeds:
+                split = split_of(kind, split_seed)
+                base = dataclasses.replace(
+                    config, split=kind, split_seed=split_seed, split_file=config.split_file if kind == "file" else ""
+                )
+                yield from self._cells_of(base, split, blocks)
+
+    def _refuse_too_many(self, blocks: Sequence[str] | None) -> None:
+        """Raises ValueError if the grid has more networks than anybody can train."""
+        axes = ("split_seeds", "seeds", "images_per_class", "preserve", "release_step")
+        counts = [len(integers(getattr(self, axis), axis)) for axis in axes]
+        counts += [len(_words(getattr(self, axis), axis)) for axis in ("split", "directions", "treatments")]
+        counts += [len(self._numbers(blocks))] if self.n else []
+        if math.prod(counts) > _MOST_VALUES:
+            raise ValueError(
+                f"The grid has up to {math.prod(counts):,} networks, expected at most {_MOST_VALUES:,}. Ask for fewer "
+                f"--seeds, --split_seeds or --n."
+            )
+
+    def _cells_of(self, config: Config, split: Split, blocks: Sequence[str] | None) -> Iterator[Cell]:
+        """Yields the networks of one split."""
+        axes = itertools.product(
+            integers(self.seeds, "seeds"),
+            integers(self.images_per_class, "images_per_class"),
+            _words(self.directions, "directions"),
+            self.roles(),
+        )
+        for seed, images_per_class, target, role in axes:
+            own = dataclasses.replace(config, seed=seed, images_per_class=images_per_class)
+            for treatment in self._treatments(role, blocks):
+                yield Cell(treatments.for_target(treatment, target), split, own)
+
+    def _treatments(self, role: str, blocks: Sequence[str] | None) -> Iterator[Treatment]:
+        """Yields a role with every n, and every number of preserved blocks."""
+        if role == "base":
+            yield treatments.base("B")
+            return
+        numbers = [None] if any(c.isdigit() for c in role) else self._numbers(blocks)
+        for n, preserve in itertools.product(numbers, integers(self.preserve, "preserve")):
+            releases = integers(self.release_step, "release_step") if preserve else [0]
+            for release_step in releases:
+                yield _parse(role, n, preserve, release_step, blocks)
+
+    def _numbers(self, blocks: Sequence[str] | None) -> list[int]:
+        """Returns the values of n; raises ValueError if there is none."""
+        if not self.n:
+            raise ValueError(
+                f"How many blocks? --treatments={self.treatments} needs --n: a number, a list or a range as in 1-7. "
+                f"Received no --n."
+            )
+        if not self.is_counted(blocks):
+            return [1]  # a name, or all: which blocks these are is known once the model is built
+        if self.n == "all":
+            return list(range(1, len(blocks)))
+        names = {name: number for number, name in enumerate(blocks or (), start=1)}
+        return integers(self.n, "n", names)
+
+
+def _parse(role: str, n: int | None, preserve: int, release_step: int, blocks: Sequence[str] | None) -> Treatment:
+    """Reads a role; a model whose blocks are not known yet gets its n checked when it is built."""
+    if role == "base":
+        return treatments.base("B")
+    return treatments.parse(role, n, None, len(blocks) if blocks else 10_000, preserve, release_step)
+
+
+def read(text: str, defaults: Mapping[str, str]) -> Grid:
+    """Reads a grid as `--cells` has it: `treatments=AnB n=1-7 split_seeds=0-3`.
+
+    Args:
+        text: Words `axis=values`.
+        defaults: Values by axis, for those that `text` leaves out.
+
+    Raises:
+        ValueError: If an axis is unknown, given twice, or its values make no sense.
+    """
+    axes = [field.name for field in dataclasses.fields(Grid)]
+    given: dict[str, str] = {}
+    for word in text.split():
+        axis, equals, values = word.partition("=")
+        if not equals or axis not in axes or axis in given:
+            raise ValueError(
+                f"Bad --cells. Expected words AXIS=VALUES, each axis once: {', '.join(axes)}. Received: {word!r}"
+            )
+        given[axis] = values
+    if not given:
+        raise ValueError(f"Empty --cells. Expected words AXIS=VALUES with {', '.join(axes)}. Received: {text!r}")
+    return Grid(**{**defaults, **given})
+
+
+def union(
+    grids: Sequence[Grid],
+    config: Config,
+    split_of: SplitOf,
+    with_control: bool = False,
+    blocks: Sequence[str] | None = None,
+) -> list[Cell]:
+    """Returns the networks of several grids and the bases that they wait for, each once, bases first.
+
+    Args:
+        grids: The grids.
+        config: What all networks have in common.
+        split_of: Gives the halves of a kind of split and its seed.
+        with_control: True adds the bases that train as long as source and target together.
+        blocks: The model's blocks where only building it could tell them.
+    """
+    blocks = blocks or model_names.blocks_of(config.model, config.blocks)
+    asked: dict[str, Cell] = {}
+    for grid in grids:
+        for cell in grid.cells(config, split_of, blocks):
+            asked.setdefault(cell.name, cell)
+    found: dict[str, Cell] = {}
+    for cell in asked.values():
+        needed = [*cell.waits_for(), *([cell.control] if with_control and cell.control else []), cell]
+        for each in needed:
+            found.setdefault(each.name, each)
+    return sorted(found.values(), key=lambda cell: not cell.treatment.is_reference)
+
+
+def integers(text: str, axis: str, names: Mapping[str, int] | None = None) -> list[int]:
+    """Returns numbers written as `0-3,5`, sorted, each once.
+
+    Args:
+        text: Numbers and ranges of numbers of at least 0.
+        axis: Name of the option, for messages.
+        names: Words that stand for numbers.
+
+    Raises:
+        ValueError: If it is empty or not such a list.
+
+    Example:
+        >>> integers("0-2,5", "seeds")
+        [0, 1, 2, 5]
+    """
+    found: set[int] = set()
+    for word in _words(text, axis):
+        low, dash, high = word.partition("-")
+        if word in (names or {}):
+            found.add(names[word])
+        elif _is_number(low) and (_is_number(high) if dash else True):
+            first, last = int(low), int(high or low)
+            if not first <= last < first + _MOST_VALUES or last >= 2**31:
+                raise ValueError(f"Bad --{axis}. Expected a range from low to high, as in 1-7. Received: {word!r}")
+            found |= set(range(first, last + 1))
+            if len(found) > _MOST_VALUES:
+                raise ValueError(f"Bad --{axis}. Expected at most {_MOST_VALUES:,} numbers. Received: {_short(text)}")
+        else:
+            known = f", or {', '.join(names)}" if names else ""
+            raise ValueError(f"Bad --{axis}. Expected numbers and ranges, as in 0-3,5{known}. Received: {word!r}")
+    return sorted(found)
+
+
+def _is_number(text: str) -> bool:
+    """Returns True for some digits, not too many to be counted with."""
+    return text.isdecimal() and text.isascii() and len(text) <= 400
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 80 else f"{text[:80]}...")
+
+
+def _words(text: str, axis: str) -> list[str]:
+    """Returns the parts of a list, each once; raises ValueError if there is none or one is empty."""
+    words = text.split(",")
+    if not all(words):
+        raise ValueError(f"Bad --{axis}. Expected values with commas between them. Received: {text!r}")
+    return list(dict.fromkeys(words))
+
+
+def _known(text: str, known: Sequence[str], axis: str) -> None:
+    """Raises ValueError unless all values are known."""
+    unknown = [word for word in _words(text, axis) if word not in known]
+    if unknown:
+        raise ValueError(f"Bad --{axis}. Expected some of {', '.join(known)}. Received: {', '.join(unknown)}")

@@ -1,0 +1,217 @@
+"""Which networks a command needs, what each waits for, and what makes each of them itself."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tftransfer.experiment import splits, treatments
+from tftransfer.experiment.config import PROTOCOL, Config
+from tftransfer.experiment.splits import Split
+from tftransfer.experiment.treatments import Treatment
+
+SOURCE, REFERENCE, CONTROL, ASKED = "source", "reference", "control", "asked"
+_WHY = {
+    SOURCE: "its first blocks are copied",
+    REFERENCE: "results on its half are compared with it",
+    CONTROL: "trained as long as source and target together (--budget=equal_total)",
+    ASKED: "asked for",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One network of a study.
+
+    Attributes:
+        treatment: What is done to it.
+        split: The halves.
+        config: Data set, model and recipe, and its seed.
+    """
+
+    treatment: Treatment
+    split: Split
+    config: Config
+
+    def __post_init__(self) -> None:
+        """Refuses a treatment that the recipe cannot do; raises ValueError."""
+        self.config.check_release(self.treatment.release_step)
+
+    @property
+    def name(self) -> str:
+        """Readable, safe in paths and URLs: split, treatment, what is not at its default, seed."""
+        parts = [self.split.name, self.treatment.slug]
+        if self.images_per_class:
+            parts.append(f"k{self.images_per_class}")
+        return "-".join([*parts, f"seed{self.config.seed}"])
+
+    @property
+    def images_per_class(self) -> int:
+        """Training images of each class of its target, the first so many; 0 for all."""
+        return self.config.images_per_class
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Class indices that it is trained on."""
+        return self.split.classes(self.treatment.target)
+
+    @property
+    def source_classes(self) -> tuple[int, ...]:
+        """Class indices that its source was trained on; empty for bases and random sources."""
+        base = self.treatment.source_base
+        return self.split.classes(base) if base else ()
+
+    def waits_for(self) -> tuple["Cell", ...]:
+        """Returns the bases that must be there first: its source, then its reference."""
+        return tuple(self._base(base.target) for base in treatments.required_bases(self.treatment))
+
+    def _base(self, target: str) -> "Cell":
+        """Returns the base of a half. `images_per_class` is about the own target: another half's base sees all."""
+        config = (
+            self.config if target == self.treatment.target else dataclasses.replace(self.config, images_per_class=0)
+        )
+        return dataclasses.replace(self, treatment=treatments.base(target), config=config)
+
+    @property
+    def source(self) -> "Cell | None":
+        """The base whose blocks it copies."""
+        return self._base(self.treatment.source_base) if self.treatment.source_base else None
+
+    @property
+    def reference(self) -> "Cell":
+        """The base of its own target; a base is its own."""
+        return self._base(self.treatment.target)
+
+    @property
+    def control(self) -> "Cell | None":
+        """The base of its target which gets the updates of its source, too."""
+        control = treatments.control_base(self.treatment)
+        return dataclasses.replace(self, treatment=control) if control else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns plain data, from which another process makes the same cell."""
+        return {
+            "treatment": dataclasses.asdict(self.treatment),
+            "split": dataclasses.asdict(self.split),
+            "config": self.config.shared(),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Cell":
+        """Reads what `as_json` wrote."""
+        split = content["split"]
+        return cls(
+            Treatment(**content["treatment"]),
+            Split(split["name"], tuple(split["a"]), tuple(split["b"])),
+            Config(**content["config"]),
+        )
+
+    def training_config(self, per_class: Sequence[int]) -> Config:
+        """Returns the options that it trains with: a base that trains longer has a stretched schedule.
+
+        Args:
+            per_class: Training images of every class of the data set.
+        """
+        if not self.treatment.longer_by:
+            return self.config
+        images, others = (training_images(cell, per_class) for cell in (self, self._base(self.treatment.longer_by)))
+        own = self.config.train_steps(images)
+        stretch = (own + self.config.train_steps(others)) / own
+        return dataclasses.replace(
+            self.config,
+            steps=round(own * stretch),
+            drop_steps=round(self.config.steps_between_drops(images) * stretch),
+            drop_epochs=0.0,
+            warmup_steps=round(self.config.warmup_steps * stretch),
+        )
+
+    def identity(
+        self, fingerprint: str, source: dict[str, str] | None, architecture: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Returns all that decides the result: equal identities are the same network.
+
+        Args:
+            fingerprint: SHA-256 of the data set's content.
+            source: `key` and `weights` (both SHA-256) of the trained source; None for bases and random sources.
+            architecture: What Keras says of a model which is not built in: digest, blocks, preprocessing.
+        """
+        return {
+            **({"architecture": architecture} if architecture else {}),
+            "protocol": PROTOCOL,
+            "data": {
+                "fingerprint": fingerprint,
+                "classes_sha256": splits.digest(self.classes),
+                "class_count": len(self.classes),
+            },
+            "images_per_class": self.images_per_class,
+            "recipe": self.config.recipe(),
+            "treatment": dataclasses.asdict(self.treatment),
+            "split": self.split.name,
+            "seed": self.config.seed,
+            "source": source,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A cell in the order of a plan, and why it is there."""
+
+    cell: Cell
+    role: str
+
+    @property
+    def why(self) -> str:
+        """The reason, as a user reads it."""
+        return _WHY[self.role]
+
+
+def steps_for(cell: Cell, with_control: bool = False) -> list[Step]:
+    """Returns what a `run` needs, in order: the source's base, its own target's base, the cell.
+
+    Args:
+        cell: The network asked for.
+        with_control: True adds the base that trains as long as source and target together.
+    """
+    steps = {}
+    for base in cell.waits_for():
+        role = SOURCE if cell.source and base.name == cell.source.name else REFERENCE
+        steps.setdefault(base.name, Step(base, role))
+    if with_control and cell.control:
+        steps[cell.control.name] = Step(cell.control, CONTROL)
+    steps[cell.name] = Step(cell, ASKED)
+    return list(steps.values())
+
+
+def training_images(cell: Cell, per_class: Sequence[int]) -> int:
+    """Returns the training images of a cell's target: of its classes, the first k of each.
+
+    Args:
+        cell: The network.
+        per_class: Training images of every class of the data set.
+    """
+    keep = cell.images_per_class
+    counts = [per_class[index] for index in cell.classes]
+    return int(sum(min(keep, count) if keep else count for count in counts))
+
+
+def check_recipe(cell: Cell, per_class: Sequence[int]) -> None:
+    """Raises ValueError if the recipe does not fit the images of a cell's target.
+
+    Args:
+        cell: The network.
+        per_class: Training images of every class of the data set.
+    """
+    keep, most = cell.images_per_class, max(per_class[index] for index in cell.classes)
+    if keep > most:
+        raise ValueError(
+            f"No class has so many training images. Received: --images_per_class={keep}, the largest class has {most}. "
+            f"Leave the option out to use all."
+        )
+    images = training_images(cell, per_class)
+    cell.config.steps_per_epoch(images)
+    cell.config.steps_between_drops(images)
+    steps = cell.config.train_steps(images)
+    if cell.treatment.release_step >= steps:
+        raise ValueError(
+            f"Preserved blocks would never train: --release_step={cell.treatment.release_step}, training ends after "
+            f"{steps} updates."
+        )

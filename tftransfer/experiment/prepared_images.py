@@ -1,0 +1,71 @@
+"""From options to prepared images: at which size, and where they are kept."""
+
+import os
+import pathlib
+
+import numpy as np
+
+from tftransfer.data import datasets, store
+from tftransfer.data.datasets.dataset import SPLITS
+from tftransfer.experiment.config import Config
+
+# Compared in two seconds or so.
+VERIFIED_BYTES = 4_000_000_000
+
+
+def stored_size(config: Config, native_size: int | None) -> int:
+    """Returns the side of the stored images in pixels.
+
+    Images are kept at their own size where that leaves room for crops of the input, so that they are not blurred by a
+    needless resize. Otherwise they are warped to the input's size and the slack of the paper, as 256 is for 227.
+
+    Args:
+        config: The options.
+        native_size: Side of all images of the data set, if they are equal and square.
+    """
+    size, wanted = config.input_size, config.input_size + config.crop_slack
+    if native_size and size < native_size <= wanted + config.crop_slack:
+        return native_size
+    if native_size == size <= store.RAW_UP_TO:  # crops are padded then, which needs pixels
+        return native_size
+    return wanted
+
+
+def cache_folder(config: Config) -> str:
+    """Returns the folder of prepared images, by default `tftransfer` in the user's cache."""
+    default = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "tftransfer"
+    return config.cache_dir or str(default)
+
+
+def images_per_class(config: Config) -> np.ndarray | None:
+    """Returns the training images of each class if they can be counted without reading images, else None.
+
+    Sets of TensorFlow Datasets may have to be downloaded first; all others are counted at once.
+    """
+    if config.dataset not in datasets.OWN_DATASETS:
+        return None
+    source = datasets.open_source(config.dataset, config.data_dir or None)
+    return np.bincount(source.examples("train").labels(), minlength=len(source.class_names))
+
+
+def source_of(config: Config) -> datasets.Source:
+    """Returns the configured data set, nothing of it decoded."""
+    source = datasets.open_source(config.dataset, config.data_dir or None)
+    return source.without_broken() if config.skip_broken else source
+
+
+def prepare(config: Config, progress: store.Progress | None = None) -> store.Store:
+    """Returns the prepared images of the configured data set, after making them if need be.
+
+    Files of a store that are damaged are made again. Of stores of up to `VERIFIED_BYTES` every byte is compared with
+    its SHA-256; of larger ones, which would take minutes, what was written to since they were finished.
+    """
+    source = source_of(config)
+    cache, size = cache_folder(config), stored_size(config, source.native_size)
+    small = source_bytes(source, size) <= VERIFIED_BYTES
+    return store.prepare(source, cache, size, progress=progress, verify=small)
+
+
+def source_bytes(source: datasets.Source, size: int) -> int:
+    """Returns how many bytes the images of a source are at most, prepared with `size` pixels a side."""
+    return sum(len(source.examples(split)) for split in SPLITS) * size * size * 3

@@ -1,0 +1,84 @@
+"""AlexNet as tables: what its builder reads, and its size without building it. Nothing here imports Keras."""
+
+from typing import NamedTuple
+
+from tftransfer.experiment.config import Config
+
+SMALLEST_SIDE_PIXELS = 32
+
+
+class Conv(NamedTuple):
+    """One row of a table: a convolution and what follows it. `sd` and `bias` are the paper's initial values."""
+
+    name: str
+    filters: int
+    kernel: int
+    stride: int = 1
+    padding: str = "same"
+    groups: int = 1
+    sd: float = 0.01
+    bias: float = 0.0
+    pool: bool = False
+    norm: bool = False
+
+
+class Dense(NamedTuple):
+    """One row of a table: a fully connected layer. The head has no units of its own: it gets one per class."""
+
+    name: str
+    units: int | None
+    sd: float
+    bias: float
+
+
+_UPPER = (
+    Conv("conv2", 256, 5, groups=2, bias=1.0, pool=True, norm=True),
+    Conv("conv3", 384, 3),
+    Conv("conv4", 384, 3, groups=2, bias=1.0),
+    Conv("conv5", 256, 3, groups=2, bias=1.0, pool=True),
+    Dense("fc6", 4096, sd=0.005, bias=1.0),
+    Dense("fc7", 4096, sd=0.005, bias=1.0),
+    Dense("fc8", None, sd=0.01, bias=0.0),
+)
+
+# Largest image of the size class (its shorter side in pixels) -> blocks. Only conv1 differs, so that no class costs
+# much more than another: conv2 gets a map of 15 x 15 pixels from 32 and from 64, one of 23 x 23 from 48 and from 96.
+_TABLES = {
+    48: (Conv("conv1", 96, 5, pool=True, norm=True), *_UPPER),
+    96: (Conv("conv1", 96, 7, stride=2, pool=True, norm=True), *_UPPER),
+    float("inf"): (Conv("conv1", 96, 11, stride=4, padding="valid", pool=True, norm=True), *_UPPER),
+}
+
+
+def table(side: int) -> tuple[Conv | Dense, ...]:
+    """Returns the blocks for images whose shorter side has so many pixels."""
+    return next(blocks for longest, blocks in _TABLES.items() if side <= longest)
+
+
+def scaled(channels: int, width: float) -> int:
+    """Channels times width, a multiple of 8, so that groups divide them and vector units are full."""
+    return max(8, int(channels * width / 8 + 0.5) * 8)
+
+
+def parameters(config: Config, classes: int) -> int | None:
+    """Returns the number of weights of the configured network, None if only building it can tell.
+
+    Args:
+        config: The options.
+        classes: Units of its head.
+    """
+    if config.model != "AlexNet":
+        return None
+    side, channels, total = config.input_size, 3, 0
+    for block in table(side):
+        if isinstance(block, Conv):
+            filters = scaled(block.filters, config.width)
+            total += block.kernel**2 * (channels // block.groups) * filters + filters
+            side = (side - block.kernel) // block.stride + 1 if block.padding == "valid" else -(-side // block.stride)
+            side = (side - 3) // 2 + 1 if block.pool else side
+            channels = filters
+        else:
+            units = classes if block.units is None else scaled(block.units, config.width)
+            total += (side * side * channels + 1) * units
+            side, channels = 1, units
+    return total

@@ -1,0 +1,278 @@
+"""What stands beside foreign weights, in FILE.json: the network that they are of, where each array lies, who made them.
+
+docs/foreign_weights.md describes the format for people.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+import re
+import stat
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tftransfer.records import record_files
+from tftransfer.system import untrusted_files
+
+FORMAT = 1
+KERAS, SAFETENSORS = ".weights.h5", ".safetensors"
+BYTES = {"float32": 4, "int32": 4}
+"""Types of weights, and the bytes of one number."""
+_MOST_BYTES = 2**24  # of a description; one of a network with 1000 layers has 2**18
+_MOST_TIMES, _BYTES_BESIDE = 4, 2**26  # a file is read as a whole; besides weights it may hold some states
+_MOST_CLASSES = 10_000_000
+_WORDNET_ID = re.compile(r"n\d{8}")
+_HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Array:
+    """One weight of a layer.
+
+    Attributes:
+        name: Where it lies in the file: a path inside HDF5, a key of safetensors.
+        shape: Its shape.
+        dtype: A key of `BYTES`.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes."""
+        return math.prod(self.shape) * BYTES[self.dtype]
+
+    def __str__(self) -> str:
+        return f"{self.dtype} {list(self.shape)}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What is known of a file of weights.
+
+    Attributes:
+        model: Name of the architecture, as --model has it.
+        architecture: SHA-256 of the architecture with two classes; None for our own, whose names and shapes say it.
+        image_size: Side of its images in pixels.
+        classes: Number of classes that it was trained on.
+        trained_on: Their names; None if they are not known.
+        pixel_scale: Factor on pixels (0 to 255 less the mean of its training images); None if the model gets pixels
+            from 0 to 255 and scales them itself.
+        layers: Weights by layer name, in the order in which Keras lists them.
+        unused: Names of arrays in the file which are no weights, such as the states of random generators.
+        sha256: Of the file.
+        bytes: Its size.
+        provenance: Who trained it, on what, under which licence.
+    """
+
+    model: str
+    architecture: str | None
+    image_size: int
+    classes: int
+    trained_on: tuple[str, ...] | None
+    pixel_scale: float | None
+    layers: Mapping[str, tuple[Array, ...]]
+    unused: tuple[str, ...]
+    sha256: str
+    bytes: int
+    provenance: str
+
+    def classes_in(self, names: tuple[str, ...]) -> frozenset[int] | None:
+        """Returns which classes of a data set it has seen, by their names; None if that is not known.
+
+        Names are compared without regard to case, "_" and "-". If none of all classes is named, the two lists may be
+        of different vocabularies ("tabby cat", "n02123045"), which says nothing, unless both are WordNet ids.
+        """
+        if self.trained_on is None:
+            return None
+        known = {_plain(name) for name in self.trained_on}
+        seen = frozenset(index for index, name in enumerate(names) if _plain(name) in known)
+        comparable = seen or all(_WORDNET_ID.fullmatch(name) for name in (*names, *self.trained_on))
+        return seen if comparable else None
+
+    def write(self, path: pathlib.Path) -> None:
+        """Writes it beside the file of weights `path`; raises ValueError if `read` would refuse it."""
+        text = json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=1) + "\n"
+        fault = _fault(json.loads(text))
+        if fault:
+            raise ValueError(f"{path} cannot be described: {fault}.")
+        record_files.write_text(beside(path), text)
+
+
+def _plain(name: str) -> str:
+    return " ".join(re.sub("[_-]", " ", name.casefold()).split())
+
+
+def beside(path: pathlib.Path) -> pathlib.Path:
+    """Returns where the description of the weights `path` stands."""
+    return path.with_name(f"{path.name}.json")
+
+
+def suffix_fault(path: str) -> str | None:
+    """Returns what was expected if a path is none of a file of weights; None if it is one."""
+    if "\0" in path:
+        return "a path without NUL characters"
+    if not path or path.endswith((KERAS, SAFETENSORS)):
+        return None
+    whole = ": weights, not a whole model, whose architecture --model takes" if path.endswith(".keras") else ""
+    return f"FILE{KERAS} or FILE{SAFETENSORS}{whole}"
+
+
+def size_of(path: pathlib.Path) -> int:
+    """Returns the size in bytes of a regular file, or of the one that a symbolic link leads to.
+
+    Raises:
+        ValueError: If there is none. Devices and pipes, which may never end, are not read.
+    """
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        missing = f" `python -m tftransfer.describe` makes {path.name}." if path.suffix == ".json" else ""
+        raise ValueError(f"Cannot read {path}: {error.strerror}.{missing}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError(f"{path} is no regular file but a pipe, a device or a folder, which cannot be used.")
+    return found.st_size
+
+
+def read(path: pathlib.Path) -> Description:
+    """Returns the description beside the weights `path`.
+
+    Raises:
+        ValueError: If it is missing, damaged or contradicts itself, with the field.
+    """
+    origin = beside(path)
+    size_of(origin)  # which says what to do where there is none
+    try:
+        content = untrusted_files.read_json(origin, _MOST_BYTES)
+    except ValueError as error:
+        raise ValueError(
+            f"The description {origin} is no JSON, so it cannot be used: {str(error)[:200]}. docs/foreign_weights.md "
+            f"has the format."
+        ) from error
+    except OSError as error:
+        raise ValueError(f"Cannot read {origin}: {error.strerror}.") from error
+    fault = _fault(content)
+    if fault:
+        raise ValueError(f"The description {origin} cannot be used: {fault}. docs/foreign_weights.md has the format.")
+    return _parsed(content)
+
+
+def shown(value: Any) -> str:
+    """Returns a value from a foreign file as it may stand in a message: short, and without control characters."""
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _is_whole(value: Any, low: int, high: int = 2**62) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_scale(value: Any) -> bool:
+    return value is None or (isinstance(value, float | int) and not isinstance(value, bool) and 0 < value < 1e6)
+
+
+def _is_text(value: Any, longest: int = 1000) -> bool:
+    """Returns True for a text that can be written and that says something."""
+    fine = isinstance(value, str) and len(value.strip()) > 0 and len(value) <= longest
+    return fine and not any(0xD800 <= ord(c) < 0xE000 for c in value)
+
+
+def _is_name(value: Any) -> bool:
+    """Returns True for a name inside a file; emoji are fine, NUL, `..` and the like are not."""
+    return _is_text(value) and value.isprintable() and not {"", ".", ".."} & set(value.split("/"))
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_name(name) for name in value) and len(set(value)) == len(value)
+
+
+def _are_classes(value: Any) -> bool:
+    texts = isinstance(value, list) and all(_is_text(name) for name in value)
+    return value is None or (texts and len(set(value)) == len(value))
+
+
+def _are_layers(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(_is_text(name) and isinstance(arrays, list) and bool(arrays) for name, arrays in value.items())
+        and all(_is_array(array) for arrays in value.values() for array in arrays)
+    )
+
+
+def _is_array(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"name", "shape", "dtype"}
+        and _is_name(value["name"])
+        and isinstance(value["shape"], list)
+        and len(value["shape"]) <= 8
+        and all(_is_whole(side, 1) for side in value["shape"])
+        and isinstance(value["dtype"], str)
+        and value["dtype"] in BYTES
+    )
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and bool(_HEXADECIMAL.fullmatch(value))
+
+
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "format": (lambda value: _is_whole(value, FORMAT, FORMAT), f"the number {FORMAT}"),
+    "model": (_is_text, "a name of --model"),
+    "architecture": (lambda value: value is None or _is_digest(value), "null or 64 hexadecimal digits"),
+    "image_size": (lambda value: _is_whole(value, 32, 1024), "32 to 1024"),
+    "classes": (lambda value: _is_whole(value, 2, _MOST_CLASSES), f"a whole number from 2 to {_MOST_CLASSES:,}"),
+    "trained_on": (_are_classes, "null or a list of different names of classes"),
+    "pixel_scale": (_is_scale, "null or a number above 0"),
+    "layers": (
+        _are_layers,
+        '{LAYER: [{"name": NAME, "shape": [SIDE, ...], "dtype": TYPE}, ...]} with names without control characters '
+        f"and .., sides of at least 1, and types {' or '.join(BYTES)}",
+    ),
+    "unused": (_are_names, "a list of different names of arrays"),
+    "sha256": (_is_digest, "64 hexadecimal digits"),
+    "bytes": (lambda value: _is_whole(value, 1), "a whole number above 0"),
+    "provenance": (lambda value: _is_text(value, 10_000), "a text of 1 to 10,000 characters"),
+}
+
+
+def _fault(content: Any) -> str | None:
+    """Returns what is wrong with a description, in its first wrong field."""
+    if not isinstance(content, dict):
+        return "it is not a JSON object"
+    absent, unknown = [name for name in _FIELDS if name not in content], sorted(set(content) - set(_FIELDS))
+    if absent or unknown:
+        return f"missing: {', '.join(absent) or 'nothing'}; unknown: {shown(unknown) if unknown else 'nothing'}"
+    for name, (fits, expected) in _FIELDS.items():
+        if not fits(content[name]):
+            return f"expected {name} to be {expected}; received {shown(content[name])}"
+    if content["trained_on"] is not None and len(content["trained_on"]) != content["classes"]:
+        return f"trained_on names {len(content['trained_on'])} classes, classes says {content['classes']}"
+    found = _parsed(content)
+    names = [array.name for arrays in found.layers.values() for array in arrays] + list(found.unused)
+    if len(set(names)) != len(names):
+        return "an array is named twice"
+    needed = sum(array.nbytes for arrays in found.layers.values() for array in arrays)
+    if needed > found.bytes:
+        return f"its layers have {needed:,} bytes, the file that it is about has {found.bytes:,}"
+    if found.bytes > _MOST_TIMES * needed + _BYTES_BESIDE:
+        return (
+            f"the file that it is about has {found.bytes:,} bytes, its layers {needed:,}: most of it is something else"
+        )
+    return None
+
+
+def _parsed(content: Mapping[str, Any]) -> Description:
+    """Returns the description in a content whose fields are of the right kinds."""
+    layers = {
+        layer: tuple(Array(array["name"], tuple(array["shape"]), array["dtype"]) for array in arrays)
+        for layer, arrays in content["layers"].items()
+    }
+    plain = {field.name: content[field.name] for field in dataclasses.fields(Description)}
+    named = None if content["trained_on"] is None else tuple(content["trained_on"])
+    return Description(**plain | {"layers": layers, "trained_on": named, "unused": tuple(content["unused"])})

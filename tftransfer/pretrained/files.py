@@ -1,0 +1,157 @@
+"""A file of foreign weights against its description, then against the network that it is wanted for; then its arrays.
+
+Sizes, names and types are compared before anything is read; nothing in the file is ever run.
+"""
+
+import hashlib
+import importlib
+import pathlib
+import types
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from tftransfer.pretrained import description
+from tftransfer.pretrained.description import Array, Description
+
+_SHOWN = 6
+Expected = Mapping[str, Sequence[tuple[tuple[int, ...], str]]]
+"""Shape and type of each weight, by layer name."""
+
+
+def opened(path: pathlib.Path) -> Description:
+    """Returns the description of a file of weights after checking that it is that file's. No array is read.
+
+    Raises:
+        ValueError: If description and file do not belong together, or either is damaged or unsafe.
+    """
+    size = description.size_of(path)
+    described = description.read(path)
+    if size != described.bytes:
+        raise ValueError(
+            f"{path} is not the file that its description is about: {size:,} bytes here, {described.bytes:,} there."
+        )
+    found = digest(path)
+    if found != described.sha256:
+        raise ValueError(
+            f"{path} is not the file that its description is about, or is damaged: SHA-256 {found[:16]}... here, "
+            f"{described.sha256[:16]}... there."
+        )
+    check_listing(path, described, listing(path))
+    return described
+
+
+def digest(path: pathlib.Path) -> str:
+    """Returns the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def listing(path: pathlib.Path, content: bytes | None = None) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Returns shape and type of every array in a file of weights, by name.
+
+    Args:
+        path: The file.
+        content: Its bytes, if they were read already.
+
+    Raises:
+        ValueError: If it is no such file, or holds what is not safe to read.
+    """
+    reader = _reader(path)
+    try:
+        return reader.listing(path if content is None else content)
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, getattr(reader, "FAULT", OSError)) as error:
+        kind = "safetensors" if path.name.endswith(description.SAFETENSORS) else "weights of Keras"
+        raise ValueError(
+            f"{path} is no file of {kind} that can be used: {' '.join(str(error).split())[:300]}"
+        ) from error
+
+
+def _reader(path: pathlib.Path) -> types.ModuleType:
+    """Returns the module that reads a kind of file; both are loaded only where they are needed."""
+    kind = "tensors" if path.name.endswith(description.SAFETENSORS) else "hdf5"
+    return importlib.import_module(f"tftransfer.pretrained.{kind}")
+
+
+def check_listing(path: pathlib.Path, described: Description, found: Mapping[str, tuple[tuple[int, ...], str]]) -> None:
+    """Raises ValueError unless a file holds exactly the arrays that its description names.
+
+    Args:
+        path: The file, for messages.
+        described: Its description.
+        found: What `listing` gave.
+    """
+    wanted = {array.name: array for arrays in described.layers.values() for array in arrays}
+    faults = [f"{description.shown(name)} is missing" for name in sorted(set(wanted) - set(found))]
+    surplus = set(found) - set(wanted) - set(described.unused)
+    faults += [f"{description.shown(name)} is not described" for name in sorted(surplus)]
+    for name in sorted(set(wanted) & set(found)):
+        shape, dtype = found[name]
+        if (shape, dtype) != (wanted[name].shape, wanted[name].dtype):
+            faults.append(f"{description.shown(name)}: {dtype} {list(shape)} in the file, {wanted[name]} described")
+    if faults:
+        raise ValueError(f"{path} does not hold what its description says. {_some(faults)}.")
+
+
+def check_fits(path: pathlib.Path, described: Description, expected: Expected, head: Collection[str]) -> None:
+    """Raises ValueError, with both sides by layer, unless weights are those of a network.
+
+    Args:
+        path: The file, for messages.
+        described: Its description.
+        expected: The network's weights below its head.
+        head: Names of the layers of its head, which is never copied: in the file they may be missing or differ.
+    """
+    faults = []
+    for layer in sorted(set(expected) | set(described.layers) - set(head)):
+        wanted = [str(Array("", tuple(shape), dtype)) for shape, dtype in expected.get(layer, ())]
+        there = [str(array) for array in described.layers.get(layer, ())]
+        if there != wanted:
+            sides = [", ".join(side) or "no such layer" for side in (there, wanted)]
+            faults.append(f"{description.shown(layer)}: {sides[0]} in the file, {sides[1]} here")
+    if faults:
+        raise ValueError(
+            f"The weights in {path} are of another network ({described.model} for {described.image_size} pixels). "
+            f"{_some(faults)}. Give the options of that network: --model, --width, --image_size."
+        )
+
+
+def arrays(path: pathlib.Path, described: Description, layers: Collection[str]) -> dict[str, list[np.ndarray]]:
+    """Returns the weights of some layers, after `opened` and `check_fits` have accepted the file.
+
+    Since then another file may have taken its place. So it is read once, as a whole, and what is used are the bytes
+    that were checked.
+
+    Raises:
+        ValueError: If it is no longer the file that its description is about, or a number in it is not finite.
+    """
+    content = _content(path, described)
+    check_listing(path, described, listing(path, content))
+    wanted = {layer: described.layers[layer] for layer in layers}
+    found = _reader(path).read(content, [array.name for of in wanted.values() for array in of])
+    for layer, of in wanted.items():
+        broken = sum(int(np.size(found[a.name]) - np.isfinite(found[a.name]).sum()) for a in of)
+        if broken:
+            raise ValueError(
+                f"{path} cannot be used: {broken} weights of {description.shown(layer)} are NaN or infinite."
+            )
+    return {layer: [found[array.name] for array in of] for layer, of in wanted.items()}
+
+
+def _content(path: pathlib.Path, described: Description) -> bytes:
+    """Returns the bytes of a file after comparing them with its description; no more are read than that says."""
+    try:
+        description.size_of(path)  # devices and pipes are not read
+        with path.open("rb") as file:
+            content = file.read(described.bytes + 1)
+    except OSError as error:
+        raise ValueError(f"Cannot read {path}: {error.strerror}.") from error
+    if len(content) != described.bytes or hashlib.sha256(content).hexdigest() != described.sha256:
+        raise ValueError(f"{path} was changed after it had been checked; it is not used.")
+    return content
+
+
+def _some(faults: Sequence[str]) -> str:
+    """Returns the first faults."""
+    more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+    return "; ".join(faults[:_SHOWN]) + more

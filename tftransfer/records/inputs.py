@@ -1,0 +1,176 @@
+"""What a trained network takes and gives: how raw images become its inputs, and which class each output stands for.
+
+model = tftransfer.load(folder)
+inputs = tftransfer.preprocessing(folder)
+inputs.decode_predictions(model.predict(inputs(["photograph.jpg"])))
+"""
+
+import dataclasses
+import hashlib
+import io
+import math
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tftransfer.data import decode, shards
+from tftransfer.records import record_files
+from tftransfer.records.record_files import Record
+from tftransfer.system import untrusted_files
+
+MEAN = "mean.npy"
+FIELD = "inputs"
+_MOST_BYTES = 2**28  # of a file; as a mean image 4,700 pixels a side
+_MOST_TIMES = 4  # the input's side, that images are warped to before they are cropped
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Preprocessing:
+    """How images become inputs of a network, as its validation images did, and what its outputs mean.
+
+    An image is warped to a square of `stored_size` pixels, its centre cropped, and what is left is
+    `(pixels - mean) * scale`.
+
+    Attributes:
+        class_names: In the order of the network's outputs.
+        input_size: Side of the input in pixels.
+        stored_size: Side in pixels to which images are warped before the centre is cropped.
+        mean: Mean image of its training images, 0 to 255, float32 `(input_size, input_size, 3)`.
+        scale: Factor after the mean was subtracted.
+    """
+
+    class_names: tuple[str, ...]
+    input_size: int
+    stored_size: int
+    mean: np.ndarray
+    scale: float
+
+    def __call__(self, images: Sequence[str | os.PathLike | np.ndarray]) -> np.ndarray:
+        """Returns the network's input, float32 `(images, input_size, input_size, 3)`.
+
+        Args:
+            images: Paths of image files, or pixels 0 to 255, `(height, width, 3)` of any size.
+
+        Raises:
+            ValueError: If an image cannot be decoded, or pixels have another shape or range.
+        """
+        if isinstance(images, str | os.PathLike):
+            raise ValueError(f"Expected a list of images. Received one: {images!r}. Write [image].")
+        margin = (self.stored_size - self.input_size) // 2
+        window = slice(margin, margin + self.input_size)
+        batch = np.empty((len(images), self.input_size, self.input_size, 3), np.float32)
+        for place, image in enumerate(images):
+            pixels = decode.resize(self._pixels(image), self.stored_size)[window, window]
+            batch[place] = np.subtract(pixels, self.mean, dtype=np.float32)
+        batch *= np.float32(self.scale)
+        return batch
+
+    def _pixels(self, image: Any) -> np.ndarray:
+        """Returns the pixels of an image, uint8 `(height, width, 3)`."""
+        if isinstance(image, str | os.PathLike):
+            try:
+                content = untrusted_files.content(image, _MOST_BYTES)
+                return decode.decode(content, at_least=self.stored_size)
+            except ValueError as error:  # of `decode`, too
+                raise ValueError(f"Cannot read the image {image}: {error}") from error
+        found = np.asarray(image)
+        if found.dtype.kind not in "uif":
+            raise ValueError(f"Expected pixels from 0 to 255, whole numbers or floats. Received: {found.dtype}.")
+        fits = found.ndim == 3 and found.shape[-1] == 3 and found.size and 0 <= found.min() <= found.max() <= 255
+        if not fits:
+            raise ValueError(
+                f"Expected pixels from 0 to 255 of shape (height, width, 3). Received: shape {found.shape}, "
+                f"{found.min() if found.size else 'none'} to {found.max() if found.size else 'none'}."
+            )
+        return np.rint(found).astype(np.uint8)
+
+    def decode_predictions(self, logits: np.ndarray, top: int = 5) -> list[list[tuple[str, float]]]:
+        """Returns the likeliest classes of each image with their probabilities, the likeliest first.
+
+        Args:
+            logits: What the network gives, `(images, classes)`.
+            top: How many classes for each image; all if there are fewer.
+
+        Raises:
+            ValueError: If there are not as many outputs as classes.
+        """
+        logits = np.asarray(logits, np.float64)
+        if logits.ndim != 2 or logits.shape[1] != len(self.class_names):
+            raise ValueError(f"Expected logits of {len(self.class_names)} classes. Received: shape {logits.shape}.")
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        order = np.argsort(-shares, axis=1, kind="stable")[:, :top]
+        return [[(self.class_names[i], float(row[i])) for i in best] for row, best in zip(shares, order, strict=True)]
+
+
+def preprocessing(folder: str | os.PathLike) -> Preprocessing:
+    """Returns how images become inputs of a finished network, and its classes in the order of its outputs.
+
+    Args:
+        folder: The network's folder, `runs/<study>/<network>`.
+
+    Raises:
+        ValueError: If there is no record, or it does not say so.
+    """
+    record = record_files.read(pathlib.Path(folder))
+    if record is None:
+        raise ValueError(f"No finished network in {folder}. Expected a folder with {record_files.RECORD}.")
+    found = of_record(record)
+    if found is None:
+        raise ValueError(
+            f"How images become inputs of {record.name} was not kept with it, or is damaged: only networks whose "
+            f"weights were kept have {MEAN}. Train it again with --keep_weights --force."
+        )
+    return found
+
+
+def of_record(record: Record) -> Preprocessing | None:
+    """Returns the preprocessing of a network, None if it was not kept with it or is damaged."""
+    said = record.content.get(FIELD, {})
+    try:
+        content = untrusted_files.content(record.folder / MEAN, _MOST_BYTES)
+        if hashlib.sha256(content).hexdigest() != said["mean_sha256"]:
+            return None
+        mean = np.load(io.BytesIO(content), allow_pickle=False)
+        sizes = int(said["input_size"]), int(said["stored_size"])
+        if mean.shape != (sizes[0], sizes[0], 3) or mean.dtype != np.float32 or not np.isfinite(mean).all():
+            return None
+        names, scale = tuple(said["class_names"]), float(said["scale"])
+        fine = sizes[0] <= sizes[1] <= _MOST_TIMES * sizes[0] and math.isfinite(scale) and scale > 0
+        fine &= all(isinstance(name, str) for name in names)
+        if not fine or len(set(names)) != len(names) or len(names) != record.identity["data"]["class_count"]:
+            return None
+        return Preprocessing(names, *sizes, mean, scale)
+    except (OSError, EOFError, KeyError, TypeError, ValueError, OverflowError, MemoryError):
+        return None
+
+
+def describe(class_names: Sequence[str], size: int, mean: np.ndarray, scale: float) -> dict[str, Any]:
+    """Returns what a record says of a network's inputs and outputs.
+
+    Args:
+        class_names: In the order of its outputs.
+        size: Side of the input in pixels.
+        mean: Mean image, `(stored size, stored size, 3)`.
+        scale: Factor after the mean was subtracted.
+    """
+    return {
+        "class_names": list(class_names),
+        "input_size": size,
+        "stored_size": mean.shape[0],
+        "mean_pixel": [round(float(value), 3) for value in mean.mean(axis=(0, 1))],
+        "scale": scale,
+    }
+
+
+def save(folder: pathlib.Path, described: Mapping[str, Any], mean: np.ndarray) -> dict[str, str]:
+    """Writes the centre of a mean image beside the record, atomically; returns what the record adds to `described`."""
+    size = described["input_size"]
+    margin = (described["stored_size"] - size) // 2
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(mean[margin : margin + size, margin : margin + size], np.float32))
+    shards.write_atomically(str(folder / MEAN), lambda file: file.write(buffer.getvalue()))
+    return {"mean_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}

@@ -1,0 +1,126 @@
+"""Figures from portraits: first-layer filters, and how alike features are block by block."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from tftransfer.analysis.roles import BASE
+from tftransfer.records.filter_grid import mosaic
+from tftransfer.reporting import style
+from tftransfer.reporting.history_figure import panels_of
+from tftransfer.reporting.looks import CURVE
+from tftransfer.reporting.style import Canvas
+from tftransfer.system import escaping
+
+_BLOCK_CHARACTERS = 24  # of a block's name under the axis
+
+Portraits = Mapping[str, Mapping[str, np.ndarray]]
+
+
+def family(networks: pd.DataFrame, portraits: Portraits) -> list[tuple[str, str]]:
+    """Returns the networks whose filters are shown, with what they are: both bases and one grafted network.
+
+    The grafted one is fine-tuned if there is such a network: frozen filters are those of the source to the last bit.
+    """
+    shown = networks[networks["name"].isin([name for name, arrays in portraits.items() if "filters" in arrays])]
+    grafted = shown[shown["treatment"].isin(["AnB+", "AnB"]) & shown["images_per_class"].eq(0)].sort_values(
+        ["treatment", "target", "split", "seed", "n"], ascending=[False, False, True, True, True]
+    )
+    for row in grafted.itertuples():
+        bases = shown[
+            shown["treatment"].eq(BASE) & shown["split"].eq(row.split) & shown["seed"].eq(row.seed)
+            & shown["images_per_class"].eq(0)
+        ].set_index("target")["name"]  # fmt: skip
+        other = {"A": "B", "B": "A"}[row.target]
+        if {row.target, other} <= set(bases.index):
+            return [
+                (bases[other], f"base{other}, the source"),
+                (row.name, f"{row.label}, grafted"),
+                (bases[row.target], f"base{row.target}, the target's own"),
+            ]
+    bases = shown[shown["treatment"].eq(BASE)].drop_duplicates("label")
+    return [(row.name, row.label) for row in bases.itertuples()]
+
+
+def filters(shown: list[tuple[str, str]], portraits: Portraits) -> Canvas:
+    """Returns the first-layer filters of some networks."""
+    with style.settings():
+        pictures = [mosaic(portraits[name]["filters"]) for name, _ in shown]
+        ratio = pictures[0].shape[0] / pictures[0].shape[1]
+        canvas, panels = style.canvas(1, len(shown), 0.5 + ratio * style.WIDTH / len(shown))
+        for axes, picture, (name, title) in zip(panels, pictures, shown, strict=True):
+            axes.imshow(picture, interpolation="nearest")
+            style.title(axes, title)
+            axes.set_axis_off()
+            canvas.tip(axes, f"first-layer filters of {name}")
+    return canvas
+
+
+def similarity(networks: pd.DataFrame, portraits: Portraits) -> Canvas:
+    """Returns how alike features are at each block: of the two bases, and of networks and their own base."""
+    table = _similarities(networks, portraits)
+    own = table[table["kind"].eq("with_base")]
+    groups = [(title, group) for title, group in panels_of(own) if not group["treatment"].eq(BASE).all()]
+    blocks = list(dict.fromkeys(table["block"]))
+    bases = _of_bases(table).groupby("block")["cka"].mean().reindex(blocks)
+    first = ["baseA and baseB"] if bases.notna().any() else []
+    titles = [*first, *(f"{title} and its base" for title, _ in groups)]
+    columns = min(3, len(titles))
+    rows = math.ceil(len(titles) / columns)
+    with style.settings():
+        canvas, panels = style.canvas(rows, columns, 1.1 + 2.5 * rows, sharex=True, sharey=True)
+        shade = style.shades(int(table["n"].max()))
+        for axes, said in zip(panels, first, strict=False):
+            _curve(canvas, axes, bases, said, style.INK)
+        for axes, (title, group) in zip(panels[len(first) :], groups, strict=False):
+            for n, of_n in group.groupby("n"):
+                means = of_n.groupby("block")["cka"].mean().reindex(blocks)
+                _curve(canvas, axes, means, f"{title}, n = {n}", shade(int(n)))
+        for axes in panels[len(titles) :]:
+            axes.set_visible(False)
+        for place, (axes, title) in enumerate(zip(panels, titles, strict=False)):
+            style.title(axes, title)
+            axes.set_xticks(range(len(blocks)), [escaping.figure(name, most=_BLOCK_CHARACTERS) for name in blocks])
+            axes.tick_params(labelbottom=True, labelrotation=90, axis="x")
+            axes.set_ylabel("CKA" if place % columns == 0 else "")
+        panels[0].set_ylim(min(0.0, float(table["cka"].min()) - 0.02), 1.04)
+        style.n_legend(canvas, map(int, own["n"]), shade)
+    return canvas
+
+
+def _curve(canvas: Canvas, axes: Axes, means: pd.Series, said: str, colour: object) -> None:
+    """Draws how alike features are, block by block."""
+    axes.plot(range(len(means)), means, color=colour, marker=".")
+    for place, (block, value) in enumerate(means.items()):
+        if not math.isnan(value):
+            text = f"{said}, {block}: {value:.2f}"
+            canvas.mark(axes, place, value, text, marker="o", markersize=3.5, color=colour)
+
+
+def _of_bases(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns how alike the bases of both halves are, where they are sources and targets with as many images."""
+    # What copies from foreign weights is compared with those, and with fewer images the base is another network.
+    fits = table["kind"].eq("source_with_base") & table["treatment"].isin(["AnB", "AnB+"])
+    return table[fits & table["images_per_class"].eq(0)]
+
+
+def _similarities(networks: pd.DataFrame, portraits: Portraits) -> pd.DataFrame:
+    """Returns one row per network, kind of comparison and block."""
+    rows = [
+        {column: getattr(row, column) for column in (*CURVE, "n", "images_per_class")}
+        | {"kind": kind, "block": str(block), "cka": float(value)}
+        for row in networks.itertuples()
+        for kind in ("with_base", "source_with_base")
+        if kind in portraits.get(row.name, {})
+        for block, value in zip(portraits[row.name]["blocks"], portraits[row.name][kind], strict=True)
+    ]
+    return pd.DataFrame(rows, columns=[*CURVE, "n", "images_per_class", "kind", "block", "cka"])
+
+
+def has_similarities(networks: pd.DataFrame, portraits: Portraits) -> bool:
+    """Returns True if `similarity` has something to show."""
+    table = _similarities(networks, portraits)
+    return bool(table["kind"].eq("with_base").any()) or len(_of_bases(table)) > 0

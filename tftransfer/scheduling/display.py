@@ -1,0 +1,198 @@
+"""A sweep as a user sees it: one table in a terminal, one line at a time elsewhere."""
+
+import collections
+import contextlib
+import pathlib
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from tftransfer.experiment import treatments
+from tftransfer.records.record_files import Record
+from tftransfer.scheduling.study_status import (
+    DONE,
+    FAILED,
+    RUNNING,
+    SILENT,
+    WAITING,
+    Line,
+    Overview,
+    by_role,
+    compared,
+    look,
+)
+from tftransfer.system import escaping
+
+_REFRESH_SECONDS = 2.0
+_LINE_SECONDS = 60.0
+_FAILURES_SHOWN = _NAMES_SHOWN = 5
+
+
+def picture(overview: Overview) -> Group:
+    """Returns a study as a table under its headline, with the networks below that failed or are doubtful."""
+    below = [*_silent(overview), *_named(overview), *_failures(overview), *_unreadable(overview)]
+    return Group(Text(headline(overview)), _table(overview), Text("\n".join(below)))
+
+
+def _silent(overview: Overview) -> list[str]:
+    """Returns which networks give no sign of life, one line for each process."""
+    by_reason: dict[str, list[str]] = {}
+    for line in overview.lines:
+        if line.state == SILENT:
+            by_reason.setdefault(overview.silent[line.name], []).append(line.name)
+    return [f"{SILENT}: {escaping.terminal(', '.join(names))}: {why}" for why, names in by_reason.items()]
+
+
+def _table(overview: Overview) -> Table:
+    """Returns treatments by blocks copied, each with the mean top-1 of its networks and, in points, of their leads.
+
+    The mean of the bases is over those that the other networks are compared with; a lead is over the own base.
+    """
+    roles = by_role(overview.lines)
+    base = treatments.role(treatments.base("B"))
+    numbers = sorted({n for of_role in roles.values() for n in of_role})
+    grid = Table()
+    grid.add_column("treatment (points from own base)")
+    for n in numbers:
+        grid.add_column("base" if n == 0 else f"n = {n}", justify="right")
+    for (role, variant), by_n in roles.items():
+        shown = {n: compared(lines, overview.lines) if role == base else lines for n, lines in by_n.items()}
+        title = escaping.terminal(", ".join(filter(None, [role, variant])))
+        grid.add_row(Text(title), *(_cell(by_n.get(n, []), shown.get(n, []), role == base) for n in numbers))
+    return grid
+
+
+def headline(overview: Overview) -> str:
+    """Returns one line: networks by state, speed, time left."""
+    shown = (DONE, RUNNING, *((SILENT,) if overview.count(SILENT) else ()), WAITING, FAILED)
+    states = ", ".join(f"{overview.count(state)} {state}" for state in shown)
+    parts = [f"{escaping.terminal(overview.study)}: {states} of {len(overview.lines)} networks"]
+    parts += [escaping.terminal(stage) for stage in overview.stages]
+    if overview.images_per_second:
+        parts.append(f"{overview.images_per_second:.0f} images/s over all networks")
+    if overview.seconds_left is not None and overview.count(RUNNING) + overview.count(WAITING):
+        parts.append(f"about {duration(overview.seconds_left)} left")
+    return "; ".join(parts)
+
+
+def text(overview: Overview) -> str:
+    """Returns the table as plain text."""
+    console = Console(width=160, no_color=True, highlight=False)
+    with console.capture() as capture:
+        console.print(picture(overview))
+    return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
+
+
+def duration(seconds: float) -> str:
+    """Returns a time as people say it: `50 s`, `12 min`, `3.4 h`, `5.2 days`."""
+    for limit, unit, name in ((90, 1, "s"), (5400, 60, "min")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+def _cell(lines: Sequence[Line], shown: Sequence[Line], is_base: bool) -> Text:
+    """Returns the mean top-1 of some networks, `~` while some are on the way, and what is wrong with how many.
+
+    Args:
+        lines: All networks of the cell.
+        shown: Those that its mean is over.
+        is_base: Whether they are bases, which have no lead.
+    """
+    scores = [line.top1 for line in shown if line.top1 is not None]
+    if not lines:
+        return Text("")
+    counts = collections.Counter(word for line in lines for word in line.words)
+    words = [word if count == len(lines) else f"{word} {count}/{len(lines)}" for word, count in counts.items()]
+    if not scores:
+        return Text("\n".join(words) or "-", style="dim")
+    unfinished = any(line.state in (RUNNING, SILENT, WAITING) for line in shown)
+    mean = f"{'~' if unfinished else ''}{100 * statistics.fmean(scores):.1f} %{'' if is_base else _lead(shown)}"
+    return Text("\n".join([mean, *words]), style="dim" if unfinished else "")
+
+
+def _lead(lines: Sequence[Line]) -> str:
+    """Returns the mean of differences from the own base in points, and of how many if that is not all with a score."""
+    leads = [line.minus_base for line in lines if line.minus_base is not None]
+    scores = sum(line.top1 is not None for line in lines)
+    if not leads:
+        return ""
+    return f" ({100 * statistics.fmean(leads):+.1f}{'' if len(leads) == scores else f' of {len(leads)}'})"
+
+
+def _named(overview: Overview) -> list[str]:
+    """Returns which networks are doubtful, or failed for want of their source, one line a word."""
+    lines = []
+    for word, of_word in overview.named().items():
+        names = [escaping.terminal(name) for name in of_word if name not in {*overview.failures, *overview.silent}]
+        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+        lines += [f"{word}: {', '.join(names[:_NAMES_SHOWN])}{more}"] if names else []
+    return lines
+
+
+def _failures(overview: Overview) -> list[str]:
+    """Returns why networks failed."""
+    word_of = {line.name: line.words[0] for line in overview.lines if line.words}
+    said = [(name, f"{word_of.get(name, FAILED)}: {name}: {reason}") for name, reason in overview.failures.items()]
+    lines = escaping.distinct(said)
+    rest = len(lines) - _FAILURES_SHOWN
+    return [*lines[:_FAILURES_SHOWN], *([f"and {rest} more reasons"] if rest > 0 else [])]
+
+
+def _unreadable(overview: Overview) -> list[str]:
+    """Returns which records cannot be used."""
+    rest = len(overview.unreadable) - _FAILURES_SHOWN
+    lines = [f"left out: {reason}" for reason in overview.unreadable[:_FAILURES_SHOWN]]
+    return [*lines, *([f"and {rest} more records that cannot be used"] if rest > 0 else [])]
+
+
+@contextlib.contextmanager
+def live(study: pathlib.Path) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
+    """Shows a sweep while it runs.
+
+    Args:
+        study: Its folder.
+
+    Yields:
+        A function to call often, and one that takes lines for the user.
+    """
+    if not sys.stdout.isatty():
+        yield _lines(study), escaping.say
+        return
+    found: dict[str, Record] = {}
+    with Live(picture(look(study, found)), auto_refresh=False, transient=True) as shown:
+        last = 0.0
+
+        def update() -> None:
+            nonlocal last
+            if time.monotonic() - last >= _REFRESH_SECONDS:
+                last = time.monotonic()
+                shown.update(picture(look(study, found)), refresh=True)
+
+        yield update, lambda line: shown.console.print(Text(escaping.visible(line)))
+
+
+def _lines(study: pathlib.Path) -> Callable[[], None]:
+    """Returns a function that prints a line every minute, and at once when a group does something else."""
+    found: dict[str, Record] = {}
+    last = looked = time.monotonic()
+    told: tuple[str, ...] = ()
+
+    def update() -> None:
+        nonlocal last, looked, told
+        now = time.monotonic()
+        if now - looked < _REFRESH_SECONDS:
+            return
+        looked, overview = now, look(study, found)
+        if now - last >= _LINE_SECONDS or not set(overview.stages) <= set(told):
+            last = now
+            escaping.say(headline(overview))
+        told = overview.stages
+
+    return update

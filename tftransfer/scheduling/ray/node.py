@@ -1,0 +1,196 @@
+"""A job on a node of a cluster: a scratch folder, a process that trains in it, and the networks as bytes.
+
+Nothing here imports TensorFlow or Ray.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import tftransfer
+from tftransfer.data import datasets
+from tftransfer.data.manifest import Manifest, StoreError
+from tftransfer.experiment.plan import Cell
+from tftransfer.records import record_files
+from tftransfer.scheduling import jobs
+from tftransfer.scheduling.jobs import OK, Job
+from tftransfer.scheduling.ray import payloads
+from tftransfer.scheduling.ray.payloads import Parcel
+from tftransfer.scheduling.sweep_folder import Board
+from tftransfer.system import processes, untrusted_files
+
+_POLL_SECONDS = 0.5
+_GRACE_SECONDS = 10.0
+_LOG_LINES = 200
+_MEMORY_USED = 0.9  # of a node's memory that is available, by all jobs on it together
+# Waits for the end of the process that holds the other end of its input, and for those that end with it.
+_GUARD = 'exec 3<&0; (read -r _; sleep 3; exec rm -rf -- "$1") <&3 3<&- >/dev/null 2>&1 &'
+
+
+class UnusableNodeError(Exception):
+    """This machine cannot train networks of the sweep."""
+
+
+def train(request: Mapping[str, Any], known: Mapping[str, Parcel]) -> Iterator[Any]:
+    """Does a job in a scratch folder, which is gone at the end however that comes.
+
+    Args:
+        request: What `request_for` returned.
+        known: Finished networks by name: the bases that the job needs, and what there is of its own networks.
+
+    Yields:
+        `{"where": host}` first. Then `{"unusable": why}` and nothing else; or any number of `{"beat": ...}`, one
+        `{"end": ..., "networks": names, "log": text, "experiment": files}`, and the parcel of each of these networks.
+    """
+    yield {"where": socket.gethostname()}
+    with _scratch() as scratch:
+        try:
+            store = _find_store(request, scratch)
+        except UnusableNodeError as error:
+            yield {"unusable": str(error)}
+            return
+        study = scratch / request["study"]
+        study.mkdir()
+        for name, parcel in known.items():
+            if parcel:
+                payloads.unpack(parcel, study / name)
+        yield from _work(request, study, store, known)
+
+
+def request_for(job: Job, study: str, store: Any, again: frozenset[str], cpus: int) -> dict[str, Any]:
+    """Returns what a node must be told of a job.
+
+    Args:
+        job: The networks.
+        study: Name of the study.
+        store: The prepared images, as they are seen here.
+        again: Names of networks that are trained though they have a record.
+        cpus: Cores that the job may use.
+    """
+    options = job.cells[0].as_json()["config"]
+    for option in ("data_dir", "cache_dir"):  # the node has another working directory
+        options[option] = options[option] and os.path.abspath(os.path.expanduser(options[option]))
+    return {
+        "version": tftransfer.__version__,
+        "cells": [cell.as_json() for cell in job.cells],
+        "study": study,
+        "store": {"path": store.path, "identity": store.identity, "fingerprint": store.fingerprint},
+        "options": options,
+        "again": sorted(again),
+        "cpus": cpus,
+    }
+
+
+def _work(request: Mapping[str, Any], study: pathlib.Path, store: str, known: Mapping[str, Parcel]) -> Iterator[Any]:
+    """Runs the job's process and yields how far it is, its end, and its networks."""
+    job, board = Job(tuple(Cell.from_json(cell) for cell in request["cells"])), Board(study)
+    share = min(1.0, request["cpus"] / (os.cpu_count() or 1))
+    path = board.jobs / f"{job.name}.json"
+    job.write(path, study=str(study), store=store, memory_share=_MEMORY_USED * share, again=request["again"])
+    words = processes.words("tftransfer.scheduling.worker", str(path))
+    process = processes.start(words, path.with_suffix(".log"), _threads(request["cpus"]))
+    try:
+        yield from _beats(process, board, job)
+    finally:
+        processes.end([process], _GRACE_SECONDS)
+    end = jobs.ended(board.jobs, job.name, process.returncode)
+    found = {cell.name: payloads.pack(study / cell.name) for cell in job.cells}
+    new = [name for name, parcel in found.items() if parcel and _record(parcel) != _record(known.get(name, {}))]
+    yield {
+        "end": end.as_json(),
+        "networks": new,
+        "log": "" if end.status == OK else "\n".join(processes.last_lines(path.with_suffix(".log"), _LOG_LINES)),
+        "experiment": {file.name: file.read_bytes() for file in study.glob("events.out.tfevents.*")},
+    }
+    for name in new:
+        yield found[name]
+
+
+def _beats(process: subprocess.Popen, board: Board, job: Job) -> Iterator[dict[str, Any]]:
+    """Yields how far a process is, whenever that is news, until it ends."""
+    last = None
+    while process.poll() is None:
+        time.sleep(_POLL_SECONDS)
+        beat = board.beats().get(job.name)
+        if beat and beat != last:
+            last = beat
+            yield {"beat": dataclasses.asdict(beat)}
+
+
+def _threads(cpus: int) -> dict[str, str]:
+    """Returns the environment that holds a process to its share of the cores."""
+    if cpus >= (os.cpu_count() or 1):
+        return {}
+    return dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), str(cpus))
+
+
+def _record(parcel: Parcel) -> bytes | None:
+    return parcel.get(record_files.RECORD)
+
+
+def _find_store(request: Mapping[str, Any], scratch: pathlib.Path) -> str:
+    """Returns the folder of the prepared images on this machine; makes them where their source can be seen."""
+    if request["version"] != tftransfer.__version__:
+        raise UnusableNodeError(
+            f"it has tftransfer {tftransfer.__version__}, the sweep has {request['version']}: install the same"
+        )
+    wanted = request["store"]
+    try:
+        if _is_wanted(wanted, wanted["path"]):
+            return wanted["path"]
+        why = "other images are there"
+    except StoreError as error:
+        why = str(error).partition("\n")[0]
+    if request["options"]["dataset"] in datasets.OWN_DATASETS:  # others would be downloaded by every node
+        made, why_not = _prepare(request, scratch)
+        if made and _is_wanted(wanted, made):
+            return made
+        why = f"{why}; nor can it prepare them: {why_not or 'its source holds other images'}"
+    raise UnusableNodeError(
+        f"it does not see the prepared images {wanted['path']} ({why}). Name a folder that all nodes share with "
+        f"--cache_dir=FOLDER, or have the data set under the same path there"
+    )
+
+
+def _is_wanted(wanted: Mapping[str, str], path: str) -> bool:
+    """Returns True if a store holds the images of the sweep; raises StoreError if it is not whole."""
+    manifest = Manifest.read(path)
+    manifest.check_files(path, verify=False)
+    return (manifest.identity, manifest.fingerprint) == (wanted["identity"], wanted["fingerprint"])
+
+
+def _prepare(request: Mapping[str, Any], scratch: pathlib.Path) -> tuple[str, str]:
+    """Prepares the images on this machine; returns their folder, or why that failed."""
+    asked, answer, log = scratch / "request.json", scratch / "answer.json", scratch / "prepare.log"
+    asked.write_text(json.dumps({"config": request["options"], "given": []}), encoding="utf-8")
+    words = processes.words("tftransfer.scheduling.prepare", str(asked), str(answer))
+    process = processes.start(words, log)
+    try:
+        code = process.wait()
+    finally:
+        processes.end([process], _GRACE_SECONDS)
+    return ("", processes.reason(code, log)) if code else (untrusted_files.read_json(answer)["store"], "")
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[pathlib.Path]:
+    """Makes a folder that does not outlive this process, even one that is killed."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="tftransfer-ray-"))
+    theirs, ours = os.pipe()
+    try:
+        # In a session of its own and no child of this process: Ray ends both kinds with a task.
+        subprocess.run(["sh", "-c", _GUARD, "sh", str(folder)], stdin=theirs, start_new_session=True, check=True)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(theirs)
+        os.close(ours)

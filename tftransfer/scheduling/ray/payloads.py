@@ -1,0 +1,95 @@
+"""Finished networks as bytes, on their way from one machine to another."""
+
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Mapping
+
+from tftransfer.records import record_files
+from tftransfer.records.record_files import Record
+from tftransfer.scheduling.ray.messages import RefusedError, is_plain
+
+_MOST_FILES = 100
+_MOST_BYTES = 8_000_000_000  # of one network: a billion parameters take half of it
+# The files of one network's folder by name.
+Parcel = Mapping[str, bytes]
+
+
+def pack(folder: pathlib.Path) -> dict[str, bytes]:
+    """Returns the files of a finished network: its record and all that stands beside it; nothing if it is not done."""
+    if not (folder / record_files.RECORD).exists():
+        return {}
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if is_plain(path.name) and path.is_file()}
+
+
+def unpack(parcel: Parcel, folder: pathlib.Path) -> None:
+    """Writes a network's files into a folder that is not there yet, its record last.
+
+    Raises:
+        RefusedError: If it is no parcel, or a name is more than the name of a file.
+    """
+    _check(parcel)
+    folder.mkdir(parents=True)
+    for name in sorted(parcel, key=lambda name: (name == record_files.RECORD, name)):
+        with (folder / name).open("xb") as file:
+            file.write(parcel[name])
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def deliver(
+    parcel: Parcel, study: pathlib.Path, name: str, check: Callable[[Record], None] = lambda record: None
+) -> None:
+    """Makes a parcel the folder of a network, all of it or nothing; what was finished there before is replaced.
+
+    Args:
+        parcel: The network's files, as a node sent them.
+        study: Folder of the study.
+        name: The network, whose lock the caller holds.
+        check: Raises ValueError if a record is not the one that was wanted.
+
+    Raises:
+        RefusedError: If the parcel does not hold the record of that network and the files that it tells of.
+    """
+    arriving = study / f".arriving-{name}"
+    shutil.rmtree(arriving, ignore_errors=True)  # of a sweep that was killed
+    try:
+        unpack(parcel, arriving)
+        _check_record(arriving, name, check)
+        with record_files.replacing(study / name):
+            os.rename(arriving, study / name)
+    finally:
+        shutil.rmtree(arriving, ignore_errors=True)
+
+
+def _check(parcel: Parcel) -> None:
+    """Raises RefusedError for what is no parcel, or an enormous one."""
+    if not isinstance(parcel, Mapping) or not all(isinstance(content, bytes) for content in parcel.values()):
+        raise RefusedError(f"A network is sent as its files. Received: {type(parcel).__name__}")
+    wrong = [name for name in parcel if not is_plain(name)]
+    if wrong:
+        raise RefusedError(f"A network's files have plain names. Received: {ascii(wrong[0])[:200]}")
+    size = sum(map(len, parcel.values()))
+    if len(parcel) > _MOST_FILES or size > _MOST_BYTES:
+        raise RefusedError(
+            f"A network has at most {_MOST_FILES} files and {_MOST_BYTES:,} bytes. Received: {len(parcel)} files, "
+            f"{size:,} bytes"
+        )
+
+
+def _check_record(folder: pathlib.Path, name: str, check: Callable[[Record], None]) -> None:
+    """Raises RefusedError unless a folder holds the record of a network and the files that it tells of."""
+    try:
+        record = record_files.read(folder)
+        if record is None or record.name != name:
+            raise ValueError(f"Expected the record of {name}. Received: {ascii(record.name) if record else 'none'}")
+        check(record)
+    except ValueError as error:
+        raise RefusedError(str(error)) from error
+    told = {record_files.WEIGHTS: "file_sha256", record_files.ARCHITECTURE: "architecture_sha256"}
+    if record.content["weights"]["kept"] and not (folder / record_files.WEIGHTS).is_file():
+        raise RefusedError(f"The record of {name} says that its weights were kept; they were not sent.")
+    for file, digest in told.items():
+        wanted = record.content["weights"].get(digest)
+        if wanted and (folder / file).is_file() and record_files.file_digest(folder / file) != wanted:
+            raise RefusedError(f"{file} of {name} is not the one of its record: another SHA-256.")

@@ -1,0 +1,138 @@
+"""Python processes that a command starts for its own modules, and that end with it.
+
+    python -m tftransfer.system.processes MODULE ARGUMENTS
+
+runs a module of this package as `python -m MODULE ARGUMENTS` does, and ends with the process that started it, however
+that ends. It watches before the module is loaded: TensorFlow alone takes seconds, and who is killed meanwhile would
+leave a training behind that nobody waits for.
+"""
+
+import os
+import pathlib
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+import tftransfer
+from tftransfer.system import signals
+
+_LONGEST_REASON = 500
+_PARENT = "TFTRANSFER_PARENT"
+_LOOK_SECONDS = 0.5
+
+
+def words(module: str, *arguments: str) -> list[str]:
+    """Returns the command line of a module of this package, which ends with this process."""
+    return [sys.executable, "-m", "tftransfer.system.processes", module, *arguments]
+
+
+def environment() -> dict[str, str]:
+    """Returns the environment of a process that this one starts: who its parent is, and where the package is."""
+    package = str(pathlib.Path(tftransfer.__file__).parent.parent)
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    defaults = {"TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}  # whatever a keras.json says
+    return {**defaults, **os.environ, "PYTHONPATH": path, _PARENT: str(os.getpid())}
+
+
+def start(
+    words: Sequence[str], log: pathlib.Path, more: Mapping[str, str] | None = None, own_session: bool = False
+) -> subprocess.Popen:
+    """Starts a module of this package.
+
+    Args:
+        words: As from `words`.
+        log: File of all that it says, written anew.
+        more: What its environment has besides this process's.
+        own_session: True keeps Ctrl-C from it, so that whoever started it ends it.
+    """
+    with log.open("wb") as said:
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env=environment() | (more or {}),
+            start_new_session=own_session,
+        )
+
+
+def end(running: Sequence[subprocess.Popen], grace_seconds: float) -> None:
+    """Ends processes, giving them some time, all together, to save what they have."""
+    for process in running:
+        process.terminate()
+    deadline = time.monotonic() + grace_seconds
+    for process in running:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def end_with_parent() -> None:
+    """Ends this process soon after the one that started it, which may have been killed and cannot do it itself.
+
+    Who that is was said by it: once it has gone, nothing tells it from the process that takes its children over.
+    """
+    said = os.environ.pop(_PARENT, "")  # a process that this one starts has another
+    parent = int(said) if said.isdecimal() else os.getppid()
+    if os.getppid() != parent:
+        os._exit(1)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def reason(code: int, log: pathlib.Path) -> str:
+    """Returns why a process failed: by which signal, or the last thing that it said.
+
+    Args:
+        code: Its exit code, negative for a signal that it had no time to handle.
+        log: What it wrote.
+    """
+    if number := signal_of(code):
+        return by_signal(number)
+    said = last_lines(log, 1)
+    return said[0][:_LONGEST_REASON] if said else f"ended with exit code {code} and said nothing"
+
+
+def signal_of(code: int) -> int:
+    """Returns the signal that ended a process, 0 if none did.
+
+    Args:
+        code: Its exit code: negative for a signal, or 128 and the signal if our own handler ended it in order.
+    """
+    return -code if code < 0 else code - 128 if code - 128 in signals.ASKING else 0
+
+
+def by_signal(number: int) -> str:
+    """Returns in words that a signal ended a process, and who sends it."""
+    name = signal.Signals(number).name if number in iter(signal.Signals) else f"signal {number}"
+    if number in signals.ASKING:
+        who = ": somebody asked it to end, as an administrator, systemd or a watch over memory does"
+    else:
+        who = ", as a system out of memory does" if name == "SIGKILL" else ""
+    return f"ended by signal {number} ({name}){who}" if name.startswith("SIG") else f"ended by {name}"
+
+
+def last_lines(log: pathlib.Path, count: int) -> Sequence[str]:
+    """Returns the last lines of a log that are not empty."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip()][-count:]
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    sys.argv = sys.argv[1:]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
