@@ -17,7 +17,7 @@ REPORT = [
     "pandas>=3.0",
     "scipy>=1.16",
 ]
-WEIGHTS = ["safetensors>=0.6.2"]  # files .safetensors for --base_weights
+WEIGHTS = ["safetensors>=0.6.2"]  # files .safetensors for --pretrained
 
 setup(
     name="tftransfer",
@@ -30,7 +30,7 @@ setup(
     python_requires=">=3.11",  # the floor of Keras 3.15
     packages=find_packages(include=["tftransfer", "tftransfer.*"]),
     package_data={
-        "tftransfer.data": ["*.csv"],
+        "tftransfer.data.datasets": ["*.csv"],
         "tftransfer.analysis": ["data/*.csv"],  # the paper's published results
         "tftransfer.reporting": ["templates/*.j2"],
         "tftransfer.tensorboard_plugin": ["static/*"],

@@ -48,7 +48,7 @@ def float64(monkeypatch):
     """Trains in float64, in which networks that are equal in theory are equal on any processor.
 
     Sums round in another order with other threads, instructions and graphs. In float32 that is 1e-7 at first; where a
-    rectifier or a maximum then decides otherwise, it grows to 1e-4 within a few updates.
+    rectifier or a maximum then decides otherwise, it grows to 1e-4 within a few steps.
     """
     import keras
 

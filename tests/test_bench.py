@@ -15,7 +15,7 @@ READY = {"multiply_adds": 10**6, "compile_seconds": 1.0, "device": "one_device: 
 
 
 class FakeWorker:
-    """Answers as a contender's process does, at once."""
+    """Answers as a case's process does, at once."""
 
     faults = {}  # noqa: RUF012
     waiting = 0.01
@@ -71,7 +71,7 @@ def test_the_table_has_medians_and_the_speeds_are_kept(run, tmp_path):
     content = json.loads(pathlib.Path(tmp_path, "cache", speeds.FILE).read_text())
     (entry,) = content["entries"].values()
     assert entry["speeds"]["base"]["details"]["peak_memory_mb"] == 150.0
-    assert entry["speeds"]["base"]["details"]["share_of_matmul"] == pytest.approx(0.5)
+    assert entry["speeds"]["base"]["details"]["fraction_of_matmul"] == pytest.approx(0.5)
 
 
 def test_what_limits_is_said(run, monkeypatch):

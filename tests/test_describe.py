@@ -59,7 +59,7 @@ def test_from_a_finished_network_to_a_transfer_from_its_file(options, tmp_path, 
     with pytest.raises(ValueError, match="is there already"):
         main(describe, *words)
 
-    asked = ["--treatment=AnB", "--n=2", f"--base_weights={path}", *options]
+    asked = ["--treatment=AnB", "--n=2", f"--pretrained={path}", *options]
     main(run, *asked, "--dry_run")
     told = capsys.readouterr().out
     assert "not trained here" in told
@@ -151,7 +151,7 @@ def test_bad_options_are_refused(arguments, message):
 def test_a_bad_file_is_one_line_with_exit_code_2_and_leaves_nothing(tmp_path):
     path = tmp_path / "given.safetensors"
     path.write_bytes(b"\x80\x04no weights")
-    words = [sys.executable, "-m", "tftransfer.run", "--treatment=A4B", f"--base_weights={path}", "--runs_dir=runs"]
+    words = [sys.executable, "-m", "tftransfer.run", "--treatment=A4B", f"--pretrained={path}", "--runs_dir=runs"]
     done = subprocess.run(
         words, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
     )

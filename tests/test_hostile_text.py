@@ -17,7 +17,7 @@ from tftransfer.data import progress
 from tftransfer.execution import score_table
 from tftransfer.records import event_files, record_files
 from tftransfer.scheduling import display, scheduler, study_status
-from tftransfer.scheduling.sweep_folder import Board
+from tftransfer.scheduling.sweep_folder import SweepFolder
 
 ACTS = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp.exe\u2066\x00"
 MARKUP = (
@@ -93,7 +93,7 @@ def test_cells_of_csv_are_texts_and_numbers(study, tmp_path):
 
 def test_the_table_of_a_sweep_and_status(tmp_path):
     cells = [fake_study.cell(label) for label in ("A4B", "B4B", "A5B")]
-    board = Board(tmp_path)
+    board = SweepFolder(tmp_path)
     board.write_plan(cells)
     plan = json.loads((board.folder / "plan.json").read_text())
     plan[f"[/red]{HOSTILE}"] = plan[cells[0].name] | {
@@ -114,7 +114,7 @@ def ended(names, reason):
 
 def test_the_end_of_a_sweep(tmp_path, capsys):
     states = ended(["A4B"], HOSTILE)
-    Board(tmp_path).write_plan([state.cell for state in states.values()])
+    SweepFolder(tmp_path).write_plan([state.cell for state in states.values()])
     sweep._end(types.SimpleNamespace(states=states), tmp_path, 1.0)
     said = capsys.readouterr()
     assert is_quiet(said.out + said.err)
@@ -123,7 +123,7 @@ def test_the_end_of_a_sweep(tmp_path, capsys):
 
 def test_each_distinct_warning_of_a_sweep_is_said_once_and_the_table_is_last(tmp_path, capfd):
     states = ended([f"A{n}B" for n in range(1, 8)], "needs 80 GB")
-    Board(tmp_path).write_plan([state.cell for state in states.values()])
+    SweepFolder(tmp_path).write_plan([state.cell for state in states.values()])
     for number in range(30):
         cell = fake_study.cell("B4B", number)
         content = fake_study.content(cell, 0.05 + number / 10_000)

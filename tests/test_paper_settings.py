@@ -43,11 +43,11 @@ PAPER = {
     "optimizer": "sgd",
     "learning_rate": 0.01,
     "momentum": 0.9,
-    "l2": 5e-4,
-    "bias_rate": 2.0,
-    "bias_l2": 0.0,
-    "layer_rates": "",
-    "layer_rate_decay": 1.0,
+    "weight_decay": 5e-4,
+    "bias_lr_multiplier": 2.0,
+    "bias_decay_multiplier": 0.0,
+    "lr_multipliers": "",
+    "layerwise_lr_decay": 1.0,
     "schedule": "step",
     "drop_steps": 100_000,
     "drop_factor": 0.1,
@@ -192,7 +192,7 @@ def test_length_batch_and_test_interval_are_the_papers():
     options = options_of("paper_ilsvrc12.flags")
     assert options.train_steps(640_000) == 450_000
     assert options.steps_per_epoch(640_000) == 2500, "batches of 256"
-    assert trainer._rounds(options, 640_000, 0) == [(0, 1000, 0, 450)], "450 rounds of 1000 updates"
+    assert trainer._rounds(options, 640_000, 0) == [(0, 1000, 0, 450)], "450 rounds of 1000 steps"
 
 
 def test_the_agreement_is_printed_by_a_command():

@@ -51,7 +51,7 @@ def test_the_main_job(options, tmp_path, cache, photographs, monkeypatch):
     first = command("--treatment=BnB", "--n=4", *options, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     table = first.stdout
-    assert "baseB gets 2 updates, which may be too few" in first.stderr
+    assert "baseB gets 2 steps, which may be too few" in first.stderr
     assert "weights: not kept of B4B; --keep_weights keeps them" in table
     assert table.index("weights: not kept") < table.index("training on"), "before it is too late"
     for part in ("data set   folder", "split      random0 (classes: A 3, B 3)", "baseB", "B4B", "chance", "33.3 %"):
@@ -90,7 +90,7 @@ def test_dry_run_trains_nothing_and_says_what_and_why(options, tmp_path, capsys)
     [
         (["--batch_size=61"], "batch is larger than the half"),
         (["--images_per_class=21"], "No class has so many"),
-        (["--schedule=step", "--drop_steps=2"], "first drop after 2 updates"),
+        (["--schedule=step", "--drop_steps=2"], "first drop after 2 steps"),
         (["--runs_dir=/proc/nothing"], "Cannot write into the runs folder"),
     ],
     ids=str,
@@ -126,8 +126,8 @@ def test_dry_run_names_classes_images_updates_and_what_is_held_out(options, tmp_
     aside = f"{sum(held)} held out, which no training sees ({min(held)} to {max(held)} a class)"
     assert f"{80 - sum(held)} for training ({classes}), {aside}" in text
     assert "input     128 x 128 pixels, AlexNet; images have about 40 a side" in text
-    assert "asked for; 2 updates of 16" in text
-    assert "caution   baseB gets 2 updates, which may be too few" in text
+    assert "asked for; 2 steps of 16" in text
+    assert "caution   baseB gets 2 steps, which may be too few" in text
     assert "caution   images of about 40 pixels a side are enlarged to 128" in text
     assert re.search(r"time +not known", text)
 
@@ -178,7 +178,7 @@ def test_list_and_version(capsys):
         (["--treatment=B4B", "--images_per_class=21"], "No class has so many"),
         (["--treatment=B4B", "--runs_dir=/proc/nothing"], "Cannot write into the runs folder"),
         (["--treatment=B4B", "--strategy=mirrored", "--replicas=3"], "must divide by the replicas"),
-        (["--treatment=B4B", "--schedule=step", "--drop_steps=2"], "first drop after 2 updates"),
+        (["--treatment=B4B", "--schedule=step", "--drop_steps=2"], "first drop after 2 steps"),
     ],
     ids=str,
 )
@@ -322,7 +322,10 @@ def test_a_model_file_leaves_no_path_and_is_not_needed_afterwards(plain, tmp_pat
         (["--model=small_models:chain", "--treatment=BnB", "--n=three"], "or one of one, two"),
         (["--model=small_models:chain", "--treatment=B1B", "--batch_norm=adapt"], "no batch normalisation"),
         (["--model=small_models:rescaled", "--treatment=B1B", "--pixel_scale=1"], "scales its images itself"),
-        (["--model=small_models:chain", "--treatment=B1B", "--layer_rates=three:0.5"], "blocks of small_models:chain"),
+        (
+            ["--model=small_models:chain", "--treatment=B1B", "--lr_multipliers=three:0.5"],
+            "blocks of small_models:chain",
+        ),
         (["--model=small_models:chain", "--treatment=B1B", "--blocks=three"], "cannot be cut behind three"),
         (["--model=small_models:chain", "--treatment=B1B", "--width=1"], "width would change nothing"),
     ],

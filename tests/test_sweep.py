@@ -8,7 +8,7 @@ from tftransfer import sweep
 from tftransfer.cli import command_line
 from tftransfer.records import record_files
 from tftransfer.scheduling import scheduler
-from tftransfer.scheduling.sweep_folder import Board
+from tftransfer.scheduling.sweep_folder import SweepFolder
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_dry_run_counts_networks_and_writes_nothing(options, capsys, tmp_path)
 def test_a_dry_run_refuses_what_the_sweep_would_refuse(options, tmp_path):
     for words, message in (
         (["--batch_size=5000"], "batch is larger than the half"),
-        (["--schedule=step", "--drop_steps=999"], "first drop after 999 updates"),
+        (["--schedule=step", "--drop_steps=999"], "first drop after 999 steps"),
         (["--runs_dir=/proc/nothing"], "Cannot write into the runs folder"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -50,8 +50,8 @@ def test_a_dry_run_names_classes_and_updates(options, capsys):
     said = capsys.readouterr().out
     assert "half A    20 classes\n          arrow, bottle, brick_wall, car, chain and 15 more" in said
     assert "8,000 for training (200 a class), 2,000 for validation (50 a class)" in said
-    assert "7 updates of 64 images" in said
-    assert "caution   baseA gets 7 updates, which may be too few" in said
+    assert "7 steps of 64 images" in said
+    assert "caution   baseA gets 7 steps, which may be too few" in said
 
 
 @pytest.mark.parametrize("n", ["all", "conv4_block6,conv5_block1"])
@@ -69,7 +69,7 @@ def test_hours_are_estimated_from_speeds_measured_here(options, capsys, tmp_path
 
     config = Config(cache_dir=str(tmp_path / "cache"), steps=3600)
     speeds.remember(config, "base", 1.0)
-    words = ("--treatments=BnB", "--n=1-4", "--directions=B", "--steps=3600", "--dry_run", *options)
+    words = ("--treatments=BnB", "--n=1-4", "--targets=B", "--steps=3600", "--dry_run", *options)
     run(*words)
     assert "at most 5.0 h on this machine" in capsys.readouterr().out, "frozen networks were never measured"
     speeds.remember(config, "lockstep", 1.0, networks=4)
@@ -175,7 +175,7 @@ def test_what_was_not_trained_weighs_more_than_what_is_doubtful(tmp_path):
 def test_the_end_names_every_network_with_its_word_the_lost_ones_first(tmp_path, capsys):
     _, states = judged(tmp_path, ("A4B", 0.05, {"left_chance": False}), ("A5B", None, {}))
     states.append(scheduler.State(fake_study.cell("B4B"), scheduler.FAILED, "needs 80 GB", word="no memory"))
-    Board(tmp_path).write_plan([state.cell for state in states])
+    SweepFolder(tmp_path).write_plan([state.cell for state in states])
     ended = types.SimpleNamespace(states={state.cell.name: state for state in states})
     assert sweep._end(ended, tmp_path, 1.0) == command_line.EXIT_FAILED
     said = capsys.readouterr()
@@ -202,13 +202,13 @@ SMALL = ["--width=0.05", "--batch_size=32", "--steps=4", "--warmup_steps=0", "--
 @pytest.mark.slow
 def test_a_whole_sweep_goes_on_from_what_is_done(options, capsys, tmp_path):
     words = [*SMALL, *options]
-    four_updates_are_at_chance = command_line.EXIT_DOUBTFUL
-    assert run("--treatments=BnB,AnB", "--n=1-2", "--directions=B", *words) == four_updates_are_at_chance
+    four_steps_are_at_chance = command_line.EXIT_DOUBTFUL
+    assert run("--treatments=BnB,AnB", "--n=1-2", "--targets=B", *words) == four_steps_are_at_chance
     said = capsys.readouterr().out
     assert "at chance: " in said
     assert "4 networks in lockstep: A1B, A2B, B1B, B2B" in said
     assert "6 done, 0 running, 0 waiting, 0 failed of 6 networks" in said
-    assert run("--treatments=BnB,AnB", "--n=1-3", "--directions=B", *words) == four_updates_are_at_chance
+    assert run("--treatments=BnB,AnB", "--n=1-3", "--targets=B", *words) == four_steps_are_at_chance
     said = capsys.readouterr().out
     assert "2 networks in lockstep: A3B, B3B" in said
     assert "(2 trained, 6 there before)" in said
@@ -221,7 +221,7 @@ def test_a_whole_sweep_goes_on_from_what_is_done(options, capsys, tmp_path):
 
 @pytest.mark.slow
 def test_a_base_that_diverges_is_named_with_what_depends_on_it(options, capsys):
-    words = ["--treatments=BnB", "--n=1", "--directions=B", "--learning_rate=1e30", *SMALL, *options]
+    words = ["--treatments=BnB", "--n=1", "--targets=B", "--learning_rate=1e30", *SMALL, *options]
     assert run(*words) == command_line.EXIT_FAILED
     said = capsys.readouterr()
     assert "random0-baseB-seed0 diverged at step" in said.err

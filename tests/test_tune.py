@@ -81,7 +81,7 @@ def test_pace_is_that_of_the_latest_trial_of_the_same_width_and_scaled_from_the_
 def test_the_space_lies_around_the_start_which_belongs_to_it():
     for start in (
         Config(epochs=12.0),
-        Config(optimizer="adamw", learning_rate=1e-3, l2=0.0, width=0.37, epochs=3.0, dropout=0.1),
+        Config(optimizer="adamw", learning_rate=1e-3, weight_decay=0.0, width=0.37, epochs=3.0, dropout=0.1),
     ):
         same, choices = space.around(start, {})
         assert same == start
@@ -95,12 +95,14 @@ def test_the_space_lies_around_the_start_which_belongs_to_it():
 
 
 def test_lists_take_the_place_of_our_values():
-    start, choices = space.around(Config(epochs=12.0), {"widths": "0.5,0.25", "learning_rates": "0.1,0.2", "l2s": ""})
+    start, choices = space.around(
+        Config(epochs=12.0), {"widths": "0.5,0.25", "learning_rates": "0.1,0.2", "weight_decays": ""}
+    )
     assert choices["width"] == (0.25, 0.5)
     assert start.width == 0.25
     assert choices["learning_rate"] == (0.1, 0.2)
     assert start.learning_rate == 0.1, "nothing outside of the lists is tried"
-    assert len(choices["l2"]) > 2
+    assert len(choices["weight_decay"]) > 2
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ def test_a_fifth_of_each_class_is_held_out():
     assert list(np.bincount(held.labels)) == [4, 1, 1, 10]
     label_of = dict(zip(half().ids, half().labels, strict=True))
     for part in (training, held):
-        assert part.split == "train"
+        assert part.subset == "train"
         assert list(part.ids) == sorted(part.ids)
         assert all(label_of[i] == label for i, label in zip(part.ids, part.labels, strict=True))
 
@@ -251,8 +253,8 @@ def test_a_trial_is_a_row_of_hparams(tmp_path):
 
 def test_the_flagfile_is_the_recipe_as_run_reads_it(tmp_path):
     recipe = Config(dataset="cifar100", learning_rate=0.0123456789, width=0.35, epochs=13.37, warmup_steps=7, seed=3,
-                    split="file", split_file="/home/me/split.json", data_dir="/home/me/data", layer_rates="conv1:0.5",
-                    images_per_class=5)  # fmt: skip
+                    split="file", split_file="/home/me/split.json", data_dir="/home/me/data",
+                    lr_multipliers="conv1:0.5", images_per_class=5)  # fmt: skip
     origin = flagfile.Origin(
         file="x.flags", target="A", tuner="hyperband", choices=space.around(Config(epochs=12.0), {})[1],
         trials=[trial(1, 0.5), trial(2, 0.7), trial(3, status=FAILED)], held_out=200,
@@ -417,7 +419,7 @@ def test_a_trial_is_cut_to_the_time_that_is_left_or_not_started(tmp_path):
 @needs_keras_tuner
 def test_most_trials_and_a_space_of_one_recipe(tmp_path):
     assert len(Laboratory().search(tmp_path / "few", 1e5, trials=4)) == 4
-    one = {"widths": "0.25", "learning_rates": "0.01", "l2s": "0", "dropouts": "0", "batch_sizes": "64",
+    one = {"widths": "0.25", "learning_rates": "0.01", "weight_decays": "0", "dropouts": "0", "batch_sizes": "64",
            "initializers": "paper", "lengths": "3"}  # fmt: skip
     for tuner in ("hyperband", "random", "grid"):
         (only,) = Laboratory().search(tmp_path / tuner, 1e5, tuner, lists=one)
@@ -426,8 +428,8 @@ def test_most_trials_and_a_space_of_one_recipe(tmp_path):
 
 @needs_keras_tuner
 def test_a_small_space_is_searched_whole(tmp_path):
-    few = {"widths": "0.25", "learning_rates": "0.01,0.03", "l2s": "0", "dropouts": "0,0.5", "batch_sizes": "64",
-           "initializers": "paper", "lengths": "3"}  # fmt: skip
+    few = {"widths": "0.25", "learning_rates": "0.01,0.03", "weight_decays": "0", "dropouts": "0,0.5",
+           "batch_sizes": "64", "initializers": "paper", "lengths": "3"}  # fmt: skip
     assert len(Laboratory().search(tmp_path, 1e5, "grid", lists=few)) == 4
 
 
@@ -469,7 +471,7 @@ def test_what_a_process_said_last_is_the_reason(tmp_path, monkeypatch):
 
 
 def test_a_trial_does_not_outlive_a_search_that_is_killed():
-    trial = "import time\nfrom tftransfer import processes\nprocesses.end_with_parent()\n"
+    trial = "import time\nfrom tftransfer.system import processes\nprocesses.end_with_parent()\n"
     trial += "print(1, flush=True)\ntime.sleep(60)"
     search = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {trial!r}])"
     parent = subprocess.Popen([sys.executable, "-c", search], stdout=subprocess.PIPE, cwd=ROOT)
@@ -505,7 +507,7 @@ def test_a_trial_never_reads_validation_images(options, monkeypatch):
     outcome = worker.train(dataclasses.replace(parsed.start(), evaluations=1), images)
     assert chosen == ["train"]
     assert (images.classes, len(images.training), len(images.validation)) == (2, 32, 8)
-    assert images.validation.split == "train"
+    assert images.validation.subset == "train"
     assert 0 <= outcome["top1"] <= 1
     assert outcome["train_images"] == 64
     mean = store.read("train", images.training.ids).mean(0)
@@ -645,5 +647,5 @@ def test_a_search_starts_from_the_default_length_also_where_images_are_few():
     options = tune.TuneConfig(time_budget="5m")
     assert options.start().epochs == 12.0
     assert options.start(4000).epochs == 12.0
-    assert options.start(128).epochs == 300.0, "600 updates of 64 images"
+    assert options.start(128).epochs == 300.0, "600 steps of 64 images"
     assert tune.TuneConfig(time_budget="5m", epochs=3.0).start(128).epochs == 3.0

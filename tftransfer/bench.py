@@ -65,7 +65,7 @@ def _blocks(recipe: Config, given: set[str]) -> int:
     model_names.check_reachable(recipe.model)
     blocks = model_names.blocks_of(recipe.model, recipe.blocks)
     if blocks is None:
-        with command_line.hushed():
+        with command_line.suppress_stderr():
             from tftransfer.models import architectures
 
         blocks = architectures.checked_blocks(recipe, given)
@@ -96,22 +96,22 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _remember(recipe: Config, measured: Measured, equal: dict[str, Any]) -> None:
-    """Keeps what was measured of one contender."""
+    """Keeps what was measured of one case."""
     if measured.fault:
         return
     details = {
         "turns": measured.turns,
         "compile_seconds": measured.compile_seconds,
-        "share_of_matmul": measured.share_of_peak(recipe.batch_size),
+        "fraction_of_matmul": measured.fraction_of_peak(recipe.batch_size),
         "waiting": measured.median("waiting"),
         "peak_memory_mb": measured.peak_memory_mb,
         "device": measured.device,
         "drawn_images": measured.drawn,
         "replicas": equal,
     }
-    networks = len(measured.contender.frozen)
+    networks = len(measured.case.frozen)
     seconds = measured.median("seconds_per_step")
-    speeds.remember(recipe, measured.contender.kind, seconds, networks, measured.start_seconds, details)
+    speeds.remember(recipe, measured.case.kind, seconds, networks, measured.start_seconds, details)
 
 
 def _table(recipe: Config, found: Sequence[Measured], equal: dict[str, Any], loads: tuple[float, float]) -> str:
@@ -144,15 +144,15 @@ def _images(recipe: Config, ended: Sequence[Measured]) -> str:
 
 
 def _row(measured: Measured, batch_size: int) -> str:
-    """Returns a contender's line; images per second count each image once for a whole group."""
+    """Returns a case's line; images per second count each image once for a whole group."""
     if measured.fault:
-        return f"{measured.contender.text:<18}not measured: {measured.fault}"
+        return f"{measured.case.text:<18}not measured: {measured.fault}"
     median, low, high = measured.images_per_second(batch_size)
     spread = f"{low:.0f} to {high:.0f}"
     return (
-        f"{measured.contender.text:<18}{median:>10.0f}{spread:>16}{1000 * measured.median('seconds_per_step'):>11.1f}"
+        f"{measured.case.text:<18}{median:>10.0f}{spread:>16}{1000 * measured.median('seconds_per_step'):>11.1f}"
         f"{measured.start_seconds:>9.1f}{100 * measured.median('waiting'):>7.1f} %"
-        f"{100 * measured.share_of_peak(batch_size):>7.0f} %{measured.peak_memory_mb:>7.0f} MB"
+        f"{100 * measured.fraction_of_peak(batch_size):>7.0f} %{measured.peak_memory_mb:>7.0f} MB"
     )
 
 
@@ -176,10 +176,10 @@ def _limits(recipe: Config, ended: Sequence[Measured], loads: tuple[float, float
     slowest = max(ended, key=lambda measured: measured.median("waiting"))
     if slowest.median("waiting") > 0.1:
         lines.append(
-            f"input: {slowest.contender.text} waits for images {100 * slowest.median('waiting'):.0f} % of its time; a "
+            f"input: {slowest.case.text} waits for images {100 * slowest.median('waiting'):.0f} % of its time; a "
             f"smaller --image_size, more cores or --augment=none help"
         )
-    share = statistics.median(measured.share_of_peak(recipe.batch_size) for measured in ended)
+    share = statistics.median(measured.fraction_of_peak(recipe.batch_size) for measured in ended)
     if share >= 0.5:
         lines.append(f"arithmetic: {100 * share:.0f} % of what matrix products reach; only less of it or a GPU helps")
     else:
@@ -187,10 +187,10 @@ def _limits(recipe: Config, ended: Sequence[Measured], loads: tuple[float, float
             f"what is no matrix product: steps reach {100 * share:.0f} % of its rate, as narrow layers do; a larger "
             f"--width or --batch_size costs less than in proportion"
         )
-    together = [measured for measured in ended if measured.contender.kind == speeds.LOCKSTEP]
-    alone = [measured for measured in ended if measured.contender.kind == speeds.FROZEN]
+    together = [measured for measured in ended if measured.case.kind == speeds.LOCKSTEP]
+    alone = [measured for measured in ended if measured.case.kind == speeds.FROZEN]
     if together and alone:
-        networks = len(together[0].contender.frozen)
+        networks = len(together[0].case.frozen)
         each = together[0].median("seconds_per_step") / networks
         gain = alone[0].median("seconds_per_step") / each
         lines.append(f"lockstep: a network of {networks} costs 1/{gain:.1f} of a step alone (frozen, n in the middle)")

@@ -1,9 +1,9 @@
-"""Describes weights for `run --base_weights`, and exports those of finished networks.
+"""Describes weights for `run --pretrained`, and exports those of finished networks.
 
     python -m tftransfer.describe --network=runs/STUDY/NETWORK --to=base.safetensors
     python -m tftransfer.describe --weights=FILE.weights.h5 --model=ResNet50 --classes=10 --provenance="..."
 
-docs/foreign_weights.md has the format.
+docs/pretrained_weights.md has the format.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ usage: python -m tftransfer.describe --network=FOLDER --to=FILE [options]
        python -m tftransfer.describe --weights=FILE --classes=NUMBER --provenance=TEXT [options]
 
 The first exports a finished network, the second is about a file of weights that you have. Both write FILE.json, the
-description with which `python -m tftransfer.run --base_weights=FILE` takes the weights in place of training a base.
+description with which `python -m tftransfer.run --pretrained=FILE` takes the weights in place of training a base.
 The second reads the file with the same distrust as `run`; give it the options with which the network was built.
 """
 _DATASETS_WITHOUT_FOLDER = ("motifs", "imagenet2012")
@@ -148,7 +148,7 @@ def _classes_of(record: Record) -> tuple[str, ...] | None:
 
 def _trainer() -> Any:
     """Loads TensorFlow, and returns the module that knows networks."""
-    with command_line.hushed():
+    with command_line.suppress_stderr():
         from tftransfer.execution import pretrained_base
     return pretrained_base
 

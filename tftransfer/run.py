@@ -63,32 +63,32 @@ def main(argv: Sequence[str]) -> int:
             f"Received: KERAS_BACKEND={backend}"
         )
     blocks = model_names.blocks_of(options.model, options.blocks)
-    described = files.opened(pathlib.Path(options.base_weights)) if options.base_weights else None
+    described = files.opened(pathlib.Path(options.pretrained)) if options.pretrained else None
     if blocks is None and not options.dry_run:
         treatment = run_config.parse_treatment(options, given, _blocks_from_keras(options, given))
     if described:
-        treatment = dataclasses.replace(treatment, foreign=described.sha256)
+        treatment = dataclasses.replace(treatment, pretrained=described.sha256)
     names, kinds = datasets.describe_classes(options.dataset, options.data_dir or None)
     study = pathlib.Path(options.runs_dir) / options.study_name()
     if options.dry_run:
         escaping.say(_plan_text(Cell(treatment, _split(options, names, kinds), options), study, names))
         if described:
             escaping.say(
-                f"{'not trained here':<32}{options.base_weights}: {described.model}, {described.classes} classes"
+                f"{'not trained here':<32}{options.pretrained}: {described.model}, {described.classes} classes"
             )
         if blocks is None:
             escaping.say(_unchecked(options))
         return 0
-    foreign = _foreign_base(options, described) if described else None
-    return _train(options, treatment, study, names, kinds, started, foreign)
+    pretrained = _pretrained_base(options, described) if described else None
+    return _train(options, treatment, study, names, kinds, started, pretrained)
 
 
-def _foreign_base(options: RunConfig, described: description.Description) -> Any:
-    """Returns the weights of --base_weights, after comparing them with the model."""
+def _pretrained_base(options: RunConfig, described: description.Description) -> Any:
+    """Returns the weights of --pretrained, after comparing them with the model."""
     _start_tensorflow(options)
     from tftransfer.execution import pretrained_base
 
-    return pretrained_base.load(pathlib.Path(options.base_weights), described, options)
+    return pretrained_base.load(pathlib.Path(options.pretrained), described, options)
 
 
 def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ def _train(
     names: Sequence[str],
     kinds: Sequence[str | None],
     started: float,
-    foreign: Any = None,
+    pretrained: Any = None,
 ) -> int:
     """Prepares the images, trains what is missing and prints the table."""
     from tftransfer.experiment import prepared_images
@@ -146,9 +146,9 @@ def _train(
     steps = _steps(cell, root, found)
     _caution(steps, root, found)
     execution = _start_tensorflow(options)
-    if foreign:
-        foreign = dataclasses.replace(foreign, seen=foreign.described.classes_in(tuple(store.class_names)))
-    study = execution.Study(root, store, say=_say, progress_bar=sys.stdout.isatty(), foreign=foreign)
+    if pretrained:
+        pretrained = dataclasses.replace(pretrained, seen=pretrained.described.classes_in(tuple(store.class_names)))
+    study = execution.Study(root, store, say=_say, progress_bar=sys.stdout.isatty(), pretrained=pretrained)
     study.check(steps, options.force)
     try:
         for step in steps:
@@ -194,7 +194,7 @@ def _caution(steps: Sequence[plan.Step], root: pathlib.Path, found: preview.Imag
 def _start_tensorflow(options: Config) -> types.ModuleType:
     """Loads TensorFlow with its devices, and returns the module `execution`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build concern no user
-    with command_line.hushed():
+    with command_line.suppress_stderr():
         from tftransfer.execution import studies
         from tftransfer.training import strategies
 
@@ -250,8 +250,8 @@ def _plan_text(cell: Cell, study: pathlib.Path, names: Sequence[str]) -> str:
     rows += [*preview.half_rows(cell.split, names, with_digest=True), "", f"{'network':<18}{'state':<14}why"]
     for step in steps:
         label, state, unchecked = _shown(step, study)
-        updates = preview.updates(step.cell, found)
-        length = "" if updates is None else f"; {updates} updates of {cell.config.batch_size}"
+        steps = preview.steps(step.cell, found)
+        length = "" if steps is None else f"; {steps} steps of {cell.config.batch_size}"
         forced = "; --force" if step.role == plan.ASKED and cell.config.force else ""
         rows.append(f"{label:<18}{state:<14}{step.why}{forced}{length}{unchecked}")
     left = _left(steps, study)

@@ -36,8 +36,8 @@ from tftransfer.records.identities import Versions, strays
 from tftransfer.scheduling import display, dry_run, local, study_status
 from tftransfer.scheduling.ray import cluster, ray_runner
 from tftransfer.scheduling.scheduler import DIVERGED, DONE, FAILED, SKIPPED, Scheduler, State
-from tftransfer.scheduling.sweep_folder import Board
-from tftransfer.system import address_space, escaping, processes, untrusted_files
+from tftransfer.scheduling.sweep_folder import SweepFolder
+from tftransfer.system import escaping, limits, processes, untrusted_files
 
 _USAGE = """
 usage: python -m tftransfer.sweep --treatments=BnB,AnB --n=1-7 [options]
@@ -67,15 +67,15 @@ class SweepConfig(Config):
         "", "base, BnB, AnB, BnB+, AnB+, RnB, SnB: source A is the other half, B the target's own"
     )
     n: str = _listed("", "blocks to copy: numbers and ranges as in 1-3,7, names of blocks, or all")
-    directions: str = _listed("A,B", "targets: A, B, and all (for base, RnB, SnB)")
+    targets: str = _listed("A,B", "targets: A, B, and all (for base, RnB, SnB)")
     split_seeds: str = _listed("0", "seeds of random splits, as in 0-3")
     seeds: str = _listed("0", "seeds of the networks, as in 0-4")
     images_per_class: str = _listed("0", "first k training images of each class of the target, as in 10,100; 0: all")
     preserve: str = _listed("0", "blocks above the n frozen ones that are copied and fine-tuned, as in 0,2")
-    release_step: str = _listed("0", "updates from which on preserved blocks train; 0: at once")
+    release_step: str = _listed("0", "steps from which on preserved blocks train; 0: at once")
     cells: tuple = option((), COMMAND, "a grid of its own, may be repeated: words AXIS=VALUES of the options above")
     budget: str = option(
-        "equal_updates", COMMAND, "equal_total adds bases trained as long as source and target", choices=BUDGETS
+        "equal_steps", COMMAND, "equal_total adds bases trained as long as source and target", choices=BUDGETS
     )
     retry_failed: bool = option(False, COMMAND, "train networks again that failed or diverged before")
     dry_run: bool = option(False, COMMAND, "print the number of networks, what is done, hours and disk, then stop")
@@ -188,7 +188,7 @@ def _train(
     started: float,
 ) -> int:
     """Prepares the images, trains what is missing and says how it went."""
-    address_space.require()
+    limits.require_address_space()
     record_files.check_writable(pathlib.Path(options.runs_dir))
     with contextlib.ExitStack() as stack:
         # A cluster that does not answer is told before images are prepared.
@@ -214,7 +214,7 @@ def _run(
         escaping.say(f"WARNING: {caution}", sys.stderr)
     escaping.say(f"weights: kept are {dry_run.kept(options)}")
     study.mkdir(parents=True, exist_ok=True)
-    Board(study).write_plan(cells)
+    SweepFolder(study).write_plan(cells)
     with display.live(study) as (update, say):
         if joined:
             runner = ray_runner.RayRunner(study, store, joined, options.workers, say)

@@ -22,7 +22,7 @@ from tftransfer.experiment import prepared_images, splits, treatments, unused_op
 from tftransfer.experiment.config import EPOCHS, PROTOCOL, Config
 from tftransfer.models import catalog as model_names
 from tftransfer.records import record_files
-from tftransfer.system import escaping
+from tftransfer.system import atomic, escaping
 from tftransfer.tuning import budget, flagfile, held_out, oracles, space
 from tftransfer.tuning.study import DIVERGED, FAILED, OK, Study, Trial, winner
 
@@ -42,7 +42,8 @@ def _values_option(field: str) -> Any:
 
 
 _EXAMPLES = {
-    "learning_rate": "0.01,0.03", "l2": "0,0.0005", "dropout": "0,0.5", "width": "0.25,0.5", "batch_size": "32,64",
+    "learning_rate": "0.01,0.03", "weight_decay": "0,0.0005", "dropout": "0,0.5", "width": "0.25,0.5",
+    "batch_size": "32,64",
     "initializer": "he_normal,paper", "epochs": "10,20",
 }  # fmt: skip
 
@@ -58,7 +59,7 @@ class TuneConfig(Config):
         0, COMMAND, "most trials of a study; 0: as many as the time allows", lambda v: None if v >= 0 else "at least 0"
     )
     learning_rates: str = _values_option("learning_rate")
-    l2s: str = _values_option("l2")
+    weight_decays: str = _values_option("weight_decay")
     dropouts: str = _values_option("dropout")
     widths: str = _values_option("width")
     batch_sizes: str = _values_option("batch_size")
@@ -150,7 +151,7 @@ def _settings(
 def _search(options: TuneConfig, study: Study, images: _Images, start: Config, choices: space.Choices) -> int:
     """Searches, writes the best recipe and prints what was found."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build concern no user
-    with command_line.hushed():
+    with command_line.suppress_stderr():
         import keras_tuner
 
         from tftransfer.tuning import search, view
@@ -182,7 +183,7 @@ def _search(options: TuneConfig, study: Study, images: _Images, start: Config, c
         held_out=images.held,
     )
     recipe = space.recipe(start, best.recipe, images.half)
-    record_files.write_text(path, flagfile.text(recipe, best, origin))
+    atomic.write_text(path, flagfile.text(recipe, best, origin))
     escaping.say(_table(work.trials, best, images))
     escaping.say(f"recipe     {path}")
     escaping.say(f"train      {flagfile.command(recipe, origin)}")

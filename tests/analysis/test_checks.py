@@ -67,7 +67,7 @@ def test_another_protocol_is_another_recipe(tmp_path):
         ),
         ("leak", "has seen classes", lambda c: c["integrity"].update(target_classes_seen_by_source=3)),
         ("unbalanced", "A4B", lambda c: c["integrity"].update(class_images={"validation": [1, 4]})),
-        ("budget", "other numbers of updates", lambda c: c["integrity"].update(updates=7)),
+        ("budget", "other numbers of steps", lambda c: c["integrity"].update(steps=7)),
         ("frozen blocks changed", "A4B", lambda c: c["integrity"].update(frozen_blocks_unchanged=False)),
     ],
 )

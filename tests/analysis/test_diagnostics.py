@@ -12,11 +12,11 @@ from tftransfer.records import record_files
 
 
 def written(folder, content):
-    """Returns a record with a portrait whose SHA-256 is right."""
-    told = {"file": "portrait.npz", "sha256": hashlib.sha256(content).hexdigest()}
-    whole = fake_study.content(fake_study.cell("A1B"), 0.5, name="x", portrait=told)
+    """Returns a record with a diagnostics whose SHA-256 is right."""
+    told = {"file": "diagnostics.npz", "sha256": hashlib.sha256(content).hexdigest()}
+    whole = fake_study.content(fake_study.cell("A1B"), 0.5, name="x", diagnostics=told)
     record = record_files.write(folder / "x", whole)
-    (record.folder / "portrait.npz").write_bytes(content)
+    (record.folder / "diagnostics.npz").write_bytes(content)
     return record
 
 
@@ -46,11 +46,11 @@ def test_bombs_and_huge_shapes_are_refused(tmp_path):
 
 def test_pipes_links_and_endless_files_are_refused(tmp_path):
     record = written(tmp_path, archive(images=np.array(24)))
-    path = record.folder / "portrait.npz"
+    path = record.folder / "diagnostics.npz"
     os.rename(path, tmp_path / "outside")
     for make in (os.mkfifo, lambda at: at.symlink_to("/dev/zero"), lambda at: at.symlink_to(tmp_path / "outside")):
         make(path)
-        with pytest.raises(ValueError, match=r"The portrait of x cannot be read: it is (a link|no regular)"):
+        with pytest.raises(ValueError, match=r"The diagnostics file of x cannot be read: it is (a link|no regular)"):
             diagnostics.read(record)
         path.unlink()
     with path.open("wb") as file:

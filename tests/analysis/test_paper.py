@@ -43,7 +43,7 @@ def test_random_filters_and_reduced_data(frame):
     random = everything[everything["images_per_class"].eq(0)].sort_values("n")
     assert list(np.round(100 * random["top1"], 1)) == [57.6, 49.2, 40.3, 0.1, 1.9, 5.0, 1.4, 1.5]
     reduced = everything[everything["images_per_class"].gt(0)].sort_values("images_per_class")
-    assert set(reduced["recipe"]).isdisjoint(random["recipe"]), "they had fewer updates"
+    assert set(reduced["recipe"]).isdisjoint(random["recipe"]), "they had fewer steps"
     assert list(np.round(100 * reduced["top1"], 1))[-5:] == [38.4, 47.6, 51.5, 54.1, 55.2]
 
 

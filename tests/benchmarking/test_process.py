@@ -1,4 +1,4 @@
-"""Processes of contenders, played by small scripts."""
+"""Processes of cases, played by small scripts."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""What a contender's process does, in this one, with a tiny network."""
+"""What a case's process does, in this one, with a tiny network."""
 
 import dataclasses
 import io

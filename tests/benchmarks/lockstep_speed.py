@@ -6,13 +6,13 @@
 steps     Seconds of a training step: the group, the sum of the 14 alone, one base; motifs' size (32 px) and 64 px.
           Goals: at most 1/3 of one by one and 3 bases at 32 px, at least 2 times as fast as one by one at 64 px.
 whole     The same with all that a network costs: `sweep` for the 14, `run` for each of them, from start to record.
-          `--steps` says how many updates (motifs' default is 744).
+          `--steps` says how many steps (motifs' default is 744).
 torch     A straightforward PyTorch loop over the 14 networks, eager, its faster layout, same batches. Goal: 3 times.
 peak      Share of the float32 matrix products' rate that base and group reach. Goals: 70 % at half, 45 % at quarter
           width.
 ablation  Where a base's step goes: its time without one kind of work at a time.
 
-Contenders take turns, so that a disturbance of the machine meets all of them; printed are medians and, for steps, the
+Cases take turns, so that a disturbance of the machine meets all of them; printed are medians and, for steps, the
 fastest turns, the nearest to an idle machine. 64 px takes Tiny ImageNet from --data_dir, or drawn images without it.
 """
 
@@ -58,7 +58,7 @@ def started(config, kind: str, frozen: list[tuple[str, int]]):
 
 
 def in_turn(workers: dict, repetitions: int, seconds: float) -> dict[str, list[dict]]:
-    """Returns each contender's turns; every other round goes the other way about."""
+    """Returns each case's turns; every other round goes the other way about."""
     turns = {name: [] for name in workers}
     for number in range(repetitions):
         for name in list(workers)[:: 1 if number % 2 else -1]:
@@ -201,13 +201,13 @@ def whole(options: argparse.Namespace) -> None:
             one, other = pathlib.Path(folder, "sweep"), pathlib.Path(folder, "run")
             bases += [seconds(one, "run", "--treatment=base", f"--target={half}") for half in "AB"]
             shutil.copytree(one, other)
-            together.append(seconds(one, "sweep", "--treatments=AnB,BnB", "--n=1-7", "--directions=B"))
+            together.append(seconds(one, "sweep", "--treatments=AnB,BnB", "--n=1-7", "--targets=B"))
             alone.append(
                 sum(seconds(other, "run", f"--treatment={kind}", f"--n={n}") for kind in ("AnB", "BnB") for n in DEPTHS)
             )
     group, single, base = (statistics.median(of) for of in (together, alone, bases))
     print(
-        f"whole trainings of {options.steps} updates: lockstep {group:.0f} s, one by one {single:.0f} s, base "
+        f"whole trainings of {options.steps} steps: lockstep {group:.0f} s, one by one {single:.0f} s, base "
         f"{base:.0f} s: {group / single:.2f} of one by one, {group / base:.1f} bases",
         flush=True,
     )
@@ -282,19 +282,19 @@ def ablation(options: argparse.Namespace) -> None:
 
             return trained
 
-        contenders = {
+        cases = {
             "all": stepper(model_without(None)),
             "without normalisation": stepper(model_without(LocalResponseNormalization)),
             "without dropout": stepper(model_without(ReplicaDropout)),
             "without rectifiers": stepper(model_without(keras.layers.ReLU)),
-            "without updates": stepper(model_without(None), update=False),
+            "without steps": stepper(model_without(None), update=False),
             "forward only": stepper(model_without(None), backward=False),
         }
-        taken = {name: [] for name in contenders}
-        for step in contenders.values():
+        taken = {name: [] for name in cases}
+        for step in cases.values():
             step()
         for _ in range(options.repetitions):
-            for name, step in contenders.items():
+            for name, step in cases.items():
                 start = time.perf_counter()
                 for _ in range(4):
                     result = step()
@@ -312,9 +312,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", default="steps,peak", help=f"comma-separated: {', '.join(PARTS)}")
     parser.add_argument("--sides", default="32,64", help="for steps and torch: sides of the images in pixels")
-    parser.add_argument("--repetitions", type=int, default=7, help="turns of each contender")
+    parser.add_argument("--repetitions", type=int, default=7, help="turns of each case")
     parser.add_argument("--seconds", type=float, default=3.0, help="of a turn")
-    parser.add_argument("--steps", type=int, default=744, help="updates of whole trainings")
+    parser.add_argument("--steps", type=int, default=744, help="steps of whole trainings")
     parser.add_argument("--whole_repetitions", type=int, default=1, help="times that whole trainings are measured")
     parser.add_argument("--data_dir", default="", help="Tiny ImageNet, unpacked, for 64 px")
     parser.add_argument("--cache_dir", default="", help="prepared images; drawn ones where there are none")

@@ -55,7 +55,8 @@ def write_folder(root: pathlib.Path, count: int, side: int = 256) -> None:
 def measure_jpeg(source, cache_dir: str, repetitions: int) -> None:
     """Prints images per second out of the training pipeline, and what the order of a large half costs."""
     from tftransfer.data import pipeline
-    from tftransfer.data.store import mean_image, prepare
+    from tftransfer.data.mean_image import mean_image
+    from tftransfer.data.store import prepare
 
     store = prepare(source, cache_dir, 256)
     half = store.select("train", range(10))
@@ -83,7 +84,8 @@ def measure_raw(source, cache_dir: str, case: dict) -> tuple[float, float, float
     import keras
 
     from tftransfer.data import pipeline
-    from tftransfer.data.store import mean_image, prepare
+    from tftransfer.data.mean_image import mean_image
+    from tftransfer.data.store import prepare
     from tftransfer.models import AlexNet
     from tftransfer.training.optimizers import CaffeSGD
 
@@ -119,12 +121,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000, help="images of the temporary store")
     parser.add_argument("--repetitions", type=int, default=3, help="passes over the JPEG store")
     options = parser.parse_args()
-    from tftransfer.data.datasets import open_source
+    from tftransfer.data.datasets import open_dataset
 
     with tempfile.TemporaryDirectory() as folder:
         root, cache_dir = pathlib.Path(folder, "photographs"), f"{folder}/cache"
         write_folder(root, options.images)
-        source = open_source("folder", str(root))
+        source = open_dataset("folder", str(root))
         load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
         print(f"{os.cpu_count()} cores, load {load}")
         measure_jpeg(source, cache_dir, options.repetitions)

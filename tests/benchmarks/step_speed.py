@@ -3,7 +3,7 @@
     python tests/benchmarks/step_speed.py [--full] [--only=227] [--repetitions=7] [--torch_python=PATH]
 
 Every network is the same one, translated from our Keras model: forward, backward and SGD with momentum on a batch of
-random images; ours with our optimizer, set to do what the others' do. The contenders take turns, so that a disturbance
+random images; ours with our optimizer, set to do what the others' do. The cases take turns, so that a disturbance
 of the machine meets all of them. Printed are medians, and the fastest turn of each, the nearest to an idle machine.
 PyTorch runs in a process of its own, with the faster of its two memory layouts; without it that column stays empty.
 Goals for CaffeNet at 227 pixels: 5 times Keras' own layers, 1.3 times PyTorch. `--only=227 --repetitions=3` measures it
@@ -144,7 +144,7 @@ def torch_worker(task: dict) -> None:
 
 
 def measure(case: dict, repetitions: int, torch_python: str | None) -> dict[str, list[float]]:
-    """Images per second of each contender in each of its turns."""
+    """Images per second of each case in each of its turns."""
     import keras
 
     from tftransfer.models import AlexNet
@@ -152,25 +152,25 @@ def measure(case: dict, repetitions: int, torch_python: str | None) -> dict[str,
 
     side = case["side"]
     model = AlexNet((side, side, 3), CLASSES, width=case["width"], initializer="he_normal", seed=0)
-    same = CaffeSGD(1e-3, momentum=0.9, l2=0.0, bias_rate=1.0)  # does what the others' optimizers do
+    same = CaffeSGD(1e-3, momentum=0.9, l2=0.0, bias_lr_multiplier=1.0)  # does what the others' optimizers do
     keras_own = keras.optimizers.SGD(1e-3, momentum=0.9)
-    contenders = {
+    cases = {
         "ours": KerasContender(model, case, same),
         "Keras' own": KerasContender(with_keras_layers(model), case, keras_own),
     }
     if torch_python:
         for layout in ("contiguous_format", "channels_last"):
-            contenders[f"PyTorch {layout}"] = TorchContender(torch_python, described(model), case, layout)
-    taken = {name: [] for name in contenders}
-    for contender in contenders.values():
-        contender.seconds(2)  # traces and warms up
+            cases[f"PyTorch {layout}"] = TorchContender(torch_python, described(model), case, layout)
+    taken = {name: [] for name in cases}
+    for case in cases.values():
+        case.seconds(2)  # traces and warms up
     for _ in range(repetitions):
-        for name, contender in contenders.items():
+        for name, case in cases.items():
             steps = 1 if name == "Keras' own" else case["steps"]
-            taken[name].append(contender.seconds(steps) / steps)
-    for contender in contenders.values():
-        if isinstance(contender, TorchContender):
-            contender.close()
+            taken[name].append(case.seconds(steps) / steps)
+    for case in cases.values():
+        if isinstance(case, TorchContender):
+            case.close()
     return {name: [case["batch"] / seconds for seconds in turns] for name, turns in taken.items()}
 
 
@@ -179,7 +179,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="also CaffeNet at 227 px and a quarter-width network")
     parser.add_argument("--only", default="", help="measure the cases whose name contains this, of all that --full has")
-    parser.add_argument("--repetitions", type=int, default=7, help="turns of each contender")
+    parser.add_argument("--repetitions", type=int, default=7, help="turns of each case")
     parser.add_argument("--torch_python", default=sys.executable, help="interpreter that can import torch")
     parser.add_argument("--torch_worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -201,15 +201,15 @@ def main() -> None:
     print(f"{'images/s':22}{'ours':>8}{'Keras own':>11}{'PyTorch':>9}{'x Keras':>9}{'x PyTorch':>11}")
     for name in names:
         turns = measure(CASES[name], options.repetitions, torch_python)
-        print(row(name, {contender: statistics.median(speeds) for contender, speeds in turns.items()}))
-        print(row("  fastest turns", {contender: max(speeds) for contender, speeds in turns.items()}), flush=True)
+        print(row(name, {case: statistics.median(speeds) for case, speeds in turns.items()}))
+        print(row("  fastest turns", {case: max(speeds) for case, speeds in turns.items()}), flush=True)
 
 
 def row(title: str, speeds: dict[str, float]) -> str:
-    """One line of the table, from images per second of each contender."""
+    """One line of the table, from images per second of each case."""
     ours, own = speeds["ours"], speeds["Keras' own"]
     line = f"{title:22}{ours:8.0f}{own:11.1f}"
-    torch_speeds = [speed for contender, speed in speeds.items() if contender.startswith("PyTorch")]
+    torch_speeds = [speed for case, speed in speeds.items() if case.startswith("PyTorch")]
     if not torch_speeds:
         return f"{line}{'-':>9}{ours / own:9.1f}{'-':>11}"
     return f"{line}{max(torch_speeds):9.0f}{ours / own:9.1f}{ours / max(torch_speeds):11.2f}"

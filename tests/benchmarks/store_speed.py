@@ -16,8 +16,9 @@ import time
 import numpy as np
 from PIL import Image
 
-from tftransfer.data.datasets import open_source
-from tftransfer.data.store import Store, find, mean_image, prepare
+from tftransfer.data.datasets import open_dataset
+from tftransfer.data.mean_image import mean_image
+from tftransfer.data.store import Store, find, prepare
 
 PHOTO = (375, 500)  # the usual size of an ImageNet photograph
 
@@ -39,7 +40,7 @@ def measure(title: str, dataset: str, data_dir: str, size: int) -> None:
     """Prepares a data set, opens and reads it, and prints how long each took."""
     with tempfile.TemporaryDirectory() as cache_dir:
         started = time.perf_counter()
-        source = open_source(dataset, data_dir)
+        source = open_dataset(dataset, data_dir)
         opened = time.perf_counter()
         store = prepare(source, cache_dir, size)
         prepared = time.perf_counter()

@@ -26,7 +26,15 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 STEPS, BATCH, CLASSES = 10, 16, 20
 MOST_BEFORE, MOST_AFTER = 1e-4, 1e-3
-SOLVER = {"rate": 0.002, "momentum": 0.9, "l2": 5e-4, "bias_rate": 2.0, "bias_l2": 0.0, "drop_steps": 6, "drop": 0.1}
+SOLVER = {
+    "rate": 0.002,
+    "momentum": 0.9,
+    "l2": 5e-4,
+    "bias_lr_multiplier": 2.0,
+    "bias_decay_multiplier": 0.0,
+    "drop_steps": 6,
+    "drop": 0.1,
+}
 # On raw pixels local normalisation divides activations of such weights by up to 2; training on them would explode.
 TRAINING_SCALE = 1 / 16
 CASES = {
@@ -65,7 +73,9 @@ def with_tftransfer(case: dict, data: dict[str, np.ndarray]) -> tuple[dict, dict
             kernel, bias = layer.get_weights()
             layer.set_weights([kernel, rng.uniform(-0.3, 0.3, bias.shape)])
     rate = RateSchedule(SOLVER["rate"], STEPS, "step", drop_steps=SOLVER["drop_steps"], drop_factor=SOLVER["drop"])
-    solver = CaffeSGD(rate, SOLVER["momentum"], SOLVER["l2"], SOLVER["bias_rate"], SOLVER["bias_l2"])
+    solver = CaffeSGD(
+        rate, SOLVER["momentum"], SOLVER["l2"], SOLVER["bias_lr_multiplier"], SOLVER["bias_decay_multiplier"]
+    )
     model.compile(solver, keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
 
     def state(scale: float) -> dict[str, np.ndarray]:
@@ -178,8 +188,8 @@ def torch_worker(source: str, result: str) -> None:
             # Caffe: history = local rate * (gradient + decay * weight) + momentum * history; weight -= history.
             for name, value in network.named_parameters():
                 is_bias = name.endswith("bias")
-                decay = solver["l2"] * (solver["bias_l2"] if is_bias else 1.0)
-                local_rate = rate * (solver["bias_rate"] if is_bias else 1.0)
+                decay = solver["l2"] * (solver["bias_decay_multiplier"] if is_bias else 1.0)
+                local_rate = rate * (solver["bias_lr_multiplier"] if is_bias else 1.0)
                 history[name].mul_(solver["momentum"]).add_(value.grad + decay * value, alpha=local_rate)
                 value.sub_(history[name])
     np.savez(result, **before, **state("after", solver["scale"]))

@@ -115,8 +115,8 @@ def test_faults_of_libraries_keep_their_traceback():
 
 def test_hushed_shows_what_was_said_only_on_failure():
     code = (
-        "import os, sys\nfrom tftransfer import command_line\n"
-        "with command_line.hushed():\n    os.write(2, b'noise')\n    {}\n"
+        "import os, sys\nfrom tftransfer.cli import command_line\n"
+        "with command_line.suppress_stderr():\n    os.write(2, b'noise')\n    {}\n"
     )
     environment = os.environ | {"PYTHONPATH": str(FLAGS.parent)}
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tftransfer.data import datasets
-from tftransfer.data.datasets import DataSetError, describe_classes, files, known_datasets, near_names, open_source
+from tftransfer.data.datasets import DataSetError, describe_classes, files, known_datasets, near_names, open_dataset
 from tftransfer.data.datasets.folder import SMALL_CLASSES, hold_out
 
 
@@ -48,7 +48,7 @@ def _keys(source, split):
 
 class TestFolder:
     def test_classes_and_examples_are_sorted(self, both_splits):
-        source = open_source("folder", str(both_splits))
+        source = open_dataset("folder", str(both_splits))
         assert source.class_names == ("a", "b")
         assert _keys(source, "val") == [(0, "val/a/0.png"), (0, "val/a/1.png"), (1, "val/b/0.png"), (1, "val/b/1.png")]
         assert len(source.examples("train")) == 6
@@ -56,13 +56,13 @@ class TestFolder:
     @pytest.mark.parametrize("name", ["validation", "valid", "test"])
     def test_validation_images_may_be_called_otherwise(self, both_splits, name):
         (both_splits / "val").rename(both_splits / name)
-        assert _keys(open_source("folder", str(both_splits)), "val")[0] == (0, f"{name}/a/0.png")
+        assert _keys(open_dataset("folder", str(both_splits)), "val")[0] == (0, f"{name}/a/0.png")
 
     def test_sub_folders_are_walked_and_other_files_counted(self, both_splits):
         _image(both_splits / "train" / "a" / "deep" / "er" / "x.JPG")
         _image(both_splits / "train" / "a" / ".hidden.png")
         (both_splits / "train" / "a" / "notes.txt").write_text("")
-        source = open_source("folder", str(both_splits))
+        source = open_dataset("folder", str(both_splits))
         assert "train/a/deep/er/x.JPG" in dict(map(reversed, _keys(source, "train")))
         assert len(source.examples("train")) == 7
         assert source.notes == {"ignored_files": 1}
@@ -70,7 +70,7 @@ class TestFolder:
     def test_links_in_circles_end_and_are_named(self, both_splits):
         (both_splits / "train" / "a" / "loop").symlink_to(both_splits / "train" / "a")
         (both_splits / "train" / "b" / "up").symlink_to(both_splits)
-        source = open_source("folder", str(both_splits))
+        source = open_dataset("folder", str(both_splits))
         assert len(source.examples("train")) == 6
         assert set(source.left_out) == {"train/a/loop", "train/b/up"}
 
@@ -81,7 +81,7 @@ class TestFolder:
         (tmp_path / "self").symlink_to(tmp_path)
         (tmp_path / "gone").symlink_to("nowhere")
         (tmp_path / "own").symlink_to("own")
-        source = open_source("folder", str(tmp_path))
+        source = open_dataset("folder", str(tmp_path))
         assert source.class_names == ("a", "b")
         assert set(source.left_out) == {"self", "gone", "own"}
 
@@ -94,21 +94,21 @@ class TestFolder:
                 (place / str(level) / name).symlink_to(place / str(level + 1))
         _image(place / "22" / "deep.png")
         (both_splits / "train" / "a" / "tree").symlink_to(place / "0")
-        source = open_source("folder", str(both_splits))
+        source = open_dataset("folder", str(both_splits))
         assert [key for _, key in _keys(source, "train") if "deep" in key] == [f"train/a/tree/{'x/' * 22}deep.png"]
         assert len(source.left_out) == 22
 
     def test_a_real_folder_keeps_its_name_beside_a_link_to_it(self, both_splits):
         _image(both_splits / "train" / "a" / "real" / "9.png")
         (both_splits / "train" / "a" / "link").symlink_to("real")
-        keys = [key for _, key in _keys(open_source("folder", str(both_splits)), "train")]
+        keys = [key for _, key in _keys(open_dataset("folder", str(both_splits)), "train")]
         assert "train/a/real/9.png" in keys
         assert "train/a/link/9.png" not in keys
 
     def test_files_without_end_are_refused(self, both_splits, monkeypatch):
         monkeypatch.setattr(files, "MOST_ENTRIES", 10)
         with pytest.raises(DataSetError, match=r"no end of files.*more than 10"):
-            open_source("folder", str(both_splits))
+            open_dataset("folder", str(both_splits))
 
     def test_what_only_looks_like_an_image_is_left_out_by_name(self, both_splits):
         place = both_splits / "train" / "a"
@@ -118,13 +118,13 @@ class TestFolder:
         (place / "device.jpg").symlink_to("/dev/zero")
         (place / "folder.jpg").mkdir()
         _image(place / "folder.jpg" / "inside.png")
-        source = open_source("folder", str(both_splits))
+        source = open_dataset("folder", str(both_splits))
         names = ("pipe", "nothing", "itself", "device")
         assert set(source.left_out) == {f"train/a/{name}.jpg" for name in names}
         assert (0, "train/a/folder.jpg/inside.png") in _keys(source, "train")
 
     def test_a_pipe_in_the_place_of_an_image_is_not_waited_for(self, both_splits):
-        example = open_source("folder", str(both_splits)).examples("train")[0]
+        example = open_dataset("folder", str(both_splits)).examples("train")[0]
         os.remove(example.path)
         os.mkfifo(example.path)
         with pytest.raises(OSError, match="no regular file"):
@@ -140,13 +140,13 @@ class TestFolder:
 
         monkeypatch.setattr(os, "scandir", refusing)
         with pytest.raises(DataSetError, match=r"Cannot read the folder .*train/b: Permission denied"):
-            open_source("folder", str(both_splits))
+            open_dataset("folder", str(both_splits))
 
     def test_without_validation_images_about_a_fifth_is_held_out(self, tmp_path):
         for name, count in (("a", 10), ("b", 2), ("train", 400)):
             for index in range(count):
                 _image(tmp_path / name / f"{index:02d}.png")
-        source = open_source("folder", str(tmp_path))
+        source = open_dataset("folder", str(tmp_path))
         assert source.class_names == ("a", "b", "train")
         counts = [np.bincount([label for label, _ in _keys(source, split)]).tolist() for split in ("train", "val")]
         assert counts == [[6, 1, 311], [4, 1, 89]]
@@ -178,20 +178,20 @@ class TestFolder:
         assert grown == (one[:5], [other[0]], True), "then the hash alone decides"
 
     def test_examples_travel_to_other_processes(self, both_splits):
-        example = pickle.loads(pickle.dumps(open_source("folder", str(both_splits)).examples("train")[0]))
+        example = pickle.loads(pickle.dumps(open_dataset("folder", str(both_splits)).examples("train")[0]))
         assert example.load() == (both_splits / "train/a/0.png").read_bytes()
 
     def test_identity_is_that_of_the_files_and_not_of_the_place(self, both_splits, tmp_path_factory):
-        first = open_source("folder", str(both_splits)).identity
+        first = open_dataset("folder", str(both_splits)).identity
         moved = tmp_path_factory.mktemp("elsewhere") / "data"
         both_splits.rename(moved)
-        assert open_source("folder", str(moved)).identity == first
+        assert open_dataset("folder", str(moved)).identity == first
         changed = next((moved / "train/a").glob("*.png"))
         os.utime(changed, ns=(1, 1))
-        assert open_source("folder", str(moved)).identity != first, "another image of the same size may lie there"
-        second = open_source("folder", str(moved)).identity
+        assert open_dataset("folder", str(moved)).identity != first, "another image of the same size may lie there"
+        second = open_dataset("folder", str(moved)).identity
         _image(moved / "train/a/9.png")
-        assert open_source("folder", str(moved)).identity != second
+        assert open_dataset("folder", str(moved)).identity != second
 
     @pytest.mark.parametrize(
         ("change", "message"),
@@ -205,23 +205,23 @@ class TestFolder:
     def test_a_layout_that_does_not_fit_is_named(self, both_splits, change, message):
         change(both_splits)
         with pytest.raises(DataSetError, match=message):
-            open_source("folder", str(both_splits))
+            open_dataset("folder", str(both_splits))
 
     def test_missing_classes_are_named_up_to_ten(self, both_splits):
         for index in range(12):
             _image(both_splits / "train" / f"x{index:02d}" / "0.png")
         with pytest.raises(DataSetError, match="x09 and 2 more"):
-            open_source("folder", str(both_splits))
+            open_dataset("folder", str(both_splits))
 
     def test_a_class_of_one_image_cannot_be_held_out(self, tmp_path):
         _image(tmp_path / "a/0.png")
         with pytest.raises(DataSetError, match="'a' has 1 image"):
-            open_source("folder", str(tmp_path))
+            open_dataset("folder", str(tmp_path))
 
     def test_images_without_class_folders_are_refused(self, tmp_path):
         _image(tmp_path / "0.png")
         with pytest.raises(DataSetError, match="No classes in"):
-            open_source("folder", str(tmp_path))
+            open_dataset("folder", str(tmp_path))
 
 
 @pytest.mark.parametrize("dataset", ["folder", "tiny_imagenet"])
@@ -238,7 +238,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path, dataset, make, message):
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
     data_dir = make(tmp_path)
-    for function in (open_source, describe_classes):
+    for function in (open_dataset, describe_classes):
         with pytest.raises(DataSetError, match=message):
             function(dataset, data_dir and str(data_dir))
 
@@ -246,7 +246,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path, dataset, make, message):
 class TestTinyImageNet:
     @pytest.mark.parametrize("above", [False, True])
     def test_the_official_layout_is_read(self, tiny, above):
-        source = open_source("tiny_imagenet", str(tiny.parent if above else tiny))
+        source = open_dataset("tiny_imagenet", str(tiny.parent if above else tiny))
         assert source.class_names == ("n01000001", "n02000002")
         assert source.native_size == 64
         assert len(source.examples("train")) == 6
@@ -269,32 +269,32 @@ class TestTinyImageNet:
     def test_an_incomplete_archive_is_named(self, tiny, change, message):
         change(tiny)
         with pytest.raises(DataSetError, match=message):
-            open_source("tiny_imagenet", str(tiny))
+            open_dataset("tiny_imagenet", str(tiny))
 
 
 class TestMotifs:
     def test_images_are_drawn(self):
-        source = open_source("motifs")
+        source = open_dataset("motifs")
         example = pickle.loads(pickle.dumps(source.examples("val")[3]))
         assert (example.load().shape, example.label, source.native_size) == ((32, 32, 3), 0, 32)
         assert set(source.class_kinds) == {"manmade", "natural"}
 
     def test_slices_and_ends_are_those_of_a_sequence(self):
-        examples = open_source("motifs").examples("train")
+        examples = open_dataset("motifs").examples("train")
         assert examples[-1] == examples[len(examples) - 1]
         assert [example.key for example in examples[3:9:2]] == [examples[index].key for index in (3, 5, 7)]
         with pytest.raises(IndexError):
             examples[len(examples)]
 
     def test_an_unknown_split_is_refused(self):
-        with pytest.raises(ValueError, match="Received: split='test'"):
-            open_source("motifs").examples("test")
+        with pytest.raises(ValueError, match="Received: subset='test'"):
+            open_dataset("motifs").examples("test")
 
 
 class TestDescription:
     def test_it_agrees_with_the_source(self, both_splits, tiny):
         for dataset, data_dir in (("motifs", None), ("folder", str(both_splits)), ("tiny_imagenet", str(tiny))):
-            source = open_source(dataset, data_dir)
+            source = open_dataset(dataset, data_dir)
             assert describe_classes(dataset, data_dir) == (source.class_names, source.class_kinds)
 
     def test_imagenet_needs_no_data(self):
@@ -306,7 +306,7 @@ class TestDescription:
     def test_own_data_sets_need_no_tensorflow(self, both_splits, tiny):
         program = textwrap.dedent(f"""
             import sys
-            from tftransfer.data.sources import describe_classes
+            from tftransfer.data.datasets import describe_classes
             describe_classes("motifs"), describe_classes("imagenet2012")
             describe_classes("folder", {str(both_splits)!r}), describe_classes("tiny_imagenet", {str(tiny)!r})
             assert not {{"tensorflow", "tensorflow_datasets"}} & set(sys.modules), sorted(sys.modules)
@@ -330,7 +330,7 @@ def test_damaged_lists_of_tiny_imagenet_are_refused(tiny, name, damage):
     with (tiny / name).open("ab") as file:
         file.write(damage)
     with pytest.raises(DataSetError, match="Unpack the archive again"):
-        open_source("tiny_imagenet", str(tiny))
+        open_dataset("tiny_imagenet", str(tiny))
 
 
 def test_a_file_too_large_for_an_image_is_not_read(tmp_path, monkeypatch):
@@ -348,13 +348,13 @@ def test_images_are_counted_without_making_their_examples(tmp_path, monkeypatch)
         (tmp_path / name).mkdir()
         for i in range(10):
             (tmp_path / name / f"{i}.png").write_bytes(b"")
-    source = datasets.open_source("folder", str(tmp_path))
+    source = datasets.open_dataset("folder", str(tmp_path))
     expected = [example.label for example in source.examples("train")]
     monkeypatch.setattr("tftransfer.data.datasets.files.FileExample", None)
     assert list(source.examples("train").labels()) == expected
-    assert sum(len(source.examples(split).labels()) for split in datasets.SPLITS) == 20
+    assert sum(len(source.examples(split).labels()) for split in datasets.SUBSETS) == 20
 
 
 def test_labels_are_told_where_only_the_examples_know_them():
-    source = datasets.open_source("motifs")
+    source = datasets.open_dataset("motifs")
     assert list(source.examples("val").labels()) == [example.label for example in source.examples("val")]

@@ -18,7 +18,7 @@ from PIL import Image
 
 from tftransfer import run
 from tftransfer.cli import command_line
-from tftransfer.data.datasets import describe_classes, open_source
+from tftransfer.data.datasets import describe_classes, open_dataset
 from tftransfer.data.decode import decode
 from tftransfer.experiment import plan, prepared_images, splits, treatments
 from tftransfer.experiment.config import Config
@@ -90,8 +90,8 @@ def data_dir(tmp_path_factory):
     manual = folder / "downloads" / "manual"
     manual.mkdir(parents=True)
     write_archives(manual)
-    program = f"""from tftransfer.data.datasets import open_source
-open_source("imagenet2012", {str(folder)!r})"""
+    program = f"""from tftransfer.data.datasets import open_dataset
+open_dataset("imagenet2012", {str(folder)!r})"""
     root = pathlib.Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, cwd=root)
     return str(folder)
@@ -121,7 +121,7 @@ def pixels(half, positions):
 
 
 def test_the_source_has_the_thousand_classes(data_dir):
-    source = open_source("imagenet2012", data_dir)
+    source = open_dataset("imagenet2012", data_dir)
     assert source.class_names == WORDNET_IDS
     assert len(source.examples("train")) == TRAIN_PER_CLASS * 1000
     assert len(source.examples("val")) == VALIDATION_IMAGES

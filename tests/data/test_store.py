@@ -19,11 +19,12 @@ from PIL import Image
 
 from tftransfer.cli import command_line
 from tftransfer.data import manifest, preparation, progress, shards
-from tftransfer.data.datasets import EncodedExample, Examples, Source, open_source
+from tftransfer.data.datasets import Dataset, EncodedExample, Examples, open_dataset
 from tftransfer.data.datasets.dataset import Digest
 from tftransfer.data.decode import decode
+from tftransfer.data.mean_image import mean_image
 from tftransfer.data.shards import SHARD_EXAMPLES
-from tftransfer.data.store import Store, StoreError, find, mean_image, prepare
+from tftransfer.data.store import Store, StoreError, find, prepare
 from tftransfer.data.workers import WorkerError, Workers
 
 TRAIN, VAL, CLASSES = 2 * SHARD_EXAMPLES + 88, 30, 3
@@ -41,14 +42,14 @@ def _pixels(index: int) -> np.ndarray:
     return decode(_png(index))
 
 
-def _source(change=lambda example: example, **fields) -> Source:
+def _source(change=lambda example: example, **fields) -> Dataset:
     """Returns a source of three classes in turns, in memory; `change` may replace an example."""
 
     def examples(split: str, count: int) -> Examples:
         made = [change(EncodedExample(index % CLASSES, f"{split}/{index:04d}", _png(index))) for index in range(count)]
         return Examples(count, lambda start, stop: iter(made[start:stop]))
 
-    return Source(
+    return Dataset(
         **{
             "name": "memory",
             "class_names": ("a", "b", "c"),
@@ -240,10 +241,10 @@ class TestPreparation:
         prepare(_source(lambda e: ImportsExample(e.label, e.key, e.encoded)), str(tmp_path), size=8)
 
     def test_motifs_are_prepared_with_their_kinds(self, tmp_path):
-        source = open_source("motifs")
+        source = open_dataset("motifs")
         few = dataclasses.replace(
             source,
-            splits={
+            subsets={
                 s: Examples(40, lambda a, b, s=s: iter(source.examples(s)[:: len(source.examples(s)) // 40][a:b]))
                 for s in ("train", "val")
             },
@@ -257,10 +258,10 @@ class TestPreparation:
             prepare(_source(class_names=tuple("abcd"), class_kinds=(None,) * 4), str(tmp_path), size=8)
 
     def test_a_source_that_ends_early_is_named(self, tmp_path):
-        splits = dict(_source().splits)
+        splits = dict(_source().subsets)
         splits["val"] = Examples(VAL + 1, splits["val"].between)
         with pytest.raises(StoreError, match="ended early: shard 0 of 'val' got 30 examples, expected 31"):
-            prepare(_source(splits=splits), str(tmp_path), size=8)
+            prepare(_source(subsets=splits), str(tmp_path), size=8)
 
     @pytest.mark.parametrize("options", [{"size": 0}, {"size": 8, "encoding": "png"}])
     def test_wrong_options_are_refused(self, tmp_path, options):
@@ -296,7 +297,7 @@ class TestBrokenImages:
         for split in ("train", "val"):
             (tmp_path / "data" / split / "a").mkdir(parents=True)
             (tmp_path / "data" / split / "a" / "0.png").write_bytes(_png(0))
-        source = open_source("folder", str(tmp_path / "data"))
+        source = open_dataset("folder", str(tmp_path / "data"))
         (tmp_path / "data/val/a/0.png").unlink()
         with pytest.raises(StoreError, match=r"1 of the 2 images .*\n  val/a/0.png: .*No such file"):
             prepare(source, str(tmp_path), size=8)
@@ -398,10 +399,10 @@ class TestTogether:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(_png(index))
         program = textwrap.dedent(f"""
-            from tftransfer.data.sources import open_source
+            from tftransfer.data.datasets import open_dataset
             from tftransfer.data.store import prepare
             done = []
-            source = open_source("folder", {str(tmp_path / "data")!r})
+            source = open_dataset("folder", {str(tmp_path / "data")!r})
             store = prepare(source, {str(tmp_path / "cache")!r}, size=8, progress=lambda *n: done.append(n))
             print(bool(done), store.fingerprint, store.read("val", [3]).sum())
         """)
@@ -476,7 +477,7 @@ def test_the_commands_compare_every_byte_of_small_stores(own, shared, monkeypatc
     path = pathlib.Path(own.path, "shards/train-00001.bin")
     _flip(path)
     os.utime(path, ns=(1, 1))
-    monkeypatch.setattr(prepared_images.datasets, "open_source", lambda *_: _source())
+    monkeypatch.setattr(prepared_images.datasets, "open_dataset", lambda *_: _source())
     monkeypatch.setattr(prepared_images, "stored_size", lambda *_: 8)
     options = Config(dataset="folder", cache_dir=os.path.dirname(own.path))
     assert _contents(prepared_images.prepare(options)) == _contents(shared)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tftransfer.data.datasets import DataSetError, describe_classes, open_source
+from tftransfer.data.datasets import DataSetError, describe_classes, open_dataset
 from tftransfer.data.datasets import tfds as tfds_source
 
 # A data set of its own in a process of its own, so that the others here can read it from files alone.
@@ -63,7 +63,7 @@ class TestWithoutTensorFlow:
             def refuse(*arguments, **options):
                 raise SystemExit(f"network: {{arguments}}")
             socket.getaddrinfo = socket.socket.connect = refuse
-            from tftransfer.data.sources import describe_classes, known_datasets
+            from tftransfer.data.datasets import describe_classes, known_datasets
             print(len(describe_classes("cifar100", {str(tmp_path)!r})[0]), len(known_datasets()) > 100)
             print(describe_classes("food101", {str(tmp_path)!r})[0][:2])
             assert "tensorflow" not in sys.modules
@@ -84,34 +84,34 @@ class TestWithoutTensorFlow:
         with pytest.raises(
             DataSetError, match=f"Unknown data set. Did you mean .*{near}.*Received: dataset='{dataset}'"
         ):
-            open_source(dataset, str(tmp_path))
+            open_dataset(dataset, str(tmp_path))
 
     @pytest.mark.parametrize("dataset", ["", "huggingface:mnist", "mnist/", "a b", "mnist:1", "../x"])
     def test_spellings_that_are_no_name_are_refused(self, tmp_path, dataset):
         with pytest.raises(DataSetError, match="Expected one of motifs, tiny_imagenet, folder, or"):
-            open_source(dataset, str(tmp_path))
+            open_dataset(dataset, str(tmp_path))
 
     @pytest.mark.parametrize("dataset", ["imagenet_resized/7x7", "mnist:99.0.0"])
     def test_unknown_configurations_and_versions_are_refused(self, tmp_path, dataset):
         with pytest.raises(DataSetError, match=f"cannot open '{dataset}'"):
-            open_source(dataset, str(tmp_path))
+            open_dataset(dataset, str(tmp_path))
 
     def test_a_file_in_place_of_the_folder_is_refused(self, tmp_path):
         (tmp_path / "file").write_text("")
         with pytest.raises(DataSetError, match="Expected a folder"):
-            open_source("mnist", str(tmp_path / "file"))
+            open_dataset("mnist", str(tmp_path / "file"))
 
     def test_imagenet_asks_for_its_archives(self, tmp_path):
         manual = tmp_path / "downloads" / "manual"
         manual.mkdir(parents=True)
         (manual / "ILSVRC2012_img_val.tar").write_text("")
         with pytest.raises(DataSetError, match=r"and ILSVRC2012_img_train.tar cannot be found.*image-net") as caught:
-            open_source("imagenet2012", str(tmp_path))
+            open_dataset("imagenet2012", str(tmp_path))
         assert str(manual) in str(caught.value)
 
     def test_other_sets_with_manual_files_bring_their_instructions(self, tmp_path):
         with pytest.raises(DataSetError, match=r"files that only you can get. Put them into .*downloads/manual: "):
-            open_source("resisc45", str(tmp_path))
+            open_dataset("resisc45", str(tmp_path))
 
     def test_without_network_it_says_so_at_once(self, tmp_path, monkeypatch):
         def fail(*_):
@@ -120,13 +120,13 @@ class TestWithoutTensorFlow:
         monkeypatch.setattr(socket, "getaddrinfo", fail)
         monkeypatch.setattr(tfds_source.urllib.request, "getproxies", dict)
         with pytest.raises(DataSetError, match=r"'mnist' is not prepared in .* cannot be reached"):
-            open_source("mnist", str(tmp_path))
+            open_dataset("mnist", str(tmp_path))
 
 
 @pytest.mark.slow  # imports TensorFlow twice
 class TestPrepared:
     def test_examples_come_in_stored_order_with_their_ids(self, data_dir):
-        source = open_source("miniature", data_dir)
+        source = open_dataset("miniature", data_dir)
         examples = list(source.examples("train"))
         assert [example.key for example in examples] == [
             f"miniature-train.tfrecord-00000-of-00001__{index}" for index in range(30)
@@ -137,18 +137,18 @@ class TestPrepared:
             assert np.array(Image.open(io.BytesIO(example.load())))[0, 0, 0] % 3 == example.label
 
     def test_the_middle_equals_that_of_the_whole(self, data_dir):
-        examples = open_source("miniature", data_dir).examples("train")
+        examples = open_dataset("miniature", data_dir).examples("train")
         assert examples[7:13] == list(examples)[7:13]
         assert examples[29] == list(examples)[29]
 
     def test_test_serves_as_validation(self, data_dir):
-        assert len(open_source("miniature:1.0.0", data_dir).examples("val")) == 9
+        assert len(open_dataset("miniature:1.0.0", data_dir).examples("val")) == 9
 
     def test_names_without_images_agree(self, data_dir):
         assert describe_classes("miniature", data_dir) == (("b", "a", "c"), (None,) * 3)
 
     def test_wordnet_ids_are_sorted(self, data_dir):
-        source = open_source("miniature_wordnet", data_dir)
+        source = open_dataset("miniature_wordnet", data_dir)
         assert source.class_names == ("n00000001", "n00000002", "n00000003")
         for example in source.examples("val"):
             pixel = np.array(Image.open(io.BytesIO(example.load())))[0, 0, 0]
@@ -156,16 +156,16 @@ class TestPrepared:
 
     def test_a_set_without_validation_images_is_refused(self, data_dir):
         with pytest.raises(DataSetError, match=r"one of 'validation', 'test'. Found: train"):
-            open_source("miniature_train_only", data_dir)
+            open_dataset("miniature_train_only", data_dir)
 
     def test_images_without_a_label_are_refused(self, data_dir):
         with pytest.raises(DataSetError, match="images without a label"):
-            list(open_source("miniature_unlabelled", data_dir).examples("train"))
+            list(open_dataset("miniature_unlabelled", data_dir).examples("train"))
 
     def test_it_is_prepared_like_any_other(self, data_dir, tmp_path):
         from tftransfer.data.store import prepare
 
-        store = prepare(open_source("miniature", data_dir), str(tmp_path), size=8)
+        store = prepare(open_dataset("miniature", data_dir), str(tmp_path), size=8)
         assert store.counts("train").tolist() == [10, 10, 10]
         half = store.select("train", [1])
         assert (half.read(np.arange(10))[:, 0, 0, 0] % 3 == 1).all()
@@ -237,5 +237,5 @@ def test_a_hostile_prepared_set_ends_in_a_message(data_dir, tmp_path, monkeypatc
     monkeypatch.syspath_prepend(str(tmp_path))
     change(tmp_path / "miniature" / "1.0.0")
     with pytest.raises(DataSetError, match=message):
-        list(open_source("miniature", str(tmp_path)).examples("train"))
+        list(open_dataset("miniature", str(tmp_path)).examples("train"))
     assert not (tmp_path / "was run").exists()

@@ -148,7 +148,7 @@ def test_a_group_leaves_the_records_that_its_networks_would_have_had_alone(finis
 
 def test_a_group_too_large_for_memory_is_refused_before_it_trains(study, store):
     study.ensure(cell("base"))
-    small = studies.Study(study.root, store, say=lambda line: None, memory_share=1e-6)
+    small = studies.Study(study.root, store, say=lambda line: None, memory_fraction=1e-6)
     with pytest.raises(MemoryError, match="GB are available"):
         small.train_group([cell("B2B")])
     assert names(study.root) == ["random0-baseB-seed0"]
@@ -270,7 +270,7 @@ def test_images_that_were_left_out_are_named_in_the_record(tmp_path):
 
 
 def test_released_blocks_train_from_their_step_on(study):
-    """At the last of three updates, or before: the blocks end elsewhere."""
+    """At the last of three steps, or before: the blocks end elsewhere."""
     early, late = (study.ensure(cell("A2B", preserve=2, release_step=step)).record for step in (0, 2))
     assert early.weights_digest != late.weights_digest
     assert early.content["integrity"]["fine_tuned_blocks_moved"] is True
@@ -305,7 +305,7 @@ def _distance(one, other):
     return np.linalg.norm(one - other) / np.linalg.norm(other)
 
 
-def test_portraits_compare_with_source_and_base(finished):
+def test_diagnostics_compare_with_source_and_base(finished):
     """A4B is wholly like baseA up to its cut, and the two bases are as like as any two networks."""
     from tftransfer.training import diagnostics
 

@@ -8,7 +8,7 @@ from tftransfer.pretrained import files
 from tftransfer.records import record_files
 
 
-def test_foreign_weights_of_another_network_are_refused(finished, tmp_path):
+def test_pretrained_weights_of_another_network_are_refused(finished, tmp_path):
     path = tmp_path / "given.safetensors"
     pretrained_base.export(record_files.read(finished / "random0-baseA-seed0"), path, None, "a test").write(path)
     described = files.opened(path)

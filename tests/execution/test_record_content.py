@@ -11,7 +11,7 @@ from easy_study import CLASSES, EasyStore, cell
 from made_images import ArrayHalf
 from tftransfer.cli import command_line
 from tftransfer.execution import record_content, run_config, studies
-from tftransfer.execution.pretrained_base import ForeignBase
+from tftransfer.execution.pretrained_base import PretrainedBase
 from tftransfer.experiment import splits, treatments
 from tftransfer.records import record_files, record_warnings
 from tftransfer.training import trainer
@@ -76,7 +76,7 @@ def images(*per_class):
     return ArrayHalf(np.zeros((len(labels), 1, 1, 3), np.uint8), labels, np.arange(len(labels)))
 
 
-def said(text, training=(20, 30, 40), validation=(40, 40, 40), source=None, foreign=None, **outcome):
+def said(text, training=(20, 30, 40), validation=(40, 40, 40), source=None, pretrained=None, **outcome):
     """Returns the content of the record of a network which ended as `outcome` says, else as it should."""
     network = cell(text, **{name: outcome.pop(name) for name in ("preserve", "batch_norm") if name in outcome})
     copied = tuple(f"conv{n}" for n in range(1, network.treatment.copied + 1))
@@ -90,7 +90,7 @@ def said(text, training=(20, 30, 40), validation=(40, 40, 40), source=None, fore
     }  # fmt: skip
     task = trainer.Task(network.split.name, "B", 3, images(*training), images(*validation), None)
     identity = network.identity("f" * 64, None)
-    return record_content.content(network, identity, task, Outcome(**sound | outcome), source, None, foreign)
+    return record_content.content(network, identity, task, Outcome(**sound | outcome), source, None, pretrained)
 
 
 def test_a_network_that_ended_as_it_should_is_proven_to():
@@ -99,7 +99,7 @@ def test_a_network_that_ended_as_it_should_is_proven_to():
     assert proven == {"frozen_blocks": list(LOWER), "fine_tuned_blocks": [], "diverged_at_step": None}
     assert whole["integrity"]["frozen_blocks_unchanged"] is True
     assert whole["integrity"]["left_chance"] is True
-    assert whole["integrity"]["updates"] == 3
+    assert whole["integrity"]["steps"] == 3
     assert "frozen_statistics_as_wanted" not in whole["integrity"], "it has none"
     assert (whole["status"], whole["doubts"]) == ("done", [])
     assert said("A4B+")["doubts"] == said("A2B", preserve=2)["doubts"] == []
@@ -187,23 +187,23 @@ def test_a_selffers_source_has_seen_all_of_its_target_and_another_halfs_none():
 
 
 @pytest.mark.parametrize(("seen", "counted", "doubts"), [(None, None, ["leak?"]), ((), 0, []), ((0, 1), 2, ["leak"])])
-def test_foreign_weights_have_seen_what_is_known_of_them(seen, counted, doubts):
+def test_pretrained_weights_have_seen_what_is_known_of_them(seen, counted, doubts):
     of_target = cell("A4B").classes
     described = types.SimpleNamespace(
         sha256="a" * 64, model="AlexNet", classes=9, trained_on=seen, provenance="made up"
     )
     others = [label for label in range(CLASSES) if label not in of_target]
     known = None if seen is None else frozenset([*others, *(of_target[place] for place in seen)])
-    integrity = said("A4B", foreign=ForeignBase("x.h5", described, {"conv1": [np.zeros(3)]}, known))
+    integrity = said("A4B", pretrained=PretrainedBase("x.h5", described, {"conv1": [np.zeros(3)]}, known))
     assert integrity["integrity"]["target_classes_seen_by_source"] == counted
-    assert integrity["integrity"]["foreign_source"]["classes_known"] is (seen is not None)
+    assert integrity["integrity"]["pretrained_source"]["classes_known"] is (seen is not None)
     assert integrity["doubts"] == doubts
 
 
-def test_foreign_weights_are_part_of_the_identity():
+def test_pretrained_weights_are_part_of_the_identity():
     network = cell("A4B")
-    foreign = dataclasses.replace(network, treatment=dataclasses.replace(network.treatment, foreign="a" * 64))
-    assert record_content.identity_of(foreign, None, "f" * 64)["source"] == {"foreign": "a" * 64}
+    pretrained = dataclasses.replace(network, treatment=dataclasses.replace(network.treatment, pretrained="a" * 64))
+    assert record_content.identity_of(pretrained, None, "f" * 64)["source"] == {"pretrained": "a" * 64}
     assert record_content.identity_of(network, None, "f" * 64)["source"] is None
 
 
@@ -213,7 +213,7 @@ def test_a_network_bears_its_share_of_the_groups_time(finished):
     assert whole["cost"]["seconds"] == 2.0
     assert whole["cost"]["train_seconds"] == 1.0
     assert whole["cost"]["group"] == {"networks": 2, "seconds": 8.0}
-    assert whole["integrity"]["updates_of_source"] == source.content["cost"]["train_steps"] == 3
+    assert whole["integrity"]["steps_of_source"] == source.content["cost"]["train_steps"] == 3
 
 
 @pytest.mark.parametrize(

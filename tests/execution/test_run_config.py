@@ -60,12 +60,12 @@ def test_equal_total_needs_a_trained_source(treatment):
         ({"treatment": "A4B", "budget": "equal_total"}, "how long .* is not known"),
     ],
 )
-def test_foreign_weights_stand_in_the_place_of_a_base_that_is_copied(options, message):
+def test_pretrained_weights_stand_in_the_place_of_a_base_that_is_copied(options, message):
     with pytest.raises(ValueError, match=message):
-        run_config.parse_treatment(RunConfig(base_weights="x.safetensors", **options), set())
+        run_config.parse_treatment(RunConfig(pretrained="x.safetensors", **options), set())
     for path in ("x.pt", "x.keras", "a\0.safetensors"):
-        with pytest.raises(ValueError, match="Bad --base_weights"):
-            RunConfig(treatment="A4B", base_weights=path)
+        with pytest.raises(ValueError, match="Bad --pretrained"):
+            RunConfig(treatment="A4B", pretrained=path)
 
 
 @pytest.mark.parametrize("text", ["\u00b2", "+-3", "9" * 5000, "\u0664"])

@@ -26,7 +26,7 @@ def test_random_blocks_with_learnt_statistics_need_their_base(study):
 
 
 @pytest.mark.parametrize("kind", [".weights.h5", ".safetensors"])
-def test_foreign_weights_end_as_ones_own_base_with_the_same_weights(finished, store, tmp_path, kind):
+def test_pretrained_weights_end_as_ones_own_base_with_the_same_weights(finished, store, tmp_path, kind):
     path = tmp_path / f"given{kind}"
     own = record_files.read(finished / "random0-A4B-seed0")
     pretrained_base.export(record_files.read(finished / "random0-baseA-seed0"), path, ("x", "y", "z"), "a test").write(
@@ -36,25 +36,25 @@ def test_foreign_weights_end_as_ones_own_base_with_the_same_weights(finished, st
     given = pretrained_base.load(path, described, RECIPE)
     assert "fc8" not in given.weights, "the head is not read"
     asked = cell("A4B")
-    asked = dataclasses.replace(asked, treatment=dataclasses.replace(asked.treatment, foreign=described.sha256))
-    study = studies.Study(tmp_path / "study", store, say=lambda line: None, foreign=given)
+    asked = dataclasses.replace(asked, treatment=dataclasses.replace(asked.treatment, pretrained=described.sha256))
+    study = studies.Study(tmp_path / "study", store, say=lambda line: None, pretrained=given)
     record = study.ensure(asked).record
     mark = f"w{described.sha256[:8]}"
     assert names(study.root) == [f"random0-A4B-{mark}-seed0", "random0-baseB-seed0"], "no base of A is trained"
     assert record.weights_digest == own.weights_digest, "bit by bit"
     assert record.result == own.result
-    assert record.identity["source"] == {"foreign": described.sha256}
+    assert record.identity["source"] == {"pretrained": described.sha256}
     assert record.key != own.key
-    assert own.identity["treatment"]["foreign"] == "", "which is why older records keep their keys"
+    assert own.identity["treatment"]["pretrained"] == "", "which is why older records keep their keys"
     integrity = record.content["integrity"]
-    assert integrity["foreign_source"]["file"] == path.name
-    assert integrity["foreign_source"]["provenance"] == "a test"
+    assert integrity["pretrained_source"]["file"] == path.name
+    assert integrity["pretrained_source"]["provenance"] == "a test"
     assert integrity["target_classes_seen_by_source"] is None
-    assert integrity["updates_of_source"] is None
+    assert integrity["steps_of_source"] is None
     (fault,) = [fault for fault in record_warnings.faults(record) if "chance" not in fault]
     assert f"which classes given{kind} was trained on cannot be compared: not one of their names" in fault
-    assert f"--treatment=AnB --n=4 --base_weights=given{kind}" in record.content["command"]
-    assert (record.folder / "portrait.npz").read_bytes() == (own.folder / "portrait.npz").read_bytes()
+    assert f"--treatment=AnB --n=4 --pretrained=given{kind}" in record.content["command"]
+    assert (record.folder / "diagnostics.npz").read_bytes() == (own.folder / "diagnostics.npz").read_bytes()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "train", pytest.fail)
-        assert not studies.Study(study.root, store, say=pytest.fail, foreign=given).ensure(asked).now
+        assert not studies.Study(study.root, store, say=pytest.fail, pretrained=given).ensure(asked).now

@@ -178,11 +178,11 @@ def test_a_group_names_the_bases_whose_weights_are_gone_or_damaged(study, store)
     assert record_files.read(study.root / cell("A3B").name)
 
 
-def test_classes_that_foreign_weights_have_seen_are_counted(finished):
+def test_classes_that_pretrained_weights_have_seen_are_counted(finished):
     record = record_files.read(finished / "random0-A4B-seed0")
 
     def faults(seen):
-        integrity = record.content["integrity"] | {"foreign_source": {"file": "x"}, "left_chance": True}
+        integrity = record.content["integrity"] | {"pretrained_source": {"file": "x"}, "left_chance": True}
         content = {**record.content, "integrity": integrity | {"target_classes_seen_by_source": seen}}
         return record_warnings.faults(dataclasses.replace(record, content=content))
 

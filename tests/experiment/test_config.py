@@ -13,7 +13,7 @@ from tftransfer.experiment.config import Config
         ({"model": "resnet50"}, "did you mean ResNet50"),
         ({"model": "Xception"}, "at least 71 pixels a side. Received: --image_size=32"),
         ({"model": "net.keras", "precision": "mixed_float16"}, "would change nothing"),
-        ({"model": "ResNet50", "layer_rates": "conv1"}, "BLOCK:FACTOR"),
+        ({"model": "ResNet50", "lr_multipliers": "conv1"}, "BLOCK:FACTOR"),
         ({"blocks": "conv1,,conv2"}, "each once"),
         ({"blocks": "conv1,conv1"}, "each once"),
         ({"batch_norm": "train"}, "inference, adapt"),
@@ -33,11 +33,11 @@ from tftransfer.experiment.config import Config
         ({"drop_steps": 5, "drop_epochs": 1.0, "schedule": "step"}, "not both"),
         ({"schedule": "step"}, "goes with"),
         ({"drop_steps": 5}, "goes with"),
-        ({"layer_rates": "conv9:1"}, "blocks of AlexNet"),
-        ({"layer_rates": "conv1"}, "BLOCK:FACTOR"),
-        ({"layer_rates": "conv1:-1"}, "at least 0"),
-        ({"layer_rates": "conv1:0.5", "optimizer": "adamw"}, "need --optimizer=sgd"),
-        ({"layer_rate_decay": 0.0}, "above 0"),
+        ({"lr_multipliers": "conv9:1"}, "blocks of AlexNet"),
+        ({"lr_multipliers": "conv1"}, "BLOCK:FACTOR"),
+        ({"lr_multipliers": "conv1:-1"}, "at least 0"),
+        ({"lr_multipliers": "conv1:0.5", "optimizer": "adamw"}, "need --optimizer=sgd"),
+        ({"layerwise_lr_decay": 0.0}, "above 0"),
         ({"checkpoint_minutes": "-1"}, "auto or a number"),
         ({"checkpoint_minutes": "often"}, "auto or a number"),
         ({"checkpoint_minutes": "inf"}, "auto or a number"),
@@ -65,8 +65,9 @@ def test_every_recipe_option_changes_the_recipe():
     other = {
         "dataset": "cifar100", "image_size": 64, "augment": "none", "pixel_scale": 1.0,
         "width": 0.5, "dropout": 0.0, "initializer": "paper", "epochs": 3.0, "steps": 7, "batch_size": 8,
-        "optimizer": "adamw", "learning_rate": 0.5, "momentum": 0.5, "l2": 0.5, "bias_rate": 1.0, "bias_l2": 1.0,
-        "layer_rates": "conv1:0.5", "layer_rate_decay": 0.5,
+        "optimizer": "adamw", "learning_rate": 0.5, "momentum": 0.5, "weight_decay": 0.5,
+        "bias_lr_multiplier": 1.0, "bias_decay_multiplier": 1.0,
+        "lr_multipliers": "conv1:0.5", "layerwise_lr_decay": 0.5,
         "schedule": "constant", "warmup_steps": 7, "drop_factor": 0.5, "label_smoothing": 0.1,
         "precision": "mixed_bfloat16",
     }  # fmt: skip
@@ -107,19 +108,19 @@ def test_lengths():
     assert Config(epochs=2.5, batch_size=10).train_steps(images=105) == 25
     assert Config(steps=7).train_steps(images=105) == 7
     assert Config(epochs=1e8, batch_size=10).train_steps(images=100) == 10**9
-    with pytest.raises(ValueError, match=r"makes 60,000,000,000 updates of 600 images; 1,000,000,000 are"):
+    with pytest.raises(ValueError, match=r"makes 60,000,000,000 steps of 600 images; 1,000,000,000 are"):
         Config(epochs=1e9, batch_size=10).train_steps(images=600)
     assert Config(schedule="step", drop_epochs=1.0, epochs=3.0, batch_size=10).steps_between_drops(105) == 10
     assert Config().steps_between_drops(1000) == 0
     with pytest.raises(ValueError, match="--batch_size=64, the half has 63"):
         Config().steps_per_epoch(63)
-    with pytest.raises(ValueError, match="first drop after 9 updates, but training ends after 9"):
+    with pytest.raises(ValueError, match="first drop after 9 steps, but training ends after 9"):
         Config(schedule="step", drop_steps=9, steps=9).steps_between_drops(1000)
 
 
 def test_the_default_length_has_a_floor_in_updates_and_an_explicit_one_has_none():
     assert Config().train_steps(images=4000) == 744, "12 epochs of motifs"
-    assert Config().train_steps(images=123) == 600, "12 epochs would be 12 updates"
+    assert Config().train_steps(images=123) == 600, "12 epochs would be 12 steps"
     assert Config(epochs=12.0).train_steps(images=123) == 12
     assert Config(steps=5).train_steps(images=123) == 5
     default, explicit = Config().recipe(), Config(epochs=12.0).recipe()
@@ -136,19 +137,21 @@ def test_sizes_follow_the_data_set_and_the_paper():
 
 
 def test_rates_of_blocks():
-    assert Config().block_rates() == {}
-    rates = Config(layer_rates="conv1:0.5,fc8:2", layer_rate_decay=0.5).block_rates()
+    assert Config().block_lr_multipliers() == {}
+    rates = Config(lr_multipliers="conv1:0.5,fc8:2", layerwise_lr_decay=0.5).block_lr_multipliers()
     assert rates["fc8"] == 2.0
     assert rates["fc7"] == 0.5
     assert rates["conv1"] == 0.5 * 0.5**7
-    other = Config(model="ResNet50", layer_rates="a:0.5", layer_rate_decay=0.5)
-    assert other.block_rates(("a", "b", "head")) == {"a": 0.125, "b": 0.5}
+    other = Config(model="ResNet50", lr_multipliers="a:0.5", layerwise_lr_decay=0.5)
+    assert other.block_lr_multipliers(("a", "b", "head")) == {"a": 0.125, "b": 0.5}
     with pytest.raises(ValueError, match=r"blocks of ResNet50 \(b, head\)"):
-        other.block_rates(("b", "head"))
+        other.block_lr_multipliers(("b", "head"))
 
 
 def test_a_whole_number_says_the_same_as_a_fraction():
-    assert json.dumps(Config(epochs=7, l2=0).recipe()) == json.dumps(Config(epochs=7.0, l2=0.0).recipe())
+    assert json.dumps(Config(epochs=7, weight_decay=0).recipe()) == json.dumps(
+        Config(epochs=7.0, weight_decay=0.0).recipe()
+    )
 
 
 @pytest.mark.parametrize("options", [{"epochs": 1e308}, {"steps": 10**400}, {"batch_size": 10**400}])
@@ -158,5 +161,5 @@ def test_numbers_that_no_arithmetic_holds_are_refused(options):
 
 
 def test_rates_that_multiply_to_infinity_are_refused():
-    with pytest.raises(ValueError, match="Bad --layer_rates"):
-        Config(layer_rates="conv1:1e308,conv1:1e308")
+    with pytest.raises(ValueError, match="Bad --lr_multipliers"):
+        Config(lr_multipliers="conv1:1e308,conv1:1e308")

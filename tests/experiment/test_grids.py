@@ -27,7 +27,7 @@ def test_a_grid_is_all_combinations_with_their_bases_first():
 
 
 def test_directions_are_targets_and_roles_are_mirrored():
-    cells = grids.union([Grid("AnB,BnB+", "3", directions="A")], CONFIG, split_of)
+    cells = grids.union([Grid("AnB,BnB+", "3", targets="A")], CONFIG, split_of)
     assert labels(cells) == ["baseB", "baseA", "B3A", "A3A+"]
 
 
@@ -69,7 +69,7 @@ def test_controls_are_added_where_asked():
 
 
 def test_cells_take_what_they_leave_out_from_the_options():
-    grid = grids.read("treatments=RnB directions=all", {"n": "1-7", "seeds": "4"})
+    grid = grids.read("treatments=RnB targets=all", {"n": "1-7", "seeds": "4"})
     assert grid == Grid("RnB", "1-7", "all", seeds="4")
     assert labels(grids.union([grid], CONFIG, split_of))[0] == "baseall"
 
@@ -84,7 +84,7 @@ def test_blocks_may_be_named():
         (lambda: Grid(""), "Bad --treatments"),
         (lambda: Grid("AnC"), "Unknown treatment"),
         (lambda: Grid("BnA", "1"), "written for target B"),
-        (lambda: Grid("AnB", "1", "C"), "Bad --directions"),
+        (lambda: Grid("AnB", "1", "C"), "Bad --targets"),
         (lambda: Grid("AnB", "1", split="halves"), "Bad --split"),
         (lambda: Grid("AnB", "1", seeds=""), "Bad --seeds"),
         (lambda: Grid("AnB", "1", seeds="3-1"), "low to high"),

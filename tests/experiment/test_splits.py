@@ -3,10 +3,11 @@ import pathlib
 
 import pytest
 
+from tftransfer.data.datasets import synsets
 from tftransfer.experiment import splits
 
 CHECKSUMS = json.loads((pathlib.Path(__file__).parents[1] / "support" / "split_checksums.json").read_text())
-WNIDS = tuple(splits.synset_kinds())
+WNIDS = tuple(synsets.kinds())
 
 
 @pytest.mark.parametrize("seed", range(4))

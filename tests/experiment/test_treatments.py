@@ -111,8 +111,8 @@ def test_control_bases():
     assert [n.label for n in treatments.required_bases(parse("S4B"))] == ["baseB"]
 
 
-def test_copies_of_foreign_weights_have_names_of_their_own_and_wait_for_no_source():
-    network = dataclasses.replace(parse("A4B+"), foreign="1a2b3c4d" * 8)
+def test_copies_of_pretrained_weights_have_names_of_their_own_and_wait_for_no_source():
+    network = dataclasses.replace(parse("A4B+"), pretrained="1a2b3c4d" * 8)
     assert (network.label, network.slug, network.family) == (
         "A4B+-w1a2b3c4d",
         "A4B-tuned-w1a2b3c4d",

@@ -10,7 +10,7 @@ from tftransfer.experiment.config import Config
         ({"data_dir": "photographs"}, "data_dir"),
         ({"split": "natural_manmade", "split_seed": 1}, "split_seed"),
         ({"optimizer": "adamw", "momentum": 0.5}, "momentum"),
-        ({"optimizer": "adamw", "bias_rate": 1.0}, "bias_rate"),
+        ({"optimizer": "adamw", "bias_lr_multiplier": 1.0}, "bias_lr_multiplier"),
         ({"steps": 100, "epochs": 3.0}, "epochs"),
         ({"drop_factor": 0.5}, "drop_factor"),
         ({"batch_norm": "adapt"}, "batch_norm"),

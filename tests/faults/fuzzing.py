@@ -113,14 +113,14 @@ def seeds_of(target: str, folder: pathlib.Path) -> list[bytes]:
     if target == "flagfile":
         return [b"# a recipe\n--width=0.5\n--treatment=BnB\n--n=4\n", b"--flagfile=/dev/null\n"]
     if target == "manifest":
-        from tftransfer.data.datasets import open_source
+        from tftransfer.data.datasets import open_dataset
         from tftransfer.data.store import prepare
 
         for index in range(4):
             path = folder / "images" / f"class{index % 2}" / f"{index}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (8, 8), (index, 0, 0)).save(path)
-        store = prepare(open_source("folder", str(folder / "images")), str(folder / "cache"), 8, workers=1)
+        store = prepare(open_dataset("folder", str(folder / "images")), str(folder / "cache"), 8, workers=1)
         return [pathlib.Path(store.path, "store.json").read_bytes()]
     if target == "checkpoint":
         buffer = io.BytesIO()

@@ -64,7 +64,7 @@ def test_the_same_base(tmp_path, monkeypatch, tally):
 
     monkeypatch.setattr(studies.Study, "_train", train)
     (cell, *_) = grids.union(
-        [grids.Grid("base", directions="B")], Config(), lambda kind, seed: splits.random_split(10, seed)
+        [grids.Grid("base", targets="B")], Config(), lambda kind, seed: splits.random_split(10, seed)
     )
 
     def want():

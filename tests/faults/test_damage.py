@@ -17,12 +17,12 @@ import victims
 from scene import BASE, command, essence
 from tftransfer import report
 from tftransfer.analysis import diagnostics
-from tftransfer.data.datasets import open_source
+from tftransfer.data.datasets import open_dataset
 from tftransfer.data.store import find, prepare
 from tftransfer.experiment import prepared_images
 from tftransfer.records import record_files
 from tftransfer.scheduling import study_status
-from tftransfer.scheduling.sweep_folder import Board
+from tftransfer.scheduling.sweep_folder import SweepFolder
 from tftransfer.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.faults
@@ -129,14 +129,14 @@ def test_bases_with_damaged_weights_are_trained_again(small, whole, tmp_path, ta
     assert survived
 
 
-def test_portraits(network, tally):
-    path, rng = network / "portrait.npz", random.Random(3)
+def test_diagnostics(network, tally):
+    path, rng = network / "diagnostics.npz", random.Random(3)
     record = record_files.read(network)
     assert diagnostics.read(record)
     for kind, changed in damages(path.read_bytes(), rng):
         path.write_bytes(changed)
-        survived = refuses(lambda: diagnostics.read(record), "portrait")
-        tally.fault(f"portrait {kind}", survived)
+        survived = refuses(lambda: diagnostics.read(record), "diagnostics")
+        tally.fault(f"diagnostics {kind}", survived)
         assert survived
 
 
@@ -172,11 +172,11 @@ def test_events_are_a_view(network, small, whole, tally, tmp_path, capsys):
 def test_files_of_a_sweep(tmp_path, tally):
     study, rng = tmp_path / "study", random.Random(6)
     crime.complete("sweep", study)
-    board, cells = Board(study), victims.cells()
+    board, cells = SweepFolder(study), victims.cells()
     board.write_failure(cells[-1], "why")
     (board.jobs / "job.json").write_text("{}")
-    beat = {"networks": {cells[-1].name: 0.5}, "step": 1, "steps": 2, "images_per_second": 1.0, "time": 1e9}
-    (board.jobs / "job.beat.json").write_text(json.dumps(beat | {"started": 1e9, "where": "here 1"}))
+    heartbeat = {"networks": {cells[-1].name: 0.5}, "step": 1, "steps": 2, "images_per_second": 1.0, "time": 1e9}
+    (board.jobs / "job.heartbeat.json").write_text(json.dumps(heartbeat | {"started": 1e9, "where": "here 1"}))
     for path in [path for path in board.folder.rglob("*") if path.is_file()]:
         whole = path.read_bytes()
         for kind, changed in damages(whole, rng) if whole else ():
@@ -214,9 +214,9 @@ def test_checkpoints(tmp_path, tally):
 def test_stores(images, tmp_path, tally):  # noqa: F811
     """Made again, byte for byte, where the command prepares them; shards that stay whole are kept."""
     crime.complete("store", images, tmp_path / "cache")
-    source, wanted, rng = open_source("folder", str(images)), files_of(tmp_path / "cache"), random.Random(8)
+    source, wanted, rng = open_dataset("folder", str(images)), files_of(tmp_path / "cache"), random.Random(8)
     store = find(source, str(tmp_path / "cache"), victims.STORE_SIZE)
-    assert prepared_images.source_bytes(source, victims.STORE_SIZE) < prepared_images.VERIFIED_BYTES
+    assert prepared_images.dataset_bytes(source, victims.STORE_SIZE) < prepared_images.VERIFIED_BYTES
     for name in wanted:
         path = pathlib.Path(store.path, name)
         whole = path.read_bytes()

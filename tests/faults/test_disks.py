@@ -13,12 +13,12 @@ import victims
 from scene import BASE, command, essence
 from tftransfer import report
 from tftransfer.data import manifest, preparation
-from tftransfer.data.datasets import open_source
+from tftransfer.data.datasets import open_dataset
 from tftransfer.data.store import StoreError, prepare
 from tftransfer.experiment.config import Config
 from tftransfer.records import event_files, record_files
 from tftransfer.scheduling import scheduler, speeds
-from tftransfer.scheduling.sweep_folder import Board
+from tftransfer.scheduling.sweep_folder import SweepFolder
 from tftransfer.training import diagnostics, weights
 from tftransfer.training.checkpoints import Checkpoints
 
@@ -48,7 +48,7 @@ def before_first(monkeypatch, disk, kind, owner, name):
 
 WRITES = {
     "weights": (weights, "save"),
-    "portrait": (diagnostics, "save"),
+    "diagnostics": (diagnostics, "save"),
     "record": (record_files, "write"),
     "TensorBoard events": (event_files.EventFile, "scalars"),
     "first TensorBoard file": (event_files, "write_experiment"),
@@ -90,7 +90,7 @@ def test_of_checkpoints(kind, disk, tally):
 
 @pytest.mark.parametrize("what", ["shard", "manifest", "lock"])
 def test_of_a_store(what, kind, disk, images, tmp_path, monkeypatch, tally):  # noqa: F811
-    source = open_source("folder", str(images))
+    source = open_dataset("folder", str(images))
     crime.complete("store", images, tmp_path / "whole")
     cache = disk.folder / "cache"
     cache.mkdir()
@@ -121,7 +121,7 @@ def test_of_the_board(kind, disk, tmp_path, capsys, tally):
 
         def start(self, job, again):
             getattr(disk, KINDS[kind])()
-            Board(study).write_failure(job.cells[0], "why")
+            SweepFolder(study).write_failure(job.cells[0], "why")
 
         def finished(self):
             return []

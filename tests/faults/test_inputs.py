@@ -31,7 +31,7 @@ import victims
 from tftransfer import analysis, report, run, sweep
 from tftransfer.analysis import study as analysis_study
 from tftransfer.cli import command_line
-from tftransfer.data.datasets import open_source
+from tftransfer.data.datasets import open_dataset
 from tftransfer.data.decode import ImageError, decode
 from tftransfer.data.manifest import Manifest, StoreError
 from tftransfer.data.store import Store, prepare
@@ -41,7 +41,7 @@ from tftransfer.experiment.config import Config
 from tftransfer.pretrained import description
 from tftransfer.records import identities, record_files, record_warnings
 from tftransfer.scheduling import display, jobs, speeds, study_status
-from tftransfer.scheduling.sweep_folder import Board
+from tftransfer.scheduling.sweep_folder import SweepFolder
 from tftransfer.system.escaping import tensorboard as printable
 from tftransfer.tensorboard_plugin import curves, folders
 from tftransfer.training.checkpoints import Checkpoints
@@ -216,7 +216,7 @@ def test_grids(tally):
     axes = [
         "treatments",
         "n",
-        "directions",
+        "targets",
         "split",
         "split_seeds",
         "seeds",
@@ -343,7 +343,7 @@ def test_odd_image_files(tmp_path, tally):
         handled(
             tally,
             "image files",
-            lambda cache=cache: prepare(open_source("folder", str(root)), str(cache), 8, workers=1),
+            lambda cache=cache: prepare(open_dataset("folder", str(root)), str(cache), 8, workers=1),
             name,
             quiet=(StoreError, OSError),
         )
@@ -362,7 +362,7 @@ def test_odd_names_of_classes_and_files(tmp_path, tally):
         for index in range(3):
             Image.new("RGB", (8, 8), (index, 0, 0)).save(folder / f"{name[:60]}{index}.png".replace("/", ""))
     os.rename(root / "train", root / "all")
-    store = prepare(open_source("folder", str(root / "all")), str(tmp_path / "cache"), 8, workers=1)
+    store = prepare(open_dataset("folder", str(root / "all")), str(tmp_path / "cache"), 8, workers=1)
     assert sorted(store.class_names) == sorted(made)
     for name in ODD:
         whole = {"A": made[: len(made) // 2], "B": [*made[len(made) // 2 :], name]}
@@ -481,7 +481,7 @@ def small_files_of(folder):
     weights.touch()
     nested = folder / "nested"
     nested.write_text(f"--flagfile={flags}\n")
-    options, cell, board = Config(cache_dir=str(folder / "cache")), victims.cells()[-1], Board(study)
+    options, cell, board = Config(cache_dir=str(folder / "cache")), victims.cells()[-1], SweepFolder(study)
     record, tuned = study / "x" / record_files.RECORD, folder / "tune"
 
     def options_in(path):
@@ -495,7 +495,7 @@ def small_files_of(folder):
         "description": (description.beside(weights), lambda: description.read(weights)),
         "speeds": (speeds.path_of(options), lambda: speeds.known(options)),
         "plan": (board.folder / "plan.json", board.plan),
-        "beat": (board.jobs / "job.beat.json", board.beats),
+        "heartbeat": (board.jobs / "job.heartbeat.json", board.beats),
         "end": (board.jobs / "job.end.json", lambda: jobs.ended(board.jobs, "job", 0)),
         "failure": (board.folder / "failed" / f"{cell.name}.json", lambda: (board.failures(), board.failure(cell))),
         "search": (tuned / "study.json", lambda: tuning_study.Study(tuned, {})),
@@ -555,7 +555,7 @@ def test_manifests(tmp_path, tally):
         path = root / f"class{index % 2}" / f"{index}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8), (index, 0, 0)).save(path)
-    store = prepare(open_source("folder", str(root)), str(tmp_path / "cache"), 8, workers=1)
+    store = prepare(open_dataset("folder", str(root)), str(tmp_path / "cache"), 8, workers=1)
     path = pathlib.Path(store.path, "store.json")
     rng, whole = random.Random(9), path.read_bytes()
     for number in range(fault_sizes.of(200, 6000)):
@@ -573,13 +573,13 @@ def test_manifests(tmp_path, tally):
 def test_boards(tmp_path, tally):
     rng, study = random.Random(10), tmp_path / "study"
     crime.complete("sweep", study)
-    board, cells = Board(study), victims.cells()
+    board, cells = SweepFolder(study), victims.cells()
     board.write_failure(cells[-1], "a reason")
-    beat = {"networks": {cells[-1].name: 0.5}, "step": 1, "steps": 2, "images_per_second": 1.0, "time": 1e9,
+    heartbeat = {"networks": {cells[-1].name: 0.5}, "step": 1, "steps": 2, "images_per_second": 1.0, "time": 1e9,
             "started": 1e9, "where": "here 1"}  # fmt: skip
     files = {
         board.folder / "plan.json": json.loads((board.folder / "plan.json").read_text()),
-        board.jobs / "job.beat.json": beat,
+        board.jobs / "job.heartbeat.json": heartbeat,
         board.folder / "failed" / f"{cells[-1].name}.json": {"reason": "a", "time": 1.0, "recipe": {}},
     }
     board.jobs.mkdir(exist_ok=True)
@@ -592,8 +592,8 @@ def test_boards(tmp_path, tally):
 
         def act():
             display.text(study_status.look(study, found))
-            Board(study).failure(cells[-1])
-            assert Board(study).beats(1e9).keys() <= {"job"}
+            SweepFolder(study).failure(cells[-1])
+            assert SweepFolder(study).beats(1e9).keys() <= {"job"}
 
         handled(tally, "sweep boards", act, (path.name, path.read_bytes()[:200]))
         path.write_text(json.dumps(whole))

@@ -17,7 +17,7 @@ import filelock
 import numpy as np
 
 import fake_study
-from tftransfer.data.datasets import open_source
+from tftransfer.data.datasets import open_dataset
 from tftransfer.data.store import prepare
 from tftransfer.experiment import grids, splits
 from tftransfer.experiment.config import Config
@@ -25,8 +25,8 @@ from tftransfer.experiment.grids import Grid
 from tftransfer.experiment.plan import Cell
 from tftransfer.records import record_files
 from tftransfer.scheduling import jobs, local, scheduler, speeds
-from tftransfer.scheduling.sweep_folder import Beat, Board
-from tftransfer.system import processes
+from tftransfer.scheduling.sweep_folder import Heartbeat, SweepFolder
+from tftransfer.system import atomic, processes
 from tftransfer.training.checkpoints import Checkpoints
 
 NETWORKS = ("first", "second", "third")
@@ -38,7 +38,7 @@ def store(images: str, cache: str) -> None:
     """Prepares images, saying whether it was this process that made the store."""
     made = []
     found = prepare(
-        open_source("folder", images), cache, STORE_SIZE, workers=2, progress=lambda done, total: made.append(done)
+        open_dataset("folder", images), cache, STORE_SIZE, workers=2, progress=lambda done, total: made.append(done)
     )
     print("made" if made else "found", found.fingerprint, flush=True)
 
@@ -49,13 +49,13 @@ def weights_of(name: str, generation: int) -> bytes:
 
 
 def write_network(study: pathlib.Path, name: str, generation: int) -> None:
-    """Writes a network's folder in the order of a real training: events, weights, portrait, record."""
+    """Writes a network's folder in the order of a real training: events, weights, diagnostics, record."""
     folder = study / name
     with filelock.FileLock(record_files.lock_path(study, name)), record_files.replacing(folder):
         (folder / "events.out.tfevents.0").write_bytes(b"events")
         kept = weights_of(name, generation)
         (folder / record_files.WEIGHTS).write_bytes(kept)
-        (folder / "portrait.npz").write_bytes(b"portrait")
+        (folder / "diagnostics.npz").write_bytes(b"diagnostics")
         cell = fake_study.cell("A1B")
         digest = hashlib.sha256(kept).hexdigest()
         content = fake_study.content(cell, 0.5 + generation / 1e6, name=name, weights={"kept": True, "sha256": digest})
@@ -79,7 +79,7 @@ def save_checkpoints(folder: str, result: str) -> None:
     for step in range(found.step if found else 0, STEPS):
         state = np.cos(state + step)
         checkpoints.save(step + 1, {"state": state}, {"watch": step})
-    record_files.write_text(pathlib.Path(result), hashlib.sha256(state.tobytes()).hexdigest())
+    atomic.write_text(pathlib.Path(result), hashlib.sha256(state.tobytes()).hexdigest())
     checkpoints.clear()
 
 
@@ -105,7 +105,7 @@ def sweep(study: str, clock: str = "") -> None:
     local.processes.words = lambda module, *arguments: words("victims", "worker", *arguments)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(pathlib.Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     scheduler._POLL_SECONDS, scheduler._LOOK_ELSEWHERE_SECONDS = 0.02, 0.1
-    Board(root).write_plan(cells())
+    SweepFolder(root).write_plan(cells())
     work = scheduler.Scheduler(cells(), root, local.LocalRunner(root, "no store", 2))
     work.run()
     states = {state.state for state in work.states.values()}
@@ -118,8 +118,8 @@ def worker(path: str) -> None:
     request = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     root, name = pathlib.Path(request["study"]), pathlib.Path(path).name.removesuffix(".json")
     wanted, elsewhere = [Cell.from_json(cell) for cell in request["cells"]], []
-    beat = Beat({cell.name: None for cell in wanted}, 1, 2, 1.0, time.time(), time.time(), "here")
-    Board(root).write_beat(name, beat)
+    heartbeat = Heartbeat({cell.name: None for cell in wanted}, 1, 2, 1.0, time.time(), time.time(), "here")
+    SweepFolder(root).write_heartbeat(name, heartbeat)
     for cell in wanted:
         lock = record_files.lock_path(root, cell.name)
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def worker(path: str) -> None:
             traceback.print_exc()
             raise SystemExit(os.EX_IOERR) from None
     end = jobs.End(jobs.OK, elsewhere=tuple(elsewhere))
-    record_files.write_text(pathlib.Path(path).with_name(f"{name}.end.json"), json.dumps(end.as_json()))
+    atomic.write_text(pathlib.Path(path).with_name(f"{name}.end.json"), json.dumps(end.as_json()))
 
 
 def train(root: pathlib.Path, cell: Cell) -> None:

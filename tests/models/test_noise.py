@@ -5,7 +5,7 @@ from keras import layers
 from keras.src.applications.convnext import StochasticDepth
 
 from tftransfer.models import noise
-from tftransfer.models.cloning import reseeded
+from tftransfer.models.cloning import clone_with_seeds
 
 KINDS = {
     "Dropout": (lambda: layers.Dropout(0.4), (None, None, None, None)),
@@ -104,7 +104,7 @@ def test_layers_made_of_others_start_with_different_weights():
     import small_models
 
     model = small_models.attention((32, 32, 3), 3)
-    copies = [reseeded(model, "x", lambda *names, s=s: s + len(names[0]), lambda name: 0) for s in (1, 1, 2)]
+    copies = [clone_with_seeds(model, "x", lambda *names, s=s: s + len(names[0]), lambda name: 0) for s in (1, 1, 2)]
     first, same, other = (copy.get_layer("attention").get_weights() for copy in copies)
     query, key = first[0], first[2]
     assert query.shape == key.shape

@@ -29,7 +29,7 @@ def parsed(command, tmp_path):
         ({"dataset": "tiny_imagenet", "data_dir": "/home/me/tiny"}, "--data_dir=FOLDER"),
         ({"dataset": "cifar100", "data_dir": "/home/me/tfds"}, "--data_dir=FOLDER"),
         ({"split": "file", "split_file": "/home/me/halves.json"}, "--split_file=FILE.json"),
-        ({"layer_rates": "conv1:0.5,conv2:0.1"}, ""),
+        ({"lr_multipliers": "conv1:0.5,conv2:0.1"}, ""),
         ({}, ""),
     ],
 )

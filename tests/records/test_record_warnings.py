@@ -31,12 +31,12 @@ def content(label="A4B", top1=0.5, **integrity):
         ),
         ({"class_images": {"training": [10, 10], "validation": [0, 1]}}, "unbalanced", "0 to 1 validation images"),
         (
-            {"foreign_source": {"file": "x.h5"}, "target_classes_seen_by_source": None},
+            {"pretrained_source": {"file": "x.h5"}, "target_classes_seen_by_source": None},
             "leak?",
             "which classes x.h5 was trained on is not known",
         ),
         (
-            {"foreign_source": {"file": "x.h5", "classes_known": True}, "target_classes_seen_by_source": None},
+            {"pretrained_source": {"file": "x.h5", "classes_known": True}, "target_classes_seen_by_source": None},
             "leak?",
             "which classes x.h5 was trained on cannot be compared",
         ),
@@ -82,21 +82,21 @@ def learnt(training, validation, recipe=(), cost=(), left_chance=True):
             learnt(0.96, 0.21, {"batch_norm_momentum": 0.99}),
             "overfitted",
             "training top-1 96.0 %, validation 21.0 %. Moving statistics of batch normalisation have not settled in "
-            "400 updates with --batch_norm_momentum=0.99. Try --batch_norm_momentum=0.9",
+            "400 steps with --batch_norm_momentum=0.99. Try --batch_norm_momentum=0.9",
         ),
-        (learnt(0.96, 0.21, {"batch_norm_momentum": 0.0}), "overfitted", "have not settled in 400 updates"),
+        (learnt(0.96, 0.21, {"batch_norm_momentum": 0.0}), "overfitted", "have not settled in 400 steps"),
         (
             learnt(0.96, 0.21, {"batch_norm_momentum": 0.9}, {"train_images": 1000}),
             "overfitted",
-            "has 50 training images a class: give it more, or try --l2=0.005, fewer --epochs. If not, its batch "
-            "normalisation lags: --learning_rate=0.005",
+            "has 50 training images a class: give it more, or try --weight_decay=0.005, fewer --epochs. If not, its "
+            "batch normalisation lags: --learning_rate=0.005",
         ),
-        (learnt(0.96, 0.21, {"augment": "none"}), "overfitted", "try --augment=crop_mirror, --l2=0.005"),
+        (learnt(0.96, 0.21, {"augment": "none"}), "overfitted", "try --augment=crop_mirror, --weight_decay=0.005"),
         (
             learnt(0.06, 0.05, cost={"train_steps": 12}, left_chance=False),
             "at chance",
             "is not shown to be above chance: top-1 5.0 %, chance 5.0 %; on 1000 validation images it takes 7.6 %; "
-            "after only 12 updates. Try --steps=600 or more",
+            "after only 12 steps. Try --steps=600 or more",
         ),
         (
             learnt(0.06, 0.05, left_chance=False),

@@ -90,26 +90,26 @@ def test_random_sources_are_drawn(tmp_path, label):
     assert "figure3" in drawn(tmp_path)
 
 
-def add_portraits(study):
+def add_diagnostics(study):
     """Gives networks the arrays that training keeps."""
     rng = np.random.default_rng(0)
     for record in record_files.read_study(study):
-        portrait = {"filters": rng.integers(0, 256, (8, 5, 5, 3)).astype(np.uint8)}
+        arrays = {"filters": rng.integers(0, 256, (8, 5, 5, 3)).astype(np.uint8)}
         if record.identity["treatment"]["source"]:
-            portrait["blocks"] = np.array(["conv1", "conv2", "fc6"])
-            portrait |= {name: rng.uniform(0, 1, 3).astype("float32") for name in ("with_base", "source_with_base")}
-        said = diagnostics.save(record.folder, portrait)
-        record_files.write(record.folder, {**record.content, "portrait": said})
+            arrays["blocks"] = np.array(["conv1", "conv2", "fc6"])
+            arrays |= {name: rng.uniform(0, 1, 3).astype("float32") for name in ("with_base", "source_with_base")}
+        said = diagnostics.save(record.folder, arrays)
+        record_files.write(record.folder, {**record.content, "diagnostics": said})
 
 
-def test_filters_and_similarity_come_from_portraits(tmp_path):
+def test_filters_and_similarity_come_from_diagnostics(tmp_path):
     for target in "AB":
         fake_study.write(tmp_path, "base", 0.5, target=target)
     for label in ("A3B", "A3B+", "B3B"):
         fake_study.write(tmp_path, label, 0.4)
-    add_portraits(tmp_path)
+    add_diagnostics(tmp_path)
     report = collected.collect(str(tmp_path), [])
-    shown = diagnostic_figures.family(report.main, report.portraits)
+    shown = diagnostic_figures.family(report.main, report.diagnostics)
     assert [title for _, title in shown] == ["baseA, the source", "A3B+, grafted", "baseB, the target's own"]
     found = drawing.draw(report)
     assert {"filters", "similarity"} <= set(found)
@@ -118,11 +118,11 @@ def test_filters_and_similarity_come_from_portraits(tmp_path):
 
 def test_a_damaged_portrait_is_named_and_left_out(tmp_path):
     record = fake_study.write(tmp_path, "base", 0.5, target="B")
-    add_portraits(tmp_path)
+    add_diagnostics(tmp_path)
     (record.folder / diagnostics.FILE).write_bytes(b"other")
     report = collected.collect(str(tmp_path), [])
-    assert not report.portraits.get(record.name)
-    assert any(finding.topic == "portrait" and "SHA-256" in finding.text for finding in report.findings)
+    assert not report.diagnostics.get(record.name)
+    assert any(finding.topic == "diagnostics" and "SHA-256" in finding.text for finding in report.findings)
     assert "filters" not in drawing.draw(report)
 
 

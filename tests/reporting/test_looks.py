@@ -25,9 +25,9 @@ from tftransfer.reporting.looks import Curve
 FOREIGN = "1a2b3c4d" * 8
 
 
-def write(study, label, top1, split_seed=0, foreign="", **options):
+def write(study, label, top1, split_seed=0, pretrained="", **options):
     of = fake_study.cell(label, split_seed, **options)
-    of = dataclasses.replace(of, treatment=dataclasses.replace(of.treatment, foreign=foreign))
+    of = dataclasses.replace(of, treatment=dataclasses.replace(of.treatment, pretrained=pretrained))
     content = fake_study.content(of, top1)
     content["treatment"] = {"label": of.treatment.label}
     return record_files.write(study / of.name, content)
@@ -35,7 +35,7 @@ def write(study, label, top1, split_seed=0, foreign="", **options):
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """Returns a study with preserved blocks, staged release, foreign weights and three numbers of images."""
+    """Returns a study with preserved blocks, staged release, pretrained weights and three numbers of images."""
     study = tmp_path_factory.mktemp("looks")
     for images, base in ((10, 0.2), (100, 0.4), (0, 0.6)):
         for split in (0, 1):
@@ -48,7 +48,7 @@ def report(tmp_path_factory):
             write(study, f"A{n}B", 0.5 + split / 50, split, **stages)
             write(study, f"B{n}B", 0.5 + split / 50, split, **stages)
         for tuned in ("", "+"):
-            write(study, f"A{n}B{tuned}", 0.55 + split / 50, split, foreign=FOREIGN)
+            write(study, f"A{n}B{tuned}", 0.55 + split / 50, split, pretrained=FOREIGN)
     return collected.collect(str(study), [])
 
 
@@ -70,7 +70,7 @@ def test_every_curve_has_a_look_and_a_name_of_its_own(report):
     assert len({report.looks[curve].colour for curve in curves}) == len(curves)
     assert len({curve.meaning for curve in curves}) == len({curve.name for curve in curves}) == len(curves)
     assert Curve(f"AnB+-w{FOREIGN[:8]}").meaning == "AnB+ of weights 1a2b3c4d"
-    assert Curve("AnB", 2, 500).meaning == "AnB, 2 preserved, released at update 500"
+    assert Curve("AnB", 2, 500).meaning == "AnB, 2 preserved, released at step 500"
 
 
 def test_colours_are_far_from_each_other_and_dark_enough_on_white():
@@ -101,7 +101,7 @@ def points_of(axes, look):
 
 
 @pytest.mark.parametrize("curve", NEW, ids=lambda curve: curve.name)
-def test_networks_with_preserved_blocks_and_of_foreign_weights_are_drawn(report, curve):
+def test_networks_with_preserved_blocks_and_of_pretrained_weights_are_drawn(report, curve):
     networks = report.main[report.main["images_per_class"].eq(0)]
     top, bottom = treatment_figures.figure2(networks, report.looks).figure.axes
     look = report.looks[curve]
@@ -118,7 +118,7 @@ def test_losses_of_preserved_blocks_have_panels_of_their_own(report):
     losses = report.decomposition[report.decomposition["images_per_class"].eq(0)]
     canvas = loss_figure.bars(losses)
     assert [axes.get_title(loc="left") for axes in canvas.figure.axes] == [
-        "none preserved", "2 preserved", "2 preserved, released at update 500",
+        "none preserved", "2 preserved", "2 preserved, released at step 500",
     ]  # fmt: skip
     assert [len(axes.patches) for axes in canvas.figure.axes] == [4, 4, 4]
 

@@ -1,6 +1,7 @@
 import pytest
 
 import fake_study
+from tftransfer.records import record_files
 from tftransfer.reporting import collected, tables
 
 
@@ -41,7 +42,7 @@ def test_tables_by_target_show_the_own_bases(tmp_path):
     for label, top1, target in (("base", 0.5, "A"), ("base", 0.6, "B"), ("A4B", 0.55, None)):
         content = fake_study.content(fake_study.cell(label, target=target), top1)
         content["identity"] = {**content["identity"], **split}
-        fake_study.records.write(tmp_path / content["name"], content)
+        record_files.write(tmp_path / content["name"], content)
     assert cells(tmp_path, "Top-1 by target") == [("B", "AnB", "60.0 %", "55.0 %")]
 
 

@@ -11,10 +11,10 @@ from tftransfer.experiment.config import Config
 from tftransfer.experiment.grids import Grid
 from tftransfer.scheduling import jobs, local
 from tftransfer.scheduling.jobs import End, Job
-from tftransfer.scheduling.sweep_folder import Beat, Board
+from tftransfer.scheduling.sweep_folder import Heartbeat, SweepFolder
 from tftransfer.system import processes
 
-JOB = Job(tuple(grids.union([Grid("base", directions="B")], Config(), lambda *_: splits.random_split(10, 0))))
+JOB = Job(tuple(grids.union([Grid("base", targets="B")], Config(), lambda *_: splits.random_split(10, 0))))
 
 
 class Process:
@@ -23,9 +23,9 @@ class Process:
     def __init__(self, request):
         self.request, self.returncode = pathlib.Path(request), None
         name = self.request.name.removesuffix(".json")
-        self.left, self.board = self.request.with_name(f"{name}.end.json"), Board(self.request.parents[2])
+        self.left, self.board = self.request.with_name(f"{name}.end.json"), SweepFolder(self.request.parents[2])
         now = time.time()
-        self.board.write_beat(name, Beat({JOB.cells[0].name: None}, 0, 9, None, now, now, "here 1"))
+        self.board.write_heartbeat(name, Heartbeat({JOB.cells[0].name: None}, 0, 9, None, now, now, "here 1"))
 
     def poll(self):
         return self.returncode
@@ -51,9 +51,9 @@ def started(monkeypatch):
 def test_a_group_gives_a_sign_of_life_before_its_process_can(tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "start", lambda words, log, more, own_session: None)
     local.LocalRunner(tmp_path, "store", workers=1).start(JOB)
-    (beat,) = Board(tmp_path).beats().values()
-    assert beat.stage == "loading TensorFlow"
-    assert list(beat.networks) == [cell.name for cell in JOB.cells]
+    (heartbeat,) = SweepFolder(tmp_path).beats().values()
+    assert heartbeat.stage == "loading TensorFlow"
+    assert list(heartbeat.networks) == [cell.name for cell in JOB.cells]
 
 
 def test_sweeps_of_one_study_that_do_the_same_job_keep_out_of_each_others_way(tmp_path, started):
@@ -66,19 +66,19 @@ def test_sweeps_of_one_study_that_do_the_same_job_keep_out_of_each_others_way(tm
     assert one.finished() == [(JOB, End(jobs.OK))]
     assert not first.request.exists(), "what ended well leaves nothing"
     assert second.request.exists()
-    assert len(Board(tmp_path).beats()) == 1
+    assert len(SweepFolder(tmp_path).beats()) == 1
     second.end(End(jobs.OK))
     assert other.finished() == [(JOB, End(jobs.OK))]
-    assert not list(Board(tmp_path).jobs.iterdir())
+    assert not list(SweepFolder(tmp_path).jobs.iterdir())
 
 
 def test_a_job_that_failed_is_not_said_to_run_and_leaves_its_log(tmp_path, started):
     """Its last sign of life may be a second old."""
     runner = local.LocalRunner(tmp_path, "store", workers=1)
     runner.start(JOB)
-    assert Board(tmp_path).beats()
+    assert SweepFolder(tmp_path).beats()
     full = End(jobs.NO_MEMORY, "needs 80 GB")
     started[0].end(full)
     assert runner.finished() == [(JOB, full)]
-    assert not Board(tmp_path).beats()
-    assert list(Board(tmp_path).jobs.glob("*.log"))
+    assert not SweepFolder(tmp_path).beats()
+    assert list(SweepFolder(tmp_path).jobs.glob("*.log"))

@@ -12,7 +12,7 @@ from tftransfer.records.identities import Versions
 from tftransfer.scheduling import jobs, scheduler, study_status
 from tftransfer.scheduling.jobs import End
 from tftransfer.scheduling.scheduler import DIVERGED, DONE, FAILED, SKIPPED, Scheduler
-from tftransfer.scheduling.sweep_folder import Board
+from tftransfer.scheduling.sweep_folder import SweepFolder
 
 
 class FakeRunner:
@@ -126,7 +126,7 @@ def test_no_memory_for_even_one_network_is_a_failure_that_is_kept_and_tried_agai
     assert "needs 80 GB (in an earlier sweep; --retry_failed" in states["A1B"].reason
     assert states["A1B"].word == "no memory"
     assert sweep(tmp_path, again, asked, retry_failed=True)["A1B"].state == DONE
-    assert Board(tmp_path).failures() == {}
+    assert SweepFolder(tmp_path).failures() == {}
 
 
 def test_one_failure_does_not_stop_the_others(tmp_path):
@@ -217,18 +217,18 @@ def test_a_record_of_another_recipe_is_refused_before_anything_starts(tmp_path):
 def test_float16_networks_train_alone():
     config = Config(precision="mixed_float16")
     found = grids.union([Grid("AnB", "1-2", "B")], config, lambda kind, seed: splits.random_split(10, seed))
-    assert len({jobs.share(cell) for cell in found}) == len(found)
+    assert len({jobs.group_key(cell) for cell in found}) == len(found)
 
 
 def test_a_process_that_a_signal_ended_is_started_once_more(tmp_path):
     killed = End(jobs.CRASHED, "ended by signal 9")
     once, twice = (FakeRunner(tmp_path / str(n), ends={"baseB": [killed] * n}) for n in (1, 2))
-    asked = cells(Grid("base", directions="B"))
+    asked = cells(Grid("base", targets="B"))
     assert sweep(once.study, once, asked)["baseB"].state == DONE
     assert once.labels == [["baseB"], ["baseB"]]
     states = sweep(twice.study, twice, asked)
     assert (states["baseB"].state, len(twice.labels)) == (FAILED, 2)
-    assert Board(twice.study).failure(asked[0]) == "ended by signal 9"
+    assert SweepFolder(twice.study).failure(asked[0]) == "ended by signal 9"
 
 
 def test_a_process_that_was_asked_to_end_is_started_again_whole_and_is_no_failure_to_keep(tmp_path):
@@ -257,7 +257,7 @@ def test_a_full_disk_is_no_failure_to_keep(tmp_path):
 def test_a_group_split_down_to_one_network_that_finds_no_memory_is_named(tmp_path):
     full, said = End(jobs.NO_MEMORY, "needs 80 GB"), []
     asked = cells(Grid("BnB", "1-3", "B"))
-    Board(tmp_path).write_plan(asked)
+    SweepFolder(tmp_path).write_plan(asked)
     runner = FakeRunner(tmp_path, ends={"B2B": [full] * 3})
     study = Scheduler(asked, tmp_path, runner, say=said.append)
     study.run()

@@ -14,7 +14,7 @@ from tftransfer.experiment.grids import Grid
 from tftransfer.records import record_files
 from tftransfer.records.record_files import DIVERGED
 from tftransfer.scheduling import display, study_status
-from tftransfer.scheduling.sweep_folder import Beat, Board
+from tftransfer.scheduling.sweep_folder import Heartbeat, SweepFolder
 
 NOW = 1000.0
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -25,13 +25,15 @@ def study(tmp_path, monkeypatch):
     """Two bases and a frozen network done, two networks running, one failed, one waiting."""
     monkeypatch.setattr("time.time", lambda: NOW)
     asked = cells(Grid("AnB,BnB", "1-2", "B"), Grid("AnB", "3", "B"))
-    board = Board(tmp_path)
+    board = SweepFolder(tmp_path)
     board.write_plan(asked)
     by_label = {cell.treatment.label: cell for cell in asked}
     for label in ("baseA", "baseB", "A3B"):
         write_record(tmp_path, by_label[label])
-    beat = Beat({by_label["A1B"].name: 0.25, by_label["A2B"].name: None}, 50, 200, 400.0, NOW - 3, NOW - 63, "host 1")
-    board.write_beat("job", beat)
+    heartbeat = Heartbeat(
+        {by_label["A1B"].name: 0.25, by_label["A2B"].name: None}, 50, 200, 400.0, NOW - 3, NOW - 63, "host 1"
+    )
+    board.write_heartbeat("job", heartbeat)
     board.write_failure(by_label["B1B"], "no memory")
     return tmp_path
 
@@ -48,8 +50,8 @@ def test_every_network_has_one_state(study):
 def test_what_a_group_does_before_it_can_be_evaluated_is_shown(study):
     asked = cells(Grid("AnB,BnB", "1-2", "B"))
     names = [cell.name for cell in asked if cell.treatment.label in ("A1B", "A2B")]
-    beat = Beat(dict.fromkeys(names), 0, 0, None, NOW, NOW, "host 1", "compiling the first \x1b[2Jstep")
-    Board(study).write_beat("job", beat)
+    heartbeat = Heartbeat(dict.fromkeys(names), 0, 0, None, NOW, NOW, "host 1", "compiling the first \x1b[2Jstep")
+    SweepFolder(study).write_heartbeat("job", heartbeat)
     assert display.headline(study_status.look(study)).endswith("; 2 networks: compiling the first \\x1b[2Jstep")
 
 
@@ -57,9 +59,9 @@ def test_lines_tell_a_new_stage_at_once_and_the_same_one_no_more(study, monkeypa
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     update = display._lines(study)
-    board, names = Board(study), ["random0-A1B-seed0"]
+    board, names = SweepFolder(study), ["random0-A1B-seed0"]
     for second, stage in ((3, "building 1 networks"), (6, "building 1 networks"), (9, "compiling"), (12, "")):
-        board.write_beat("job", Beat(dict.fromkeys(names), 0, 0, None, NOW, NOW, "host 1", stage))
+        board.write_heartbeat("job", Heartbeat(dict.fromkeys(names), 0, 0, None, NOW, NOW, "host 1", stage))
         clock[0] = second
         update()
     said = capsys.readouterr().out.splitlines()
@@ -91,7 +93,7 @@ def table(study):
 
 def test_what_is_wrong_with_a_network_stands_in_its_cell_and_below_the_table(study):
     by_label = {cell.treatment.label: cell for cell in cells(Grid("AnB,BnB", "1-2", "B"), Grid("AnB", "3", "B"))}
-    board = Board(study)
+    board = SweepFolder(study)
     board.write_failure(by_label["B1B"], "Training needs about 80 GB", "no memory")
     doubtful = {"left_chance": False, "class_images": {"training": [1, 9], "validation": [2, 2]}}
     write_record(study, by_label["A3B"], integrity=doubtful)
@@ -152,7 +154,7 @@ def test_a_lead_says_over_how_many_it_is_a_mean(tmp_path):
 def test_images_per_class_and_stages_are_rows_of_their_own(tmp_path, planned):
     asked = cells(Grid("BnB", "1", "A", images_per_class="0,10"), Grid("BnB", "1", "A", preserve="2"))
     if planned:
-        Board(tmp_path).write_plan(asked)
+        SweepFolder(tmp_path).write_plan(asked)
     for cell in asked:
         write_score(tmp_path, cell, 0.3 if cell.images_per_class else 0.5 + 0.1 * cell.treatment.preserve, 0.0)
     assert table(tmp_path)[1] == [
@@ -194,15 +196,15 @@ def test_jobs_that_fell_silent_are_named_and_not_running(study, monkeypatch):
 def later(monkeypatch, seconds):
     """Lets time pass by the clock that nobody sets."""
     monotonic = time.monotonic
-    monkeypatch.setattr("tftransfer.scheduling.heartbeats.time.monotonic", lambda: monotonic() + seconds)
+    monkeypatch.setattr("tftransfer.scheduling.liveness.time.monotonic", lambda: monotonic() + seconds)
 
 
 @pytest.fixture
 def worker(study):
     """A process that gives a sign of life in place of the tests' own, and lives on."""
     code = (
-        "import pathlib, sys, time\nfrom tftransfer.scheduling.sweep_folder import Board\n"
-        "board = Board(pathlib.Path(sys.argv[1]))\nboard.write_beat('job', board.beats()['job'])\n"
+        "import pathlib, sys, time\nfrom tftransfer.scheduling.sweep_folder import SweepFolder\n"
+        "board = SweepFolder(pathlib.Path(sys.argv[1]))\nboard.write_heartbeat('job', board.beats()['job'])\n"
         "print('written', flush=True)\ntime.sleep(600)"
     )
     words = [sys.executable, "-c", code, str(study)]
@@ -231,7 +233,7 @@ def test_a_stopped_process_is_named_at_once_and_one_that_has_gone_is_not(study, 
 
 
 def test_a_stopped_process_whose_sweep_has_gone_is_not_said_to_go_on(study, worker):
-    path = study / ".sweep/jobs/job.beat.json"
+    path = study / ".sweep/jobs/job.heartbeat.json"
     content = json.loads(path.read_text())
     content["sign"]["parent"] = 2**30
     path.write_text(json.dumps(content))
@@ -244,7 +246,7 @@ def test_a_stopped_process_whose_sweep_has_gone_is_not_said_to_go_on(study, work
 
 
 def test_a_number_that_another_process_has_now_is_not_taken_for_it(study, worker):
-    path = study / ".sweep/jobs/job.beat.json"
+    path = study / ".sweep/jobs/job.heartbeat.json"
     content = json.loads(path.read_text())
     content["sign"]["started"] = "1"
     path.write_text(json.dumps(content))
@@ -254,7 +256,7 @@ def test_a_number_that_another_process_has_now_is_not_taken_for_it(study, worker
 @pytest.mark.parametrize(("seconds", "state"), [(5, "running"), (3600, "silent"), (90_000, "waiting")])
 def test_signs_of_another_machine_are_as_old_as_the_file_system_says(seconds, state, study, monkeypatch):
     """Its clock may be days off."""
-    path = study / ".sweep/jobs/job.beat.json"
+    path = study / ".sweep/jobs/job.heartbeat.json"
     content = json.loads(path.read_text())
     content["sign"]["machine"], content["time"] = "another", NOW + 10**6
     path.write_text(json.dumps(content))
@@ -287,7 +289,7 @@ def test_no_study_is_refused(tmp_path):
 def test_where_the_study_is_not_there_those_that_are_are_named(tmp_path):
     asked = cells(Grid("AnB", "1", "B"))
     write_record(tmp_path / "trained", asked[0])
-    Board(tmp_path / "planned").write_plan(asked)
+    SweepFolder(tmp_path / "planned").write_plan(asked)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r": planned, trained\. Ask for one with --study=NAME"):
         study_status.look(tmp_path / "nothing")
@@ -320,7 +322,7 @@ def test_a_clock_that_jumps_neither_hides_what_lives_nor_keeps_what_is_gone(stud
      ' 1000, "started": 1, "where": ""}'],
 )  # fmt: skip
 def test_damaged_signs_of_life_and_plans_are_left_out(study, content):
-    (study / ".sweep/jobs/job.beat.json").write_text(content)
+    (study / ".sweep/jobs/job.heartbeat.json").write_text(content)
     assert study_status.look(study).count("running") == 0
     (study / ".sweep/plan.json").write_text(f'{{"x": {{"treatment": {content}}}, "y": {{"treatment": {{"n": "1"}}}}}}')
     found = study_status.look(study)
@@ -329,8 +331,8 @@ def test_damaged_signs_of_life_and_plans_are_left_out(study, content):
 
 @pytest.mark.parametrize(
     ("part", "value"),
-    [("source", [[]]), ("target", [[]]), ("preserve", [[]]), ("foreign", [[]]), ("preserve", "x"), ("preserve", None),
-     ("release_step", "q")],
+    [("source", [[]]), ("target", [[]]), ("preserve", [[]]), ("pretrained", [[]]), ("preserve", "x"),
+     ("preserve", None), ("release_step", "q")],
 )  # fmt: skip
 def test_plans_with_parts_of_other_kinds_are_left_out(study, part, value):
     treatment = {"source": "A", "n": 4, "target": "B", part: value}

@@ -41,9 +41,9 @@ def content(of: plan.Cell, top1: float | None, checks: int = 4, **changes) -> di
         "integrity": {
             "frozen_blocks": [], "frozen_blocks_unchanged": True, "fine_tuned_blocks": [],
             "fine_tuned_blocks_moved": True, "diverged_at_step": None if done else 7,
-            "left_chance": done and top1 > 0.1, "updates": 400,
+            "left_chance": done and top1 > 0.1, "steps": 400,
             "target_classes_seen_by_source": 20 if treatment.source_base == treatment.target else 0,
-            "updates_of_source": 400 if treatment.source_base else 0,
+            "steps_of_source": 400 if treatment.source_base else 0,
         },
         "cost": {
             "seconds": 60.0, "train_seconds": 50.0, "images_per_second": 500.0, "train_steps": 400,

@@ -5,7 +5,6 @@ import stat
 
 import pytest
 
-from tftransfer.records import record_files
 from tftransfer.system import atomic
 
 
@@ -19,7 +18,7 @@ def umask(request):
 def test_who_may_read_a_file_is_what_the_umask_says(umask, tmp_path):
     atomic.write(tmp_path / "bytes", b"x")
     atomic.write(tmp_path / "written", lambda file: file.write(b"x"))
-    record_files.write_text(tmp_path / "text", "x")
+    atomic.write_text(tmp_path / "text", "x")
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert modes == dict.fromkeys(("bytes", "written", "text"), 0o666 & ~umask)
 

@@ -47,7 +47,7 @@ def test_processes_get_one_time_together_to_save_what_they_have(tmp_path):
 
 ORPHAN = """
 import os, signal, sys, pathlib
-from tftransfer import processes
+from tftransfer.system import processes
 
 words, log = processes.words("slow_module", "an", "argument"), pathlib.Path(sys.argv[1])
 process = processes.start(words, log, own_session=True)

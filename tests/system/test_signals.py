@@ -81,7 +81,7 @@ def test_the_second_signal_acts_at_once():
 
 def test_the_second_signal_ends_a_process_without_handlers_of_its_own():
     code = (
-        "import signal\nfrom tftransfer import interruption\nwith interruption.deferred():\n"
+        "import signal\nfrom tftransfer.system import signals\nwith signals.deferred():\n"
         "    signal.raise_signal(signal.SIGTERM)\n    print('goes on', flush=True)\n"
         "    signal.raise_signal(signal.SIGTERM)\n    print('never')"
     )

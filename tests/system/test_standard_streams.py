@@ -10,7 +10,7 @@ import pytest
 
 SAYS = """
 import sys
-from tftransfer import command_line
+from tftransfer.cli import command_line
 
 def command(argv):
     first = open("record", "w")
@@ -58,7 +58,7 @@ def test_a_terminal_that_was_closed_takes_nothing_from_a_training(tmp_path):
     """What is said afterwards goes nowhere; the process goes on to save itself."""
     ours, theirs = pty.openpty()
     code = (
-        "import sys\nfrom tftransfer import standard_streams\nstandard_streams.open_all()\n"
+        "import sys\nfrom tftransfer.system import standard_streams\nstandard_streams.open_all()\n"
         "print('begun', sys.stdout.isatty(), sys.stdout.fileno(), flush=True)\nsys.stdin.readline()\n"
         "for _ in range(3):\n    print('x' * 9000, flush=True)\nprint('y', file=sys.stderr, flush=True)\n"
         f"open({str(tmp_path / 'saved')!r}, 'w').close()\n"
@@ -75,7 +75,8 @@ def test_a_terminal_that_was_closed_takes_nothing_from_a_training(tmp_path):
 
 SPOILS = """
 import os, sys
-from tftransfer import command_line, standard_streams
+from tftransfer.cli import command_line
+from tftransfer.system import standard_streams
 
 def command(argv):
     with standard_streams.kept():

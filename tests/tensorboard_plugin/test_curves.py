@@ -126,7 +126,7 @@ DAMAGE = {
     "binary": lambda text: "\0" * 50,
     "not UTF-8": lambda text: b"\xff\xfe" + text.encode(),
     "deep": lambda text: "[" * 100_000,
-    "foreign": lambda text: '{"accuracy": 1}',
+    "pretrained": lambda text: '{"accuracy": 1}',
     "no recipe": lambda text: rehash(text, lambda c: c["identity"].pop("recipe")),
     "strange treatment": lambda text: rehash(text, lambda c: c["identity"]["treatment"].update(colour="red")),
     "top-1 is text": lambda text: rehash(text, lambda c: c["result"].update(top1="much")),
@@ -179,23 +179,23 @@ def test_the_length_of_training_is_known_where_it_is_the_same_for_all(study):
     read(study, reader)
     assert reader.steps == 400
     content = fake_runs.content(networks[2])
-    content["integrity"]["updates"] = 300
+    content["integrity"]["steps"] = 300
     record_files.write(study / networks[2].name, content)
     read(study, reader)
     assert reader.steps is None
 
 
-def test_lines_of_preserved_blocks_and_foreign_weights_are_named_and_not_plain(study):
+def test_lines_of_preserved_blocks_and_pretrained_weights_are_named_and_not_plain(study):
     write(study, fake_runs.cells(["AnB"], [3]))
     fake_study.write(study, "A3B", 0.5, preserve=2, release_step=100)
     for label in ("A3B", "A3B+"):
         of = fake_study.cell(label)
-        of = dataclasses.replace(of, treatment=dataclasses.replace(of.treatment, foreign="1a2b3c4d" * 8))
+        of = dataclasses.replace(of, treatment=dataclasses.replace(of.treatment, pretrained="1a2b3c4d" * 8))
         record_files.write(study / of.name, fake_study.content(of, 0.4))
     found = {(line["label"], line["treatment"], line["plain"]) for line in read(study)["pictures"][0]["curves"]}
     assert found == {
         ("AnB", "AnB", True),
-        ("AnB, 2 preserved, released at update 100", "AnB", False),
+        ("AnB, 2 preserved, released at step 100", "AnB", False),
         ("AnB of weights 1a2b3c4d", "AnB", False),
         ("AnB+ of weights 1a2b3c4d", "AnB+", False),
     }

@@ -226,7 +226,7 @@ def test_tensorboard_finds_the_installed_tab(tmp_path, logdir):
 
 @pytest.fixture(scope="module")
 def variants(tmp_path_factory):
-    """A study with preserved blocks, foreign weights, longer bases near the standard ones, and names of markup."""
+    """A study with preserved blocks, pretrained weights, longer bases near the standard ones, and names of markup."""
     study = tmp_path_factory.mktemp("variants") / "logdir" / "study"
     for cell in fake_runs.cells(["AnB", "BnB", "AnB+"], [1, 2, 3]):
         record_files.write(study / cell.name, fake_runs.content(cell))
@@ -235,7 +235,7 @@ def variants(tmp_path_factory):
             fake_study.write(study, f"A{n}B", 0.5, preserve=preserve, release_step=release_step)
     for label in ("A1B", "A2B", "A1B+", "A2B+"):
         of = fake_study.cell(label)
-        of = dataclasses.replace(of, treatment=dataclasses.replace(of.treatment, foreign="1a2b3c4d" * 8))
+        of = dataclasses.replace(of, treatment=dataclasses.replace(of.treatment, pretrained="1a2b3c4d" * 8))
         record_files.write(study / of.name, fake_study.content(of, 0.55))
     of = fake_study.cell("base", target="B")
     of = dataclasses.replace(of, treatment=dataclasses.replace(of.treatment, longer_by="A"))
@@ -254,7 +254,7 @@ def test_every_line_of_the_tab_has_a_look_and_a_name_of_its_own(browser, variant
     with tab(browser, variants) as page:
         looks = dict(page.driver.execute_script(js))
         assert set(looks) == {
-            "AnB", "BnB", "AnB+", "AnB, 2 preserved", "AnB, 3 preserved", "AnB, 2 preserved, released at update 100",
+            "AnB", "BnB", "AnB+", "AnB, 2 preserved", "AnB, 3 preserved", "AnB, 2 preserved, released at step 100",
             "AnB of weights 1a2b3c4d",
             "AnB+ of weights 1a2b3c4d",
         }  # fmt: skip

@@ -62,7 +62,7 @@ def reference(weight, gradients, rates, decay):
 
 
 def test_equals_a_numpy_reference_with_decay_on_all_but_biases(compiled):
-    model, rates = compiled(l2=0.3)
+    model, rates = compiled(weight_decay=0.3)
     before, gradients, after = trained(model, seed=0)
     kinds = {path.rpartition("/")[2] for path in before}
     assert kinds == {"kernel", "bias", "gamma", "beta"}
@@ -75,7 +75,7 @@ def test_equals_a_numpy_reference_with_decay_on_all_but_biases(compiled):
 
 
 def test_without_decay_nothing_decays(compiled):
-    model, rates = compiled(l2=0.0)
+    model, rates = compiled(weight_decay=0.0)
     before, gradients, after = trained(model, seed=1)
     for path, weight in before.items():
         found = reference(weight, [gradient[path] for gradient in gradients], rates, 0.0)

@@ -105,7 +105,7 @@ def test_frozen_batch_norm_ignores_or_follows_the_images(recipe, task):
 
 
 def test_rates_of_blocks_reach_the_layers_of_any_model(recipe, task):
-    config = options_for(recipe, "small_models:chain", layer_rates="one:0")
+    config = options_for(recipe, "small_models:chain", lr_multipliers="one:0")
     (held,) = trainer.train(config, task, [BASE], {})
     (start,) = trainer.train(dataclasses.replace(config, learning_rate=1e-30), task, [BASE], {})
     assert np.array_equal(held.weights["one"][0], start.weights["one"][0])

@@ -79,7 +79,7 @@ def test_held_blocks_are_frozen_until_their_release(residual, task, source, poli
         kept, moved, never = (weights[layer] for weights in found)
         assert all(np.array_equal(a, b) for a, b in zip(kept, never, strict=True)), layer
         same = [np.array_equal(a, b) for a, b in zip(kept, moved, strict=True)]
-        # Under adapt the statistics move alike until the first update that follows the release.
+        # Under adapt the statistics move alike until the first step that follows the release.
         assert not (any(same) if policy == "inference" else all(same)), layer
     for layer, arrays in found[0].items():  # the blocks above see the same features
         if layer not in above:

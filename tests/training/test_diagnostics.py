@@ -27,10 +27,10 @@ def networks(recipe):
 
 def test_a_transferred_network_is_like_its_source_as_far_as_it_was_copied(recipe, networks, images):
     base_a, base_b, grafted = networks
-    portrait = diagnostics.compute(recipe, 5, grafted, images, source=base_a, base=base_b)
-    assert portrait["blocks"].tolist() == ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"]
-    assert portrait["images"] == 24
-    with_base, bases = portrait["with_base"], portrait["source_with_base"]
+    arrays = diagnostics.compute(recipe, 5, grafted, images, source=base_a, base=base_b)
+    assert arrays["blocks"].tolist() == ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"]
+    assert arrays["images"] == 24
+    with_base, bases = arrays["with_base"], arrays["source_with_base"]
     assert with_base[:3] == pytest.approx(bases[:3], abs=1e-5)
     assert (with_base[3:] != bases[3:]).all()
     assert np.isfinite(bases).all()
@@ -39,9 +39,9 @@ def test_a_transferred_network_is_like_its_source_as_far_as_it_was_copied(recipe
 
 def test_a_network_is_wholly_like_itself(recipe, networks, images):
     _, base_b, _ = networks
-    portrait = diagnostics.compute(recipe, 5, base_b, images, source=base_b, base=base_b)
-    assert portrait["with_base"] == pytest.approx(1)
-    assert portrait["source_with_base"] == pytest.approx(1)
+    arrays = diagnostics.compute(recipe, 5, base_b, images, source=base_b, base=base_b)
+    assert arrays["with_base"] == pytest.approx(1)
+    assert arrays["source_with_base"] == pytest.approx(1)
 
 
 def test_similarity_does_not_depend_on_the_order_of_computing(recipe, networks, images):
@@ -97,12 +97,12 @@ def test_batches_of_images_that_lie_by_class_are_mixed(task):
 
 def test_what_is_saved_is_read_without_pickle_and_repeats_to_the_byte(tmp_path, recipe, networks, images):
     base_a, base_b, grafted = networks
-    portrait = diagnostics.compute(recipe, 5, grafted, images, source=base_a, base=base_b)
-    said = [diagnostics.save(tmp_path, portrait) for _ in range(2)]
+    arrays = diagnostics.compute(recipe, 5, grafted, images, source=base_a, base=base_b)
+    said = [diagnostics.save(tmp_path, arrays) for _ in range(2)]
     path = tmp_path / said[0]["file"]
     assert said[0] == said[1]
     assert said[0]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     with np.load(path, allow_pickle=False) as found:
-        assert all((found[name] == values).all() for name, values in portrait.items())
+        assert all((found[name] == values).all() for name, values in diagnostics.items())
     assert [item.name for item in tmp_path.iterdir()] == [diagnostics.FILE]
     assert path.stat().st_size < 50_000

@@ -10,8 +10,8 @@ from tftransfer.training import history
 
 @pytest.fixture
 def watch():
-    """The optimizer has done two updates; the rate of the next is another."""
-    found = history.Watch(["one", "two"], steps_per_epoch=4, rate={1: 0.5, 2: 0.25}.get)
+    """The optimizer has done two steps; the rate of the next is another."""
+    found = history.TrainingHistory(["one", "two"], steps_per_epoch=4, rate={1: 0.5, 2: 0.25}.get)
     found.set_model(types.SimpleNamespace(optimizer=types.SimpleNamespace(iterations=2), stop_training=False))
     return found
 
@@ -42,7 +42,7 @@ def test_what_was_seen_is_told_again_when_training_goes_on(watch):
     watch.on_train_batch_end(0, logs(math.nan, 1.0))
     watch.on_epoch_end(1, logs(math.nan, 1.0))
     told = []
-    other = history.Watch(["one", "two"], 4, {}.get, lambda step, rows: told.append((step, *rows)))
+    other = history.TrainingHistory(["one", "two"], 4, {}.get, lambda step, rows: told.append((step, *rows)))
     other.resume(watch.state())
     assert told == [(25, "one", "two"), (26, "two")]
     assert (other.histories, other.diverged) == (watch.histories, {"one": 25})

@@ -40,8 +40,9 @@ def gradients_of(model, x, y):
 def test_equals_a_numpy_reference_over_200_steps():
     model = network()
     schedule = RateSchedule(0.05, 200, "step", drop_steps=70)
-    optimizer = CaffeSGD(schedule, momentum=0.9, l2=0.01, bias_rate=2.0, bias_l2=0.0, layer_rates={"first": 0.5},
-                         layer_decays={"second": 3.0})  # fmt: skip
+    optimizer = CaffeSGD(schedule, momentum=0.9, l2=0.01, bias_lr_multiplier=2.0, bias_decay_multiplier=0.0,
+                          lr_multipliers={"first": 0.5},
+                         decay_multipliers={"second": 3.0})  # fmt: skip
     rng = np.random.default_rng(0)
     reference = Reference(0.9)
     weights = {v.path: v.numpy().astype(np.float64) for v in model.trainable_variables}
@@ -63,7 +64,7 @@ def test_equals_a_numpy_reference_over_200_steps():
 def test_equals_the_update_of_keras_to_the_last_bit(monkeypatch):
     def trained():
         model, rng = network(), np.random.default_rng(0)
-        optimizer = CaffeSGD(RateSchedule(0.05, 20, "cosine"), l2=0.01, layer_rates={"first": 0.3})
+        optimizer = CaffeSGD(RateSchedule(0.05, 20, "cosine"), l2=0.01, lr_multipliers={"first": 0.3})
         for _ in range(20):
             x, y = rng.normal(size=(8, 6)).astype("float32"), rng.normal(size=(8, 3)).astype("float32")
             optimizer.apply_gradients(zip(gradients_of(model, x, y), model.trainable_variables, strict=True))
@@ -77,7 +78,7 @@ def test_equals_the_update_of_keras_to_the_last_bit(monkeypatch):
 
 
 def test_a_rate_of_0_holds_a_layer_and_the_longest_name_counts():
-    optimizer = CaffeSGD(layer_rates={"conv1": 0.0, "A4B/conv1": 0.5})
+    optimizer = CaffeSGD(lr_multipliers={"conv1": 0.0, "A4B/conv1": 0.5})
     assert optimizer.factors("B4B/conv1/kernel")[0] == 0.0
     assert optimizer.factors("A4B/conv1/kernel")[0] == 0.5
     assert optimizer.factors("A4B/conv1/bias")[0] == 1.0
@@ -102,7 +103,7 @@ def test_geometric_rates_work_on_any_model():
     assert rates == {"first": 0.0, "second": 1.0}
     model = network()
     before = model.get_layer("first").get_weights()
-    model.compile(CaffeSGD(0.1, layer_rates=rates), "mse")
+    model.compile(CaffeSGD(0.1, lr_multipliers=rates), "mse")
     model.fit(np.ones((8, 6)), np.ones((8, 3)), verbose=0)
     for here, there in zip(before, model.get_layer("first").get_weights(), strict=True):
         np.testing.assert_array_equal(here, there)
@@ -120,18 +121,18 @@ def test_frozen_layers_have_no_slots():
 
 def test_unknown_layers_and_bad_factors_are_refused():
     with pytest.raises(ValueError, match=r"No trained layer is called third.*first, second"):
-        CaffeSGD(layer_rates={"third": 1.0}).build(network().trainable_variables)
+        CaffeSGD(lr_multipliers={"third": 1.0}).build(network().trainable_variables)
     with pytest.raises(ValueError, match="at least 0"):
         CaffeSGD(l2=-1.0)
     with pytest.raises(ValueError, match="at least 0"):
-        CaffeSGD(layer_rates={"first": float("nan")})
+        CaffeSGD(lr_multipliers={"first": float("nan")})
 
 
 def test_saved_with_its_model_it_goes_on_as_before(tmp_path):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(32, 6)).astype("float32"), rng.normal(size=(32, 3)).astype("float32")
     model = network()
-    model.compile(CaffeSGD(RateSchedule(0.05, 40, "cosine"), l2=0.01, layer_rates={"first": 0.5}), "mse")
+    model.compile(CaffeSGD(RateSchedule(0.05, 40, "cosine"), l2=0.01, lr_multipliers={"first": 0.5}), "mse")
     model.fit(x, y, batch_size=8, epochs=3, shuffle=False, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

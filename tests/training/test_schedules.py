@@ -11,7 +11,7 @@ from tftransfer.training.group import Network
 
 @pytest.fixture
 def rates(recipe, task):
-    """Returns the rate of each of eight updates."""
+    """Returns the rate of each of eight steps."""
 
     def taken(**options):
         config = dataclasses.replace(recipe, steps=8, evaluations=8, learning_rate=0.004, **options)

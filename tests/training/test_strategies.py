@@ -123,7 +123,7 @@ def test_preserved_blocks_wait_for_their_release_on_two_replicas(recipe, task):
     (source,) = trainer.train(recipe, task, [BASE], {})
     held = dataclasses.replace(recipe, steps=2, **REPLICAS)
     (outcome,) = trainer.train(held, task, [GROUP[3]], {"s": source.weights})
-    assert outcome.changed_blocks == (), "not one update after the release"
+    assert outcome.changed_blocks == (), "not one step after the release"
 
 
 @pytest.mark.parametrize(

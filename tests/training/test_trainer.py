@@ -103,7 +103,7 @@ def test_a_network_that_diverges_is_named_and_stops(recipe, task):
 
 @pytest.mark.parametrize("evaluations", [2, 5])
 def test_a_network_that_diverges_ends_alike_alone_and_in_a_group(recipe, task, base, evaluations):
-    """Seen between two evaluations, which are 50 updates apart, and at one."""
+    """Seen between two evaluations, which are 50 steps apart, and at one."""
     config = dataclasses.replace(recipe, steps=100, evaluations=evaluations, schedule="constant", learning_rate=1e-4)
     broken = {name: [array * np.float32(1e30) for array in arrays] for name, arrays in base.weights.items()}
     bad, good = Network("bad", "broken", 7, 7), Network("good", "s", 7, 7)
@@ -167,17 +167,17 @@ def test_batches_of_two_splits_have_another_order_and_other_crops(recipe, task):
         {"augment": "crop"},
         {"augment": "mirror"},
         {"momentum": 0.0},
-        {"l2": 0.1},
-        {"bias_rate": 1.0},
-        {"bias_l2": 1.0, "l2": 0.1},
+        {"weight_decay": 0.1},
+        {"bias_lr_multiplier": 1.0},
+        {"bias_decay_multiplier": 1.0, "weight_decay": 0.1},
         {"schedule": "constant"},
         {"schedule": "step", "drop_steps": 2},
         {"dropout": 0.0},
         {"initializer": "glorot_uniform"},
         {"precision": "mixed_bfloat16"},
         {"seed": 1},
-        {"layer_rates": "conv1:0"},
-        {"layer_rate_decay": 0.5},
+        {"lr_multipliers": "conv1:0"},
+        {"layerwise_lr_decay": 0.5},
     ],
     ids=str,
 )
@@ -221,7 +221,7 @@ def test_preserved_blocks_wait_for_their_release(recipe, task, base, float64):
     assert record_files.weights_digest(early.weights) != record_files.weights_digest(late.weights)
     never = dataclasses.replace(recipe, steps=3)
     (held,) = trainer.train(never, task, networks[1:], {"s": source})
-    assert held.changed_blocks == (), "not one update after the release"
+    assert held.changed_blocks == (), "not one step after the release"
     (alone,) = trainer.train(recipe, task, networks[1:], {"s": source})
     assert largest_difference(alone, late) <= ROUNDING
 

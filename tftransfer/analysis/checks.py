@@ -159,28 +159,28 @@ def _stale(study: Study | None) -> Iterator[Finding]:
 
 
 def _budgets(fine: pd.DataFrame) -> Iterator[Finding]:
-    """Updates of networks and of their sources, against those of their bases."""
-    if fine["updates"].isna().all():
+    """Steps of networks and of their sources, against those of their bases."""
+    if fine["steps"].isna().all():
         return
     keys = [name for name in frames.PAIRED_BY if name != "recipe"]
-    bases = fine[fine["treatment"].eq(BASE)].set_index(keys)["updates"]
+    bases = fine[fine["treatment"].eq(BASE)].set_index(keys)["steps"]
     others = fine[~fine["treatment"].str.startswith(BASE)]
     if others.empty or bases.empty or not bases.index.is_unique:
         return
     own = bases.reindex(pd.MultiIndex.from_frame(others[keys])).to_numpy()
-    unequal = others[(others["updates"] != own).fillna(False).to_numpy(dtype=bool)]
+    unequal = others[(others["steps"] != own).fillna(False).to_numpy(dtype=bool)]
     if len(unequal):
         yield Finding(
             WARNING,
             "budget",
-            f"{networks(len(unequal))} had other numbers of updates than their base: {some(unequal['name'].tolist())}.",
+            f"{networks(len(unequal))} had other numbers of steps than their base: {some(unequal['name'].tolist())}.",
         )
-    profits = others["updates_of_source"].fillna(0).gt(0).any()
+    profits = others["steps_of_source"].fillna(0).gt(0).any()
     if profits and not fine["treatment"].str.startswith("base-plus").any():
         yield Finding(
             NOTE,
             "budget",
-            "Networks with copied blocks profit from the updates of their source as well as from their "
+            "Networks with copied blocks profit from the steps of their source as well as from their "
             "own; no base here was trained as long (--budget=equal_total).",
         )
 

@@ -16,12 +16,12 @@ _MOST_BYTES = 50_000_000  # filters of the first layer, and a matrix of blocks b
 
 
 def read(record: Record) -> dict[str, np.ndarray]:
-    """Returns a network's portrait, empty if none was kept.
+    """Returns a network's diagnostics, empty if none was kept.
 
     Raises:
         ValueError: If the file is missing, damaged or another than the record's.
     """
-    said = record.content.get("portrait")
+    said = record.content.get("diagnostics")
     if not isinstance(said, dict):
         return {}
     path = record.folder / pathlib.PurePath(str(said.get("file"))).name
@@ -30,9 +30,11 @@ def read(record: Record) -> dict[str, np.ndarray]:
             raise ValueError("it is a link that leads elsewhere")
         content = untrusted_files.content(path, _MOST_BYTES)
     except (OSError, ValueError) as error:
-        raise ValueError(f"The portrait of {record.name} cannot be read: {error}.") from error
+        raise ValueError(f"The diagnostics file of {record.name} cannot be read: {error}.") from error
     if hashlib.sha256(content).hexdigest() != said.get("sha256"):
-        raise ValueError(f"The portrait of {record.name} is not the one of its record (another SHA-256): {path}.")
+        raise ValueError(
+            f"The diagnostics file of {record.name} is not the one of its record (another SHA-256): {path}."
+        )
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(part.file_size for part in archive.infolist()) > _MOST_BYTES:
@@ -40,4 +42,4 @@ def read(record: Record) -> dict[str, np.ndarray]:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in NAMES if name in arrays}
     except (ValueError, OSError, MemoryError, zipfile.BadZipFile) as error:
-        raise ValueError(f"The portrait of {record.name} is damaged: {error}.") from error
+        raise ValueError(f"The diagnostics file of {record.name} is damaged: {error}.") from error

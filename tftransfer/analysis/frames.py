@@ -26,14 +26,14 @@ TYPES = {
     "n": "int64", "seed": "int64", "images_per_class": "int64", "preserve": "int64", "release_step": "int64",
     "top1": "float64", "top5": "float64", "per_class_top1": "float64", "cross_entropy": "float64",
     "minus_base": "float64", "chance": "float64", "left_chance": "boolean", "frozen_blocks_unchanged": "boolean",
-    "updates": "Int64", "updates_of_source": "Int64", "classes_seen": "Int64", "seconds": "float64",
+    "steps": "Int64", "steps_of_source": "Int64", "classes_seen": "Int64", "seconds": "float64",
     "images_per_second": "float64", "classes": "Int64", "protocol": "Int64",
     "validation_images": "Int64", "minus_base_variance": "float64",
 }  # fmt: skip
 COLUMNS = (
     "name", "key", "status", "treatment", "label", "n", "target", "split", "halves", "seed", "images_per_class",
     "preserve", "release_step", "recipe", "protocol", "dataset", "model", "classes", "top1", "top5", "per_class_top1",
-    "cross_entropy", "minus_base", "chance", "left_chance", "frozen_blocks_unchanged", "updates", "updates_of_source",
+    "cross_entropy", "minus_base", "chance", "left_chance", "frozen_blocks_unchanged", "steps", "steps_of_source",
     "classes_seen", "seconds", "images_per_second", "finished", "set_apart", "validation_images", "minus_base_variance",
 )  # fmt: skip
 _FROM_ALL = ("minus_base", "minus_base_variance", "set_apart")  # can only be told from all networks
@@ -63,7 +63,7 @@ def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
         - `validation_images`: that it was scored on. `minus_base_variance`: how much `minus_base` varies with their
           choice, at most: the sum of the two networks' variances, as if they erred on different images.
         - `left_chance`, `frozen_blocks_unchanged`: proofs, missing where nothing was recorded.
-        - `updates`, `updates_of_source`: of training. `classes_seen`: classes of its target that its source was
+        - `steps`, `steps_of_source`: of training. `classes_seen`: classes of its target that its source was
           trained on.
         - `seconds`, `images_per_second`, `finished` (UTC, missing for the paper).
         - `set_apart`: why it is left out of all means (`duplicate`, `diverged`, `frozen blocks changed`), else empty.
@@ -123,8 +123,8 @@ def row(record: Record) -> dict[str, Any]:
         "left_chance": integrity.get("left_chance"),
         "frozen_blocks_unchanged": integrity.get("frozen_blocks_unchanged"),
         "validation_images": cost.get("validation_images"),
-        "updates": integrity.get("updates"),
-        "updates_of_source": integrity.get("updates_of_source"),
+        "steps": integrity.get("steps"),
+        "steps_of_source": integrity.get("steps_of_source"),
         "classes_seen": integrity.get("target_classes_seen_by_source"),
         "seconds": cost.get("seconds"),
         "images_per_second": cost.get("images_per_second"),

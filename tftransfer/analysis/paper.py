@@ -48,7 +48,7 @@ def treatment(run: dict[str, str]) -> Treatment:
 
 def _row(run: dict[str, str]) -> dict[str, Any]:
     what, chance = treatment(run), 1 / _CLASSES[run["target"]]
-    # Reduced-data networks had 200,000 updates, all others 450,000: two recipes.
+    # Reduced-data networks had 200,000 steps, all others 450,000: two recipes.
     recipe = hashlib.sha256(f"CaffeNet, {run['iterations']} iterations".encode()).hexdigest()[:8]
     return {
         "name": run["run"],
@@ -72,8 +72,8 @@ def _row(run: dict[str, str]) -> dict[str, Any]:
         "chance": chance,
         "left_chance": float(run["top1"]) >= _least(_CLASSES[run["target"]]),
         "validation_images": _IMAGES * _CLASSES[run["target"]],
-        "updates": int(run["iterations"]),
-        "updates_of_source": int(run["iterations"]) if what.source in treatments.LETTERS else 0,
+        "steps": int(run["iterations"]),
+        "steps_of_source": int(run["iterations"]) if what.source in treatments.LETTERS else 0,
         "classes_seen": _CLASSES[run["target"]] if what.source == what.target else 0,
     }
 

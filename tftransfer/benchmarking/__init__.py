@@ -1,1 +1,1 @@
-"""What this machine does with a recipe: measurements, each contender in a process of its own."""
+"""What this machine does with a recipe: measurements, each case in a process of its own."""

@@ -13,7 +13,7 @@ _MOST_DEPTHS = 7  # of a model with many blocks, as many as AlexNet has, evenly 
 
 
 @dataclasses.dataclass(frozen=True)
-class Contender:
+class Case:
     """A group of networks whose training is measured.
 
     Attributes:
@@ -26,7 +26,7 @@ class Contender:
 
     @property
     def text(self) -> str:
-        """The contender as the table names it."""
+        """The case as the table names it."""
         if self.kind == speeds.BASE:
             return "base"
         if self.kind == speeds.FROZEN:
@@ -34,7 +34,7 @@ class Contender:
         return f"lockstep of {len(self.frozen)}"
 
 
-def chosen(config: Config, budget_seconds: float, blocks: int = _ALEXNET_BLOCKS) -> tuple[Contender, ...]:
+def chosen(config: Config, budget_seconds: float, blocks: int = _ALEXNET_BLOCKS) -> tuple[Case, ...]:
     """Returns what is measured: a base, a network frozen up to its middle, and a group of frozen ones in lockstep.
 
     The group holds AnB and BnB for every n, in a short time for every other n only. Loss scaling couples the networks
@@ -47,7 +47,7 @@ def chosen(config: Config, budget_seconds: float, blocks: int = _ALEXNET_BLOCKS)
     """
     depths = range(1, blocks) if budget_seconds >= _ENOUGH_SECONDS_FOR_ALL_TOWERS else range(2, blocks, 2)
     depths = depths[:: -(-len(depths) // _MOST_DEPTHS)]
-    found = [Contender(speeds.BASE, (("", 0),)), Contender(speeds.FROZEN, (("A", blocks // 2),))]
+    found = [Case(speeds.BASE, (("", 0),)), Case(speeds.FROZEN, (("A", blocks // 2),))]
     if config.precision != "mixed_float16":
-        found.append(Contender(speeds.LOCKSTEP, tuple((source, n) for source in "AB" for n in depths)))
+        found.append(Case(speeds.LOCKSTEP, tuple((source, n) for source in "AB" for n in depths)))
     return tuple(found)

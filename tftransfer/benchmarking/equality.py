@@ -9,7 +9,7 @@ from tftransfer.training import strategies, trainer
 from tftransfer.training.group import Network
 
 REPLICAS = 2
-_STEPS = 1  # rounding grows from the second update on, differently on each processor
+_STEPS = 1  # rounding grows from the second step on, differently on each processor
 
 
 def largest_difference(config: Config, images: trainer.Task) -> dict[str, float | str]:

@@ -93,7 +93,7 @@ def _prepared(config: Config) -> store.Store | None:
     """Returns the prepared images; sets of TensorFlow Datasets, which may have to be downloaded, are not looked up."""
     if config.dataset not in datasets.OWN_DATASETS:
         return None
-    source = prepared_images.source_of(config)
+    source = prepared_images.dataset_of(config)
     return store.find(
         source, prepared_images.cache_folder(config), prepared_images.stored_size(config, source.native_size)
     )

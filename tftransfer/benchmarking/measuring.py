@@ -1,4 +1,4 @@
-"""What is measured when: contenders start one after another, then take turns until the time is over."""
+"""What is measured when: cases start one after another, then take turns until the time is over."""
 
 import contextlib
 import dataclasses
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tftransfer.benchmarking import cases
-from tftransfer.benchmarking.cases import Contender
+from tftransfer.benchmarking.cases import Case
 from tftransfer.benchmarking.process import Worker, WorkerError
 from tftransfer.experiment.config import Config
 
@@ -20,10 +20,10 @@ _LONGEST_TURN_SECONDS = 4.0
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What was found of one contender.
+    """What was found of one case.
 
     Attributes:
-        contender: Which.
+        case: Which.
         turns: Each one's `seconds_per_step`, `waiting` (share) and `matmul` (multiply-adds per second).
         start_seconds: From the start of the process to its first steady step.
         compile_seconds: Of that, building, tracing and the first steps.
@@ -34,7 +34,7 @@ class Measured:
         fault: Why it was not measured; empty if it was.
     """
 
-    contender: Contender
+    case: Case
     turns: tuple[dict[str, float], ...] = ()
     start_seconds: float = 0.0
     compile_seconds: float = 0.0
@@ -53,16 +53,16 @@ class Measured:
         speeds = sorted(batch_size / turn["seconds_per_step"] for turn in self.turns)
         return statistics.median(speeds), speeds[0], speeds[-1]
 
-    def share_of_peak(self, batch_size: int) -> float:
+    def fraction_of_peak(self, batch_size: int) -> float:
         """Returns the median share of the matrix products' rate at the same moment that training steps reach."""
         needed = self.multiply_adds * batch_size
         return statistics.median(needed / turn["seconds_per_step"] / turn["matmul"] for turn in self.turns)
 
 
-def measure(config: Config, chosen: Sequence[Contender], seconds: float, say: Callable[[str], None]) -> list[Measured]:
-    """Measures contenders in turn for `seconds`, starts included.
+def measure(config: Config, chosen: Sequence[Case], seconds: float, say: Callable[[str], None]) -> list[Measured]:
+    """Measures cases in turn for `seconds`, starts included.
 
-    A contender that fails or is too slow to start has a fault; the others are measured.
+    A case that fails or is too slow to start has a fault; the others are measured.
     """
     deadline = time.perf_counter() + seconds
 
@@ -72,26 +72,26 @@ def measure(config: Config, chosen: Sequence[Contender], seconds: float, say: Ca
     found: list[Measured] = []
     with contextlib.ExitStack() as stack:
         workers: dict[int, Worker] = {}
-        for number, contender in enumerate(chosen):
-            say(f"{contender.text}: starting")
-            worker = stack.enter_context(Worker(config, contender.kind, contender.frozen))
+        for number, case in enumerate(chosen):
+            say(f"{case.text}: starting")
+            worker = stack.enter_context(Worker(config, case.kind, case.frozen))
             try:
                 ready = worker.answer(left())
-                found.append(_started(contender, worker, ready))
+                found.append(_started(case, worker, ready))
                 workers[number] = worker
             except WorkerError as error:
                 worker.close()
-                found.append(Measured(contender, fault=str(error)))
+                found.append(Measured(case, fault=str(error)))
         _take_turns(found, workers, left() * _SHARE_OF_TURNS, left)
     return [m if m.turns or m.fault else dataclasses.replace(m, fault="no time was left for a turn") for m in found]
 
 
-def _started(contender: Contender, worker: Worker, ready: dict[str, Any]) -> Measured:
-    return Measured(contender, start_seconds=worker.age_seconds, **ready)
+def _started(case: Case, worker: Worker, ready: dict[str, Any]) -> Measured:
+    return Measured(case, start_seconds=worker.age_seconds, **ready)
 
 
 def _take_turns(found: list[Measured], workers: dict[int, Worker], seconds: float, left: Callable[[], float]) -> None:
-    """Lets each contender train for a short while, in rounds, so that a disturbance meets all of them."""
+    """Lets each case train for a short while, in rounds, so that a disturbance meets all of them."""
     until = time.perf_counter() + seconds
     length = max(0.2, min(_LONGEST_TURN_SECONDS, seconds / max(1, len(workers)) / _MOST_ROUNDS - 1.0))
     longest = 0.0

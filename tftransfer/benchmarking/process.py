@@ -1,4 +1,4 @@
-"""Asks the processes of contenders; none of them outlives the command. Nothing here loads TensorFlow."""
+"""Asks the processes of cases; none of them outlives the command. Nothing here loads TensorFlow."""
 
 import contextlib
 import json
@@ -17,15 +17,15 @@ _LONGEST_REASON = 400
 
 
 class WorkerError(RuntimeError):
-    """A contender's process ended or took too long."""
+    """A case's process ended or took too long."""
 
 
 class Worker:
-    """A contender in a process of its own, which says its peak memory and leaves with all of it.
+    """A case in a process of its own, which says its peak memory and leaves with all of it.
 
     Args:
         config: The recipe.
-        kind: What it measures, one of `speeds.KINDS` or `contenders.REPLICAS`.
+        kind: What it measures, one of `speeds.KINDS` or `cases.REPLICAS`.
         frozen: Source and frozen blocks of each network.
     """
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tftransfer import seeds
 from tftransfer.benchmarking import products
-from tftransfer.benchmarking.cases import Contender
+from tftransfer.benchmarking.cases import Case
 from tftransfer.data import pipeline
 from tftransfer.experiment.config import Config
 from tftransfer.models import architectures
@@ -41,7 +41,7 @@ class Steps:
 
     Args:
         config: The recipe.
-        contender: The group.
+        case: The group.
         images: What it trains on.
 
     Attributes:
@@ -49,17 +49,15 @@ class Steps:
         compile_seconds: From building the group to the end of its first steps.
     """
 
-    def __init__(self, config: Config, contender: Contender, images: trainer.Task) -> None:
+    def __init__(self, config: Config, case: Case, images: trainer.Task) -> None:
         started = time.perf_counter()
         strategy = strategies.make(config.strategy, config.replicas)
         strategies.check_batch(config.batch_size, strategy)
         with trainer.dtype_policy(config.precision), strategy.scope():
             template = trainer.build_model(config, images.classes)
             weights = untrained_sources.random_weights(config, images.split, "B")
-            networks = [
-                Network(f"{letter}{n}B", letter, n, n) if n else Network("base") for letter, n in contender.frozen
-            ]
-            letters = {letter: weights for letter, n in contender.frozen if n}
+            networks = [Network(f"{letter}{n}B", letter, n, n) if n else Network("base") for letter, n in case.frozen]
+            letters = {letter: weights for letter, n in case.frozen if n}
             seed = seeds.of_split(config.seed, images.split)
             group = Group(template, networks, letters, seed, "B", architectures.block_names(config))
             trainer.compile_group(group, config, len(images.training), images.classes)

@@ -1,4 +1,4 @@
-"""The process of one contender: builds it, then trains for as long as each line of standard input says.
+"""The process of one case: builds it, then trains for as long as each line of standard input says.
 
     python -m tftransfer.benchmarking.worker
 
@@ -13,12 +13,12 @@ import resource
 import sys
 from typing import Any, TextIO
 
-from tftransfer.benchmarking.cases import REPLICAS, Contender
+from tftransfer.benchmarking.cases import REPLICAS, Case
 from tftransfer.experiment.config import Config
 
 
 def main(requests: TextIO, answers: TextIO) -> None:
-    """Serves one contender."""
+    """Serves one case."""
 
     def answer(**values: Any) -> None:
         answers.write(json.dumps({**values, "peak_memory_mb": _peak_memory_mb()}, allow_nan=False) + "\n")
@@ -38,8 +38,8 @@ def main(requests: TextIO, answers: TextIO) -> None:
 
     strategy = strategies.make(config.strategy, config.replicas)
     task = images.task(config)
-    contender = Contender(request["kind"], tuple((letter, n) for letter, n in request["frozen"]))
-    steps = stepping.Steps(config, contender, task)
+    case = Case(request["kind"], tuple((letter, n) for letter, n in request["frozen"]))
+    steps = stepping.Steps(config, case, task)
     answer(
         multiply_adds=steps.multiply_adds,
         compile_seconds=steps.compile_seconds,

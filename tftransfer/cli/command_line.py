@@ -19,7 +19,7 @@ from typing import TypeVar
 from absl import flags
 
 from tftransfer.cli.options import SECTIONS
-from tftransfer.system import address_space, escaping, open_files, signals, standard_streams, untrusted_files
+from tftransfer.system import escaping, limits, signals, standard_streams, untrusted_files
 
 ConfigT = TypeVar("ConfigT")
 
@@ -235,7 +235,7 @@ def _judged(error: BaseException) -> tuple[int, str]:
         return EXIT_FAILED, f"out of memory. {error or 'Use a smaller --batch_size, --width or --image_size.'}"
     if isinstance(error, OSError):
         said = escaping.terminal(error, escaping.MOST_OF_TEXT)
-        if limit := open_files.exhausted(error):
+        if limit := limits.open_files_exhausted(error):
             return EXIT_FAILED, f"{said}. {limit} {_GOES_ON}"
         return EXIT_BAD_INPUT, f"{said}. Check that the path exists, can be written and has room."
     if isinstance(error, KeyboardInterrupt):
@@ -252,12 +252,12 @@ def _raised_here(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def hushed() -> Iterator[None]:
+def suppress_stderr() -> Iterator[None]:
     """Keeps standard error quiet while TensorFlow or Keras starts; if that fails, what it said is shown.
 
     TensorFlow prints notes on its build, and on GPUs that are not there, before its log level is read.
     """
-    address_space.require()
+    limits.require_address_space()
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # a keras.json may name another
     sys.stderr.flush()
     with tempfile.TemporaryFile() as said, contextlib.ExitStack() as undo:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tftransfer.data.datasets.dataset import SPLITS
+from tftransfer.data.datasets.dataset import SUBSETS
 from tftransfer.data.shards import ENCODINGS, SHARD_EXAMPLES, file_sha256, write_atomically
-from tftransfer.system import open_files, untrusted_files
+from tftransfer.system import limits, untrusted_files
 
 FORMAT_VERSION = 2
 FILE_NAME = "store.json"
@@ -40,13 +40,13 @@ class Manifest:
     Attributes:
         dataset: Name of the data set.
         identity: SHA-256 over the source's identity, size, encoding and format version.
-        fingerprint: SHA-256 over the class names and, per image in source order, split, label, key and original bytes.
+        fingerprint: SHA-256 over the class names and, per image in source order, subset, label, key and original bytes.
             It says which data this is, whatever its size, encoding and place.
         size: Side of the images in pixels.
         encoding: "raw" or "jpeg".
         class_names: Names of the classes by label.
         class_kinds: "manmade", "natural" or None for each class.
-        shards: Number of images in each shard, by split.
+        shards: Number of images in each shard, by subset.
         files: Bytes and SHA-256 of every file, by path below the store.
         notes: Counts worth knowing: originals by mode, ignored files.
         left_out: Why images were left out, by path; the first `preparation.MOST_NAMED`.
@@ -89,7 +89,7 @@ class Manifest:
                 f"No finished store at {store}: {FILE_NAME} is missing. Prepare the data set first."
             ) from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            open_files.require(error)
+            limits.reraise_if_exhausted(error)
             raise StoreError(f"{path} is damaged ({error}). Prepare the data set again.") from error
         if version != FORMAT_VERSION:
             raise StoreError(
@@ -131,19 +131,19 @@ class Manifest:
                 f"{path} {problem}: the store is damaged. Prepare the data set again; what is whole is kept."
             )
 
-    def index(self, store: str, split: str) -> np.ndarray:
-        """Returns label, length and content of every image of a split.
+    def index(self, store: str, subset: str) -> np.ndarray:
+        """Returns label, length and content of every image of a subset.
 
         Raises:
             StoreError: If they do not fit the manifest: no image may be read from another place than its own.
         """
-        name = os.path.join(store, f"{split}-index.npy")
+        name = os.path.join(store, f"{subset}-index.npy")
         try:
             index = np.array(np.load(name, mmap_mode="r", allow_pickle=False))  # a map has no more than the file
         except (OSError, ValueError, EOFError, OverflowError) as error:
-            open_files.require(error)
+            limits.reraise_if_exhausted(error)
             raise StoreError(f"{name} is damaged ({error}). Prepare the data set again.") from error
-        counts = np.array(self.shards[split], np.int64)
+        counts = np.array(self.shards[subset], np.int64)
         if index.dtype != INDEX_DTYPE or index.shape != (counts.sum(),):
             raise StoreError(f"{name} is damaged: it does not list {counts.sum()} images. Prepare the data set again.")
         labels, lengths = index["label"], index["length"].astype(np.int64)
@@ -152,7 +152,7 @@ class Manifest:
         fits = fits and (self.encoding != "raw" or bool(np.all(lengths == raw)))
         ends = np.concatenate([[0], np.cumsum(lengths)])[np.concatenate([[0], np.cumsum(counts)])]
         for number, held in enumerate(np.diff(ends)):
-            file = f"shards/{split}-{number:05d}.bin"
+            file = f"shards/{subset}-{number:05d}.bin"
             fits = fits and (not counts[number] or self.files[file][0] == held)
         if not fits:
             raise StoreError(f"{name} is damaged: its images do not fit the store. Prepare the data set again.")
@@ -172,7 +172,7 @@ def _fault(content: Mapping[str, Any]) -> str | None:
         "encoding": content["encoding"] in ENCODINGS,
         "class_names": isinstance(names, list) and all(isinstance(name, str) for name in names),
         "class_kinds": isinstance(names, list) and isinstance(kinds, list) and len(kinds) == len(names),
-        "shards": isinstance(shards, dict) and set(shards) == set(SPLITS) and all(map(_are_shards, shards.values())),
+        "shards": isinstance(shards, dict) and set(shards) == set(SUBSETS) and all(map(_are_shards, shards.values())),
         "files": isinstance(files, dict) and all(_is_own_file(*item) for item in files.items()),
         "notes": isinstance(content["notes"], dict) and all(map(_is_count, content["notes"].values())),
         "left_out": isinstance(content["left_out"], dict)
@@ -181,8 +181,8 @@ def _fault(content: Mapping[str, Any]) -> str | None:
     wrong = [name for name, is_right in fits.items() if not is_right]
     if wrong:
         return f"{', '.join(wrong)} cannot be"
-    needed = {f"{split}-index.npy" for split in SPLITS}
-    needed |= {f"shards/{split}-{n:05d}.bin" for split in SPLITS for n, count in enumerate(shards[split]) if count}
+    needed = {f"{subset}-index.npy" for subset in SUBSETS}
+    needed |= {f"shards/{subset}-{n:05d}.bin" for subset in SUBSETS for n, count in enumerate(shards[subset]) if count}
     return f"it does not list {sorted(needed - set(files))[0]}" if needed - set(files) else None
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import filelock
 import numpy as np
 
-from tftransfer.data.datasets.dataset import SPLITS, Digest, Source, first_ten, printable
+from tftransfer.data.datasets.dataset import SUBSETS, Dataset, Digest, first_ten, printable
 from tftransfer.data.manifest import FILE_NAME, FORMAT_VERSION, INDEX_DTYPE, Manifest, StoreError
 from tftransfer.data.shards import (
     SHARD_EXAMPLES,
@@ -40,20 +40,20 @@ MOST_NAMED = 1000
 Progress = Callable[[int, int], None]
 
 
-def store_path(source: Source, cache_dir: str, size: int, encoding: str) -> str:
+def store_path(dataset: Dataset, cache_dir: str, size: int, encoding: str) -> str:
     """Returns the folder of the store: data set, size, encoding and 12 digits of all that decides its files."""
-    name = re.sub(r"[^\w.-]+", "-", source.name)
-    return os.path.join(cache_dir, f"{name}-{size}px-{encoding}-{store_identity(source, size, encoding)[:12]}")
+    name = re.sub(r"[^\w.-]+", "-", dataset.name)
+    return os.path.join(cache_dir, f"{name}-{size}px-{encoding}-{store_identity(dataset, size, encoding)[:12]}")
 
 
-def store_identity(source: Source, size: int, encoding: str) -> str:
+def store_identity(dataset: Dataset, size: int, encoding: str) -> str:
     """Returns the SHA-256 over the source's identity and all options."""
-    return Digest(source.identity, size, encoding, SHARD_EXAMPLES, FORMAT_VERSION).hexdigest()
+    return Digest(dataset.identity, size, encoding, SHARD_EXAMPLES, FORMAT_VERSION).hexdigest()
 
 
-def shard_path(store: str, split: str, number: int) -> str:
+def shard_path(store: str, subset: str, number: int) -> str:
     """Returns the path of a shard without its ending."""
-    return os.path.join(store, "shards", f"{split}-{number:05d}")
+    return os.path.join(store, "shards", f"{subset}-{number:05d}")
 
 
 @contextlib.contextmanager
@@ -76,7 +76,9 @@ def only_one(store: str) -> Iterator[None]:
         lock.release()
 
 
-def build(source: Source, store: str, size: int, encoding: str, workers: int | None, progress: Progress | None) -> None:
+def build(
+    dataset: Dataset, store: str, size: int, encoding: str, workers: int | None, progress: Progress | None
+) -> None:
     """Makes the files of a store that are not there yet or are damaged. Call it inside `only_one`.
 
     Raises:
@@ -84,60 +86,60 @@ def build(source: Source, store: str, size: int, encoding: str, workers: int | N
         WorkerError: If a worker was killed.
     """
     try:
-        _require_space(source, store, size, encoding)
+        _require_space(dataset, store, size, encoding)
         os.makedirs(os.path.join(store, "shards"), exist_ok=True)
         _remove_leftovers(store)
-        requests = _requests(source, store, size, encoding)
-        reports = _make_shards(source, requests, workers, progress)
-        _finish(source, store, size, encoding, requests, reports)
+        requests = _requests(dataset, store, size, encoding)
+        reports = _make_shards(dataset, requests, workers, progress)
+        _finish(dataset, store, size, encoding, requests, reports)
     except OSError as error:
         raise StoreError(
-            f"Cannot write the prepared data of {source.name!r} in {store}: {error}. Free some space there, or choose "
+            f"Cannot write the prepared data of {dataset.name!r} in {store}: {error}. Free some space there, or choose "
             "another --cache_dir. What was finished is kept."
         ) from error
 
 
-def _requests(source: Source, store: str, size: int, encoding: str) -> dict[tuple[str, int], ShardRequest]:
-    """Returns what has to be made, by split and number of the shard, in source order."""
-    identity = store_identity(source, size, encoding)
+def _requests(dataset: Dataset, store: str, size: int, encoding: str) -> dict[tuple[str, int], ShardRequest]:
+    """Returns what has to be made, by subset and number of the shard, in source order."""
+    identity = store_identity(dataset, size, encoding)
     return {
-        (split, number): ShardRequest(shard_path(store, split, number), identity, size, encoding, source.skip_broken)
-        for split in SPLITS
-        for number in range(-(-len(source.examples(split)) // SHARD_EXAMPLES))
+        (subset, number): ShardRequest(shard_path(store, subset, number), identity, size, encoding, dataset.skip_broken)
+        for subset in SUBSETS
+        for number in range(-(-len(dataset.examples(subset)) // SHARD_EXAMPLES))
     }
 
 
 def _make_shards(
-    source: Source, requests: dict[tuple[str, int], ShardRequest], workers: int | None, progress: Progress | None
+    dataset: Dataset, requests: dict[tuple[str, int], ShardRequest], workers: int | None, progress: Progress | None
 ) -> list[ShardReport]:
     """Returns the report of every shard in order; those that are there and whole are kept."""
     count = workers or min(_cores(), MOST_WORKERS, -(-len(requests) // SHARDS_PER_WORKER))
-    total = sum(len(source.examples(split)) for split in SPLITS)
+    total = sum(len(dataset.examples(subset)) for subset in SUBSETS)
     done, reports, broken = 0, {}, []
 
     def advance(place: tuple[str, int], report: ShardReport) -> None:
         nonlocal done
         reports[place] = report
         broken.extend(report.broken)
-        done += _examples_in(source, *place)
+        done += _examples_in(dataset, *place)
         if progress is not None:
             progress(done, total)
 
     with Workers(count) as pool:
         there = [place for place, request in requests.items() if os.path.exists(request.path + ".npz")]
-        checks = pool.map(check_shard, ((requests[place], _examples_in(source, *place)) for place in there))
+        checks = pool.map(check_shard, ((requests[place], _examples_in(dataset, *place)) for place in there))
         for place, report in zip(there, checks, strict=True):
             if report is not None:
                 advance(place, report)
         missing = [place for place in requests if place not in reports]
-        chunks = _chunks(source, missing)
+        chunks = _chunks(dataset, missing)
         made = pool.map(make_shard, ((requests[place], chunk) for place, chunk in zip(missing, chunks, strict=True)))
         for place, report in zip(missing, made, strict=True):
             advance(place, report)
-    if broken and not source.skip_broken:
+    if broken and not dataset.skip_broken:
         named = "\n".join(f"  {printable(key)}: {printable(reason)}" for key, reason in broken[:10])
         raise StoreError(
-            f"{len(broken)} of the {total} images of {source.name!r} cannot be read. Replace or remove them, or leave "
+            f"{len(broken)} of the {total} images of {dataset.name!r} cannot be read. Replace or remove them, or leave "
             f"them out with --skip_broken; what was finished is kept."
             f"{' The first ten:' if len(broken) > 10 else ''}\n{named}",
             in_lines=True,
@@ -150,46 +152,46 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _examples_in(source: Source, split: str, number: int) -> int:
+def _examples_in(dataset: Dataset, subset: str, number: int) -> int:
     """Returns the number of examples in a shard."""
-    return min(SHARD_EXAMPLES, len(source.examples(split)) - number * SHARD_EXAMPLES)
+    return min(SHARD_EXAMPLES, len(dataset.examples(subset)) - number * SHARD_EXAMPLES)
 
 
-def _chunks(source: Source, places: list[tuple[str, int]]) -> Iterator[list]:
+def _chunks(dataset: Dataset, places: list[tuple[str, int]]) -> Iterator[list]:
     """Yields the examples of each shard; neighbours are read in one go, as a set of TFDS opens slowly."""
     runs = itertools.groupby(enumerate(places), key=lambda item: (item[1][0], item[1][1] - item[0]))
-    for (split, _), run in runs:
+    for (subset, _), run in runs:
         numbers = [number for _, (_, number) in run]
-        stop = min((numbers[-1] + 1) * SHARD_EXAMPLES, len(source.examples(split)))
-        examples = source.examples(split).between(numbers[0] * SHARD_EXAMPLES, stop)
+        stop = min((numbers[-1] + 1) * SHARD_EXAMPLES, len(dataset.examples(subset)))
+        examples = dataset.examples(subset).between(numbers[0] * SHARD_EXAMPLES, stop)
         for number in numbers:
             chunk = list(itertools.islice(examples, SHARD_EXAMPLES))
-            if len(chunk) != _examples_in(source, split, number):
+            if len(chunk) != _examples_in(dataset, subset, number):
                 raise StoreError(
-                    f"{source.name!r} ended early: shard {number} of {split!r} got {len(chunk)} examples, expected "
-                    f"{_examples_in(source, split, number)}. Prepare or download the data set again."
+                    f"{dataset.name!r} ended early: shard {number} of {subset!r} got {len(chunk)} examples, expected "
+                    f"{_examples_in(dataset, subset, number)}. Prepare or download the data set again."
                 )
             yield chunk
 
 
 def _finish(
-    source: Source,
+    dataset: Dataset,
     store: str,
     size: int,
     encoding: str,
     requests: dict[tuple[str, int], ShardRequest],
     reports: list[ShardReport],
 ) -> None:
-    """Writes the index of each split and, last, the manifest."""
+    """Writes the index of each subset and, last, the manifest."""
     files = {f"shards/{name}": entry for report in reports for name, entry in report.files.items()}
     broken = dict(itertools.chain.from_iterable(report.broken for report in reports))
-    fingerprint = hashlib.sha256(json.dumps(source.class_names).encode())
-    notes, shards = dict(source.notes) | ({BROKEN: len(broken)} if broken else {}), {}
-    for split in SPLITS:
-        parts = [ShardIndex.read(request.path) for (of, _), request in requests.items() if of == split]
-        shards[split] = [len(part.labels) for part in parts]
-        fingerprint.update(f"{split} {sum(shards[split])}\n".encode())
-        rows = np.zeros(sum(shards[split]), INDEX_DTYPE)
+    fingerprint = hashlib.sha256(json.dumps(dataset.class_names).encode())
+    notes, shards = dict(dataset.notes) | ({BROKEN: len(broken)} if broken else {}), {}
+    for subset in SUBSETS:
+        parts = [ShardIndex.read(request.path) for (of, _), request in requests.items() if of == subset]
+        shards[subset] = [len(part.labels) for part in parts]
+        fingerprint.update(f"{subset} {sum(shards[subset])}\n".encode())
+        rows = np.zeros(sum(shards[subset]), INDEX_DTYPE)
         if parts:
             rows["label"] = np.concatenate([part.labels for part in parts])
             rows["length"] = np.concatenate([part.lengths for part in parts])
@@ -198,27 +200,29 @@ def _finish(
             fingerprint.update(part.digests.tobytes())
             for mode, count in part.modes.items():
                 notes[f"mode_{mode}"] = notes.get(f"mode_{mode}", 0) + count
-        name = f"{split}-index.npy"
+        name = f"{subset}-index.npy"
         write_atomically(os.path.join(store, name), lambda file, rows=rows: np.save(file, rows))
         files[name] = (os.path.getsize(os.path.join(store, name)), file_sha256(os.path.join(store, name)))
-        absent = np.setdiff1d(np.arange(len(source.class_names)), rows["label"])
+        absent = np.setdiff1d(np.arange(len(dataset.class_names)), rows["label"])
         if absent.size:
-            names = first_ten([source.class_names[label] for label in absent])
+            names = first_ten([dataset.class_names[label] for label in absent])
             cause = (
                 f" --skip_broken left out {len(broken)} broken images: replace them, or remove these classes."
                 if broken
                 else ""
             )
-            raise StoreError(f"{absent.size} class(es) of {source.name!r} have no image in {split!r}: {names}.{cause}")
-    left_out = {**source.left_out, **broken}
+            raise StoreError(
+                f"{absent.size} class(es) of {dataset.name!r} have no image in {subset!r}: {names}.{cause}"
+            )
+    left_out = {**dataset.left_out, **broken}
     Manifest(
-        dataset=source.name,
-        identity=store_identity(source, size, encoding),
+        dataset=dataset.name,
+        identity=store_identity(dataset, size, encoding),
         fingerprint=fingerprint.hexdigest(),
         size=size,
         encoding=encoding,
-        class_names=source.class_names,
-        class_kinds=source.class_kinds,
+        class_names=dataset.class_names,
+        class_kinds=dataset.class_kinds,
         shards=shards,
         files=files,
         notes=notes,
@@ -226,11 +230,11 @@ def _finish(
     ).write(store)
 
 
-def _require_space(source: Source, store: str, size: int, encoding: str) -> None:
+def _require_space(dataset: Dataset, store: str, size: int, encoding: str) -> None:
     """Raises if the disk cannot hold the images; only the size of raw ones is known beforehand."""
     if encoding != "raw" or os.path.isdir(store):
         return
-    needed = sum(len(source.examples(split)) for split in SPLITS) * size * size * 3
+    needed = sum(len(dataset.examples(subset)) for subset in SUBSETS) * size * size * 3
     free = shutil.disk_usage(os.path.dirname(store)).free
     if needed > free:
         raise OSError(f"{needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free")

@@ -2,25 +2,25 @@
 
 Images of up to `RAW_UP_TO` pixels are stored as pixels and mapped into memory, larger ones as JPEG.
 
-    store = prepare(open_source("motifs"), cache_dir, size=36)
+    store = prepare(open_dataset("motifs"), cache_dir, size=36)
     half = store.select("train", classes=[0, 2, 5], images_per_class=None)
     images, labels = half.read(positions), half.labels[positions]
 """
 
+import dataclasses
 import errno
 import os
 from collections.abc import Sequence
 
 import numpy as np
 
-from tftransfer.data.datasets.dataset import SPLITS, Source
-from tftransfer.data.halves import Half, mean_image
+from tftransfer.data.datasets.dataset import SUBSETS, Dataset
 from tftransfer.data.manifest import Manifest, StoreError
 from tftransfer.data.preparation import BROKEN, Progress, build, only_one, shard_path, store_identity, store_path
 from tftransfer.data.shards import ENCODINGS
-from tftransfer.system import open_files
+from tftransfer.system import limits
 
-__all__ = ["BROKEN", "RAW_UP_TO", "Half", "Progress", "Store", "StoreError", "find", "mean_image", "prepare"]
+__all__ = ["BROKEN", "RAW_UP_TO", "Half", "Progress", "Store", "StoreError", "find", "prepare"]
 
 # Tiny ImageNet takes 1.4 GB at 64 pixels, 5.4 GB at 128, which memory still holds; ImageNet at 256 would take 250 GB.
 RAW_UP_TO = 128
@@ -60,12 +60,12 @@ class Store:
         self._starts: dict[str, np.ndarray] = {}
         self._firsts: dict[str, np.ndarray] = {}
         self._shards: dict[tuple[str, int], np.ndarray] = {}
-        for split in SPLITS:
-            self._index[split] = manifest.index(path, split)
-            # Where each image would start if all shards of the split were one file.
-            self._starts[split] = np.concatenate([[0], np.cumsum(self._index[split]["length"], dtype=np.int64)])
+        for subset in SUBSETS:
+            self._index[subset] = manifest.index(path, subset)
+            # Where each image would start if all shards of the subset were one file.
+            self._starts[subset] = np.concatenate([[0], np.cumsum(self._index[subset]["length"], dtype=np.int64)])
             # The id of each shard's first image, and one more.
-            self._firsts[split] = np.concatenate([[0], np.cumsum(manifest.shards[split], dtype=np.int64)])
+            self._firsts[subset] = np.concatenate([[0], np.cumsum(manifest.shards[subset], dtype=np.int64)])
 
     @classmethod
     def open(cls, path: str, verify: bool = False) -> "Store":
@@ -83,23 +83,23 @@ class Store:
         manifest.check_files(path, verify)
         return cls(path, manifest)
 
-    def labels(self, split: str) -> np.ndarray:
-        """Returns the label of every image of `split`, int32 `(images,)`."""
-        return self._rows(split)["label"]
+    def labels(self, subset: str) -> np.ndarray:
+        """Returns the label of every image of `subset`, int32 `(images,)`."""
+        return self._rows(subset)["label"]
 
-    def contents(self, split: str) -> np.ndarray:
-        """Returns 64 bits of the SHA-256 of the original of every image of `split`, uint64 `(images,)`."""
-        return self._rows(split)["content"]
+    def contents(self, subset: str) -> np.ndarray:
+        """Returns 64 bits of the SHA-256 of the original of every image of `subset`, uint64 `(images,)`."""
+        return self._rows(subset)["content"]
 
-    def counts(self, split: str) -> np.ndarray:
-        """Returns the number of images of each class in `split`, int64 `(classes,)`."""
-        return np.bincount(self.labels(split), minlength=len(self.class_names))
+    def counts(self, subset: str) -> np.ndarray:
+        """Returns the number of images of each class in `subset`, int64 `(classes,)`."""
+        return np.bincount(self.labels(subset), minlength=len(self.class_names))
 
-    def select(self, split: str, classes: Sequence[int], images_per_class: int | None = None) -> "Half":
+    def select(self, subset: str, classes: Sequence[int], images_per_class: int | None = None) -> "Half":
         """Returns the images of some classes.
 
         Args:
-            split: "train" or "val".
+            subset: "train" or "val".
             classes: Class indices, in any order.
             images_per_class: Keeps the first so many images of each class in source order; all if None, or if there are
                 fewer.
@@ -117,57 +117,57 @@ class Store:
             raise ValueError(f"Expected 1 or more images per class, or None. Received: {images_per_class=}")
         new_label = np.full(len(self.class_names), -1, np.int32)
         new_label[wanted] = np.arange(len(wanted))
-        labels = new_label[self.labels(split)]
+        labels = new_label[self.labels(subset)]
         ids = np.flatnonzero(labels >= 0)
         if images_per_class is not None:
             ids = np.sort(np.concatenate([np.flatnonzero(labels == c)[:images_per_class] for c in range(len(wanted))]))
-        return Half(self, split, labels[ids], ids.astype(np.int64))
+        return Half(self, subset, labels[ids], ids.astype(np.int64))
 
-    def read(self, split: str, ids: np.ndarray) -> np.ndarray:
+    def read(self, subset: str, ids: np.ndarray) -> np.ndarray:
         """Returns the pixels of the images `ids` of a raw store, uint8 `(images, size, size, 3)`."""
         self._require("raw")
         images = np.empty((len(ids), self.size, self.size, 3), np.uint8)
-        self._require_ids(split, ids)
-        numbers = self._numbers(split, ids)
-        rows = ids - self._firsts[split][numbers]
+        self._require_ids(subset, ids)
+        numbers = self._numbers(subset, ids)
+        rows = ids - self._firsts[subset][numbers]
         for position, (number, row) in enumerate(zip(numbers, rows, strict=True)):
-            images[position] = self._shard(split, int(number))[row]
+            images[position] = self._shard(subset, int(number))[row]
         return images
 
-    def read_encoded(self, split: str, ids: np.ndarray) -> list[bytes]:
+    def read_encoded(self, subset: str, ids: np.ndarray) -> list[bytes]:
         """Returns the images `ids` of a JPEG store as encoded bytes."""
         self._require("jpeg")
-        self._require_ids(split, ids)
-        starts, lengths = self._starts[split], self._rows(split)["length"]
+        self._require_ids(subset, ids)
+        starts, lengths = self._starts[subset], self._rows(subset)["length"]
         encoded = []
-        for position, number in zip(ids, self._numbers(split, ids), strict=True):
-            start = starts[position] - starts[self._firsts[split][number]]
-            shard = self._shard(split, int(number))
+        for position, number in zip(ids, self._numbers(subset, ids), strict=True):
+            start = starts[position] - starts[self._firsts[subset][number]]
+            shard = self._shard(subset, int(number))
             encoded.append(shard[start : start + lengths[position]].tobytes())
         return encoded
 
-    def _numbers(self, split: str, ids: np.ndarray) -> np.ndarray:
+    def _numbers(self, subset: str, ids: np.ndarray) -> np.ndarray:
         """Returns the number of each image's shard."""
-        return np.searchsorted(self._firsts[split], ids, side="right") - 1
+        return np.searchsorted(self._firsts[subset], ids, side="right") - 1
 
-    def _rows(self, split: str) -> np.ndarray:
-        """Returns label and length of every image of `split`."""
-        if split not in SPLITS:
-            raise ValueError(f"Unknown split; expected one of {SPLITS}. Received: split={split!r}")
-        return self._index[split]
+    def _rows(self, subset: str) -> np.ndarray:
+        """Returns label and length of every image of `subset`."""
+        if subset not in SUBSETS:
+            raise ValueError(f"Unknown subset; expected one of {SUBSETS}. Received: subset={subset!r}")
+        return self._index[subset]
 
-    def _shard(self, split: str, number: int) -> np.ndarray:
+    def _shard(self, subset: str, number: int) -> np.ndarray:
         """Returns a shard, mapped into memory; a map keeps no file open."""
-        shard = self._shards.get((split, number))
+        shard = self._shards.get((subset, number))
         if shard is None:
             try:
-                mapped = np.memmap(shard_path(self.path, split, number) + ".bin", np.uint8, "r")
+                mapped = np.memmap(shard_path(self.path, subset, number) + ".bin", np.uint8, "r")
             except OSError as error:
                 self.lost = StoreError(_why_lost(self.path, error))
                 raise self.lost from error
             # As a plain array, whose rows are twice as quick to take.
             shard = np.asarray(mapped if self.encoding == "jpeg" else mapped.reshape(-1, self.size, self.size, 3))
-            self._shards[split, number] = shard
+            self._shards[subset, number] = shard
         return shard
 
     def _require(self, encoding: str) -> None:
@@ -176,17 +176,63 @@ class Store:
             reader = {"raw": "read", "jpeg": "read_encoded"}[self.encoding]
             raise ValueError(f"The images of {self.path} are stored as {self.encoding}: use {reader}.")
 
-    def _require_ids(self, split: str, ids: np.ndarray) -> None:
+    def _require_ids(self, subset: str, ids: np.ndarray) -> None:
         """Raises if an id is out of range: a negative one would count from the end."""
-        count = len(self._rows(split))
+        count = len(self._rows(subset))
         if len(ids) and (np.min(ids) < 0 or np.max(ids) >= count):
             raise IndexError(
-                f"Image ids of {split!r} go from 0 to {count - 1}. Received: {np.min(ids)} to {np.max(ids)}"
+                f"Image ids of {subset!r} go from 0 to {count - 1}. Received: {np.min(ids)} to {np.max(ids)}"
             )
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Half:
+    """The images of some classes of a store.
+
+    Attributes:
+        store: Where they lie.
+        subset: "train" or "val".
+        labels: Position of each image's class among the chosen classes, int32 `(images,)`.
+        ids: Position of each image in its subset of the store, int64 `(images,)`, ascending: a stable name of it.
+    """
+
+    store: Store
+    subset: str
+    labels: np.ndarray
+    ids: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Side of the stored images in pixels."""
+        return self.store.size
+
+    @property
+    def encoding(self) -> str:
+        """How the images are stored, "raw" or "jpeg"."""
+        return self.store.encoding
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def contents(self) -> np.ndarray:
+        """Returns 64 bits of the SHA-256 of each original, uint64 `(images,)`: equal for copies of one image."""
+        return self.store.contents(self.subset)[self.ids]
+
+    def copies_in(self, other: "Half") -> int:
+        """Returns how many images of this half are, byte for byte, among those of another half of the store."""
+        return int(np.isin(self.contents(), other.contents()).sum())
+
+    def read(self, positions: np.ndarray) -> np.ndarray:
+        """Returns the pixels of some images of the half, uint8 `(images, size, size, 3)`; only for raw stores."""
+        return self.store.read(self.subset, self.ids[positions])
+
+    def read_encoded(self, positions: np.ndarray) -> list[bytes]:
+        """Returns some images of the half as JPEG bytes; only for JPEG stores."""
+        return self.store.read_encoded(self.subset, self.ids[positions])
+
+
 def prepare(
-    source: Source,
+    dataset: Dataset,
     cache_dir: str,
     size: int,
     workers: int | None = None,
@@ -199,7 +245,7 @@ def prepare(
     Several processes may call it at once: one works, the others wait. What an interrupted call finished is kept.
 
     Args:
-        source: The data set.
+        dataset: The data set.
         cache_dir: Folder of all stores.
         size: Side of the prepared images in pixels.
         workers: Processes that prepare images; as many as there are cores if None.
@@ -211,18 +257,18 @@ def prepare(
         StoreError: If images are broken, or `cache_dir` cannot be written.
     """
     encoding = _encoding(size, encoding)
-    path = store_path(source, os.path.abspath(os.path.expanduser(cache_dir)), size, encoding)
-    if (store := _open_if_whole(path, store_identity(source, size, encoding), verify)) is not None:
+    path = store_path(dataset, os.path.abspath(os.path.expanduser(cache_dir)), size, encoding)
+    if (store := _open_if_whole(path, store_identity(dataset, size, encoding), verify)) is not None:
         return store
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with only_one(path):
             # Another process may have made it while this one waited.
-            if (store := _open_if_whole(path, store_identity(source, size, encoding), verify)) is None:
-                build(source, path, size, encoding, workers, progress)
+            if (store := _open_if_whole(path, store_identity(dataset, size, encoding), verify)) is None:
+                build(dataset, path, size, encoding, workers, progress)
                 store = Store.open(path)
     except OSError as error:
-        if limit := open_files.exhausted(error):
+        if limit := limits.open_files_exhausted(error):
             raise StoreError(f"Cannot prepare images: {error}. {limit} What was finished is kept.") from error
         raise StoreError(
             f"Cannot write in {os.path.dirname(path)}: {error}. Choose a folder of yours with --cache_dir."
@@ -230,11 +276,11 @@ def prepare(
     return store
 
 
-def find(source: Source, cache_dir: str, size: int, encoding: str | None = None) -> Store | None:
+def find(dataset: Dataset, cache_dir: str, size: int, encoding: str | None = None) -> Store | None:
     """Returns the store that `prepare` would return, if it is there and whole, else None."""
     encoding = _encoding(size, encoding)
-    path = store_path(source, os.path.abspath(os.path.expanduser(cache_dir)), size, encoding)
-    return _open_if_whole(path, store_identity(source, size, encoding), verify=False)
+    path = store_path(dataset, os.path.abspath(os.path.expanduser(cache_dir)), size, encoding)
+    return _open_if_whole(path, store_identity(dataset, size, encoding), verify=False)
 
 
 def _why_lost(path: str, error: OSError) -> str:
@@ -245,7 +291,7 @@ def _why_lost(path: str, error: OSError) -> str:
             f"The same command prepares them again and goes on from the last checkpoint."
         )
     then = "The same command then goes on from the last checkpoint."
-    if limit := open_files.exhausted(error):
+    if limit := limits.open_files_exhausted(error):
         return f"The prepared images in {path} cannot be opened ({error.strerror}). {limit} {then}"
     return f"The prepared images in {path} cannot be read ({error.strerror}). Check that disk and its rights. {then}"
 

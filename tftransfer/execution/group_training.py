@@ -26,7 +26,7 @@ from tftransfer.transfer import Weights
 
 _NAMED = 10  # images that were left out, in a record
 
-Watch = Callable[[int, int, Mapping[str, Mapping[str, float]]], None]
+OnProgress = Callable[[int, int, Mapping[str, Mapping[str, float]]], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class GroupTraining:
         say: Takes lines for the user.
         progress_bar: True shows Keras' progress bar in place of lines while a network trains.
         watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
-        memory_share: Share of the available memory that a group may take, 0 to 1.
+        memory_fraction: Share of the available memory that a group may take, 0 to 1.
         keep_best: True keeps the weights of each group's best network, too.
         stage: Told what is done while no evaluation tells it.
     """
@@ -60,8 +60,8 @@ class GroupTraining:
         sources: SourceWeights,
         say: Callable[[str], None] = print,
         progress_bar: bool = False,
-        watch: Watch | None = None,
-        memory_share: float = 1.0,
+        watch: OnProgress | None = None,
+        memory_fraction: float = 1.0,
         keep_best: bool = False,
         stage: Callable[[str], None] | None = None,
     ) -> None:
@@ -73,7 +73,7 @@ class GroupTraining:
         self._say = say
         self._progress_bar = progress_bar
         self._watch = watch
-        self._memory_share = memory_share
+        self._memory_fraction = memory_fraction
         self._tasks: dict[tuple[Any, ...], trainer.Task] = {}
 
     def train(self, members: Sequence[Member]) -> list[Record]:
@@ -102,10 +102,20 @@ class GroupTraining:
                 for member in members
             }
             outcomes = self._fit([member.cell for member in members], task, events, checkpoints)
-            painter = diagnostics.Painter(members[0].cell.config, task.classes, diagnostics.inputs(task))
+            diagnostics_maker = diagnostics.DiagnosticsMaker(
+                members[0].cell.config, task.classes, diagnostics.inputs(task)
+            )
             kept = self._best(members, outcomes)
             written = [
-                self._write(member, task, outcome, events[outcome.name], painter, member.cell.name == kept, checkpoints)
+                self._write(
+                    member,
+                    task,
+                    outcome,
+                    events[outcome.name],
+                    diagnostics_maker,
+                    member.cell.name == kept,
+                    checkpoints,
+                )
                 for member, outcome in zip(members, outcomes, strict=True)
             ]
         if checkpoints:
@@ -126,16 +136,16 @@ class GroupTraining:
         task: trainer.Task,
         outcome: Outcome,
         events: event_files.EventFile,
-        painter: diagnostics.Painter,
+        diagnostics_maker: diagnostics.DiagnosticsMaker,
         is_best: bool,
         checkpoints: Checkpoints | None,
     ) -> Record:
         """Writes the record of one trained network, and what stands beside it."""
         cell, folder = member.cell, self._root / member.cell.name
         identity = record_content.identity_of(cell, member.source, self._store.fingerprint)
-        foreign = self._sources.foreign_to(cell)
+        pretrained = self._sources.pretrained_for(cell)
         content = record_content.content(
-            cell, identity, task, outcome, member.source, member.reference, foreign, self._about_images(cell, task)
+            cell, identity, task, outcome, member.source, member.reference, pretrained, self._about_images(cell, task)
         )
         content["resumed"] = checkpoints.resumed if checkpoints else []
         content["notices"] = [notice.word for notice in record_warnings.notices(content)]
@@ -149,9 +159,9 @@ class GroupTraining:
             content["weights"] |= saved
             content[inputs.FIELD] |= inputs.save(folder, content[inputs.FIELD], task.view.mean)
         if content["status"] == record_files.DONE:
-            portrait = painter.portrait(outcome.weights, *self._sources.compared_with(cell, member.reference))
-            content["portrait"] = diagnostics.save(folder, portrait)
-            event_files.write_filters(events, portrait["filters"], time.time())
+            arrays = diagnostics_maker.compute(outcome.weights, *self._sources.compared_with(cell, member.reference))
+            content["diagnostics"] = diagnostics.save(folder, arrays)
+            event_files.write_filters(events, arrays["filters"], time.time())
         record = record_files.write(folder, content)
         if cell.treatment.is_reference:
             self._sources.keep(cell, outcome.weights)
@@ -169,7 +179,7 @@ class GroupTraining:
         steps = config.train_steps(len(task.training))
         who = labels[0] if len(labels) == 1 else f"{len(labels)} networks in lockstep ({', '.join(labels)})"
         self._say(
-            f"{who}: training on {task.classes} classes, {len(task.training)} images, {steps} updates "
+            f"{who}: training on {task.classes} classes, {len(task.training)} images, {steps} steps "
             f"of {config.batch_size}"
         )
 
@@ -200,7 +210,7 @@ class GroupTraining:
         ]
         try:
             return trainer.train(
-                config, task, networks, sources, report, self._progress_bar, checkpoints, self._memory_share, stage
+                config, task, networks, sources, report, self._progress_bar, checkpoints, self._memory_fraction, stage
             )
         except memory.NoRoomError as error:
             raise memory.NoRoomError(f"{who}: {error}") from error

@@ -22,7 +22,7 @@ _PROBE_CLASSES = 2  # the head is not looked at
 
 
 @dataclasses.dataclass(frozen=True)
-class ForeignBase:
+class PretrainedBase:
     """A base that was not trained here.
 
     Attributes:
@@ -38,8 +38,8 @@ class ForeignBase:
     seen: frozenset[int] | None = None
 
 
-def load(path: pathlib.Path, described: Description, config: Config) -> ForeignBase:
-    """Reads foreign weights for the network that the options describe.
+def load(path: pathlib.Path, described: Description, config: Config) -> PretrainedBase:
+    """Reads pretrained weights for the network that the options describe.
 
     Args:
         path: The file.
@@ -56,7 +56,7 @@ def load(path: pathlib.Path, described: Description, config: Config) -> ForeignB
     body, head = _weighted(model, parts[:-1]), _weighted(model, parts[-1:])
     files.check_fits(path, described, body, head)
     _check_architecture(path, described, config)
-    return ForeignBase(path.name, described, files.arrays(path, described, list(body)))
+    return PretrainedBase(path.name, described, files.arrays(path, described, list(body)))
 
 
 def _weighted(model: keras.Model, parts: list) -> dict[str, list[tuple[tuple[int, ...], str]]]:

@@ -1,4 +1,4 @@
-"""What a command is about to train, told before it does: images, halves, updates, weights, and what gives pause.
+"""What a command is about to train, told before it does: images, halves, steps, weights, and what gives pause.
 
 Nothing here imports TensorFlow, and no image is decoded.
 """
@@ -50,15 +50,15 @@ def images(options: Config) -> Images | None:
     """
     if options.dataset not in datasets.OWN_DATASETS:
         return None
-    source = datasets.open_source(options.dataset, options.data_dir or None)
+    source = datasets.open_dataset(options.dataset, options.data_dir or None)
     counts = [
-        np.bincount(source.examples(split).labels(), minlength=len(source.class_names)) for split in datasets.SPLITS
+        np.bincount(source.examples(split).labels(), minlength=len(source.class_names)) for split in datasets.SUBSETS
     ]
     held_out = options.dataset == "folder" and folder.validation_folder(options.data_dir) is None
     return Images(*counts, source.native_size or _median_side(source), held_out)
 
 
-def _median_side(source: datasets.Source) -> float | None:
+def _median_side(source: datasets.Dataset) -> float | None:
     """Returns the median side of some training images, from the first bytes of their files."""
     examples, sides = source.examples("train"), []
     for position in range(0, len(examples), max(1, len(examples) // _SIDES_LOOKED_AT)):
@@ -121,8 +121,8 @@ def half_rows(split: splits.Split, names: Sequence[str], with_digest: bool = Fal
     return rows
 
 
-def updates(cell: Cell, found: Images | None) -> int | None:
-    """Returns the updates of a network, None if they depend on images that are not known yet."""
+def steps(cell: Cell, found: Images | None) -> int | None:
+    """Returns the steps of a network, None if they depend on images that are not known yet."""
     if found is None:
         return None if cell.treatment.longer_by else cell.config.steps or None
     return cell.training_config(found.training).train_steps(plan.training_images(cell, found.training))
@@ -133,12 +133,12 @@ def cautions(cells: Sequence[Cell], found: Images | None) -> list[str]:
     if not cells:
         return []
     options, said = cells[0].config, []
-    short = [(steps, cell) for cell in cells if (steps := updates(cell, found)) and steps < config.FEW_STEPS]
+    short = [(steps, cell) for cell in cells if (steps := steps(cell, found)) and steps < config.FEW_STEPS]
     if short:
         steps, cell = min(short, key=lambda pair: pair[0])
         length = f"--steps={options.steps}" if options.steps else f"--epochs={options.epochs:g}"
         said.append(
-            f"{cell.treatment.label} gets {steps} updates, which may be too few: the default recipe needs some "
+            f"{cell.treatment.label} gets {steps} steps, which may be too few: the default recipe needs some "
             f"{config.LEAST_STEPS}. Received: {length}. Leave it out, or use --steps={config.LEAST_STEPS} or more"
         )
     if found and found.side and options.input_size > _ENLARGED * found.side:

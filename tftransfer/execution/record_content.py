@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from tftransfer.execution.pretrained_base import ForeignBase
+from tftransfer.execution.pretrained_base import PretrainedBase
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import architectures
@@ -31,8 +31,8 @@ def identity_of(cell: Cell, source: Record | None, fingerprint: str) -> dict[str
         fingerprint: That of the prepared images.
     """
     origin = identities.origin(source) if source else None
-    if cell.treatment.foreign:
-        origin = {"foreign": cell.treatment.foreign}
+    if cell.treatment.pretrained:
+        origin = {"pretrained": cell.treatment.pretrained}
     return cell.identity(fingerprint, origin, architectures.identity(cell.config))
 
 
@@ -43,7 +43,7 @@ def content(
     outcome: Outcome,
     source: Record | None,
     reference: Record | None,
-    foreign: ForeignBase | None = None,
+    pretrained: PretrainedBase | None = None,
     images: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Returns the content of a network's record.
@@ -55,7 +55,7 @@ def content(
         outcome: What training ended with.
         source: The base that it copies from, if there is one.
         reference: The base of its own target, None if it is that base itself.
-        foreign: What it copies from in the place of `source`.
+        pretrained: What it copies from in the place of `source`.
         images: What else must be known of its images to trust its score.
     """
     diverged = outcome.diverged_at is not None
@@ -71,7 +71,7 @@ def content(
         "status": record_files.DIVERGED if diverged else record_files.DONE,
         "treatment": dataclasses.asdict(cell.treatment) | {"label": cell.treatment.label},
         "result": scores | {"chance": chance},
-        "integrity": _integrity(cell, task, outcome, chance, source, foreign) | dict(images or {}),
+        "integrity": _integrity(cell, task, outcome, chance, source, pretrained) | dict(images or {}),
         "reference": identities.origin(reference) if reference else None,
         "cost": {
             # Of a group's time each network bears the share that its arithmetic has.
@@ -90,7 +90,7 @@ def content(
             "sha256": None if diverged else record_files.weights_digest(outcome.weights),
         },
         "history": outcome.history,
-        "command": command_of(cell, foreign.file if foreign else ""),
+        "command": command_of(cell, pretrained.file if pretrained else ""),
         "versions": environment.versions(),
         "machine": _machine(outcome.strategy),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -112,12 +112,12 @@ def _integrity(
     outcome: Outcome,
     chance: float,
     source: Record | None,
-    foreign: ForeignBase | None,
+    pretrained: PretrainedBase | None,
 ) -> dict[str, Any]:
     """Returns what was proven about a network, and what must be known to trust its score."""
     changed = set(outcome.frozen_blocks) & set(outcome.changed_blocks)
     tuned = [name for name in outcome.copied_blocks if name not in outcome.frozen_blocks]
-    knows = foreign.seen if foreign else cell.source_classes
+    knows = pretrained.seen if pretrained else cell.source_classes
     seen = None if knows is None else len(set(knows) & set(cell.classes))
     finite = outcome.diverged_at is None
     return {
@@ -133,22 +133,22 @@ def _integrity(
             "training": evaluation.extremes(task.training.labels, task.classes),
             "validation": evaluation.extremes(task.validation.labels, task.classes),
         },
-        # Of foreign weights by the names of classes in their description; null if these are not known.
+        # Of pretrained weights by the names of classes in their description; null if these are not known.
         "target_classes_seen_by_source": seen,
-        # Copied weights bring their source's updates with them: more than a standard base had.
-        "updates": outcome.train_steps,
-        "updates_of_source": None if foreign else source.content["cost"]["train_steps"] if source else 0,
-        **({"foreign_source": _origin(foreign)} if foreign else {}),
+        # Copied weights bring their source's steps with them: more than a standard base had.
+        "steps": outcome.train_steps,
+        "steps_of_source": None if pretrained else source.content["cost"]["train_steps"] if source else 0,
+        **({"pretrained_source": _origin(pretrained)} if pretrained else {}),
     }
 
 
-def _origin(foreign: ForeignBase) -> dict[str, Any]:
-    """Returns where foreign weights come from, as far as their description says."""
-    described = foreign.described
+def _origin(pretrained: PretrainedBase) -> dict[str, Any]:
+    """Returns where pretrained weights come from, as far as their description says."""
+    described = pretrained.described
     return {
-        "file": foreign.file,
+        "file": pretrained.file,
         "sha256": described.sha256,
-        "weights": record_files.weights_digest(foreign.weights),  # below the head; the same in other kinds of files
+        "weights": record_files.weights_digest(pretrained.weights),  # below the head; the same in other kinds of files
         "model": described.model,
         "classes": described.classes,
         "classes_known": described.trained_on is not None,
@@ -171,12 +171,12 @@ def _statistics(batch_norm: str, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def command_of(cell: Cell, base_weights: str = "") -> str:
+def command_of(cell: Cell, pretrained: str = "") -> str:
     """Returns the command that trains a cell, with placeholders for paths of this machine.
 
     Args:
         cell: The network.
-        base_weights: Name of the file of foreign weights that it copies from.
+        pretrained: Name of the file of pretrained weights that it copies from.
     """
     treatment = cell.treatment
     words = ["python -m tftransfer.run"]
@@ -186,7 +186,7 @@ def command_of(cell: Cell, base_weights: str = "") -> str:
         words += [f"--treatment=base --target={treatment.target}"]
     else:
         words += [f"--treatment={treatment.family.removesuffix(treatment.origin)} --n={treatment.n}"]
-        words += [f"--base_weights={shlex.quote(base_weights)}"] if base_weights else []
+        words += [f"--pretrained={shlex.quote(pretrained)}"] if pretrained else []
     words += [f"--preserve={treatment.preserve}"] if treatment.preserve else []
     words += [f"--release_step={treatment.release_step}"] if treatment.release_step else []
     for field in dataclasses.fields(Config):

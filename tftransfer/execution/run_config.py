@@ -9,7 +9,7 @@ from tftransfer.cli.options import COMMAND, at_least, option
 from tftransfer.experiment import treatments, unused_options
 from tftransfer.experiment.config import BUDGETS, Config
 from tftransfer.models import catalog as model_names
-from tftransfer.pretrained import description as foreign
+from tftransfer.pretrained import description
 
 _NUMBER = re.compile("[+-]?[0-9]{1,9}")
 
@@ -22,13 +22,13 @@ class RunConfig(Config):
     n: str = option("", COMMAND, "blocks to copy: how many (1 to 7 for AlexNet), or the name of the last, as in conv3")
     target: str = option("", COMMAND, "half of --treatment=base: A, B or all")
     preserve: int = option(0, COMMAND, "blocks above the n frozen ones that are copied and fine-tuned", at_least(0))
-    release_step: int = option(0, COMMAND, "update from which on preserved blocks train; 0: at once", at_least(0))
+    release_step: int = option(0, COMMAND, "step from which on preserved blocks train; 0: at once", at_least(0))
     budget: str = option(
-        "equal_updates", COMMAND, "equal_total also trains a base as long as source and target", choices=BUDGETS
+        "equal_steps", COMMAND, "equal_total also trains a base as long as source and target", choices=BUDGETS
     )
-    base_weights: str = option(
+    pretrained: str = option(
         "", COMMAND, "FILE.weights.h5 or FILE.safetensors that someone else trained, with its FILE.json, in place of "
-        "the source's base; `python -m tftransfer.describe` makes both", foreign.suffix_fault,
+        "the source's base; `python -m tftransfer.describe` makes both", description.suffix_fault,
     )  # fmt: skip
     dry_run: bool = option(False, COMMAND, "print what would be trained, and why, then stop")
     force: bool = option(False, COMMAND, "train this network again though its record exists")
@@ -66,15 +66,15 @@ def parse_treatment(config: RunConfig, given: set[str], blocks: Sequence[str] | 
         config.preserve,
         config.release_step,
     )
-    if config.base_weights and treatment.source not in treatments.LETTERS:
+    if config.pretrained and treatment.source not in treatments.LETTERS:
         raise ValueError(
-            f"--base_weights stands in the place of a base that is copied from, so it goes with AnB, BnB, AnB+ and the "
+            f"--pretrained stands in the place of a base that is copied from, so it goes with AnB, BnB, AnB+ and the "
             f"like. Received: --treatment={config.treatment}"
         )
-    if config.base_weights and config.budget == "equal_total":
+    if config.pretrained and config.budget == "equal_total":
         raise ValueError(
             "--budget=equal_total trains a base as long as source and target together, and how long the weights of "
-            "--base_weights were trained is not known. Leave one of them out."
+            "--pretrained were trained is not known. Leave one of them out."
         )
     if config.budget == "equal_total" and not treatments.control_base(treatment):
         raise ValueError(

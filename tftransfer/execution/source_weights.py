@@ -1,7 +1,7 @@
 """Where the weights come from that a network copies: a base in memory or on disk, random ones, someone else's."""
 
 from tftransfer import seeds
-from tftransfer.execution.pretrained_base import ForeignBase
+from tftransfer.execution.pretrained_base import PretrainedBase
 from tftransfer.experiment import treatments
 from tftransfer.experiment.plan import Cell
 from tftransfer.records.record_files import DONE, Record
@@ -13,11 +13,11 @@ class SourceWeights:
     """The weights that the networks of a study copy from; those of a base stay in memory once they were needed.
 
     Args:
-        foreign: Weights that someone else trained, for networks whose treatment has their SHA-256.
+        pretrained: Weights that someone else trained, for networks whose treatment has their SHA-256.
     """
 
-    def __init__(self, foreign: ForeignBase | None = None) -> None:
-        self._foreign = foreign
+    def __init__(self, pretrained: PretrainedBase | None = None) -> None:
+        self._pretrained = pretrained
         self._bases: dict[str, Weights] = {}
 
     def keep(self, base: Cell, trained: Weights) -> None:
@@ -35,9 +35,9 @@ class SourceWeights:
         """Returns True if a base's weights are in memory, or in its folder as recorded."""
         return base.name in self._bases or self.load(base, record) is not None
 
-    def foreign_to(self, cell: Cell) -> ForeignBase | None:
+    def pretrained_for(self, cell: Cell) -> PretrainedBase | None:
         """Returns what a network copies from in the place of a base of the study."""
-        return self._foreign if cell.treatment.foreign else None
+        return self._pretrained if cell.treatment.pretrained else None
 
     def add(self, cell: Cell, task: trainer.Task, sources: dict[str, Weights]) -> str | None:
         """Puts the weights that a network copies from into `sources`, once for a group; returns their name there.
@@ -55,9 +55,9 @@ class SourceWeights:
                 made = untrained_sources.random_weights(cell.config, task.split, treatment.target)
                 sources["random"] = untrained_sources.with_own_statistics(cell.config, task, made)
             return "random"
-        if treatment.foreign:
-            sources["foreign"] = self._foreign.weights
-            return "foreign"
+        if treatment.pretrained:
+            sources["pretrained"] = self._pretrained.weights
+            return "pretrained"
         trained = self._bases[cell.source.name]
         if treatment.source == "S":
             if "statistics" not in sources:
@@ -77,8 +77,8 @@ class SourceWeights:
             reference: Record of its target's base, None if it is that base itself.
         """
         source = None
-        if cell.treatment.foreign:
-            source = self._foreign.weights
+        if cell.treatment.pretrained:
+            source = self._pretrained.weights
         elif cell.treatment.source in treatments.LETTERS:
             source = self._bases.get(cell.source.name)
         if reference is None or reference.status != DONE:

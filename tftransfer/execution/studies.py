@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import filelock
 
 from tftransfer.data.store import Store
-from tftransfer.execution.group_training import GroupTraining, Member, Watch
-from tftransfer.execution.pretrained_base import ForeignBase
+from tftransfer.execution.group_training import GroupTraining, Member, OnProgress
+from tftransfer.execution.pretrained_base import PretrainedBase
 from tftransfer.execution.source_weights import SourceWeights
 from tftransfer.experiment import plan
 from tftransfer.experiment.plan import Cell
@@ -54,8 +54,8 @@ class Study:
         say: Takes lines for the user.
         progress_bar: True shows Keras' progress bar in place of lines while a network trains.
         watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
-        memory_share: Share of the available memory that a group may take, 0 to 1.
-        foreign: Weights that someone else trained, for networks whose treatment has their SHA-256.
+        memory_fraction: Share of the available memory that a group may take, 0 to 1.
+        pretrained: Weights that someone else trained, for networks whose treatment has their SHA-256.
         keep_best: True keeps the weights of each group's best network, not of bases only.
         stage: Told what is done while no evaluation tells it.
     """
@@ -66,23 +66,23 @@ class Study:
         store: Store,
         say: Callable[[str], None] = print,
         progress_bar: bool = False,
-        watch: Watch | None = None,
-        memory_share: float = 1.0,
-        foreign: ForeignBase | None = None,
+        watch: OnProgress | None = None,
+        memory_fraction: float = 1.0,
+        pretrained: PretrainedBase | None = None,
         keep_best: bool = False,
         stage: Callable[[str], None] | None = None,
     ) -> None:
         self.root = root
         self._store = store
         self._say = say
-        self._sources = SourceWeights(foreign)
+        self._sources = SourceWeights(pretrained)
         self._training = GroupTraining(
-            root, store, self._sources, say, progress_bar, watch, memory_share, keep_best, stage
+            root, store, self._sources, say, progress_bar, watch, memory_fraction, keep_best, stage
         )
         self._trained_now: set[str] = set()
 
     def check(self, steps: Sequence[plan.Step], force: bool) -> None:
-        """Refuses, before anything is trained, what cannot end well: the recipe on these halves, foreign records.
+        """Refuses, before anything is trained, a recipe that does not fit these halves, and records of something else.
 
         Raises:
             ValueError: If a batch does not fit a half, or a record of another configuration is in the way.

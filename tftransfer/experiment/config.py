@@ -35,18 +35,18 @@ from tftransfer.models import catalog as model_names
 PROTOCOL = 2
 
 EPOCHS, LEAST_STEPS = 12.0, 600
-"""Length of training unless --epochs or --steps say another: so many epochs, and so many updates at least.
+"""Length of training unless --epochs or --steps say another: so many epochs, and so many steps at least.
 
-The default recipe needs its updates, however few the images are: on a half of motifs its base reaches 8.7 % top-1 after
+The default recipe needs its steps, however few the images are: on a half of motifs its base reaches 8.7 % top-1 after
 100, 14.4 % after 200, 50.2 % after 400, 71.2 % after 600 and 80.6 % after 744, its own 12 epochs (chance: 5 %). 600 is
-four times the warm-up, the fewest that leave its 150 updates whole.
+four times the warm-up, the fewest that leave its 150 steps whole.
 """
 FEW_STEPS = 200
-"""Updates below which nobody can expect a network to be trained, by the same scores."""
+"""Steps below which nobody can expect a network to be trained, by the same scores."""
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("constant", "step", "cosine")
-BUDGETS = ("equal_updates", "equal_total")
+BUDGETS = ("equal_steps", "equal_total")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("auto", "one_device", "mirrored")
 RESUMES = ("any", "exact", "no")
@@ -99,20 +99,20 @@ class Config:
 
     epochs: float = option(
         0.0, RECIPE, f"passes over the training half; 0: {EPOCHS:g}, or more where these are fewer than {LEAST_STEPS} "
-        "updates", at_least(0),
+        "steps", at_least(0),
     )  # fmt: skip
-    steps: int = option(0, RECIPE, "length of training in updates instead of epochs; 0: --epochs decides", at_least(0))
-    batch_size: int = option(64, RECIPE, "images in an update, over all replicas", at_least(1))
+    steps: int = option(0, RECIPE, "length of training in steps instead of epochs; 0: --epochs decides", at_least(0))
+    batch_size: int = option(64, RECIPE, "images in a step, over all replicas", at_least(1))
     optimizer: str = option("sgd", RECIPE, "sgd is Caffe's, with the options below", choices=OPTIMIZERS)
     learning_rate: float = option(0.015, RECIPE, "highest rate", above(0))
     momentum: float = option(0.9, RECIPE, "of sgd", within(0, 1))
-    l2: float = option(5e-4, RECIPE, "sgd: weight decay in the gradient; adamw: decoupled decay", at_least(0))
-    bias_rate: float = option(2.0, RECIPE, "sgd: factor on the rate of biases (paper: 2)", at_least(0))
-    bias_l2: float = option(0.0, RECIPE, "sgd: factor on the decay of biases (paper: 0)", at_least(0))
-    layer_rates: str = option(
+    weight_decay: float = option(5e-4, RECIPE, "sgd: weight decay in the gradient; adamw: decoupled decay", at_least(0))
+    bias_lr_multiplier: float = option(2.0, RECIPE, "sgd: factor on the rate of biases (paper: 2)", at_least(0))
+    bias_decay_multiplier: float = option(0.0, RECIPE, "sgd: factor on the decay of biases (paper: 0)", at_least(0))
+    lr_multipliers: str = option(
         "", RECIPE, "sgd: factors on the rate of blocks, as in conv1:0.1,conv2:0.5 (0 holds a block still)"
     )
-    layer_rate_decay: float = option(
+    layerwise_lr_decay: float = option(
         1.0,
         RECIPE,
         "sgd: factor on the rate from each block to the one below it",
@@ -120,9 +120,9 @@ class Config:
     )
     schedule: str = option("cosine", RECIPE, "course of the rate", choices=SCHEDULES)
     warmup_steps: int = option(
-        150, RECIPE, "updates over which the rate rises from 0 at first, a quarter of all at most", at_least(0)
+        150, RECIPE, "steps over which the rate rises from 0 at first, a quarter of all at most", at_least(0)
     )
-    drop_steps: int = option(0, RECIPE, "schedule=step: updates between drops of the rate", at_least(0))
+    drop_steps: int = option(0, RECIPE, "schedule=step: steps between drops of the rate", at_least(0))
     drop_epochs: float = option(0.0, RECIPE, "schedule=step: epochs between drops, instead of steps", at_least(0))
     drop_factor: float = option(0.1, RECIPE, "schedule=step: factor at a drop", within(0, 1))
     label_smoothing: float = option(0.0, RECIPE, "share of the label spread over all classes", within(0, 1))
@@ -133,7 +133,7 @@ class Config:
         choices=BATCH_NORMS,
     )
     batch_norm_momentum: float = option(
-        0.9, RECIPE, "of moving statistics; 0: the model's own, often 0.99, which a few hundred updates do not settle",
+        0.9, RECIPE, "of moving statistics; 0: the model's own, often 0.99, which a few hundred steps do not settle",
         within(0, 1),
     )  # fmt: skip
     precision: str = option("float32", RECIPE, "Keras dtype policy", choices=PRECISIONS)
@@ -176,7 +176,7 @@ class Config:
                 f"The layers of a model file have types of their own, so --precision would change nothing. "
                 f"Received: --model={self.model} --precision={self.precision}"
             )
-        self.block_rates()
+        self.block_lr_multipliers()
         if self.drop_steps and self.drop_epochs:
             raise ValueError(
                 f"Give --drop_steps or --drop_epochs, not both. Received: {self.drop_steps} and {self.drop_epochs:g}"
@@ -214,7 +214,7 @@ class Config:
         """Minutes, 0 for no checkpoints, None for as often as costs little."""
         return None if self.checkpoint_minutes == "auto" else float(self.checkpoint_minutes)
 
-    def block_rates(self, blocks: Sequence[str] | None = None) -> dict[str, float]:
+    def block_lr_multipliers(self, blocks: Sequence[str] | None = None) -> dict[str, float]:
         """Returns the factors on the rate of blocks that are not 1.
 
         Args:
@@ -226,8 +226,8 @@ class Config:
         """
         blocks = blocks or model_names.blocks_of(self.model, self.blocks)
         known = blocks or ()
-        rates = {block: self.layer_rate_decay**depth for depth, block in enumerate(reversed(known))}
-        for part in filter(None, self.layer_rates.split(",")):
+        rates = {block: self.layerwise_lr_decay**depth for depth, block in enumerate(reversed(known))}
+        for part in filter(None, self.lr_multipliers.split(",")):
             block, _, factor = part.rpartition(":")
             try:
                 rate = float(factor)
@@ -236,19 +236,19 @@ class Config:
             if (blocks and block not in blocks) or not block or not (math.isfinite(rate) and rate >= 0):
                 names = f"blocks of {self.model} ({', '.join(blocks)})" if blocks else f"blocks of {self.model}"
                 raise ValueError(
-                    f"Bad --layer_rates. Expected BLOCK:FACTOR[,...] with {names} and factors of at least 0. "
+                    f"Bad --lr_multipliers. Expected BLOCK:FACTOR[,...] with {names} and factors of at least 0. "
                     f"Received: {part!r}"
                 )
             rates[block] = rates.get(block, 1.0) * rate
             if not math.isfinite(rates[block]):
-                raise ValueError(f"Bad --layer_rates. Expected factors of less than 1e308. Received: {part!r}")
+                raise ValueError(f"Bad --lr_multipliers. Expected factors of less than 1e308. Received: {part!r}")
         rates = {block: rate for block, rate in rates.items() if rate != 1}
-        if (rates or self.layer_rate_decay != 1) and self.optimizer != "sgd":
+        if (rates or self.layerwise_lr_decay != 1) and self.optimizer != "sgd":
             raise ValueError(f"Rates per layer need --optimizer=sgd. Received: --optimizer={self.optimizer}")
         return rates
 
     def check_release(self, release_step: int) -> None:
-        """Raises ValueError if preserved blocks are to wait for an update and the optimizer cannot hold them."""
+        """Raises ValueError if preserved blocks are to wait for a step and the optimizer cannot hold them."""
         if release_step and self.optimizer != "sgd":
             raise ValueError(
                 f"--release_step needs --optimizer=sgd. Received: --release_step={release_step} "
@@ -298,10 +298,10 @@ class Config:
         return f"{dataset}-{model}-{split or self.split}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
 
     def train_steps(self, images: int) -> int:
-        """Returns the updates of one network whose half has `images` training images.
+        """Returns the steps of one network whose half has `images` training images.
 
         Raises:
-            ValueError: If --epochs makes more updates than --steps takes.
+            ValueError: If --epochs makes more steps than --steps takes.
         """
         if self.steps:
             return self.steps
@@ -309,7 +309,7 @@ class Config:
             steps = max(1, round(self.epochs * self.steps_per_epoch(images)))
             if steps > MOST:
                 raise ValueError(
-                    f"--epochs={self.epochs:g} makes {steps:,} updates of {images} images; {MOST:,.0f} are trained at "
+                    f"--epochs={self.epochs:g} makes {steps:,} steps of {images} images; {MOST:,.0f} are trained at "
                     f"most. Use fewer --epochs."
                 )
             return steps
@@ -325,13 +325,13 @@ class Config:
         return images // self.batch_size
 
     def steps_between_drops(self, images: int) -> int:
-        """Returns the updates between two drops of the rate, 0 if it never drops."""
+        """Returns the steps between two drops of the rate, 0 if it never drops."""
         if self.schedule != "step":
             return 0
         drop = self.drop_steps or max(1, round(self.drop_epochs * self.steps_per_epoch(images)))
         if drop >= self.train_steps(images):
             raise ValueError(
-                f"The rate would first drop after {drop} updates, but training ends after {self.train_steps(images)}. "
+                f"The rate would first drop after {drop} steps, but training ends after {self.train_steps(images)}. "
                 f"Drop earlier or use --schedule=constant."
             )
         return drop

@@ -2,7 +2,7 @@
 
     Grid(treatments="BnB,AnB", n="1-7", split_seeds="0-3")
 
-Treatments are roles written for target B: source A is the other half, source B the target's own. `directions` names the
+Treatments are roles written for target B: source A is the other half, source B the target's own. `targets` names the
 targets which play them.
 """
 
@@ -29,18 +29,18 @@ class Grid:
     Attributes:
         treatments: Roles: `base`, `BnB`, `AnB+` or with a number, `A4B`.
         n: Blocks to copy: numbers and ranges, `1-7`, `1,3,5-7`, or names of blocks, or `all`.
-        directions: Targets: `A`, `B`, `all`.
+        targets: Targets: `A`, `B`, `all`.
         split: Kinds of split.
         split_seeds: Seeds of random splits.
         seeds: Seeds of the networks.
         images_per_class: First k training images of each class of the target; 0 for all.
         preserve: Blocks above the n frozen ones that are copied and fine-tuned.
-        release_step: Update from which on those train.
+        release_step: Step from which on those train.
     """
 
     treatments: str = ""
     n: str = ""
-    directions: str = "A,B"
+    targets: str = "A,B"
     split: str = "random"
     split_seeds: str = "0"
     seeds: str = "0"
@@ -52,7 +52,7 @@ class Grid:
         """Refuses what is empty, unknown or no number; raises ValueError."""
         for name in ("split_seeds", "seeds", "images_per_class", "preserve", "release_step"):
             integers(getattr(self, name), name)
-        _known(self.directions, treatments.TARGETS, "directions")
+        _known(self.targets, treatments.TARGETS, "targets")
         _known(self.split, tuple(splits.SPLITS), "split")
         self.roles()
 
@@ -93,7 +93,7 @@ class Grid:
         """Raises ValueError if the grid has more networks than anybody can train."""
         axes = ("split_seeds", "seeds", "images_per_class", "preserve", "release_step")
         counts = [len(integers(getattr(self, axis), axis)) for axis in axes]
-        counts += [len(_words(getattr(self, axis), axis)) for axis in ("split", "directions", "treatments")]
+        counts += [len(_words(getattr(self, axis), axis)) for axis in ("split", "targets", "treatments")]
         counts += [len(self._numbers(blocks))] if self.n else []
         if math.prod(counts) > _MOST_VALUES:
             raise ValueError(
@@ -106,7 +106,7 @@ class Grid:
         axes = itertools.product(
             integers(self.seeds, "seeds"),
             integers(self.images_per_class, "images_per_class"),
-            _words(self.directions, "directions"),
+            _words(self.targets, "targets"),
             self.roles(),
         )
         for seed, images_per_class, target, role in axes:

@@ -83,7 +83,7 @@ class Cell:
 
     @property
     def control(self) -> "Cell | None":
-        """The base of its target which gets the updates of its source, too."""
+        """The base of its target which gets the steps of its source, too."""
         control = treatments.control_base(self.treatment)
         return dataclasses.replace(self, treatment=control) if control else None
 
@@ -213,5 +213,5 @@ def check_recipe(cell: Cell, per_class: Sequence[int]) -> None:
     if cell.treatment.release_step >= steps:
         raise ValueError(
             f"Preserved blocks would never train: --release_step={cell.treatment.release_step}, training ends after "
-            f"{steps} updates."
+            f"{steps} steps."
         )

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from tftransfer.data import datasets, store
-from tftransfer.data.datasets.dataset import SPLITS
+from tftransfer.data.datasets.dataset import SUBSETS
 from tftransfer.experiment.config import Config
 
 # Compared in two seconds or so.
@@ -44,14 +44,14 @@ def images_per_class(config: Config) -> np.ndarray | None:
     """
     if config.dataset not in datasets.OWN_DATASETS:
         return None
-    source = datasets.open_source(config.dataset, config.data_dir or None)
-    return np.bincount(source.examples("train").labels(), minlength=len(source.class_names))
+    dataset = datasets.open_dataset(config.dataset, config.data_dir or None)
+    return np.bincount(dataset.examples("train").labels(), minlength=len(dataset.class_names))
 
 
-def source_of(config: Config) -> datasets.Source:
+def dataset_of(config: Config) -> datasets.Dataset:
     """Returns the configured data set, nothing of it decoded."""
-    source = datasets.open_source(config.dataset, config.data_dir or None)
-    return source.without_broken() if config.skip_broken else source
+    dataset = datasets.open_dataset(config.dataset, config.data_dir or None)
+    return dataset.without_broken() if config.skip_broken else dataset
 
 
 def prepare(config: Config, progress: store.Progress | None = None) -> store.Store:
@@ -60,12 +60,12 @@ def prepare(config: Config, progress: store.Progress | None = None) -> store.Sto
     Files of a store that are damaged are made again. Of stores of up to `VERIFIED_BYTES` every byte is compared with
     its SHA-256; of larger ones, which would take minutes, what was written to since they were finished.
     """
-    source = source_of(config)
-    cache, size = cache_folder(config), stored_size(config, source.native_size)
-    small = source_bytes(source, size) <= VERIFIED_BYTES
-    return store.prepare(source, cache, size, progress=progress, verify=small)
+    dataset = dataset_of(config)
+    cache, size = cache_folder(config), stored_size(config, dataset.native_size)
+    small = dataset_bytes(dataset, size) <= VERIFIED_BYTES
+    return store.prepare(dataset, cache, size, progress=progress, verify=small)
 
 
-def source_bytes(source: datasets.Source, size: int) -> int:
+def dataset_bytes(dataset: datasets.Dataset, size: int) -> int:
     """Returns how many bytes the images of a source are at most, prepared with `size` pixels a side."""
-    return sum(len(source.examples(split)) for split in SPLITS) * size * size * 3
+    return sum(len(dataset.examples(subset)) for subset in SUBSETS) * size * size * 3

@@ -1,15 +1,13 @@
 """Which classes are in half A and which in half B."""
 
 import collections
-import csv
 import dataclasses
-import functools
 import hashlib
-import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 
+from tftransfer.data.datasets import synsets
 from tftransfer.system import untrusted_files
 
 SPLITS = {
@@ -17,7 +15,6 @@ SPLITS = {
     "natural_manmade": "A man-made, B natural, by WordNet id or by the kinds of motifs (paper, Figure 3)",
     "file": 'the classes named by --split_file, JSON: {"A": [names], "B": [names]}',
 }
-_SYNSETS = pathlib.Path(__file__).parents[1] / "data" / "ilsvrc12_synsets.csv"
 _NAMES_SHOWN = 10
 
 
@@ -102,16 +99,9 @@ def random_split(count: int, seed: int) -> Split:
     return Split(f"random{seed}", a, tuple(sorted(set(range(count)) - set(a))))
 
 
-@functools.cache
-def synset_kinds() -> dict[str, str]:
-    """Returns "natural" or "manmade" for each of the 1000 WordNet ids of ILSVRC12 (449 and 551; the authors' lists)."""
-    with _SYNSETS.open(newline="") as file:
-        return {row["wnid"]: row["half"] for row in csv.DictReader(file)}
-
-
 def _by_kind(class_names: Sequence[str], class_kinds: Sequence[str | None] | None) -> Split:
     if not class_kinds or not any(class_kinds):
-        class_kinds = [synset_kinds().get(name) for name in class_names]
+        class_kinds = [synsets.kinds().get(name) for name in class_names]
     unknown = [name for name, kind in zip(class_names, class_kinds, strict=True) if kind not in ("natural", "manmade")]
     if unknown:
         raise ValueError(

@@ -44,10 +44,10 @@ class Treatment:
         fine_tuned: True if the copied blocks go on training.
         preserve: Further blocks, above the n frozen ones, that are copied too and go on training (the authors' logs
             call such networks "preserved").
-        release_step: Update from which on the preserved blocks train; 0 means at once.
-        longer_by: For a base: letter of the half whose updates it gets on top of its own, as a control for networks
+        release_step: Step from which on the preserved blocks train; 0 means at once.
+        longer_by: For a base: letter of the half whose steps it gets on top of its own, as a control for networks
             whose source was trained there; empty for a standard base.
-        foreign: SHA-256 of a file of weights that stand in the place of the source's base; empty if it is trained here.
+        pretrained: SHA-256 of a file of weights that take the place of the source's base; empty if it is trained here.
     """
 
     source: str | None
@@ -57,7 +57,7 @@ class Treatment:
     preserve: int = 0
     release_step: int = 0
     longer_by: str = ""
-    foreign: str = ""
+    pretrained: str = ""
 
     @property
     def is_base(self) -> bool:
@@ -87,7 +87,7 @@ class Treatment:
     @property
     def source_base(self) -> str | None:
         """Target of the base that must be trained before this network can be made; None if there is none."""
-        if self.foreign:
+        if self.pretrained:
             return None
         return {None: None, "R": None, "S": self.target}.get(self.source, self.source)
 
@@ -100,8 +100,8 @@ class Treatment:
 
     @property
     def origin(self) -> str:
-        """What tells copies of foreign weights, `-w1a2b3c4d`, from those of a base trained here, which have none."""
-        return f"-w{self.foreign[:8]}" if self.foreign else ""
+        """What tells copies of pretrained weights, `-w1a2b3c4d`, from those of a base trained here, which have none."""
+        return f"-w{self.pretrained[:8]}" if self.pretrained else ""
 
     @property
     def _stages(self) -> str:
@@ -110,7 +110,7 @@ class Treatment:
 
     @property
     def family(self) -> str:
-        """The treatment without numbers: `base`, `BnB`, `AnB+`; of foreign weights `AnB+-w1a2b3c4d`."""
+        """The treatment without numbers: `base`, `BnB`, `AnB+`; of pretrained weights `AnB+-w1a2b3c4d`."""
         if self.is_base:
             return "base" + (f"-plus{self.longer_by}" if self.longer_by else "")
         return f"{self.source}n{self.target}{'+' if self.fine_tuned else ''}{self.origin}"
@@ -142,7 +142,7 @@ def parse(
         target: The half of a base, "A", "B" or "all"; forbidden for others, whose name has it.
         blocks: Number of blocks of the network, its head included; None if it is not known yet.
         preserve: Blocks above the n frozen ones that are copied and fine-tuned.
-        release_step: Update from which on they train.
+        release_step: Step from which on they train.
 
     Returns:
         The treatment.
@@ -245,7 +245,7 @@ def for_target(role: Treatment, target: str) -> Treatment:
     if role.target != "B":
         raise ValueError(
             f"Roles are written for target B, with source A for the other half and B for the own one; the targets are "
-            f"named beside them (--directions). Received: {role.label}"
+            f"named beside them (--targets). Received: {role.label}"
         )
     if target == "all" and role.source in LETTERS:
         raise ValueError(
@@ -285,13 +285,13 @@ def required_bases(treatment: Treatment) -> tuple[Treatment, ...]:
 
 
 def control_base(treatment: Treatment) -> Treatment | None:
-    """Returns the base that gets as many updates as a network and its source together; None where these are not known.
+    """Returns the base that gets as many steps as a network and its source together; None where these are not known.
 
     Example:
         >>> control_base(parse("A4B")).label
         'baseB-plusA'
     """
-    if treatment.source not in LETTERS or treatment.foreign:
+    if treatment.source not in LETTERS or treatment.pretrained:
         return None
     return dataclasses.replace(base(treatment.target), longer_by=treatment.source)
 
@@ -303,9 +303,9 @@ def variant(images_per_class: int = 0, preserve: int = 0, release_step: int = 0)
         >>> variant(images_per_class=10, preserve=2)
         '2 preserved, 10 images per class'
         >>> variant(release_step=500), variant()
-        ('released at update 500', '')
+        ('released at step 500', '')
     """
     parts = [f"{preserve} preserved"] if preserve else []
-    parts += [f"released at update {release_step}"] if release_step else []
+    parts += [f"released at step {release_step}"] if release_step else []
     parts += [f"{images_per_class} image{'' if images_per_class == 1 else 's'} per class"] if images_per_class else []
     return ", ".join(parts)

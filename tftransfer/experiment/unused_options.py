@@ -19,8 +19,8 @@ def refuse(config: Config, given: set[str]) -> None:
         "split_seed": (config.split != "random", "--split=random"),
         "epochs": (bool(config.steps and config.epochs), "--steps=0; --epochs=0 undoes what a flag file says"),
         "momentum": (config.optimizer != "sgd", "--optimizer=sgd"),
-        "bias_rate": (config.optimizer != "sgd", "--optimizer=sgd"),
-        "bias_l2": (config.optimizer != "sgd", "--optimizer=sgd"),
+        "bias_lr_multiplier": (config.optimizer != "sgd", "--optimizer=sgd"),
+        "bias_decay_multiplier": (config.optimizer != "sgd", "--optimizer=sgd"),
         "drop_factor": (config.schedule != "step", "--schedule=step"),
         "batch_norm": (model_names.has_batch_norm(config.model) is False, "a model with batch normalisation"),
     }

@@ -168,7 +168,7 @@ def checked_blocks(config: Config, given: Collection[str]) -> tuple[str, ...]:
         given: Names of those which the user set.
     """
     found = block_names(config)
-    config.block_rates(found)
+    config.block_lr_multipliers(found)
     for name in ("batch_norm", "batch_norm_momentum"):
         if name in given and not has_batch_norm(config):
             raise ValueError(f"--{name} would change nothing here: {config.model} has no batch normalisation.")

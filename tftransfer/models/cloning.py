@@ -18,7 +18,7 @@ def _nothing(path: str, layer: keras.Layer) -> None:
     """Replaces no layer."""
 
 
-def reseeded(
+def clone_with_seeds(
     model: keras.Model,
     name: str,
     initial: Callable[[str, str], int],

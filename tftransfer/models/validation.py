@@ -9,7 +9,7 @@ import numpy as np
 
 from tftransfer.models import noise, sizes
 from tftransfer.models.blocks import blocks, every_layer, legal_cuts
-from tftransfer.models.cloning import reseeded
+from tftransfer.models.cloning import clone_with_seeds
 from tftransfer.models.layers import StepNoise
 from tftransfer.models.logits import PASSING
 
@@ -100,7 +100,7 @@ def _check_layers(model: keras.Model, label: str) -> None:
         if penalties:
             raise ValueError(
                 f"{label} has penalties of its own, in the layer {layer.name} ({', '.join(penalties)}), beside the "
-                f"decay of the recipe. Build it without them; --l2 is the decay of all networks."
+                f"decay of the recipe. Build it without them; --weight_decay is the decay of all networks."
             )
         fault = noise.fault(layer, uses.get(id(layer), 1))
         if fault:
@@ -132,7 +132,7 @@ def check_repeatable(model: keras.Model, label: str, shape: tuple[int, int, int]
     """
     if all(type(layer).__module__.startswith(("keras.", "tftransfer.")) for layer in every_layer(model)):
         return
-    made = reseeded(model, "probe", lambda *names: 0, lambda name: 0)
+    made = clone_with_seeds(model, "probe", lambda *names: 0, lambda name: 0)
     images = np.random.default_rng(0).normal(size=(4, *shape)).astype("float32")
     outputs = []
     for _ in range(2):
@@ -143,7 +143,7 @@ def check_repeatable(model: keras.Model, label: str, shape: tuple[int, int, int]
         if made.losses:
             raise ValueError(
                 f"{label} has penalties of its own: a layer adds to the loss (add_loss), beside the recipe's decay. "
-                f"Build it without; --l2 is the decay of all networks."
+                f"Build it without; --weight_decay is the decay of all networks."
             )
     if not np.array_equal(*outputs, equal_nan=True):
         raise ValueError(f"{label} cannot be trained reproducibly: a layer of its own draws random numbers.")

@@ -1,6 +1,6 @@
-"""What stands beside foreign weights, in FILE.json: the network that they are of, where each array lies, who made them.
+"""The description beside pretrained weights, FILE.json: their network, where each array lies, who made them.
 
-docs/foreign_weights.md describes the format for people.
+docs/pretrained_weights.md describes the format for people.
 """
 
 import dataclasses
@@ -13,8 +13,7 @@ import stat
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tftransfer.records import record_files
-from tftransfer.system import untrusted_files
+from tftransfer.system import atomic, untrusted_files
 
 FORMAT = 1
 KERAS, SAFETENSORS = ".weights.h5", ".safetensors"
@@ -100,7 +99,7 @@ class Description:
         fault = _fault(json.loads(text))
         if fault:
             raise ValueError(f"{path} cannot be described: {fault}.")
-        record_files.write_text(beside(path), text)
+        atomic.write_text(beside(path), text)
 
 
 def _plain(name: str) -> str:
@@ -150,14 +149,16 @@ def read(path: pathlib.Path) -> Description:
         content = untrusted_files.read_json(origin, _MOST_BYTES)
     except ValueError as error:
         raise ValueError(
-            f"The description {origin} is no JSON, so it cannot be used: {str(error)[:200]}. docs/foreign_weights.md "
-            f"has the format."
+            f"The description {origin} is no JSON, so it cannot be used: {str(error)[:200]}. "
+            f"docs/pretrained_weights.md has the format."
         ) from error
     except OSError as error:
         raise ValueError(f"Cannot read {origin}: {error.strerror}.") from error
     fault = _fault(content)
     if fault:
-        raise ValueError(f"The description {origin} cannot be used: {fault}. docs/foreign_weights.md has the format.")
+        raise ValueError(
+            f"The description {origin} cannot be used: {fault}. docs/pretrained_weights.md has the format."
+        )
     return _parsed(content)
 
 

@@ -1,4 +1,4 @@
-"""A file of foreign weights against its description, then against the network that it is wanted for; then its arrays.
+"""A file of pretrained weights, compared with its description and with the network to be copied to; then its arrays.
 
 Sizes, names and types are compared before anything is read; nothing in the file is ever run.
 """
@@ -69,7 +69,7 @@ def listing(path: pathlib.Path, content: bytes | None = None) -> dict[str, tuple
 
 def _reader(path: pathlib.Path) -> types.ModuleType:
     """Returns the module that reads a kind of file; both are loaded only where they are needed."""
-    kind = "tensors" if path.name.endswith(description.SAFETENSORS) else "hdf5"
+    kind = "safetensors" if path.name.endswith(description.SAFETENSORS) else "hdf5"
     return importlib.import_module(f"tftransfer.pretrained.{kind}")
 
 

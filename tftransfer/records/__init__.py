@@ -1,1 +1,1 @@
-"""The folder that proves a network was trained: what it holds, what is doubtful about it, which records belong together."""
+"""The folder that proves a network was trained: what it holds, its warnings, and which records belong together."""

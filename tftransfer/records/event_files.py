@@ -67,8 +67,9 @@ DOMAINS = {
 }
 RECIPE_COLUMNS = (
     "image_size", "width", "initializer", "dropout", "epochs", "least_steps", "steps", "batch_size", "optimizer",
-    "learning_rate", "layer_rates", "layer_rate_decay", "schedule", "warmup_steps", "drop_steps", "drop_epochs",
-    "drop_factor", "momentum", "l2", "bias_rate", "bias_l2", "label_smoothing", "augment", "pixel_scale", "precision",
+    "learning_rate", "lr_multipliers", "layerwise_lr_decay", "schedule", "warmup_steps", "drop_steps", "drop_epochs",
+    "drop_factor", "momentum", "weight_decay", "bias_lr_multiplier",
+    "bias_decay_multiplier", "label_smoothing", "augment", "pixel_scale", "precision",
 )  # fmt: skip
 
 
@@ -167,7 +168,7 @@ def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
         "dataset": recipe["dataset"],
         "model": recipe["model"],
     }
-    # A recipe says its least number of updates only where nobody chose another length.
+    # A recipe says its least number of steps only where nobody chose another length.
     values = first | {column: ({"least_steps": 0} | recipe)[column] for column in RECIPE_COLUMNS}
     return {name: escaping.tensorboard(value) if isinstance(value, str) else value for name, value in values.items()}
 
@@ -221,10 +222,10 @@ def write_filters(file: EventFile, filters: np.ndarray, wall_time: float) -> Non
 
     Args:
         file: Event file of the network.
-        filters: `(filters, height, width, channels)` uint8, as in its portrait.
+        filters: `(filters, height, width, channels)` uint8, as in its diagnostics.
         wall_time: When it finished, seconds since 1970.
     """
-    picture = filter_grid.png(filter_grid.mosaic(filters), zoom=_FILTER_ZOOM)
+    picture = filter_grid.png(filter_grid.filter_grid(filters), zoom=_FILTER_ZOOM)
     file.image("filters/first_layer", picture, wall_time, "Grey is a weight of zero.")
 
 

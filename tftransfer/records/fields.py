@@ -58,7 +58,7 @@ def _treatment_fault(content: Mapping[str, Any]) -> str | None:
     letters = (None, *treatments.SOURCES)
     wrong += [] if treatment.source in letters and treatment.target in treatments.TARGETS else ["source or target"]
     wrong += [] if treatment.longer_by in ("", *treatments.LETTERS) else ["longer_by"]
-    wrong += [] if isinstance(treatment.foreign, str) else ["foreign"]
+    wrong += [] if isinstance(treatment.pretrained, str) else ["pretrained"]
     return None if fine and not wrong else f"the treatment in its identity is wrong: {', '.join(wrong)}"
 
 
@@ -175,9 +175,12 @@ _FIELDS: dict[str, tuple[Fits, str]] = {
     "integrity.target_classes_seen_by_source?": (_or_none(_is_count), "a whole number or null"),
     "integrity.validation_images_trained_on?": (_are_counts, "whole numbers by who trained on them"),
     "integrity.images_left_out?": (_PARTS[0], "an object"),
-    "integrity.updates?": (_or_none(_is_count), "a whole number or null"),
-    "integrity.updates_of_source?": (_or_none(_is_count), "a whole number or null"),
-    "integrity.foreign_source?": (lambda v: isinstance(v, dict) and _is_text(v.get("file")), "an object with a file"),
+    "integrity.steps?": (_or_none(_is_count), "a whole number or null"),
+    "integrity.steps_of_source?": (_or_none(_is_count), "a whole number or null"),
+    "integrity.pretrained_source?": (
+        lambda v: isinstance(v, dict) and _is_text(v.get("file")),
+        "an object with a file",
+    ),
     "cost": _PARTS,
     "cost.seconds": _NUMBER,
     "cost.images_per_second?": _NUMBER,

@@ -8,7 +8,7 @@ import numpy as np
 _BETWEEN = 1
 
 
-def mosaic(filters: np.ndarray) -> np.ndarray:
+def filter_grid(filters: np.ndarray) -> np.ndarray:
     """Returns kernels side by side, about twice as wide as high.
 
     Args:

@@ -24,7 +24,7 @@ import numpy as np
 from tftransfer.records import fields
 from tftransfer.system import atomic, escaping, locks, untrusted_files
 
-FORMAT = 3
+FORMAT = 4
 RECORD = "record.json"
 WEIGHTS = "weights.weights.h5"
 ARCHITECTURE = "model.json"
@@ -177,7 +177,7 @@ def write(folder: pathlib.Path, content: Mapping[str, Any]) -> Record:
     content = json.loads(json.dumps({**content, "format": FORMAT, "key": key(content["identity"])}))
     content = {"format": FORMAT, **content}
     content["sha256"] = _content_digest(content)
-    write_text(folder / RECORD, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    atomic.write_text(folder / RECORD, json.dumps(content, indent=1, allow_nan=False) + "\n")
     return Record(folder, content)
 
 
@@ -223,12 +223,6 @@ def _aside(folder: pathlib.Path) -> pathlib.Path:
 def lock_path(study: pathlib.Path, name: str) -> pathlib.Path:
     """Returns the file whose lock a process holds while it trains a network."""
     return study / ".locks" / f"{name}.lock"
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a text file so that other processes, and a crash, see all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write(path, text.encode())
 
 
 def check_writable(folder: pathlib.Path) -> None:

@@ -22,7 +22,7 @@ MOST_TIMES = 3
 MOST_APART = 0.4
 """A network is overfitted if its training top-1, of its last epoch, is higher than its validation top-1 by more."""
 _WIDE = 0.1  # above chance: so far off, a score says something, and a bar may be out of reach for want of images
-_SETTLED = 10  # times the memory of moving statistics, 1 / (1 - momentum) updates, after which they have settled
+_SETTLED = 10  # times the memory of moving statistics, 1 / (1 - momentum) steps, after which they have settled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _why_at_chance(content: Mapping[str, Any]) -> str:
         scores = f"on its training images {100 * training:.1f} %"
         return f"; {scores}. Try more validation images, or more training images a class"
     if steps is not None and steps < config.FEW_STEPS:
-        return f"; after only {steps} updates. Try --steps={config.LEAST_STEPS} or more"
+        return f"; after only {steps} steps. Try --steps={config.LEAST_STEPS} or more"
     if training is None or not rate:
         return ""
     return f"; on its training images {100 * training:.1f} %. Try --learning_rate={rate / 3:.2g} or {rate * 3:.2g}"
@@ -145,12 +145,12 @@ def _apart(content: Mapping[str, Any]) -> str:
     momentum = recipe.get("batch_norm_momentum")
     if momentum is not None and not (momentum and cost["train_steps"] * (1 - momentum) > _SETTLED):
         return (
-            f"{scores}. Moving statistics of batch normalisation have not settled in {cost['train_steps']} updates "
-            f"with --batch_norm_momentum={momentum:g}. Try --batch_norm_momentum=0.9, or more updates"
+            f"{scores}. Moving statistics of batch normalisation have not settled in {cost['train_steps']} steps "
+            f"with --batch_norm_momentum={momentum:g}. Try --batch_norm_momentum=0.9, or more steps"
         )
     each = round(cost["train_images"] / content["identity"]["data"]["class_count"])
     tries = [] if recipe.get("augment") == "crop_mirror" else ["--augment=crop_mirror"]
-    tries += [f"--l2={10 * recipe['l2']:g}"] if recipe.get("l2") else []
+    tries += [f"--weight_decay={10 * recipe['weight_decay']:g}"] if recipe.get("weight_decay") else []
     tries += ["fewer --epochs"]
     also = (
         f" If not, its batch normalisation lags: --learning_rate={recipe['learning_rate'] / 3:.2g}" if momentum else ""
@@ -162,19 +162,19 @@ def _leakage(content: Mapping[str, Any]) -> Iterator[Fault]:
     """Tells if a network's source knew, or may have known, classes that the network is scored on."""
     integrity, name = content["integrity"], content["name"]
     treatment = content["identity"].get("treatment", {})
-    foreign = integrity.get("foreign_source")
+    pretrained = integrity.get("pretrained_source")
     seen = integrity.get("target_classes_seen_by_source", 0)
-    if foreign and seen is None:
+    if pretrained and seen is None:
         why = "is not known"
-        if foreign.get("classes_known"):
+        if pretrained.get("classes_known"):
             why = "cannot be compared: not one of their names stands for a class of this data set"
         yield Fault(
             MAYBE_LEAK,
-            f"{name}: which classes {foreign['file']} was trained on {why}, so it may have seen those of its target",
+            f"{name}: which classes {pretrained['file']} was trained on {why}, so it may have seen those of its target",
         )
     source = treatment.get("source")
     if seen and source in treatments.LETTERS and source != treatment.get("target"):
-        who = foreign["file"] if foreign else f"its source base{source}"
+        who = pretrained["file"] if pretrained else f"its source base{source}"
         yield Fault(LEAK, f"{name}: {who} was trained on {seen} classes of its target")
 
 

@@ -99,17 +99,17 @@ class Report:
     def findings(self) -> list[checks.Finding]:
         """What a reader must know before trusting the numbers."""
         own = paper.caveats() if self.is_paper else []
-        own += [Finding(checks.WARNING, "portrait", fault) for fault in self._portraits[1]]
+        own += [Finding(checks.WARNING, "diagnostics", fault) for fault in self._diagnostics[1]]
         found = [*own, *checks.findings(self.frame, self.study)]
         return sorted(found, key=lambda finding: finding.weight != checks.WARNING)
 
     @property
-    def portraits(self) -> Mapping[str, Mapping[str, np.ndarray]]:
+    def diagnostics(self) -> Mapping[str, Mapping[str, np.ndarray]]:
         """The arrays kept beside records, by network; without those that cannot be read."""
-        return self._portraits[0]
+        return self._diagnostics[0]
 
     @functools.cached_property
-    def _portraits(self) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
+    def _diagnostics(self) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
         """The arrays, and what is wrong with others."""
         found, faults = {}, []
         for record in self.records:
@@ -172,7 +172,7 @@ class Report:
                 *rows,
                 (
                     "networks",
-                    "trained by the paper's authors with Caffe; 450,000 updates each, 200,000 with fewer images",
+                    "trained by the paper's authors with Caffe; 450,000 steps each, 200,000 with fewer images",
                 ),
             ]
         rows += [("networks' versions", text) for text in _distinct(self.records, "versions", _spoken)]

@@ -1,4 +1,4 @@
-"""Figures from portraits: first-layer filters, and how alike features are block by block."""
+"""Figures from diagnostics: first-layer filters, and how alike features are block by block."""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tftransfer.analysis.roles import BASE
-from tftransfer.records.filter_grid import mosaic
+from tftransfer.records.filter_grid import filter_grid
 from tftransfer.reporting import style
 from tftransfer.reporting.history_figure import panels_of
 from tftransfer.reporting.looks import CURVE
@@ -17,15 +17,15 @@ from tftransfer.system import escaping
 
 _BLOCK_CHARACTERS = 24  # of a block's name under the axis
 
-Portraits = Mapping[str, Mapping[str, np.ndarray]]
+Diagnostics = Mapping[str, Mapping[str, np.ndarray]]
 
 
-def family(networks: pd.DataFrame, portraits: Portraits) -> list[tuple[str, str]]:
+def family(networks: pd.DataFrame, diagnostics: Diagnostics) -> list[tuple[str, str]]:
     """Returns the networks whose filters are shown, with what they are: both bases and one grafted network.
 
     The grafted one is fine-tuned if there is such a network: frozen filters are those of the source to the last bit.
     """
-    shown = networks[networks["name"].isin([name for name, arrays in portraits.items() if "filters" in arrays])]
+    shown = networks[networks["name"].isin([name for name, arrays in diagnostics.items() if "filters" in arrays])]
     grafted = shown[shown["treatment"].isin(["AnB+", "AnB"]) & shown["images_per_class"].eq(0)].sort_values(
         ["treatment", "target", "split", "seed", "n"], ascending=[False, False, True, True, True]
     )
@@ -45,10 +45,10 @@ def family(networks: pd.DataFrame, portraits: Portraits) -> list[tuple[str, str]
     return [(row.name, row.label) for row in bases.itertuples()]
 
 
-def filters(shown: list[tuple[str, str]], portraits: Portraits) -> Canvas:
+def filters(shown: list[tuple[str, str]], diagnostics: Diagnostics) -> Canvas:
     """Returns the first-layer filters of some networks."""
     with style.settings():
-        pictures = [mosaic(portraits[name]["filters"]) for name, _ in shown]
+        pictures = [filter_grid(diagnostics[name]["filters"]) for name, _ in shown]
         ratio = pictures[0].shape[0] / pictures[0].shape[1]
         canvas, panels = style.canvas(1, len(shown), 0.5 + ratio * style.WIDTH / len(shown))
         for axes, picture, (name, title) in zip(panels, pictures, shown, strict=True):
@@ -59,9 +59,9 @@ def filters(shown: list[tuple[str, str]], portraits: Portraits) -> Canvas:
     return canvas
 
 
-def similarity(networks: pd.DataFrame, portraits: Portraits) -> Canvas:
+def similarity(networks: pd.DataFrame, diagnostics: Diagnostics) -> Canvas:
     """Returns how alike features are at each block: of the two bases, and of networks and their own base."""
-    table = _similarities(networks, portraits)
+    table = _similarities(networks, diagnostics)
     own = table[table["kind"].eq("with_base")]
     groups = [(title, group) for title, group in panels_of(own) if not group["treatment"].eq(BASE).all()]
     blocks = list(dict.fromkeys(table["block"]))
@@ -102,25 +102,25 @@ def _curve(canvas: Canvas, axes: Axes, means: pd.Series, said: str, colour: obje
 
 def _of_bases(table: pd.DataFrame) -> pd.DataFrame:
     """Returns how alike the bases of both halves are, where they are sources and targets with as many images."""
-    # What copies from foreign weights is compared with those, and with fewer images the base is another network.
+    # What copies from pretrained weights is compared with those, and with fewer images the base is another network.
     fits = table["kind"].eq("source_with_base") & table["treatment"].isin(["AnB", "AnB+"])
     return table[fits & table["images_per_class"].eq(0)]
 
 
-def _similarities(networks: pd.DataFrame, portraits: Portraits) -> pd.DataFrame:
+def _similarities(networks: pd.DataFrame, diagnostics: Diagnostics) -> pd.DataFrame:
     """Returns one row per network, kind of comparison and block."""
     rows = [
         {column: getattr(row, column) for column in (*CURVE, "n", "images_per_class")}
         | {"kind": kind, "block": str(block), "cka": float(value)}
         for row in networks.itertuples()
         for kind in ("with_base", "source_with_base")
-        if kind in portraits.get(row.name, {})
-        for block, value in zip(portraits[row.name]["blocks"], portraits[row.name][kind], strict=True)
+        if kind in diagnostics.get(row.name, {})
+        for block, value in zip(diagnostics[row.name]["blocks"], diagnostics[row.name][kind], strict=True)
     ]
     return pd.DataFrame(rows, columns=[*CURVE, "n", "images_per_class", "kind", "block", "cka"])
 
 
-def has_similarities(networks: pd.DataFrame, portraits: Portraits) -> bool:
+def has_similarities(networks: pd.DataFrame, diagnostics: Diagnostics) -> bool:
     """Returns True if `similarity` has something to show."""
-    table = _similarities(networks, portraits)
+    table = _similarities(networks, diagnostics)
     return bool(table["kind"].eq("with_base").any()) or len(_of_bases(table)) > 0

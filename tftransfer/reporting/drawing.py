@@ -83,7 +83,7 @@ def draw(report: Report) -> dict[str, Drawing]:
         found += _treatments(report, halves)
     found += _relative(report)
     found += _histories(report)
-    found += _portraits(report)
+    found += _diagnostics(report)
     return {drawing.name: drawing for drawing in found}
 
 
@@ -232,9 +232,9 @@ def _histories(report: Report) -> list[Drawing]:
     ]
 
 
-def _portraits(report: Report) -> list[Drawing]:
+def _diagnostics(report: Report) -> list[Drawing]:
     """Filters and similarity, if training kept them."""
-    found = report.portraits
+    found = report.diagnostics
     shown = diagnostic_figures.family(report.main, found)
     drawings = []
     if shown:

@@ -170,13 +170,13 @@ def _beaten(paired: pd.DataFrame) -> Iterator[str]:
 
 
 def _longer(found: pd.DataFrame) -> Iterator[str]:
-    """What fine-tuned copies gain over bases that had as many updates in all."""
+    """What fine-tuned copies gain over bases that had as many steps in all."""
     rows = found[found["effect"].eq("transfer beyond longer base")]
     if len(rows):
         best = rows.loc[rows["mean"].idxmax()]
         stands = "stands best" if len(rows) > 1 else "stands"
         yield (
-            f"Against bases that had as many updates as source and target together, AnB+ {stands} at "
+            f"Against bases that had as many steps as source and target together, AnB+ {stands} at "
             f"n = {int(best['n'])}: {_points(best)}."
         )
 

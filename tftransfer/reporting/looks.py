@@ -27,8 +27,8 @@ MEANINGS = {
     "AnB+": "AnB+: other half's blocks, fine-tuned",
     "RnB": "RnB: random blocks, frozen",
     "SnB": "SnB: random with learnt statistics",
-    "base-plusA": "base-plusA: as many updates as AnB and its source",
-    "base-plusB": "base-plusB: as many updates as BnB and its source",
+    "base-plusA": "base-plusA: as many steps as AnB and its source",
+    "base-plusB": "base-plusB: as many steps as BnB and its source",
 }
 ORDER = ("base", "base-plusB", "base-plusA", "BnB", "BnB+", "AnB", "AnB+", "SnB", "RnB")
 # For curves that the paper has no name for: Paul Tol's muted scheme and what remains dark enough on white, none of it
@@ -42,9 +42,9 @@ class Curve:
     """Networks that make one curve.
 
     Attributes:
-        treatment: As in the frame of networks; `AnB+-w1a2b3c4d` copies from foreign weights.
+        treatment: As in the frame of networks; `AnB+-w1a2b3c4d` copies from pretrained weights.
         preserve: Blocks above the frozen ones that are copied and fine-tuned.
-        release_step: Update from which on they train.
+        release_step: Step from which on they train.
     """
 
     treatment: str
@@ -66,8 +66,8 @@ class Curve:
         """What a legend says of it."""
         if self.is_plain:
             return MEANINGS[self.treatment]
-        family, foreign, digits = self.treatment.partition("-w")
-        parts = [f"{family} of weights {digits}" if foreign else self.treatment]
+        family, pretrained, digits = self.treatment.partition("-w")
+        parts = [f"{family} of weights {digits}" if pretrained else self.treatment]
         parts.append(treatments.variant(preserve=self.preserve, release_step=self.release_step))
         return escaping.figure(", ".join(filter(None, parts)))
 

@@ -226,8 +226,8 @@ def _reduced(report: Report) -> Iterator[Table]:
     rows = []
     for (images, recipe, halves, target), group in bases.groupby(["images_per_class", "recipe", "halves", "target"]):
         chance = "" if group["left_chance"].fillna(True).all() else "at chance"
-        updates = ", ".join(f"{value:,}" for value in sorted(group["updates"].dropna().unique()))
+        steps = ", ".join(f"{value:,}" for value in sorted(group["steps"].dropna().unique()))
         mean = percent(group["top1"].mean())
-        rows.append((str(images), spoken(halves), str(target), recipe, updates, str(len(group)), mean, chance))
-    heads = ("images per class", "halves", "target", "recipe", "updates", "networks", "top-1", "")
+        rows.append((str(images), spoken(halves), str(target), recipe, steps, str(len(group)), mean, chance))
+    heads = ("images per class", "halves", "target", "recipe", "steps", "networks", "top-1", "")
     yield Table("Bases with fewer images", heads, tuple(rows), "", 0)

@@ -11,7 +11,7 @@ from tftransfer.experiment.plan import Cell
 from tftransfer.models import catalog as model_names
 from tftransfer.records import record_files
 from tftransfer.scheduling import display, estimate, local
-from tftransfer.scheduling.sweep_folder import Board
+from tftransfer.scheduling.sweep_folder import SweepFolder
 
 _SPLITS_SHOWN = 4
 _UNKNOWN = "not known before the model is built"
@@ -35,7 +35,7 @@ def text(
         found: The images, None if they are not known yet.
         counted: False if only building the model tells how many networks copy blocks: `cells` has one for each kind.
     """
-    board = Board(study)
+    board = SweepFolder(study)
     left, table = [], collections.defaultdict(collections.Counter)
     for cell in cells:
         record = record_files.read(study / cell.name)
@@ -83,12 +83,12 @@ def _halves(cells: Sequence[Cell], names: Sequence[str]) -> list[str]:
 
 
 def _length(cells: Sequence[Cell], found: preview.Images | None) -> str:
-    """Returns how many updates networks get."""
-    lengths = {preview.updates(cell, found) for cell in cells}
+    """Returns how many steps networks get."""
+    lengths = {preview.steps(cell, found) for cell in cells}
     if None in lengths:
         return "depends on the images"
     few, many = min(lengths), max(lengths)
-    return f"{few if few == many else f'{few} to {many}'} updates of {cells[0].config.batch_size} images"
+    return f"{few if few == many else f'{few} to {many}'} steps of {cells[0].config.batch_size} images"
 
 
 def kept(options: Config) -> str:

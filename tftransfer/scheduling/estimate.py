@@ -10,7 +10,7 @@ from tftransfer.models import alexnet_tables
 from tftransfer.scheduling import jobs, speeds
 from tftransfer.scheduling.speeds import BASE, FROZEN, LOCKSTEP
 
-# Record, events and portrait of a network; measured 40 to 90 kB with 7 to 50 evaluations.
+# Record, events and diagnostics of a network; measured 40 to 90 kB with 7 to 50 evaluations.
 _RECORD_BYTES = 100_000
 
 
@@ -47,7 +47,7 @@ def estimate(cells: Sequence[Cell], per_class: Sequence[int] | None, workers: in
     seconds, upper = 0.0, False
     groups: dict[tuple, list[Cell]] = collections.defaultdict(list)
     for cell in cells:
-        groups[jobs.share(cell)].append(cell)
+        groups[jobs.group_key(cell)].append(cell)
     for group in groups.values():
         cost = _seconds(group, per_class)
         if cost is None:

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tftransfer.experiment.plan import Cell
-from tftransfer.records import record_files
-from tftransfer.system import processes, signals, untrusted_files
+from tftransfer.system import atomic, processes, signals, untrusted_files
 
 OK, NO_MEMORY, CRASHED, FAILED, NO_DISK = "ok", "no_memory", "crashed", "failed", "no_disk"
 REFUSED, TERMINATED = "refused", "terminated"
@@ -49,7 +48,7 @@ class Job:
 
     def write(self, path: pathlib.Path, **request: Any) -> None:
         """Writes the job for the process that does it, with what else that must know."""
-        record_files.write_text(path, json.dumps({**request, "cells": [cell.as_json() for cell in self.cells]}) + "\n")
+        atomic.write_text(path, json.dumps({**request, "cells": [cell.as_json() for cell in self.cells]}) + "\n")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +105,7 @@ def ended(folder: pathlib.Path, name: str, code: int) -> End:
     return End(status, processes.reason(code, folder / f"{name}.log"))
 
 
-def share(cell: Cell) -> tuple[Any, ...]:
+def group_key(cell: Cell) -> tuple[Any, ...]:
     """Returns what all networks of a group have in common; bases go alone, as others wait for them."""
     treatment = cell.treatment
     alone = cell.name if cell.config.precision == "mixed_float16" else ""  # loss scaling couples towers

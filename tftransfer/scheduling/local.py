@@ -10,7 +10,7 @@ import time
 
 from tftransfer.scheduling import jobs
 from tftransfer.scheduling.jobs import OK, End, Job
-from tftransfer.scheduling.sweep_folder import Beat, Board
+from tftransfer.scheduling.sweep_folder import Heartbeat, SweepFolder
 from tftransfer.system import processes
 
 # A process that is asked to end finishes the step in hand and writes a checkpoint.
@@ -33,7 +33,7 @@ class LocalRunner:
         self._slots: dict[int, tuple[Job, subprocess.Popen] | None] = dict.fromkeys(
             range(workers or len(self._gpus) or 1)
         )
-        self._board = Board(self._study)
+        self._board = SweepFolder(self._study)
         self._own = secrets.token_hex(3)
 
     @property
@@ -51,11 +51,13 @@ class LocalRunner:
         slot = next(number for number, taken in self._slots.items() if taken is None)
         path = self._board.jobs / f"{self._file(job)}.json"
         job.write(
-            path, study=str(self._study), store=self._store, memory_share=0.9 / len(self._slots), again=sorted(again)
+            path, study=str(self._study), store=self._store, memory_fraction=0.9 / len(self._slots), again=sorted(again)
         )
         with contextlib.suppress(OSError):  # on a full disk the process itself says so
             networks, now = dict.fromkeys(cell.name for cell in job.cells), time.time()
-            self._board.write_beat(self._file(job), Beat(networks, 0, 0, None, now, now, "", "loading TensorFlow"))
+            self._board.write_heartbeat(
+                self._file(job), Heartbeat(networks, 0, 0, None, now, now, "", "loading TensorFlow")
+            )
         words = processes.words("tftransfer.scheduling.worker", str(path))
         # Ctrl-C goes to the sweep, which ends its processes in order.
         process = processes.start(words, path.with_suffix(".log"), self._devices(slot), own_session=True)

@@ -15,8 +15,7 @@ from tftransfer.data import progress
 from tftransfer.experiment import prepared_images
 from tftransfer.experiment.config import Config
 from tftransfer.models import catalog as model_names
-from tftransfer.records import record_files
-from tftransfer.system import escaping, untrusted_files
+from tftransfer.system import atomic, escaping, untrusted_files
 
 
 def main(argv: Sequence[str]) -> None:
@@ -30,11 +29,11 @@ def main(argv: Sequence[str]) -> None:
     for line in progress.notes(store):
         escaping.say(line)
     answer = {"store": str(store.path), "blocks": blocks, "architecture": architecture}
-    record_files.write_text(pathlib.Path(argv[2]), json.dumps(answer))
+    atomic.write_text(pathlib.Path(argv[2]), json.dumps(answer))
 
 
 def _ask_keras(options: Config, given: Sequence[str]) -> tuple[Sequence[str], dict[str, Any] | None]:
-    with command_line.hushed():
+    with command_line.suppress_stderr():
         from tftransfer.models import architectures
 
     return architectures.checked_blocks(options, given), architectures.identity(options)

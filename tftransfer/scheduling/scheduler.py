@@ -16,7 +16,7 @@ from tftransfer.records.identities import UNKNOWN, Versions
 from tftransfer.records.record_files import Record
 from tftransfer.scheduling import jobs
 from tftransfer.scheduling.jobs import End, Job
-from tftransfer.scheduling.sweep_folder import Board
+from tftransfer.scheduling.sweep_folder import SweepFolder
 
 WAITING, RUNNING, DONE, DIVERGED = "waiting", "running", "done", "diverged"
 FAILED, SKIPPED, ELSEWHERE = "failed", "skipped", "elsewhere"
@@ -92,7 +92,7 @@ class Scheduler:
         self.states = {cell.name: State(cell) for cell in cells}
         self._study, self._runner, self._say = study, runner, say
         self._group_size = group_size
-        self._board = Board(study)
+        self._board = SweepFolder(study)
         self._queue: collections.deque[Job] = collections.deque()
         self._trained_again: set[str] = set()  # bases that had lost their weights
         self._again: set[str] = set()  # networks that diverged before
@@ -170,7 +170,7 @@ class Scheduler:
         groups: dict[tuple, list[Cell]] = collections.defaultdict(list)
         for state in self.states.values():
             if state.state == WAITING and state.cell.name not in queued:
-                groups[jobs.share(state.cell)].append(state.cell)
+                groups[jobs.group_key(state.cell)].append(state.cell)
         return [cells for cells in groups.values() if all(self._is_ready(cell) for cell in cells)]
 
     def _is_ready(self, cell: Cell) -> bool:

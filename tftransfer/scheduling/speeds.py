@@ -22,7 +22,7 @@ import filelock
 from tftransfer.experiment import prepared_images
 from tftransfer.experiment.config import Config
 from tftransfer.records import record_files
-from tftransfer.system import environment, untrusted_files
+from tftransfer.system import atomic, environment, untrusted_files
 
 FILE = "speeds.json"
 BASE, FROZEN, LOCKSTEP = "base", "frozen", "lockstep"
@@ -106,7 +106,7 @@ def remember(
             entry = entries.setdefault(_key(setting), {"setting": setting, "speeds": {}})
             entry["speeds"][kind] = {**speed, **({"details": dict(details)} if details else {})}
             content = {"format": _FORMAT, "entries": entries}
-            record_files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+            atomic.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
     except (OSError, filelock.Timeout) as error:
         logging.getLogger(__name__).warning("The speed measured here cannot be kept in %s (%s).", path, error)
 

@@ -10,7 +10,7 @@ from tftransfer.experiment.treatments import Treatment
 from tftransfer.records import record_files, record_warnings
 from tftransfer.records.record_files import Record
 from tftransfer.scheduling import jobs
-from tftransfer.scheduling.sweep_folder import Beat, Board
+from tftransfer.scheduling.sweep_folder import Heartbeat, SweepFolder
 
 DONE, RUNNING, WAITING, FAILED = "done", "running", "waiting", "failed"
 SILENT = "silent"  # its process is stopped, or has given no sign of life for a minute
@@ -94,33 +94,39 @@ def look(
     Raises:
         ValueError: If there is neither a record nor a plan.
     """
-    board, found = Board(study), {} if found is None else found
+    board, found = SweepFolder(study), {} if found is None else found
     unreadable = _read_new(study, found)
     wanted = board.plan()
     if not (wanted or found or unreadable):
         raise ValueError(f"{study} holds no study: neither a record nor a plan. {_others(study.parent)}")
     beats, failures = board.beats(), board.failures()
-    running = {name: beat for beat in beats.values() for name in beat.networks}
+    running = {name: heartbeat for heartbeat in beats.values() for name in heartbeat.networks}
     silent = {
-        name: (beat, why)
-        for beat, why in board.silent().values()
-        for name in beat.networks
+        name: (heartbeat, why)
+        for heartbeat, why in board.silent().values()
+        for name in heartbeat.networks
         if name not in running and name not in found and name not in failures
     }
     broken = {name: board.failure_word(name) for name in failures} | dict(lost or {})
     useless = {*broken, *(name for name, record in found.items() if record.status != record_files.DONE)}
     lines = []
     for name in sorted({*wanted, *found}):
-        record, beat = found.get(name), running.get(name)
-        if not (record or beat or name in silent or name in broken) and str(wanted[name].get("source")) in useless:
+        record, heartbeat = found.get(name), running.get(name)
+        if not (record or heartbeat or name in silent or name in broken) and str(wanted[name].get("source")) in useless:
             broken[name] = SKIPPED
-        line = _line(name, wanted, record, beat, broken)
+        line = _line(name, wanted, record, heartbeat, broken)
         if name in silent and line.state == WAITING:
             line = dataclasses.replace(line, state=SILENT, top1=silent[name][0].networks[name], words=(SILENT,))
         lines.append(line)
-    speeds = [len(beat.networks) * beat.images_per_second for beat in beats.values() if beat.images_per_second]
+    speeds = [
+        len(heartbeat.networks) * heartbeat.images_per_second
+        for heartbeat in beats.values()
+        if heartbeat.images_per_second
+    ]
     left = _seconds_left(wanted, found, beats, broken)
-    stages = tuple(f"{_networks(len(beat.networks))}: {beat.stage}" for beat in beats.values() if beat.stage)
+    stages = tuple(
+        f"{_networks(len(heartbeat.networks))}: {heartbeat.stage}" for heartbeat in beats.values() if heartbeat.stage
+    )
     reasons = {name: why for name, (_, why) in silent.items()}
     return Overview(study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable, stages, reasons)
 
@@ -128,7 +134,9 @@ def look(
 def _others(runs: pathlib.Path) -> str:
     """Returns which studies there are instead, and how to ask for one."""
     folders = [path for path in runs.glob("[!.]*") if path.is_dir()]
-    names = sorted(path.name for path in folders if any(path.glob(f"*/{record_files.RECORD}")) or Board(path).plan())
+    names = sorted(
+        path.name for path in folders if any(path.glob(f"*/{record_files.RECORD}")) or SweepFolder(path).plan()
+    )
     if not names:
         return f"There is no study in {runs} either: give its folder, --study=RUNS/STUDY."
     more = f" and {len(names) - _STUDIES_SHOWN} more" if len(names) > _STUDIES_SHOWN else ""
@@ -156,7 +164,11 @@ def _read_new(study: pathlib.Path, found: dict[str, Record]) -> tuple[str, ...]:
 
 
 def _line(
-    name: str, wanted: Mapping[str, Mapping], record: Record | None, beat: Beat | None, broken: Mapping[str, str]
+    name: str,
+    wanted: Mapping[str, Mapping],
+    record: Record | None,
+    heartbeat: Heartbeat | None,
+    broken: Mapping[str, str],
 ) -> Line:
     """Returns what is known of one network."""
     known = record.identity if record else wanted[name]
@@ -168,8 +180,8 @@ def _line(
         ended, result = DONE if record.status == record_files.DONE else FAILED, record.result
         scores = {"top1": result["top1"], "minus_base": result["minus_base"]}
         return dataclasses.replace(line, state=ended, **scores, words=record_warnings.words(record.content))
-    if beat:
-        return dataclasses.replace(line, state=RUNNING, top1=beat.networks[name])
+    if heartbeat:
+        return dataclasses.replace(line, state=RUNNING, top1=heartbeat.networks[name])
     if name in broken:
         return dataclasses.replace(line, state=FAILED, words=(broken[name],))
     return line
@@ -186,15 +198,22 @@ def _kind(treatment: Treatment) -> str:
 
 
 def _seconds_left(
-    wanted: Mapping[str, Mapping], found: Mapping[str, Record], beats: Mapping[str, Beat], broken: Mapping[str, str]
+    wanted: Mapping[str, Mapping],
+    found: Mapping[str, Record],
+    beats: Mapping[str, Heartbeat],
+    broken: Mapping[str, str],
 ) -> float | None:
     """Returns the time that is left if networks go on to cost what those of their kind did; None if unknown."""
     costs: dict[str, list[float]] = {}
     for record in found.values():
         kind = _kind(Treatment(**record.identity["treatment"]))
         costs.setdefault(kind, []).append(record.content["cost"]["seconds"])
-    at_work = {name for beat in beats.values() for name in beat.networks}
-    left = [max((beat.time - beat.started) * (beat.steps / beat.step - 1), 0.0) for beat in beats.values() if beat.step]
+    at_work = {name for heartbeat in beats.values() for name in heartbeat.networks}
+    left = [
+        max((heartbeat.time - heartbeat.started) * (heartbeat.steps / heartbeat.step - 1), 0.0)
+        for heartbeat in beats.values()
+        if heartbeat.step
+    ]
     waiting = [name for name in wanted if name not in found and name not in broken and name not in at_work]
     kinds = [_kind(Treatment(**wanted[name]["treatment"])) for name in waiting]
     if len(left) < len(beats) or not set(kinds) <= costs.keys():

@@ -2,7 +2,7 @@
 
 <study>/.sweep/plan.json               the networks that the last sweep wanted
                jobs/<job>.json         what a process was asked for
-               jobs/<job>.beat.json    how far it is, written every few seconds while it lives
+               jobs/<job>.heartbeat.json    how far it is, written every few seconds while it lives
                jobs/<job>.end.json     how it ended
                jobs/<job>.log          what it said
                failed/<network>.json   networks that could not be trained, and why
@@ -21,10 +21,9 @@ from typing import Any
 from tftransfer.experiment import treatments
 from tftransfer.experiment.plan import Cell
 from tftransfer.experiment.treatments import Treatment
-from tftransfer.records import record_files
-from tftransfer.scheduling import heartbeats
+from tftransfer.scheduling import liveness
 from tftransfer.scheduling.jobs import FAILED, FAILURE_WORDS
-from tftransfer.system import untrusted_files
+from tftransfer.system import atomic, untrusted_files
 
 FOLDER = ".sweep"
 _PLAIN = ("label", "seed", "split", "images_per_class", "source")
@@ -34,13 +33,13 @@ _SILENT_SECONDS = 60.0  # a process writes every few seconds, and more rarely wh
 
 
 @dataclasses.dataclass(frozen=True)
-class Beat:
+class Heartbeat:
     """How far a job is.
 
     Attributes:
         networks: Its networks, and the newest validation top-1 of each, None before the first evaluation.
-        step: Updates done at the last evaluation.
-        steps: Updates in all.
+        step: Steps done at the last evaluation.
+        steps: Steps in all.
         images_per_second: Since the start, of each network; None before the first evaluation.
         time: When this was written, seconds since 1970.
         started: When the job started.
@@ -58,7 +57,7 @@ class Beat:
     stage: str = ""
 
 
-class Board:
+class SweepFolder:
     """The folder of a study's sweeps.
 
     Args:
@@ -82,55 +81,55 @@ class Board:
             }
             for cell in cells
         }
-        record_files.write_text(self.folder / "plan.json", json.dumps(wanted, indent=1) + "\n")
+        atomic.write_text(self.folder / "plan.json", json.dumps(wanted, indent=1) + "\n")
 
     def plan(self) -> dict[str, dict[str, Any]]:
         """Returns what the last sweep wanted, by network name; empty if there was none or it cannot be read."""
         content = _read(self.folder / "plan.json")
         return {name: cell for name, cell in content.items() if _is_planned(cell)}
 
-    def write_beat(self, job: str, beat: Beat) -> None:
+    def write_heartbeat(self, job: str, heartbeat: Heartbeat) -> None:
         """Says how far a job is."""
-        content = dataclasses.asdict(beat) | {"sign": heartbeats.sign()}
-        record_files.write_text(self.jobs / f"{job}.beat.json", json.dumps(content) + "\n")
+        content = dataclasses.asdict(heartbeat) | {"sign": liveness.sign()}
+        atomic.write_text(self.jobs / f"{job}.heartbeat.json", json.dumps(content) + "\n")
 
-    def beats(self, now: float | None = None) -> dict[str, Beat]:
+    def beats(self, now: float | None = None) -> dict[str, Heartbeat]:
         """Returns how far the jobs are that gave a sign of life in the last minute, by name.
 
         Args:
             now: The time of day, seconds since 1970; it counts only where nothing better is known.
         """
-        return {job: beat for job, (beat, why) in self._all_beats(now).items() if not why}
+        return {job: heartbeat for job, (heartbeat, why) in self._all_beats(now).items() if not why}
 
-    def silent(self, now: float | None = None) -> dict[str, tuple[Beat, str]]:
+    def silent(self, now: float | None = None) -> dict[str, tuple[Heartbeat, str]]:
         """Returns the jobs that may still be there and gave no sign of life, or are stopped, and what is known of them.
 
         A process of this machine that has gone is not one of them.
         """
-        return {job: (beat, why) for job, (beat, why) in self._all_beats(now).items() if why}
+        return {job: (heartbeat, why) for job, (heartbeat, why) in self._all_beats(now).items() if why}
 
-    def _all_beats(self, now: float | None) -> dict[str, tuple[Beat, str]]:
+    def _all_beats(self, now: float | None) -> dict[str, tuple[Heartbeat, str]]:
         """Returns all that may be at work, each with what is wrong with it, or nothing."""
         now, found = time.time() if now is None else now, {}
-        for path in sorted(self.jobs.glob("*.beat.json")):
+        for path in sorted(self.jobs.glob("*.heartbeat.json")):
             content = _read(path)
             sign = content.pop("sign", None)
-            beat = beat_of(content)
-            state = heartbeats.state(sign)
-            if beat is None or state == heartbeats.GONE:
+            heartbeat = heartbeat_of(content)
+            state = liveness.state(sign)
+            if heartbeat is None or state == liveness.GONE:
                 continue
-            age = heartbeats.age(sign, path, beat.time, now)
+            age = liveness.age(sign, path, heartbeat.time, now)
             why = f"no sign of life for {age:.0f} s" if not age < _SILENT_SECONDS else ""
-            if state == heartbeats.STOPPED:
-                why = f"{heartbeats.STOPPED}; {_way_on(sign, beat)}"
-            if not why or state != heartbeats.UNKNOWN or _SILENT_SECONDS <= age < _LONGEST_SILENCE:
-                found[path.name.removesuffix(".beat.json")] = beat, why
+            if state == liveness.STOPPED:
+                why = f"{liveness.STOPPED}; {_way_on(sign, heartbeat)}"
+            if not why or state != liveness.UNKNOWN or _SILENT_SECONDS <= age < _LONGEST_SILENCE:
+                found[path.name.removesuffix(".heartbeat.json")] = heartbeat, why
         return found
 
     def end_beat(self, job: str) -> None:
         """Says no longer how far a job is: it has ended."""
         with contextlib.suppress(OSError):  # on a disk that cannot be written it falls silent by itself
-            (self.jobs / f"{job}.beat.json").unlink()
+            (self.jobs / f"{job}.heartbeat.json").unlink()
 
     def clear(self, job: str) -> None:
         """Removes what a job that has ended well left; its log stays if it did not end well."""
@@ -140,7 +139,7 @@ class Board:
     def write_failure(self, cell: Cell, reason: str, word: str = "failed") -> None:
         """Keeps why a network could not be trained, in a sentence and in a word."""
         content = {"reason": reason, "word": word, "time": time.time(), "recipe": cell.config.recipe()}
-        record_files.write_text(self.folder / "failed" / f"{cell.name}.json", json.dumps(content) + "\n")
+        atomic.write_text(self.folder / "failed" / f"{cell.name}.json", json.dumps(content) + "\n")
 
     def failure(self, cell: Cell) -> str | None:
         """Returns why a network could not be trained in an earlier sweep with the same recipe."""
@@ -163,10 +162,10 @@ class Board:
         (self.folder / "failed" / f"{name}.json").unlink(missing_ok=True)
 
 
-def _way_on(sign: Mapping[str, Any], beat: Beat) -> str:
-    """Returns what becomes of a stopped process, which is a sweep's own where a beat names no other."""
+def _way_on(sign: Mapping[str, Any], heartbeat: Heartbeat) -> str:
+    """Returns what becomes of a stopped process, which is a sweep's own where a heartbeat names no other."""
     wake = f"`kill -CONT {sign['process']}`"
-    if beat.where and heartbeats.is_orphan(sign):
+    if heartbeat.where and liveness.is_orphan(sign):
         return f"its sweep has gone, so that {wake} ends it: give the sweep's command again after that"
     return f"{wake} lets it go on"
 
@@ -186,17 +185,23 @@ def _is_planned(cell: Any) -> bool:
         return False
 
 
-def beat_of(content: Mapping[str, Any]) -> Beat | None:
+def heartbeat_of(content: Mapping[str, Any]) -> Heartbeat | None:
     """Returns what a file says of how far a job is; None if it says nothing that can be used."""
     try:
-        beat = Beat(**content)
+        heartbeat = Heartbeat(**content)
     except TypeError:
         return None
-    optional = [beat.images_per_second]
-    optional += list(beat.networks.values()) if isinstance(beat.networks, dict) else ["no networks"]
-    numbers = [beat.step, beat.steps, beat.time, beat.started, *(value for value in optional if value is not None)]
+    optional = [heartbeat.images_per_second]
+    optional += list(heartbeat.networks.values()) if isinstance(heartbeat.networks, dict) else ["no networks"]
+    numbers = [
+        heartbeat.step,
+        heartbeat.steps,
+        heartbeat.time,
+        heartbeat.started,
+        *(value for value in optional if value is not None),
+    ]
     fine = all(isinstance(number, int | float) and abs(number) < _LARGEST for number in numbers)
-    return beat if fine and isinstance(beat.stage, str) else None
+    return heartbeat if fine and isinstance(heartbeat.stage, str) else None
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:

@@ -19,12 +19,11 @@ from tftransfer.cli import command_line
 from tftransfer.data.store import Store, StoreError
 from tftransfer.execution import studies
 from tftransfer.experiment.plan import Cell
-from tftransfer.records import record_files
 from tftransfer.records.identities import AnotherNetworkError
 from tftransfer.scheduling import speeds
 from tftransfer.scheduling.jobs import FAILED, NO_DISK, NO_MEMORY, OK, REFUSED, End, Job
-from tftransfer.scheduling.sweep_folder import Beat, Board
-from tftransfer.system import escaping, signals, untrusted_files
+from tftransfer.scheduling.sweep_folder import Heartbeat, SweepFolder
+from tftransfer.system import atomic, escaping, signals, untrusted_files
 from tftransfer.training import memory
 from tftransfer.training.checkpoints import KeptError
 
@@ -32,7 +31,7 @@ _BEAT_SECONDS = 5.0
 _STEADY_STEPS = 50  # fewer say little about speed
 
 
-class Pulse:
+class HeartbeatThread:
     """Writes every few seconds how far a job is, from a thread that ends with the process.
 
     Args:
@@ -41,7 +40,7 @@ class Pulse:
         job: The job.
     """
 
-    def __init__(self, board: Board, name: str, job: Job) -> None:
+    def __init__(self, board: SweepFolder, name: str, job: Job) -> None:
         self._board, self._name, self._job = board, name, job
         self._started = time.monotonic()  # the clock of the machine may be set meanwhile
         self._step = self._steps = 0
@@ -78,9 +77,9 @@ class Pulse:
             where = f"{socket.gethostname()} {os.getpid()}"
             now = time.time()
             started = now - (time.monotonic() - self._started)
-            beat = Beat(self._top1, self._step, self._steps, speed, now, started, where, self._stage)
+            heartbeat = Heartbeat(self._top1, self._step, self._steps, speed, now, started, where, self._stage)
             try:
-                self._board.write_beat(self._name, beat)
+                self._board.write_heartbeat(self._name, heartbeat)
             except OSError as error:  # a full disk must not end a training that could still be saved
                 escaping.say(f"Cannot say how far it is: {error}")
 
@@ -123,7 +122,7 @@ def main(path: pathlib.Path) -> None:
     job = Job(tuple(Cell.from_json(cell) for cell in request["cells"]))
     root = pathlib.Path(request["study"])
     name = path.name.removesuffix(".json")
-    pulse = Pulse(Board(root), name, job)
+    heartbeat_thread = HeartbeatThread(SweepFolder(root), name, job)
     try:
         store = Store.open(request["store"])
     except StoreError as error:  # somebody has removed it since the sweep began
@@ -133,13 +132,13 @@ def main(path: pathlib.Path) -> None:
             root,
             store,
             say=escaping.say,
-            watch=pulse.evaluated,
-            memory_share=request["memory_share"],
+            watch=heartbeat_thread.evaluated,
+            memory_fraction=request["memory_fraction"],
             keep_best=True,
-            stage=pulse.reached,
+            stage=heartbeat_thread.reached,
         )
         end = work(study, job.cells, frozenset(request["again"]))
-    record_files.write_text(path.with_name(f"{name}.end.json"), json.dumps(end.as_json()) + "\n")
+    atomic.write_text(path.with_name(f"{name}.end.json"), json.dumps(end.as_json()) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
-"""What the operating system gives: processes, signals, streams, locks, limits, files that are whole; strings of others on
-their way out. Knows nothing of networks.
+"""The operating system: processes, signals, streams, locks, limits, files, and strings of others on their way out.
+
+Nothing here knows of networks.
 """

@@ -31,3 +31,9 @@ def write(path: str | os.PathLike[str], content: bytes | Callable[[BinaryIO], No
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a text file so that other processes, and a crash, see all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, text.encode())

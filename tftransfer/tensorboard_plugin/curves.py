@@ -29,7 +29,7 @@ class Curves:
         self._seen: dict[pathlib.Path, str] | None = None
         self._answer: dict[str, Any] = {}
         self.steps: int | None = None
-        """Updates that every network of the study had, if it was the same number for all."""
+        """Steps that every network of the study had, if it was the same number for all."""
 
     def read(self, study: Study) -> dict[str, Any]:
         """Returns the study's pictures and what is doubtful about its records.
@@ -62,7 +62,7 @@ class Curves:
         except Exception:  # at least one is of another kind: find out which, and do without
             self._refuse_foreign()
             frame, effects = _analysed(self._known())
-        steps = set(frame.loc[~frame["treatment"].str.startswith(f"{BASE}-"), "updates"].dropna())
+        steps = set(frame.loc[~frame["treatment"].str.startswith(f"{BASE}-"), "steps"].dropna())
         self.steps = int(steps.pop()) if len(steps) == 1 else None
         apart = frame[frame["set_apart"].ne("")]
         return {
@@ -151,7 +151,7 @@ def _bases(networks: pd.DataFrame) -> list[dict[str, Any]]:
 def _lines(effects: pd.DataFrame, spread: Mapping[tuple, intervals.Interval]) -> list[dict[str, Any]]:
     """Returns the lines of a picture, each with its points from the input upwards.
 
-    `treatment` is without what tells foreign weights apart; `plain` lines have a look that they keep in all pictures.
+    `treatment` is without what tells pretrained weights apart; `plain` lines look the same in all pictures.
     """
     lines = []
     for (treatment, preserve, release_step), group in effects.groupby(list(LINE), sort=True):

@@ -23,7 +23,7 @@ def of(study: Study, data: provider.DataProvider | None, context: Any, experimen
         experiment: Of the request.
 
     Returns:
-        For each network `name`, `step` (updates so far) and `top1` (a share; both None if TensorBoard has read
+        For each network `name`, `step` (steps so far) and `top1` (a share; both None if TensorBoard has read
         nothing yet), and `written`, when it wrote its last line (seconds since 1970).
     """
     last = _last(study, data, context, experiment) if study.unfinished and data else {}

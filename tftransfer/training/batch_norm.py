@@ -15,12 +15,12 @@ _MOST_BATCHES = 50
 
 
 class HeldBatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalisation that is frozen for some updates: it uses and keeps the moving statistics it was given.
+    """Batch normalisation that is frozen for some steps: it uses and keeps the moving statistics it was given.
 
     From the update `release_step` on it is Keras' own.
 
     Args:
-        release_step: Updates before it trains.
+        release_step: Steps before it trains.
         **kwargs: Arguments of `keras.layers.BatchNormalization`.
     """
 
@@ -29,9 +29,9 @@ class HeldBatchNormalization(keras.layers.BatchNormalization):
         self.release_step = release_step
         self._updates: Callable[[], Any] = lambda: 0
 
-    def follow(self, updates: Callable[[], Any]) -> None:
-        """Takes what tells the number of updates done: the optimizer's own count, which holds the other weights."""
-        self._updates = updates
+    def follow(self, steps: Callable[[], Any]) -> None:
+        """Takes what tells the number of steps done: the optimizer's own count, which holds the other weights."""
+        self._updates = steps
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if not training:
@@ -106,11 +106,11 @@ def with_own_statistics(
     return weights_of(model)
 
 
-def follow(model: keras.Model, updates: Callable[[], Any]) -> None:
-    """Tells all held layers of a model what counts its updates."""
+def follow(model: keras.Model, steps: Callable[[], Any]) -> None:
+    """Tells all held layers of a model what counts its steps."""
     for layer in _norms(model):
         if isinstance(layer, HeldBatchNormalization):
-            layer.follow(updates)
+            layer.follow(steps)
 
 
 def _norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:

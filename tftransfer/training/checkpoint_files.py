@@ -35,7 +35,7 @@ class Checkpoint:
     """A training at one moment.
 
     Attributes:
-        step: Updates done.
+        step: Steps done.
         arrays: Values of variables by name.
         notes: All else, as JSON has it.
     """

@@ -200,7 +200,7 @@ class Checkpoints:
         """Writes a checkpoint; a disk that does not take it is said once, and training goes on without.
 
         Args:
-            step: Updates done.
+            step: Steps done.
             arrays: Values of variables by name.
             notes: All else, as JSON has it.
 

@@ -22,7 +22,7 @@ from tftransfer.system import atomic
 from tftransfer.training import similarity, trainer
 from tftransfer.transfer import Weights
 
-FILE = "portrait.npz"
+FILE = "diagnostics.npz"
 IMAGES = 256
 # Images in a batch of the estimate; as Nguyen et al. 2021 found, its size hardly matters.
 BATCH = 64
@@ -39,7 +39,7 @@ def compute(
     source: Weights | None = None,
     base: Weights | None = None,
 ) -> dict[str, np.ndarray]:
-    """Returns the portrait of a trained network.
+    """Returns the diagnostics of a trained network.
 
     Args:
         config: Its architecture and precision.
@@ -55,11 +55,11 @@ def compute(
         given, float32 arrays with one linear CKA a block, over `images`: `with_base`, of the network and its target's
         base; and where `source` is given too, `source_with_base`, of the two bases. `images` counts them.
     """
-    return Painter(config, classes, images).portrait(network, source, base)
+    return DiagnosticsMaker(config, classes, images).compute(network, source, base)
 
 
-class Painter:
-    """Makes portraits of networks of one target, computing the features of bases that they share once.
+class DiagnosticsMaker:
+    """Makes diagnostics of networks of one target, computing the features of bases that they share once.
 
     Args:
         config: Their architecture and precision.
@@ -71,20 +71,20 @@ class Painter:
         self._config, self._classes, self._images = config, classes, images
         self._known: list[tuple[Weights, dict[str, list[np.ndarray]]]] = []
 
-    def portrait(
+    def compute(
         self, network: Weights, source: Weights | None = None, base: Weights | None = None
     ) -> dict[str, np.ndarray]:
-        """Returns the portrait of a network; the arguments are those of `compute`."""
-        portrait = {"filters": filters(network)}
+        """Returns the diagnostics of a network; the arguments are those of `compute`."""
+        arrays = {"filters": filters(network)}
         if base is None or self._images is None:
-            return portrait
+            return arrays
         with trainer.dtype_policy(self._config.precision):
             own, others = self._shared(base), {"with_base": _grams(self._model, network, self._images)}
             others |= {} if source is None else {"source_with_base": self._shared(source)}
-        portrait |= {"blocks": np.array(list(own)), "images": np.array(len(self._images), np.int32)}
+        arrays |= {"blocks": np.array(list(own)), "images": np.array(len(self._images), np.int32)}
         for name, found in others.items():
-            portrait[name] = np.array([similarity.linear_cka(found[block], own[block]) for block in own], np.float32)
-        return portrait
+            arrays[name] = np.array([similarity.linear_cka(found[block], own[block]) for block in own], np.float32)
+        return arrays
 
     @functools.cached_property
     def _model(self) -> keras.Model:
@@ -135,16 +135,18 @@ def inputs(task: trainer.Task, count: int = IMAGES) -> np.ndarray:
         `(images, size, size, channels)` float32, cropped at the centre, as in evaluation.
     """
     half, count = task.validation, min(count, len(task.validation))
-    order = seeds.hashed(seeds.derive(0, "portrait"), half.ids)  # of no network's seed: all are shown the same images
+    order = seeds.hashed(
+        seeds.derive(0, "diagnostics"), half.ids
+    )  # of no network's seed: all are shown the same images
     chosen = _Chosen(half, np.argsort(order, kind="stable")[:count])
     batch, _, _ = next(iter(pipeline.evaluation_batches(chosen, task.view, count)))
     return np.asarray(batch)
 
 
-def save(folder: pathlib.Path, portrait: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Writes a portrait beside the record, atomically; returns what the record says of it, under `portrait`."""
+def save(folder: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Writes diagnostics beside the record, atomically; returns what the record says of it, under `diagnostics`."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **portrait)
+    np.savez_compressed(buffer, **arrays)
     content = buffer.getvalue()
     atomic.write(folder / FILE, content)
     return {"file": FILE, "sha256": hashlib.sha256(content).hexdigest()}

@@ -14,7 +14,7 @@ import keras
 
 from tftransfer import seeds, transfer
 from tftransfer.models.blocks import Block, blocks, every_layer
-from tftransfer.models.cloning import Replace, reseeded
+from tftransfer.models.cloning import Replace, clone_with_seeds
 from tftransfer.models.layers import StepNoise
 from tftransfer.training import batch_norm as normalisation
 from tftransfer.transfer import Weights
@@ -29,7 +29,7 @@ class Network:
         source: Key of the weights that its first blocks are copied from; None for a base.
         copied: Blocks copied, from the input.
         frozen: How many of them, from the input, keep their weights; the others train on.
-        release_step: Update from which on those others train; 0 means at once.
+        release_step: Step from which on those others train; 0 means at once.
     """
 
     name: str
@@ -145,7 +145,7 @@ class Group:
         def seed_for(*names: str) -> int:
             return seeds.derive(self._seed, *names)
 
-        return reseeded(
+        return clone_with_seeds(
             model,
             name,
             initial=lambda layer, weight: seed_for("init", role, self._target, layer, weight),
@@ -167,7 +167,7 @@ class Group:
         }
 
     def starts(self) -> dict[str, int]:
-        """Returns the update from which on layers train, by `network/layer`, where that is not the first."""
+        """Returns the step from which on layers train, by `network/layer`, where that is not the first."""
         return {
             f"{network.name}/{layer}": network.release_step
             for network in self.networks
@@ -176,13 +176,13 @@ class Group:
             if self._towers[network.name].get_layer(layer).weights
         }
 
-    def follow(self, updates: Callable[[], Any]) -> None:
-        """Takes what tells the number of updates done: moving statistics that are held wait for it."""
+    def follow(self, steps: Callable[[], Any]) -> None:
+        """Takes what tells the number of steps done: moving statistics that are held wait for it."""
         for tower in self._towers.values():
-            normalisation.follow(tower, updates)
+            normalisation.follow(tower, steps)
 
     def seek(self, step: int) -> None:
-        """Sets the number of updates already done, which all noise depends on."""
+        """Sets the number of steps already done, which all noise depends on."""
         for part in (*self._trunks.values(), *self._towers.values()):
             for layer in every_layer(part):
                 if isinstance(layer, StepNoise):

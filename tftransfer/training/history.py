@@ -22,7 +22,7 @@ def of_network(logs: Mapping[str, Any], network: str, metric: str) -> float | No
     return None
 
 
-class Watch(keras.callbacks.Callback):
+class TrainingHistory(keras.callbacks.Callback):
     """Keeps the history of every network and stops when all have diverged.
 
     A network that diverges has no history from then on, so that its record is the same whether it was trained alone,
@@ -30,8 +30,8 @@ class Watch(keras.callbacks.Callback):
 
     Args:
         networks: Names of the group's networks.
-        steps_per_epoch: Updates in a pass over the half.
-        rate: The rate of an update, from the number of updates before it.
+        steps_per_epoch: Steps in a pass over the half.
+        rate: The rate of a step, from the number of steps before it.
         report: Called with step, and the newest row of history of each network that has one, after every evaluation
             and where a network diverges.
         stage: Told when the first step is done, which takes much longer than the next ones.
@@ -39,7 +39,7 @@ class Watch(keras.callbacks.Callback):
     Attributes:
         histories: Columns by network: step, epoch, seconds, learning_rate, loss, top1, val_top1 ...
         diverged: Networks whose loss is no longer finite, and the step at which this was seen.
-        step: Updates done.
+        step: Steps done.
     """
 
     def __init__(

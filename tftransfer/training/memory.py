@@ -3,7 +3,7 @@
 import keras
 import psutil
 
-from tftransfer.system import address_space
+from tftransfer.system import limits
 
 # TensorFlow itself, its thread pools and the input pipeline; measured 0.7 to 0.9 GB on two cores.
 _PROCESS_BYTES = 1_000_000_000
@@ -36,7 +36,7 @@ def require_room(model: keras.Model, batch_size: int, share: float) -> None:
         share: Of this machine's available memory, 0 to 1.
     """
     needed, available = needed_bytes(model, batch_size), psutil.virtual_memory().available * share
-    available = min(available, _PROCESS_BYTES + address_space.left())  # the process itself is there already
+    available = min(available, _PROCESS_BYTES + limits.address_space_left())  # the process itself is there already
     if needed > available:
         raise NoRoomError(
             f"Training needs about {needed / 1e9:.1f} GB, {available / 1e9:.1f} GB are available. Use a smaller "

@@ -20,24 +20,24 @@ class CaffeSGD(keras.optimizers.SGD):
 
     Usable on any Keras model:
 
-        model.compile(optimizer=CaffeSGD(0.01, l2=5e-4, layer_rates={"conv1": 0.1}), ...)
+        model.compile(optimizer=CaffeSGD(0.01, l2=5e-4, lr_multipliers={"conv1": 0.1}), ...)
 
     Args:
-        learning_rate: Rate or schedule (paper: 0.01, a tenth every 100,000 updates).
+        learning_rate: Rate or schedule (paper: 0.01, a tenth every 100,000 steps).
         momentum: From 0 to below 1 (paper: 0.9).
         l2: Decay added to the gradient (paper: 5e-4).
-        bias_rate: Factor on the rate of biases (the authors' files: 2).
-        bias_l2: Factor on the decay of biases (the authors' files: 0).
-        layer_rates: Factors on the rate by layer name. A name matches a variable if it is part of the variable's
+        bias_lr_multiplier: Factor on the rate of biases (the authors' files: 2).
+        bias_decay_multiplier: Factor on the decay of biases (the authors' files: 0).
+        lr_multipliers: Factors on the rate by layer name. A name matches a variable if it is part of the variable's
             path: `"conv1"` matches `conv1/kernel` and `A4B/conv1/kernel`, `"A4B/conv1"` the second only. If several
             match, the longest counts. 0 holds a layer still.
-        layer_decays: Factors on the decay, likewise.
-        layer_starts: Updates from which on layers move, likewise: before it their rate is 0. Their slots exist from
-            the first update on, so that nothing has to be compiled again.
+        decay_multipliers: Factors on the decay, likewise.
+        layer_starts: Steps from which on layers move, likewise: before it their rate is 0. Their slots exist from
+            the first step on, so that nothing has to be compiled again.
         **kwargs: Further arguments of `keras.optimizers.SGD`.
 
     Raises:
-        ValueError: When built, if a name in `layer_rates`, `layer_decays` or `layer_starts` matches no variable.
+        ValueError: When built, if a name in one of the three matches no variable.
     """
 
     def __init__(
@@ -45,25 +45,25 @@ class CaffeSGD(keras.optimizers.SGD):
         learning_rate: Any = 0.01,
         momentum: float = 0.9,
         l2: float = 0.0,
-        bias_rate: float = 2.0,
-        bias_l2: float = 0.0,
-        layer_rates: Mapping[str, float] | None = None,
-        layer_decays: Mapping[str, float] | None = None,
+        bias_lr_multiplier: float = 2.0,
+        bias_decay_multiplier: float = 0.0,
+        lr_multipliers: Mapping[str, float] | None = None,
+        decay_multipliers: Mapping[str, float] | None = None,
         layer_starts: Mapping[str, int] | None = None,
         name: str = "caffe_sgd",
         **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate=learning_rate, momentum=momentum, name=name, **kwargs)
-        own = {"l2": l2, "bias_rate": bias_rate, "bias_l2": bias_l2}
-        for factors in (own, layer_rates or {}, layer_decays or {}, layer_starts or {}):
+        own = {"l2": l2, "bias_lr_multiplier": bias_lr_multiplier, "bias_decay_multiplier": bias_decay_multiplier}
+        for factors in (own, lr_multipliers or {}, decay_multipliers or {}, layer_starts or {}):
             wrong = {name: factor for name, factor in factors.items() if not (math.isfinite(factor) and factor >= 0)}
             if wrong:
                 raise ValueError(f"Rates, decays and starts must be finite and at least 0. Received: {wrong}")
         self.l2 = l2
-        self.bias_rate = bias_rate
-        self.bias_l2 = bias_l2
-        self.layer_rates = dict(layer_rates or {})
-        self.layer_decays = dict(layer_decays or {})
+        self.bias_lr_multiplier = bias_lr_multiplier
+        self.bias_decay_multiplier = bias_decay_multiplier
+        self.lr_multipliers = dict(lr_multipliers or {})
+        self.decay_multipliers = dict(decay_multipliers or {})
         self.layer_starts = dict(layer_starts or {})
         self._factors: list[tuple[float, float, int]] = []
 
@@ -71,7 +71,7 @@ class CaffeSGD(keras.optimizers.SGD):
         if self.built:
             return
         paths = [variable.path for variable in variables]
-        for names in (self.layer_rates, self.layer_decays, self.layer_starts):
+        for names in (self.lr_multipliers, self.decay_multipliers, self.layer_starts):
             unused = [name for name in names if not any(_matches(name, path) for path in paths)]
             if unused:
                 layers = dict.fromkeys(path.rpartition("/")[0] for path in paths)
@@ -84,8 +84,8 @@ class CaffeSGD(keras.optimizers.SGD):
     def factors(self, path: str) -> tuple[float, float]:
         """Returns the factors on rate and decay of the variable at `path`."""
         is_bias = path.rpartition("/")[2] == "bias"
-        rate = _longest_match(self.layer_rates, path) * (self.bias_rate if is_bias else 1.0)
-        decay = _longest_match(self.layer_decays, path) * (self.bias_l2 if is_bias else 1.0)
+        rate = _longest_match(self.lr_multipliers, path) * (self.bias_lr_multiplier if is_bias else 1.0)
+        decay = _longest_match(self.decay_multipliers, path) * (self.bias_decay_multiplier if is_bias else 1.0)
         return rate, decay * self.l2
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -115,7 +115,14 @@ class CaffeSGD(keras.optimizers.SGD):
         )
 
     def get_config(self) -> dict[str, Any]:
-        own = ("l2", "bias_rate", "bias_l2", "layer_rates", "layer_decays", "layer_starts")
+        own = (
+            "l2",
+            "bias_lr_multiplier",
+            "bias_decay_multiplier",
+            "lr_multipliers",
+            "decay_multipliers",
+            "layer_starts",
+        )
         return super().get_config() | {name: getattr(self, name) for name in own}
 
 
@@ -130,7 +137,7 @@ def _longest_match(factors: Mapping[str, float], path: str, default: float = 1.0
 
 
 def geometric_rates(layers: Sequence[str], factor: float) -> dict[str, float]:
-    """Returns rates that fall from the head downwards, for `CaffeSGD(layer_rates=...)`.
+    """Returns rates that fall from the head downwards, for `CaffeSGD(lr_multipliers=...)`.
 
     Args:
         layers: Names of layers from the input upwards.
@@ -145,14 +152,14 @@ def geometric_rates(layers: Sequence[str], factor: float) -> dict[str, float]:
 
 @keras.saving.register_keras_serializable(package="tftransfer")
 class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """The course of the rate, in updates.
+    """The course of the rate, in steps.
 
     Args:
         peak: Highest rate.
-        train_steps: Updates of the whole training.
+        train_steps: Steps of the whole training.
         kind: "constant", "step" (times `drop_factor` every `drop_steps`, as Caffe's) or "cosine" (to 0 at the end).
-        warmup_steps: Updates over which the rate rises linearly from 0, on top of the above.
-        drop_steps: Updates between drops.
+        warmup_steps: Steps over which the rate rises linearly from 0, on top of the above.
+        drop_steps: Steps between drops.
         drop_factor: Factor at a drop (paper: 0.1).
     """
 

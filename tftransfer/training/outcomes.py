@@ -9,7 +9,7 @@ import numpy as np
 from tftransfer import transfer
 from tftransfer.training import costs, evaluation
 from tftransfer.training.group import Group, Network
-from tftransfer.training.history import Watch
+from tftransfer.training.history import TrainingHistory
 from tftransfer.transfer import Weights
 
 
@@ -30,7 +30,7 @@ class Outcome:
         blocks_with_statistics: Names of frozen blocks with batch normalisation.
         moved_statistics: Names of those of them whose moving statistics changed.
         trained_parameters: Parameters that trained.
-        train_steps: Updates done, those after its divergence left out.
+        train_steps: Steps done, those after its divergence left out.
         seconds: Of the whole group, from building it to the end of its evaluation; if training was interrupted, with
             what its checkpoint had taken.
         train_seconds: Of the whole group, in training steps.
@@ -62,7 +62,7 @@ class Outcome:
 
 def gather(
     group: Group,
-    watch: Watch,
+    watch: TrainingHistory,
     logits: Mapping[str, np.ndarray],
     labels: np.ndarray,
     seconds: float,

@@ -20,7 +20,7 @@ from tftransfer.system.signals import Interruption
 from tftransfer.training import rounding
 from tftransfer.training.checkpoints import Checkpoint, Checkpoints
 from tftransfer.training.group import Network
-from tftransfer.training.history import Watch
+from tftransfer.training.history import TrainingHistory
 from tftransfer.transfer import Weights
 
 _WEIGHTS, _OPTIMIZER, _METRICS = "weights", "optimizer", "metrics"
@@ -141,7 +141,7 @@ class Saver(keras.callbacks.Callback):
         unevaluated: Results of the round in hand if its steps are done and its evaluation is not.
     """
 
-    def __init__(self, checkpoints: Checkpoints, watch: Watch, interruption: Interruption) -> None:
+    def __init__(self, checkpoints: Checkpoints, watch: TrainingHistory, interruption: Interruption) -> None:
         super().__init__()
         self.unevaluated: dict[str, float] | None = None
         self._checkpoints = checkpoints

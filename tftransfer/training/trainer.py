@@ -11,7 +11,8 @@ import numpy as np
 
 from tftransfer import seeds
 from tftransfer.data import pipeline
-from tftransfer.data.store import Half, mean_image
+from tftransfer.data.mean_image import mean_image
+from tftransfer.data.store import Half
 from tftransfer.experiment.config import Config
 from tftransfer.models import architectures, keras_settings
 from tftransfer.system import signals
@@ -22,7 +23,7 @@ from tftransfer.training.optimizers import CaffeSGD, RateSchedule
 from tftransfer.training.outcomes import Outcome
 from tftransfer.transfer import Weights
 
-Report = Callable[[int, Mapping[str, Mapping[str, float]]], None]
+OnEvaluation = Callable[[int, Mapping[str, Mapping[str, float]]], None]
 _MOST_EVALUATIONS = 50
 
 
@@ -91,10 +92,10 @@ def train(
     task: Task,
     networks: Sequence[Network],
     sources: Mapping[str, Weights],
-    report: Report | None = None,
+    report: OnEvaluation | None = None,
     progress_bar: bool = False,
     checkpoints: Checkpoints | None = None,
-    memory_share: float = 1.0,
+    memory_fraction: float = 1.0,
     stage: Callable[[str], None] = lambda text: None,
 ) -> list[Outcome]:
     """Trains a group of networks to the end.
@@ -111,7 +112,7 @@ def train(
         report: Called after every evaluation with the step and each network's row of history.
         progress_bar: True shows Keras' progress bar.
         checkpoints: Those of this very training; None keeps none.
-        memory_share: Share of the available memory that the group may take, 0 to 1.
+        memory_fraction: Share of the available memory that the group may take, 0 to 1.
         stage: Told in a few words what is done where that can take long and no evaluation tells it.
 
     Returns:
@@ -139,10 +140,12 @@ def train(
         seed = seeds.of_split(config.seed, task.split)
         group = Group(template, networks, sources, seed, task.target, blocks, config.batch_norm)
         if not strategies.on_gpu():  # a GPU's memory is its own, and says itself when it is full
-            memory.require_room(group.model, config.batch_size, memory_share)
+            memory.require_room(group.model, config.batch_size, memory_fraction)
         compile_group(group, config, images, task.classes)
         names = [network.name for network in networks]
-        watch = history.Watch(names, config.steps_per_epoch(images), schedule_of(config, images), report, stage)
+        watch = history.TrainingHistory(
+            names, config.steps_per_epoch(images), schedule_of(config, images), report, stage
+        )
         stage("compiling the first step")
         if checkpoints is None:
             _fit(group, config, task, watch, None, progress_bar)
@@ -180,14 +183,14 @@ def compile_group(group: Group, config: Config, images: int, classes: int) -> No
         optimizer = CaffeSGD(
             rate,
             config.momentum,
-            config.l2,
-            config.bias_rate,
-            config.bias_l2,
-            layer_rates=group.trained_rates(config.block_rates(architectures.block_names(config))),
+            config.weight_decay,
+            config.bias_lr_multiplier,
+            config.bias_decay_multiplier,
+            lr_multipliers=group.trained_rates(config.block_lr_multipliers(architectures.block_names(config))),
             layer_starts=starts,
         )
     else:
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=config.l2)
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
         optimizer.exclude_from_weight_decay(var_names=["bias"])
     group.follow(lambda: optimizer.iterations)
     names = [network.name for network in group.networks]
@@ -221,7 +224,7 @@ def _fit(
     group: Group,
     config: Config,
     task: Task,
-    watch: history.Watch,
+    watch: history.TrainingHistory,
     saver: snapshots.Saver | None,
     progress_bar: bool,
 ) -> None:

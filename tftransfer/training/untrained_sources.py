@@ -10,7 +10,7 @@ from tftransfer.experiment.config import Config
 from tftransfer.models import architectures
 from tftransfer.models.blocks import blocks
 from tftransfer.training import batch_norm, trainer
-from tftransfer.training.group import reseeded
+from tftransfer.training.group import clone_with_seeds
 from tftransfer.transfer import Weights
 
 
@@ -30,7 +30,7 @@ def _network(config: Config, split: str, target: str) -> keras.Model:
     def seed_for(*names: str) -> int:
         return seeds.derive(seed, "init", "random", target, *names)
 
-    return reseeded(trainer.build_model(config, classes=2), "random", seed_for, seed_for)
+    return clone_with_seeds(trainer.build_model(config, classes=2), "random", seed_for, seed_for)
 
 
 def with_own_statistics(config: Config, task: trainer.Task, weights: Weights) -> Weights:

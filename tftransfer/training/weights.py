@@ -13,7 +13,7 @@ from tftransfer.models.blocks import blocks
 from tftransfer.pretrained import hdf5
 from tftransfer.records import inputs, record_files
 from tftransfer.records.record_files import Record
-from tftransfer.system import untrusted_files
+from tftransfer.system import atomic, untrusted_files
 from tftransfer.training import batch_norm, trainer
 from tftransfer.transfer import Weights
 
@@ -34,7 +34,7 @@ def save(path: pathlib.Path, config: Config, classes: int, weights: Weights) -> 
     transfer.copy_layers(weights, model)
     described, digests = architectures.text_of(model, config), {}
     if described:
-        record_files.write_text(path.with_name(record_files.ARCHITECTURE), described)
+        atomic.write_text(path.with_name(record_files.ARCHITECTURE), described)
         digests["architecture_sha256"] = record_files.file_digest(path.with_name(record_files.ARCHITECTURE))
     _require_room(path, weights)
     partial = path.with_name(f".partial-{os.getpid()}.weights.h5")

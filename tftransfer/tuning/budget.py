@@ -78,7 +78,7 @@ class Pace:
 
         Args:
             width: Of the network.
-            train_images: Updates times images in an update.
+            train_images: Steps times images in a step.
         """
 
         def distance(trial: Trial) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tftransfer import seeds
-from tftransfer.data.halves import Half
+from tftransfer.data.store import Half
 
 SHARE = 5  # one image of so many is held out
 
@@ -27,8 +27,8 @@ def divide(half: Half, class_names: Sequence[str]) -> tuple[Half, Half]:
     Raises:
         ValueError: If a class has fewer than two images, or the images are not training images.
     """
-    if half.split != "train":
-        raise ValueError(f"Only training images may be held out. Received: images of {half.split!r}")
+    if half.subset != "train":
+        raise ValueError(f"Only training images may be held out. Received: images of {half.subset!r}")
     rank = seeds.hashed(seeds.derive(0, "held out"), half.ids)
     held = np.zeros(len(half), bool)
     for label, name in enumerate(class_names):

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tftransfer.experiment.config import Config
-from tftransfer.records import record_files
-from tftransfer.system import processes, untrusted_files
+from tftransfer.system import atomic, processes, untrusted_files
 from tftransfer.tuning.study import DIVERGED, FAILED, OK, Result
 
 REQUEST, OUTCOME, LOG = "request.json", "outcome.json", "log.txt"
@@ -51,7 +50,7 @@ class Trainer:
             "classes": list(self.classes),
             "config": config.shared(),
         }
-        record_files.write_text(folder / REQUEST, json.dumps(request, indent=1) + "\n")
+        atomic.write_text(folder / REQUEST, json.dumps(request, indent=1) + "\n")
         (folder / OUTCOME).unlink(missing_ok=True)
         code = run(folder, limit_seconds)
         if code is None:

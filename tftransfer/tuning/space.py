@@ -11,11 +11,11 @@ from tftransfer.models import catalog as model_names
 Choices = dict[str, tuple[Any, ...]]
 
 # In the order in which a grid steps through them: the last one first.
-TUNED = ("initializer", "batch_size", "epochs", "dropout", "l2", "width", "learning_rate")
+TUNED = ("initializer", "batch_size", "epochs", "dropout", "weight_decay", "width", "learning_rate")
 # Option of the command, a list of values -> the option whose values they are.
 LISTS = {
     "learning_rates": "learning_rate",
-    "l2s": "l2",
+    "weight_decays": "weight_decay",
     "dropouts": "dropout",
     "widths": "width",
     "batch_sizes": "batch_size",
@@ -24,7 +24,7 @@ LISTS = {
 }
 _FACTORS = {
     "learning_rate": (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8),
-    "l2": (0, 1 / 5, 1, 5),
+    "weight_decay": (0, 1 / 5, 1, 5),
     "width": (0.6, 1, 1.4, 2),
     "batch_size": (1 / 2, 1, 2),
     "epochs": (1 / 2, 1, 2),
@@ -45,7 +45,7 @@ def around(start: Config, lists: Mapping[str, str]) -> tuple[Config, Choices]:
         numbers ascending.
 
     Raises:
-        ValueError: If a value is none, or not one of its option; or if the length is given in updates.
+        ValueError: If a value is none, or not one of its option; or if the length is given in steps.
     """
     if start.steps:
         raise ValueError(
@@ -113,12 +113,12 @@ def tuned(config: Config) -> dict[str, Any]:
 def recipe(start: Config, values: Mapping[str, Any], images: int) -> Config:
     """Returns the options which some values make.
 
-    What `start` says in updates or epochs, its warm-up and the drops of its rate, keeps its share of the training.
+    What `start` says in steps or epochs, its warm-up and the drops of its rate, keeps its share of the training.
 
     Args:
         start: The options that the search starts from.
         values: Values of tuned options.
-        images: Training images, from which the number of updates follows.
+        images: Training images, from which the number of steps follows.
     """
     changed = dataclasses.replace(start, **values)
     ratio = changed.train_steps(images) / start.train_steps(images)

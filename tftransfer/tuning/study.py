@@ -16,7 +16,7 @@ from typing import Any
 import filelock
 
 from tftransfer.records import record_files
-from tftransfer.system import untrusted_files
+from tftransfer.system import atomic, untrusted_files
 
 FORMAT = 1
 STUDY, TRIALS, TRIAL = "study.json", "trials", "trial.json"
@@ -32,7 +32,7 @@ class Result:
         seconds: From the start of its process to its end.
         top1: On the held-out images, by the last evaluation, 0 to 1; None unless "ok".
         cross_entropy: On the same images, in nats.
-        train_images: Updates times images in an update.
+        train_images: Steps times images in a step.
         images_per_second: In the median training step.
         trained_parameters: Parameters that trained.
         peak_memory_mb: Largest memory of its process, 10**6 bytes.
@@ -109,7 +109,7 @@ class Study:
             "bracket": self._bracket,
             "lost_seconds": self._lost,
         }
-        record_files.write_text(self.root / STUDY, json.dumps(content, indent=1) + "\n")
+        atomic.write_text(self.root / STUDY, json.dumps(content, indent=1) + "\n")
 
     @property
     def bracket(self) -> Mapping[str, Any] | None:
@@ -170,7 +170,7 @@ class Study:
     def write(self, trial: Trial) -> None:
         """Records a trial that ended."""
         text = json.dumps(dataclasses.asdict(trial), indent=1, allow_nan=False) + "\n"
-        record_files.write_text(self.folder(trial.number) / TRIAL, text)
+        atomic.write_text(self.folder(trial.number) / TRIAL, text)
 
 
 def _is_sound(trial: Trial) -> bool:

@@ -14,8 +14,7 @@ from typing import Any
 
 from tftransfer.data.store import Store
 from tftransfer.experiment.config import Config
-from tftransfer.records import record_files
-from tftransfer.system import untrusted_files
+from tftransfer.system import atomic, untrusted_files
 from tftransfer.training import trainer
 from tftransfer.training.group import Network
 from tftransfer.tuning import held_out
@@ -53,7 +52,7 @@ def main(folder: pathlib.Path) -> None:
     request = untrusted_files.read_json(folder / REQUEST)
     config = Config(**request["config"])
     images = task(config, Store.open(request["store"]), request["split"], request["classes"], request["target"])
-    record_files.write_text(folder / OUTCOME, json.dumps(train(config, images), allow_nan=False) + "\n")
+    atomic.write_text(folder / OUTCOME, json.dumps(train(config, images), allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

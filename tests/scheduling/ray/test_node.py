@@ -25,9 +25,9 @@ import json, pathlib, sys, time
 path = pathlib.Path(sys.argv[1])
 request = json.loads(path.read_text())
 study = pathlib.Path(request["study"])
-beat = {"networks": {}, "step": 1, "steps": 2, "images_per_second": 5.0, "started": 0, "where": "x"}
-beat["time"] = time.time()
-path.with_name(path.stem + ".beat.json").write_text(json.dumps(beat))
+heartbeat = {"networks": {}, "step": 1, "steps": 2, "images_per_second": 5.0, "started": 0, "where": "x"}
+heartbeat["time"] = time.time()
+path.with_name(path.stem + ".heartbeat.json").write_text(json.dumps(heartbeat))
 time.sleep(1.5)
 MORE
 for cell in request["cells"]:
@@ -42,7 +42,7 @@ path.with_name(path.stem + ".end.json").write_text(json.dumps(end))
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    return store.prepare(datasets.open_source("motifs", None), str(tmp_path_factory.mktemp("cache")), 32)
+    return store.prepare(datasets.open_dataset("motifs", None), str(tmp_path_factory.mktemp("cache")), 32)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def scratch(tmp_path, monkeypatch):
 
 def job(**options):
     config = Config(**options)
-    return Job(tuple(grids.union([Grid("base", directions="B")], config, lambda *_: splits.random_split(40, 0))[:1]))
+    return Job(tuple(grids.union([Grid("base", targets="B")], config, lambda *_: splits.random_split(40, 0))[:1]))
 
 
 def stand_in(monkeypatch, more=""):
@@ -73,7 +73,7 @@ def test_a_job_tells_how_far_it_is_then_its_end_then_its_networks(prepared, scra
     base = {"record.json": b"{}", "weights.weights.h5": b"1"}
     items = list(node.train(request(prepared), {"random0-baseA-seed0": base, "nothing": {}}))
     assert list(items[0]) == ["where"]
-    assert items[1]["beat"]["steps"] == 2
+    assert items[1]["heartbeat"]["steps"] == 2
     assert items[-2] == {
         "end": {"status": "ok", "message": "", "elsewhere": (), "lost": ()},
         "networks": ["random0-baseB-seed0"],
@@ -106,7 +106,7 @@ def test_a_job_that_is_given_up_takes_its_process_and_folder_along(prepared, scr
     stand_in(monkeypatch, "print('still here', flush=True); time.sleep(600)")
     running = node.train(request(prepared), {})
     assert "where" in next(running)
-    assert "beat" in next(running)
+    assert "heartbeat" in next(running)
     assert [child for child in node_children() if "still here" in child]
     assert list(scratch.iterdir())
     running.close()
@@ -153,7 +153,7 @@ def test_a_node_needs_the_same_version(prepared, scratch):
 
 @pytest.mark.faults
 def test_the_scratch_folder_goes_even_if_the_task_is_killed(scratch):
-    code = "from tftransfer.scheduling import node\nwith node._scratch() as f: print(f, flush=True); input()"
+    code = "from tftransfer.scheduling.ray import node\nwith node._scratch() as f: print(f, flush=True); input()"
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
         env=os.environ | {"TMPDIR": str(scratch)},

@@ -16,18 +16,18 @@ def finished(folder, name="x", weights=b"weights"):
     return folder
 
 
-def test_a_parcel_holds_all_files_of_a_finished_network(tmp_path):
+def test_a_payload_holds_all_files_of_a_finished_network(tmp_path):
     folder = finished(tmp_path / "there" / "x")
     (folder / ".partial-1.weights.h5").touch()
     (folder / "checkpoint").mkdir()
-    parcel = payloads.pack(folder)
-    assert set(parcel) == {record_files.RECORD, record_files.WEIGHTS}
-    payloads.deliver(parcel, tmp_path, "x")
-    assert payloads.pack(tmp_path / "x") == parcel
+    payload = payloads.pack(folder)
+    assert set(payload) == {record_files.RECORD, record_files.WEIGHTS}
+    payloads.deliver(payload, tmp_path, "x")
+    assert payloads.pack(tmp_path / "x") == payload
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_a_network_that_is_not_finished_has_no_parcel(tmp_path):
+def test_a_network_that_is_not_finished_has_no_payload(tmp_path):
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / record_files.WEIGHTS).touch()
     assert payloads.pack(tmp_path / "x") == {}
@@ -55,7 +55,7 @@ def test_nothing_is_written_outside_the_network(tmp_path, name):
 def test_the_record_must_be_that_of_the_network(tmp_path):
     before = payloads.pack(finished(tmp_path / "x"))
     other = payloads.pack(finished(tmp_path / "there" / "y", name="y"))
-    for parcel in (other, {record_files.WEIGHTS: b""}, {record_files.RECORD: b"{"}):
+    for payload in (other, {record_files.WEIGHTS: b""}, {record_files.RECORD: b"{"}):
         with pytest.raises(ValueError, match=r"Expected the record of x|damaged"):
-            payloads.deliver(parcel, tmp_path, "x")
+            payloads.deliver(payload, tmp_path, "x")
     assert payloads.pack(tmp_path / "x") == before

@@ -31,12 +31,12 @@ from tftransfer.scheduling.ray import payloads, ray_runner
 from tftransfer.scheduling.ray.cluster import Demand, LostError, NoMemoryError, TaskError
 from tftransfer.scheduling.ray.ray_runner import RayRunner
 from tftransfer.scheduling.scheduler import DONE, FAILED, Scheduler
-from tftransfer.scheduling.sweep_folder import Board
+from tftransfer.scheduling.sweep_folder import SweepFolder
 
 ROOT = pathlib.Path(__file__).parents[3]
 FINGERPRINT = "f" * 64
 STORE = types.SimpleNamespace(path="/store", identity="i", fingerprint=FINGERPRINT)
-CELLS = grids.union([Grid("AnB,BnB", "1", directions="B")], Config(), lambda *_: splits.random_split(40, 0))
+CELLS = grids.union([Grid("AnB,BnB", "1", targets="B")], Config(), lambda *_: splits.random_split(40, 0))
 A, B = CELLS[:2]
 BOTH = Job(tuple(CELLS[2:]))
 
@@ -49,15 +49,15 @@ class MadeUpCluster:
     def __init__(self, script):
         self.script = collections.deque(script)
         self.started = []  # request, known, nodes that were ruled out
-        self.put_parcels = []
+        self.put_payloads = []
         self.cancelled = []
 
     def slots(self, without=()):
         return 2 - len(without)
 
-    def put(self, parcel):
-        self.put_parcels.append(parcel)
-        return ("put", len(self.put_parcels))
+    def put(self, payload):
+        self.put_payloads.append(payload)
+        return ("put", len(self.put_payloads))
 
     def start(self, request, known, without):
         self.started.append((request, known, set(without)))
@@ -134,7 +134,7 @@ def test_dependants_take_the_results_of_their_bases(make):
     runner.start(BOTH)
     assert cluster.started[-1][1] == results
     assert {reference[0] for reference in results.values()} == {"result"}
-    assert cluster.put_parcels == [], "weights of networks that this sweep trained never go back through this process"
+    assert cluster.put_payloads == [], "weights of networks that this sweep trained never go back through this process"
     ((_, end),) = runner.finished()
     assert end.status == jobs.OK
     assert {path.name for path in study.iterdir() if not path.name.startswith(".")} == {
@@ -151,7 +151,7 @@ def test_bases_that_were_done_before_are_put_once(make):
     runner.start(Job(BOTH.cells[1:]))
     assert [request["study"] for request, _, _ in cluster.started] == ["study", "study"]
     used = {reference for _, known, _ in cluster.started for reference in known.values()}
-    assert len(cluster.put_parcels) == len(used) == 2
+    assert len(cluster.put_payloads) == len(used) == 2
 
 
 def test_a_base_that_changed_in_the_study_is_put_again(make):
@@ -160,7 +160,7 @@ def test_a_base_that_changed_in_the_study_is_put_again(make):
     runner.finished()
     shutil.rmtree(study / B.name)
     runner._base(B.name)
-    assert cluster.put_parcels == [{}], "a node will find that it is gone, and the scheduler trains it again"
+    assert cluster.put_payloads == [{}], "a node will find that it is gone, and the scheduler trains it again"
 
 
 def test_what_a_dead_node_had_is_run_again_a_few_times(make):
@@ -220,7 +220,7 @@ def test_the_log_of_a_failure_is_kept(make):
     runner.start(job)
     ((_, end),) = runner.finished()
     assert (end.status, end.message) == ("failed", "bad [2J"), "nothing that steers a terminal"
-    assert (Board(study).jobs / f"{job.name}.log").read_text() == "the log\n"
+    assert (SweepFolder(study).jobs / f"{job.name}.log").read_text() == "the log\n"
 
 
 def test_networks_that_nobody_asked_for_are_refused(make):
@@ -238,9 +238,9 @@ def whole_end(**changes):
     return ended([B.name]) | changes
 
 
-def beat(**changes):
+def heartbeat(**changes):
     whole = {"networks": {B.name: 0.5}, "step": 1, "steps": 2, "images_per_second": 1.0, "time": 1e9, "started": 1e9}
-    return {"beat": whole | {"where": "one"} | changes}
+    return {"heartbeat": whole | {"where": "one"} | changes}
 
 
 EVIL = "/tmp/evil"
@@ -252,8 +252,8 @@ EVIL = "/tmp/evil"
         ([3], "no message"), ([None], "no message"), ([{}], "no message"), ([{"hello": 1}], "unknown message"),
         ([{"where": 3}], "no text as where"), ([{"where": "a\x1b[2Jb"}], "no text as where"),
         ([{"unusable": "x" * 20_000}], "no text as unusable"),
-        ([{"beat": 3}], "said nothing"), ([beat(networks={"../x": 0.5})], "nobody asked for"),
-        ([beat(time="now")], "said nothing"), ([beat(more=1)], "said nothing"),
+        ([{"heartbeat": 3}], "said nothing"), ([heartbeat(networks={"../x": 0.5})], "nobody asked for"),
+        ([heartbeat(time="now")], "said nothing"), ([heartbeat(more=1)], "said nothing"),
         ([whole_end(end="ok")], "how the job ended"), ([whole_end(networks="abc")], "which networks"),
         ([whole_end(networks=[B.name, B.name])], "nobody asked for"), ([whole_end(networks=[[]])], "which networks"),
         ([ended([], status="fine")], "how the job ended"), ([ended([], elsewhere=["other"])], "nobody asked for"),
@@ -285,7 +285,7 @@ def test_nodes_that_lie_are_refused_by_name_and_nothing_is_written(make, items, 
     assert not pathlib.Path(EVIL).exists()
 
 
-def test_enormous_parcels_are_refused(make, monkeypatch):
+def test_enormous_payloads_are_refused(make, monkeypatch):
     monkeypatch.setattr(payloads, "_MOST_BYTES", 1000)
     runner, _, _, study = make([{"node": "n1"}, whole_end(), parcel_of(B) | {"more": b"x" * 1000}])
     runner.start(Job((B,)))
@@ -349,13 +349,13 @@ def test_tasks_that_do_not_end_when_asked_are_killed(make, monkeypatch):
 
 
 def test_progress_is_shown_by_the_clock_of_this_machine(make):
-    beat = {"networks": {B.name: 0.25}, "step": 5, "steps": 10, "images_per_second": 7.0}
-    beat |= {"time": 1000.0, "started": 900.0, "where": "one 12"}  # a clock that is years behind
-    runner, _, _, study = make([{"node": "n1"}, {"where": "one"}, {"beat": beat}])
+    heartbeat = {"networks": {B.name: 0.25}, "step": 5, "steps": 10, "images_per_second": 7.0}
+    heartbeat |= {"time": 1000.0, "started": 900.0, "where": "one 12"}  # a clock that is years behind
+    runner, _, _, study = make([{"node": "n1"}, {"where": "one"}, {"heartbeat": heartbeat}])
     job = Job((B,))
     runner.start(job)
     assert runner.finished() == []
-    shown = Board(study).beats()[job.name]
+    shown = SweepFolder(study).beats()[job.name]
     assert shown.networks == {B.name: 0.25}
     assert shown.time - shown.started == pytest.approx(100)
     assert abs(time.time() - shown.time) < 60
@@ -483,7 +483,7 @@ def wait_until(true, seconds=180):
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache")
-    store.prepare(datasets.open_source("motifs", None), str(folder), 32)
+    store.prepare(datasets.open_dataset("motifs", None), str(folder), 32)
     return folder
 
 

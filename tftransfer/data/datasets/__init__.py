@@ -1,46 +1,38 @@
-"""What a data set is, whatever its kind: `open_source` for its images, `describe_classes` for its names at once.
+"""What a data set is, whatever its kind: `open_dataset` for its images, `describe_classes` for its names at once.
 
 Nothing here imports TensorFlow; TensorFlow Datasets (and TensorFlow with it) is loaded only where one of its sets is
 read.
 """
 
-import difflib
-
+from tftransfer.data.datasets import synsets
 from tftransfer.data.datasets.dataset import (
-    SPLITS,
+    SUBSETS,
+    Dataset,
     DataSetError,
     EncodedExample,
     Example,
     Examples,
     FileExample,
-    Source,
 )
-from tftransfer.experiment import splits
+from tftransfer.data.datasets.names import OWN_DATASETS, known_datasets, near_names
 
 __all__ = [
     "OWN_DATASETS",
-    "SPLITS",
+    "SUBSETS",
     "DataSetError",
+    "Dataset",
     "EncodedExample",
     "Example",
     "Examples",
     "FileExample",
-    "Source",
     "describe_classes",
     "known_datasets",
     "near_names",
-    "open_source",
+    "open_dataset",
 ]
 
-# Data set -> where it comes from, in the words of `--list`.
-OWN_DATASETS = {
-    "motifs": "embedded: drawn images, no download",
-    "tiny_imagenet": "the unpacked Tiny ImageNet archive in --data_dir",
-    "folder": "your images in --data_dir, one folder per class",
-}
 
-
-def open_source(dataset: str, data_dir: str | None = None) -> Source:
+def open_dataset(dataset: str, data_dir: str | None = None) -> Dataset:
     """Opens a data set: lists its images, and decodes none.
 
     Args:
@@ -50,7 +42,7 @@ def open_source(dataset: str, data_dir: str | None = None) -> Source:
             default `~/tensorflow_datasets`), where a set that is not there yet is downloaded to.
 
     Returns:
-        The source, with the splits "train" and "val".
+        The source, with the subsets "train" and "val".
 
     Raises:
         DataSetError: If there is no such data set or it cannot be used, and what to do.
@@ -78,8 +70,8 @@ def describe_classes(dataset: str, data_dir: str | None = None) -> tuple[tuple[s
     A set of TensorFlow Datasets that was never prepared may have label numbers in place of names (`cifar100`).
 
     Args:
-        dataset: As in `open_source`.
-        data_dir: As in `open_source`. `motifs` and `imagenet2012` need none.
+        dataset: As in `open_dataset`.
+        data_dir: As in `open_dataset`. `motifs` and `imagenet2012` need none.
 
     Returns:
         The names, by label, and for each "manmade", "natural" or, where the data set itself does not say, None.
@@ -100,21 +92,9 @@ def describe_classes(dataset: str, data_dir: str | None = None) -> tuple[tuple[s
 
         names = folder.describe(data_dir)
     elif dataset.partition(":")[0] == "imagenet2012":
-        names = tuple(splits.synset_kinds())
+        names = tuple(synsets.kinds())
     else:
         from tftransfer.data.datasets import tfds
 
         names = tfds.describe(dataset, data_dir)
     return names, (None,) * len(names)
-
-
-def known_datasets() -> tuple[str, ...]:
-    """Returns the names that `open_source` knows: our own, then all of TensorFlow Datasets, images or not."""
-    from tftransfer.data.datasets.tfds import tfds_names
-
-    return (*OWN_DATASETS, *tfds_names())
-
-
-def near_names(dataset: str) -> tuple[str, ...]:
-    """Returns up to three known names that resemble `dataset`, the nearest first."""
-    return tuple(difflib.get_close_matches(dataset.lower().replace("-", "_"), known_datasets(), n=3, cutoff=0.6))

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-SPLITS = ("train", "val")
+SUBSETS = ("train", "val")
 # A file of the largest image that is decoded, not compressed (`decode.MAX_BYTES`).
 MOST_BYTES = 2**28
 
@@ -62,7 +62,7 @@ class EncodedExample:
 
 
 class Examples(Sequence):
-    """The examples of one split in source order. Reading them in order, `between(start, stop)`, is the cheap way."""
+    """The examples of one subset in source order. Reading them in order, `between(start, stop)`, is the cheap way."""
 
     def __init__(
         self, count: int, between: Callable[[int, int], Iterator[Example]], labels: Sequence[int] | None = None
@@ -104,7 +104,7 @@ class Examples(Sequence):
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class Dataset:
     """A data set as it lies there: nothing decoded, nothing resized.
 
     Attributes:
@@ -114,7 +114,7 @@ class Source:
         native_size: Side of the images in pixels if all are square, equal and known beforehand, else None.
         identity: SHA-256 of all that can be told without reading an image: names, labels, file sizes, versions. It does
             not depend on where the data lies.
-        splits: The examples of "train" and "val". Their order is the order of "the first k images" of a class.
+        subsets: The examples of "train" and "val". Their order is the order of "the first k images" of a class.
         notes: Counts worth knowing, such as ignored files.
         left_out: Why something that looks like images is none of them, by path.
         skip_broken: True to leave out images that cannot be decoded, which are found when they are prepared.
@@ -125,21 +125,21 @@ class Source:
     class_kinds: tuple[str | None, ...]
     native_size: int | None
     identity: str
-    splits: Mapping[str, Examples]
+    subsets: Mapping[str, Examples]
     notes: Mapping[str, int] = dataclasses.field(default_factory=dict)
     left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
     skip_broken: bool = False
 
-    def without_broken(self) -> "Source":
+    def without_broken(self) -> "Dataset":
         """Returns the same data set without the images that cannot be decoded; it is prepared in a place of its own."""
         identity = Digest(self.identity, "without broken images").hexdigest()
         return dataclasses.replace(self, identity=identity, skip_broken=True)
 
-    def examples(self, split: str) -> Examples:
+    def examples(self, subset: str) -> Examples:
         """Returns the examples of "train" or "val"."""
-        if split not in SPLITS:
-            raise ValueError(f"Unknown split; expected one of {SPLITS}. Received: split={split!r}")
-        return self.splits[split]
+        if subset not in SUBSETS:
+            raise ValueError(f"Unknown subset; expected one of {SUBSETS}. Received: subset={subset!r}")
+        return self.subsets[subset]
 
 
 class Digest:

@@ -152,8 +152,8 @@ def listing_identity(
 ) -> str:
     """Returns a SHA-256 over class names and over label, path below `root`, size and change of every image."""
     digest, below = Digest(tuple(class_names)), os.path.join(root, "")
-    for split, listing in listings.items():
-        digest.add(split, len(listing))
+    for subset, listing in listings.items():
+        digest.add(subset, len(listing))
         for label, key in listing:
             digest.add(label, key, finder.versions[below + key])
     return digest.hexdigest()

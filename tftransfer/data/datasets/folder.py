@@ -7,11 +7,11 @@ then about a fifth of each class is held out for validation: whether an image is
 import collections
 import os
 
-from tftransfer.data.datasets.dataset import DataSetError, Source, existing_folder, first_ten
+from tftransfer.data.datasets.dataset import Dataset, DataSetError, existing_folder, first_ten
 from tftransfer.data.datasets.files import Finder, file_examples, listing_identity
 from tftransfer.seeds import derive
 
-# The paper's data sets come with a validation split; for folders without one, a fifth is the field's usual share.
+# The paper's data sets come with a validation subset; for folders without one, a fifth is the field's usual share.
 HOLDOUT_FRACTION = 1 / 5
 # Its name as a note, of classes where the hash of names would leave one side empty.
 SMALL_CLASSES = "classes_so_small_that_other_images_may_be_held_out_when_some_are_added"
@@ -36,7 +36,7 @@ def _classes(root: str, finder: Finder) -> tuple[str, str | None, tuple[str, ...
     return train, validation, tuple(class_names)
 
 
-def open_folder(data_dir: str | None) -> Source:
+def open_folder(data_dir: str | None) -> Dataset:
     """Lists the images below `data_dir` and returns them as a source."""
     root = existing_folder(data_dir, "folder", LAYOUT)
     finder, notes = Finder(root), collections.Counter()
@@ -52,13 +52,13 @@ def open_folder(data_dir: str | None) -> Source:
         listings["train"] += [(label, key) for key in train_keys]
         listings["val"] += [(label, key) for key in val_keys]
     notes["ignored_files"] = finder.ignored
-    return Source(
+    return Dataset(
         name="folder",
         class_names=class_names,
         class_kinds=(None,) * len(class_names),
         native_size=None,
         identity=listing_identity(root, class_names, listings, finder),
-        splits={split: file_examples(root, listing) for split, listing in listings.items()},
+        subsets={subset: file_examples(root, listing) for subset, listing in listings.items()},
         notes=+notes,
         left_out=finder.left_out,
     )
@@ -101,7 +101,7 @@ def _split_folders(root: str, finder: Finder) -> tuple[str, str | None]:
     """Returns the folders of the training and validation classes below `root`; None if there is one for both."""
     names = finder.folders(root)
     if "train" not in names or not finder.folders(os.path.join(root, "train")):
-        return "", None  # A class may well be called "train"; a split called so holds folders.
+        return "", None  # A class may well be called "train"; a subset called so holds folders.
     for name in VALIDATION_FOLDERS:
         if name in names:
             return "train", name
@@ -113,7 +113,7 @@ def _split_folders(root: str, finder: Finder) -> tuple[str, str | None]:
 
 
 def _refuse_one_sided(root: str, one: tuple[str, list[str]], other: tuple[str, list[str]]) -> None:
-    """Raises if a class is in one split only."""
+    """Raises if a class is in one subset only."""
     for (here, present), (there, expected) in ((one, other), (other, one)):
         if missing := sorted(set(expected) - set(present)):
             raise DataSetError(

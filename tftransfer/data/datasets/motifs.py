@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from tftransfer.data.datasets.dataset import SPLITS, Digest, Examples, Source
+from tftransfer.data.datasets.dataset import SUBSETS, Dataset, Digest, Examples
 from tftransfer.data.motif_names import CLASS_NAMES, MOTIFS
 
 
@@ -14,7 +14,7 @@ class MotifExample:
     label: int
     key: str
     class_name: str
-    split: str
+    subset: str
     index: int
 
     @property
@@ -28,7 +28,7 @@ class MotifExample:
         """Draws the image, uint8 `(32, 32, 3)`."""
         from tftransfer.data import motifs
 
-        return motifs.draw(self.class_name, {"train": "train", "val": "validation"}[self.split], self.index)
+        return motifs.draw(self.class_name, {"train": "train", "val": "validation"}[self.subset], self.index)
 
 
 def describe() -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -36,29 +36,29 @@ def describe() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(CLASS_NAMES), tuple(MOTIFS[name] for name in CLASS_NAMES)
 
 
-def open_motifs() -> Source:
+def open_motifs() -> Dataset:
     """Returns the embedded set as a source."""
     from tftransfer.data import motifs
 
     class_names, class_kinds = describe()
     per_class = {"train": motifs.TRAIN_PER_CLASS, "val": motifs.VAL_PER_CLASS}
-    return Source(
+    return Dataset(
         name="motifs",
         class_names=class_names,
         class_kinds=class_kinds,
         native_size=motifs.IMAGE_SIZE,
         identity=Digest("motifs", motifs.VERSION, class_names, sorted(per_class.items())).hexdigest(),
-        splits={split: _examples(split, per_class[split]) for split in SPLITS},
+        subsets={subset: _examples(subset, per_class[subset]) for subset in SUBSETS},
     )
 
 
-def _examples(split: str, per_class: int) -> Examples:
-    """Returns the examples of `split`, class by class."""
+def _examples(subset: str, per_class: int) -> Examples:
+    """Returns the examples of `subset`, class by class."""
 
     def between(start: int, stop: int) -> Iterator[MotifExample]:
         for position in range(start, stop):
             label, index = divmod(position, per_class)
             name = CLASS_NAMES[label]
-            yield MotifExample(label, f"{split}/{name}/{index:05d}", name, split, index)
+            yield MotifExample(label, f"{subset}/{name}/{index:05d}", name, subset, index)
 
     return Examples(per_class * len(CLASS_NAMES), between)

@@ -16,7 +16,7 @@ _MOST_BYTES = 2_000_000  # of a description of features
 _DEPTHS = (("*",), ("*", "*"))  # version, configuration/version
 
 
-def refuse_foreign_code(folder: str) -> None:
+def refuse_unknown_code(folder: str) -> None:
     """Raises DataSetError if a prepared set names modules of its own, which TensorFlow Datasets would import.
 
     Args:

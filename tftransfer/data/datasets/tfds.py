@@ -14,15 +14,16 @@ import filelock
 import numpy as np
 
 from tftransfer.data.datasets.dataset import (
+    Dataset,
     DataSetError,
     Digest,
     EncodedExample,
     Examples,
-    Source,
     first_ten,
     refuse_equal_names,
 )
-from tftransfer.data.datasets.prepared_sets import MOST_CLASSES, refuse_foreign_code, refuse_too_many, whole
+from tftransfer.data.datasets.names import OWN_DATASETS, near_names
+from tftransfer.data.datasets.prepared_sets import MOST_CLASSES, refuse_too_many, refuse_unknown_code, whole
 
 DEFAULT_DATA_DIR = "~/tensorflow_datasets"
 VALIDATION_SPLITS = ("validation", "test")
@@ -32,20 +33,13 @@ _SPELLING = re.compile(r"[A-Za-z]\w*(/[\w.+-]+)?(:\d+\.(\d+|\*)\.(\d+|\*))?")
 _WORDNET_ID = re.compile(r"n\d{8}")
 
 
-def tfds_names() -> tuple[str, ...]:
-    """Returns the names of all data sets that the installed TensorFlow Datasets knows."""
-    import tensorflow_datasets as tfds
-
-    return tuple(tfds.list_builders(with_community_datasets=False))
-
-
 def describe(dataset: str, data_dir: str | None = None) -> tuple[str, ...]:
     """Returns the class names; label numbers for sets whose names come with their first download."""
     builder = _builder(dataset, data_dir)
     return _class_order(dataset, builder.info.features[_keys(dataset, builder)[1]].names)[0]
 
 
-def open_tfds(dataset: str, data_dir: str | None) -> Source:
+def open_tfds(dataset: str, data_dir: str | None) -> Dataset:
     """Downloads and prepares the set where that was not done yet, and returns it as a source."""
     builder = _builder(dataset, data_dir)
     image_key, label_key = _keys(dataset, builder)
@@ -60,7 +54,7 @@ def open_tfds(dataset: str, data_dir: str | None) -> Source:
     names, labels = _class_order(dataset, builder.info.features[label_key].names)
     splits = _splits(dataset, builder)
     shape = builder.info.features[image_key].shape
-    return Source(
+    return Dataset(
         name=dataset,
         class_names=names,
         class_kinds=(None,) * len(names),
@@ -70,7 +64,7 @@ def open_tfds(dataset: str, data_dir: str | None) -> Source:
             names,
             *((name, theirs, builder.info.splits[theirs].num_examples) for name, theirs in splits.items()),
         ).hexdigest(),
-        splits={name: _examples(builder, theirs, image_key, label_key, labels) for name, theirs in splits.items()},
+        subsets={name: _examples(builder, theirs, image_key, label_key, labels) for name, theirs in splits.items()},
     )
 
 
@@ -89,11 +83,9 @@ def _builder(dataset: str, data_dir: str | None):
     try:
         if not _SPELLING.fullmatch(dataset):
             raise tfds.core.registered.DatasetNotFoundError(dataset)
-        refuse_foreign_code(os.path.join(root, re.split("[/:]", dataset)[0]))
+        refuse_unknown_code(os.path.join(root, re.split("[/:]", dataset)[0]))
         return tfds.builder(dataset, data_dir=root, try_gcs=False)
     except tfds.core.registered.DatasetNotFoundError as error:
-        from tftransfer.data.datasets import OWN_DATASETS, near_names
-
         near = near_names(re.split("[/:]", dataset)[0])
         guess = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise DataSetError(

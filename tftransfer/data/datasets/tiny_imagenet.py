@@ -2,7 +2,7 @@
 
 import os
 
-from tftransfer.data.datasets.dataset import DataSetError, Source, existing_folder, first_ten, refuse_equal_names
+from tftransfer.data.datasets.dataset import Dataset, DataSetError, existing_folder, first_ten, refuse_equal_names
 from tftransfer.data.datasets.files import Finder, file_examples, listing_identity
 
 NATIVE_SIZE = 64
@@ -22,7 +22,7 @@ def describe(data_dir: str | None) -> tuple[str, ...]:
     return class_names
 
 
-def open_tiny_imagenet(data_dir: str | None) -> Source:
+def open_tiny_imagenet(data_dir: str | None) -> Dataset:
     """Lists the labelled images below `data_dir` (the test images have no labels) and returns them as a source."""
     class_names = describe(data_dir)
     root = _root(data_dir)
@@ -30,13 +30,13 @@ def open_tiny_imagenet(data_dir: str | None) -> Source:
     label_of = {name: label for label, name in enumerate(class_names)}
     _refuse_missing_folders(root, class_names, finder)
     listings = {"train": _train(root, label_of, finder), "val": _val(root, label_of, finder)}
-    return Source(
+    return Dataset(
         name="tiny_imagenet",
         class_names=class_names,
         class_kinds=(None,) * len(class_names),
         native_size=NATIVE_SIZE,
         identity=listing_identity(root, class_names, listings, finder),
-        splits={split: file_examples(root, listing) for split, listing in listings.items()},
+        subsets={subset: file_examples(root, listing) for subset, listing in listings.items()},
         left_out=finder.left_out,
     )
 

@@ -1,7 +1,7 @@
 """The embedded data set: 40 kinds of small pictures, drawn on demand, so that a study runs without a download.
 
 20 kinds are man-made and 20 natural, each with 200 training and 50 validation images of 32 x 32 RGB. Colour, pose,
-scale, background, light and noise vary; a picture depends on its class, split and index only.
+scale, background, light and noise vary; a picture depends on its class, subset and index only.
 """
 
 import numpy as np
@@ -33,19 +33,19 @@ _IMAGES_PER_CLASS = {"train": TRAIN_PER_CLASS, "validation": VAL_PER_CLASS}
 _KINDS = {**manmade.KINDS, **living.KINDS, **inanimate.KINDS}
 
 
-def draw(class_name: str, split: str, index: int) -> np.ndarray:
+def draw(class_name: str, subset: str, index: int) -> np.ndarray:
     """Draws one image of the data set.
 
     Args:
         class_name: One of `CLASS_NAMES`.
-        split: `"train"` or `"validation"`.
+        subset: `"train"` or `"validation"`.
         index: From 0 to `TRAIN_PER_CLASS - 1` or `VAL_PER_CLASS - 1`.
 
     Returns:
         uint8 pixels `(32, 32, 3)`; equal arguments give equal pixels.
 
     Raises:
-        ValueError: If there is no such class, split or image.
+        ValueError: If there is no such class, subset or image.
 
     Example:
         >>> draw("gear", "train", 0).shape
@@ -53,16 +53,16 @@ def draw(class_name: str, split: str, index: int) -> np.ndarray:
     """
     if class_name not in _KINDS:
         raise ValueError(f"Unknown class of motifs. Expected one of {', '.join(CLASS_NAMES)}. Received: {class_name!r}")
-    if split not in _IMAGES_PER_CLASS:
+    if subset not in _IMAGES_PER_CLASS:
         raise ValueError(
-            f"Unknown split of motifs. Expected one of {', '.join(_IMAGES_PER_CLASS)}. Received: {split!r}"
+            f"Unknown subset of motifs. Expected one of {', '.join(_IMAGES_PER_CLASS)}. Received: {subset!r}"
         )
-    count = _IMAGES_PER_CLASS[split]
+    count = _IMAGES_PER_CLASS[subset]
     if not 0 <= index < count:
         raise ValueError(
-            f"No such image in split {split!r} of motifs. Expected 0 <= index < {count}. Received: {index}"
+            f"No such image in subset {subset!r} of motifs. Expected 0 <= index < {count}. Received: {index}"
         )
     # Seeds are derived from the spelling of their names, so NumPy's strings and integers must not get there.
-    seed = seeds.derive(0, "motifs", str(class_name), str(split), int(index))
+    seed = seeds.derive(0, "motifs", str(class_name), str(subset), int(index))
     rng = np.random.Generator(np.random.PCG64(seed))
     return scene.render(_KINDS[class_name], MOTIFS[class_name] == "natural", rng)

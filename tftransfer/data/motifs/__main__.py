@@ -15,7 +15,7 @@ _TITLE = 34
 _TITLES = {"manmade": "20 man-made kinds", "natural": "20 natural kinds"}
 
 
-def sheet(split: str = "train") -> Image.Image:
+def sheet(subset: str = "train") -> Image.Image:
     """Returns a picture of five samples of every kind, man-made above natural."""
     rows = 20 // _COLUMNS
     page = Image.new("RGB", (_COLUMNS * _WIDTH + 18, 2 * (_TITLE + rows * _HEIGHT) + 10), "white")
@@ -29,7 +29,7 @@ def sheet(split: str = "train") -> Image.Image:
             left, above = 18 + place % _COLUMNS * _WIDTH, top + _TITLE + place // _COLUMNS * _HEIGHT
             pen.text((left, above), name.replace("_", " "), "#333333", label)
             for index in range(_SAMPLES):
-                tile = np.kron(motifs.draw(name, split, index), np.ones((_ZOOM, _ZOOM, 1), np.uint8))
+                tile = np.kron(motifs.draw(name, subset, index), np.ones((_ZOOM, _ZOOM, 1), np.uint8))
                 tile = tile // 6 * 6  # invisible, and the file shrinks by a third
                 page.paste(Image.fromarray(tile), (left + index * (_TILE + 2), above + 18))
         top += _TITLE + rows * _HEIGHT

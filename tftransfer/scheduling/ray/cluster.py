@@ -16,7 +16,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from tftransfer.scheduling.ray.payloads import Parcel
+from tftransfer.scheduling.ray.payloads import Payload
 
 _CONNECT_SECONDS = 5.0
 _JOIN_SECONDS = 25.0
@@ -102,16 +102,16 @@ class Cluster:
             self._looked = time.monotonic()
         return sum(count for node, count in self._slots.items() if node not in without)
 
-    def put(self, parcel: Parcel) -> Any:
-        """Returns a reference to a parcel, which tasks may take."""
-        return self._ray.put(parcel)
+    def put(self, payload: Payload) -> Any:
+        """Returns a reference to a payload, which tasks may take."""
+        return self._ray.put(payload)
 
     def start(self, request: Mapping[str, Any], known: Mapping[str, Any], without: Collection[str]) -> Any:
         """Starts a task as soon as there is room.
 
         Args:
             request: What `node.train` takes.
-            known: References to parcels by network. Ray brings them to the node before the task starts.
+            known: References to payloads by network. Ray brings them to the node before the task starts.
             without: Nodes that must not take it.
 
         Returns:
@@ -164,7 +164,7 @@ class Cluster:
 def _task() -> Any:
     """Returns what runs on a node; as a function within a function, it travels whole to nodes without this package."""
 
-    def train(request: Mapping[str, Any], names: Sequence[str], *parcels: Parcel) -> Iterator[Any]:
+    def train(request: Mapping[str, Any], names: Sequence[str], *payloads: Payload) -> Iterator[Any]:
         import ray
 
         yield {"node": ray.get_runtime_context().get_node_id()}
@@ -176,7 +176,7 @@ def _task() -> Any:
             yield {"where": socket.gethostname()}
             yield {"unusable": f"{error}. Install there what is installed here: pip install 'tftransfer[ray]'"}
             return
-        yield from node.train(request, dict(zip(names, parcels, strict=True)))
+        yield from node.train(request, dict(zip(names, payloads, strict=True)))
 
     return train
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from tftransfer.scheduling.jobs import End
-from tftransfer.scheduling.sweep_folder import beat_of
+from tftransfer.scheduling.sweep_folder import heartbeat_of
 
 _LONGEST_TEXT = 10_000  # of a name or a reason
 _LONGEST_LOG = 1_000_000
@@ -31,8 +31,8 @@ def check(item: Any, names: Collection[str]) -> None:
             if not is_text(item[kind], _LONGEST_TEXT):
                 raise RefusedError(f"it sent no text as {kind}")
             return
-    if "beat" in item:
-        _check_beat(item["beat"], names)
+    if "heartbeat" in item:
+        _check_beat(item["heartbeat"], names)
     elif set(item) == set(_END):
         _check_end(item, names)
     else:
@@ -43,8 +43,8 @@ _END = ("end", "networks", "log", "experiment")
 
 
 def _check_beat(told: Any, names: Collection[str]) -> None:
-    beat = beat_of(told) if isinstance(told, Mapping) else None
-    if beat is None or not set(beat.networks) <= set(names):
+    heartbeat = heartbeat_of(told) if isinstance(told, Mapping) else None
+    if heartbeat is None or not set(heartbeat.networks) <= set(names):
         raise RefusedError("it said how far networks are that nobody asked for, or said nothing")
 
 

@@ -24,8 +24,8 @@ from tftransfer.records import record_files
 from tftransfer.scheduling import jobs
 from tftransfer.scheduling.jobs import OK, Job
 from tftransfer.scheduling.ray import payloads
-from tftransfer.scheduling.ray.payloads import Parcel
-from tftransfer.scheduling.sweep_folder import Board
+from tftransfer.scheduling.ray.payloads import Payload
+from tftransfer.scheduling.sweep_folder import SweepFolder
 from tftransfer.system import processes, untrusted_files
 
 _POLL_SECONDS = 0.5
@@ -40,7 +40,7 @@ class UnusableNodeError(Exception):
     """This machine cannot train networks of the sweep."""
 
 
-def train(request: Mapping[str, Any], known: Mapping[str, Parcel]) -> Iterator[Any]:
+def train(request: Mapping[str, Any], known: Mapping[str, Payload]) -> Iterator[Any]:
     """Does a job in a scratch folder, which is gone at the end however that comes.
 
     Args:
@@ -48,8 +48,8 @@ def train(request: Mapping[str, Any], known: Mapping[str, Parcel]) -> Iterator[A
         known: Finished networks by name: the bases that the job needs, and what there is of its own networks.
 
     Yields:
-        `{"where": host}` first. Then `{"unusable": why}` and nothing else; or any number of `{"beat": ...}`, one
-        `{"end": ..., "networks": names, "log": text, "experiment": files}`, and the parcel of each of these networks.
+        `{"where": host}` first. Then `{"unusable": why}` and nothing else; or any number of `{"heartbeat": ...}`, one
+        `{"end": ..., "networks": names, "log": text, "experiment": files}`, and the payload of each of these networks.
     """
     yield {"where": socket.gethostname()}
     with _scratch() as scratch:
@@ -60,9 +60,9 @@ def train(request: Mapping[str, Any], known: Mapping[str, Parcel]) -> Iterator[A
             return
         study = scratch / request["study"]
         study.mkdir()
-        for name, parcel in known.items():
-            if parcel:
-                payloads.unpack(parcel, study / name)
+        for name, payload in known.items():
+            if payload:
+                payloads.unpack(payload, study / name)
         yield from _work(request, study, store, known)
 
 
@@ -90,12 +90,12 @@ def request_for(job: Job, study: str, store: Any, again: frozenset[str], cpus: i
     }
 
 
-def _work(request: Mapping[str, Any], study: pathlib.Path, store: str, known: Mapping[str, Parcel]) -> Iterator[Any]:
+def _work(request: Mapping[str, Any], study: pathlib.Path, store: str, known: Mapping[str, Payload]) -> Iterator[Any]:
     """Runs the job's process and yields how far it is, its end, and its networks."""
-    job, board = Job(tuple(Cell.from_json(cell) for cell in request["cells"])), Board(study)
+    job, board = Job(tuple(Cell.from_json(cell) for cell in request["cells"])), SweepFolder(study)
     share = min(1.0, request["cpus"] / (os.cpu_count() or 1))
     path = board.jobs / f"{job.name}.json"
-    job.write(path, study=str(study), store=store, memory_share=_MEMORY_USED * share, again=request["again"])
+    job.write(path, study=str(study), store=store, memory_fraction=_MEMORY_USED * share, again=request["again"])
     words = processes.words("tftransfer.scheduling.worker", str(path))
     process = processes.start(words, path.with_suffix(".log"), _threads(request["cpus"]))
     try:
@@ -104,7 +104,7 @@ def _work(request: Mapping[str, Any], study: pathlib.Path, store: str, known: Ma
         processes.end([process], _GRACE_SECONDS)
     end = jobs.ended(board.jobs, job.name, process.returncode)
     found = {cell.name: payloads.pack(study / cell.name) for cell in job.cells}
-    new = [name for name, parcel in found.items() if parcel and _record(parcel) != _record(known.get(name, {}))]
+    new = [name for name, payload in found.items() if payload and _record(payload) != _record(known.get(name, {}))]
     yield {
         "end": end.as_json(),
         "networks": new,
@@ -115,15 +115,15 @@ def _work(request: Mapping[str, Any], study: pathlib.Path, store: str, known: Ma
         yield found[name]
 
 
-def _beats(process: subprocess.Popen, board: Board, job: Job) -> Iterator[dict[str, Any]]:
+def _beats(process: subprocess.Popen, board: SweepFolder, job: Job) -> Iterator[dict[str, Any]]:
     """Yields how far a process is, whenever that is news, until it ends."""
     last = None
     while process.poll() is None:
         time.sleep(_POLL_SECONDS)
-        beat = board.beats().get(job.name)
-        if beat and beat != last:
-            last = beat
-            yield {"beat": dataclasses.asdict(beat)}
+        heartbeat = board.beats().get(job.name)
+        if heartbeat and heartbeat != last:
+            last = heartbeat
+            yield {"heartbeat": dataclasses.asdict(heartbeat)}
 
 
 def _threads(cpus: int) -> dict[str, str]:
@@ -133,8 +133,8 @@ def _threads(cpus: int) -> dict[str, str]:
     return dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), str(cpus))
 
 
-def _record(parcel: Parcel) -> bytes | None:
-    return parcel.get(record_files.RECORD)
+def _record(payload: Payload) -> bytes | None:
+    return payload.get(record_files.RECORD)
 
 
 def _find_store(request: Mapping[str, Any], scratch: pathlib.Path) -> str:

@@ -12,7 +12,7 @@ from tftransfer.scheduling.ray.messages import RefusedError, is_plain
 _MOST_FILES = 100
 _MOST_BYTES = 8_000_000_000  # of one network: a billion parameters take half of it
 # The files of one network's folder by name.
-Parcel = Mapping[str, bytes]
+Payload = Mapping[str, bytes]
 
 
 def pack(folder: pathlib.Path) -> dict[str, bytes]:
@@ -22,39 +22,39 @@ def pack(folder: pathlib.Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if is_plain(path.name) and path.is_file()}
 
 
-def unpack(parcel: Parcel, folder: pathlib.Path) -> None:
+def unpack(payload: Payload, folder: pathlib.Path) -> None:
     """Writes a network's files into a folder that is not there yet, its record last.
 
     Raises:
-        RefusedError: If it is no parcel, or a name is more than the name of a file.
+        RefusedError: If it is no payload, or a name is more than the name of a file.
     """
-    _check(parcel)
+    _check(payload)
     folder.mkdir(parents=True)
-    for name in sorted(parcel, key=lambda name: (name == record_files.RECORD, name)):
+    for name in sorted(payload, key=lambda name: (name == record_files.RECORD, name)):
         with (folder / name).open("xb") as file:
-            file.write(parcel[name])
+            file.write(payload[name])
             file.flush()
             os.fsync(file.fileno())
 
 
 def deliver(
-    parcel: Parcel, study: pathlib.Path, name: str, check: Callable[[Record], None] = lambda record: None
+    payload: Payload, study: pathlib.Path, name: str, check: Callable[[Record], None] = lambda record: None
 ) -> None:
-    """Makes a parcel the folder of a network, all of it or nothing; what was finished there before is replaced.
+    """Makes a payload the folder of a network, all of it or nothing; what was finished there before is replaced.
 
     Args:
-        parcel: The network's files, as a node sent them.
+        payload: The network's files, as a node sent them.
         study: Folder of the study.
         name: The network, whose lock the caller holds.
         check: Raises ValueError if a record is not the one that was wanted.
 
     Raises:
-        RefusedError: If the parcel does not hold the record of that network and the files that it tells of.
+        RefusedError: If the payload does not hold the record of that network and the files that it tells of.
     """
     arriving = study / f".arriving-{name}"
     shutil.rmtree(arriving, ignore_errors=True)  # of a sweep that was killed
     try:
-        unpack(parcel, arriving)
+        unpack(payload, arriving)
         _check_record(arriving, name, check)
         with record_files.replacing(study / name):
             os.rename(arriving, study / name)
@@ -62,17 +62,17 @@ def deliver(
         shutil.rmtree(arriving, ignore_errors=True)
 
 
-def _check(parcel: Parcel) -> None:
-    """Raises RefusedError for what is no parcel, or an enormous one."""
-    if not isinstance(parcel, Mapping) or not all(isinstance(content, bytes) for content in parcel.values()):
-        raise RefusedError(f"A network is sent as its files. Received: {type(parcel).__name__}")
-    wrong = [name for name in parcel if not is_plain(name)]
+def _check(payload: Payload) -> None:
+    """Raises RefusedError for what is no payload, or an enormous one."""
+    if not isinstance(payload, Mapping) or not all(isinstance(content, bytes) for content in payload.values()):
+        raise RefusedError(f"A network is sent as its files. Received: {type(payload).__name__}")
+    wrong = [name for name in payload if not is_plain(name)]
     if wrong:
         raise RefusedError(f"A network's files have plain names. Received: {ascii(wrong[0])[:200]}")
-    size = sum(map(len, parcel.values()))
-    if len(parcel) > _MOST_FILES or size > _MOST_BYTES:
+    size = sum(map(len, payload.values()))
+    if len(payload) > _MOST_FILES or size > _MOST_BYTES:
         raise RefusedError(
-            f"A network has at most {_MOST_FILES} files and {_MOST_BYTES:,} bytes. Received: {len(parcel)} files, "
+            f"A network has at most {_MOST_FILES} files and {_MOST_BYTES:,} bytes. Received: {len(payload)} files, "
             f"{size:,} bytes"
         )
 

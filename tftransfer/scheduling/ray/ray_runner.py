@@ -17,7 +17,8 @@ from tftransfer.scheduling.jobs import CRASHED, FAILED, NO_MEMORY, OK, End, Job
 from tftransfer.scheduling.ray import messages, node, payloads
 from tftransfer.scheduling.ray.cluster import Cluster, LostError, NoMemoryError, TaskError
 from tftransfer.scheduling.ray.messages import RefusedError
-from tftransfer.scheduling.sweep_folder import Beat, Board
+from tftransfer.scheduling.sweep_folder import Heartbeat, SweepFolder
+from tftransfer.system import atomic
 
 _MOST_LOSSES = 3  # times that a job is started again because its node died
 _BASES_KEPT = 8  # in Ray's memory; others come from the study again when they are needed
@@ -76,7 +77,7 @@ class RayRunner:
     ) -> None:
         self._study, self._store, self._cluster = study.resolve(), store, cluster
         self._workers, self._say = workers, say
-        self._board = Board(self._study)
+        self._board = SweepFolder(self._study)
         self._tasks: list[_Task] = []
         self._bases: dict[str, tuple[str, Any]] = {}  # weights' SHA-256 and reference by name, newest last
         self._unusable: dict[str, str] = {}  # nodes, and why
@@ -157,8 +158,8 @@ class RayRunner:
         bases = {base.name for cell in task.cells for base in cell.waits_for()} - own
         known = {name: self._base(name) for name in sorted(bases)}
         for name in sorted(own):
-            if parcel := payloads.pack(self._study / name):
-                known[name] = self._cluster.put(parcel)
+            if payload := payloads.pack(self._study / name):
+                known[name] = self._cluster.put(payload)
         again = frozenset(task.again & own)
         request = node.request_for(job, self._study.name, self._store, again, self._cluster.demand.cpus)
         task.node, task.end = "", None
@@ -211,15 +212,15 @@ class RayRunner:
             task.where = item["where"]
         elif "unusable" in item:
             self._give_up_node(task, item["unusable"])
-        elif "beat" in item:
-            self._write_beat(task, Beat(**item["beat"]))
+        elif "heartbeat" in item:
+            self._write_beat(task, Heartbeat(**item["heartbeat"]))
         else:
             self._end(task, item)
 
-    def _deliver(self, task: _Task, name: str, parcel: Mapping[str, bytes], reference: Any) -> None:
+    def _deliver(self, task: _Task, name: str, payload: Mapping[str, bytes], reference: Any) -> None:
         """Writes a network into the study."""
         cell = next(cell for cell in task.cells if cell.name == name)
-        payloads.deliver(parcel, self._study, name, lambda record: self._refuse_another(record, cell))
+        payloads.deliver(payload, self._study, name, lambda record: self._refuse_another(record, cell))
         task.again.discard(name)
         if cell.treatment.is_reference:
             self._keep(name, record_files.read(self._study / name).weights_digest, reference)
@@ -233,11 +234,11 @@ class RayRunner:
         if cell.treatment.is_reference and record.status == record_files.DONE and not record.content["weights"]["kept"]:
             raise ValueError(f"{cell.name} is a base, of which others copy, without weights.")
 
-    def _write_beat(self, task: _Task, beat: Beat) -> None:
+    def _write_beat(self, task: _Task, heartbeat: Heartbeat) -> None:
         """Says how far a task is, by the clock of this machine."""
         now = time.time()
-        self._board.write_beat(
-            task.job.name, dataclasses.replace(beat, time=now, started=now - beat.time + beat.started)
+        self._board.write_heartbeat(
+            task.job.name, dataclasses.replace(heartbeat, time=now, started=now - heartbeat.time + heartbeat.started)
         )
 
     def _end(self, task: _Task, item: Mapping[str, Any]) -> None:
@@ -249,7 +250,7 @@ class RayRunner:
             self._bases.pop(name, None)
         self._board.clear(task.job.name)
         if end.status != OK:
-            record_files.write_text(self._board.jobs / f"{task.job.name}.log", item["log"] + "\n")
+            atomic.write_text(self._board.jobs / f"{task.job.name}.log", item["log"] + "\n")
         if not any(self._study.glob("events.out.tfevents.*")):
             for name, content in item["experiment"].items():
                 (self._study / name).write_bytes(content)

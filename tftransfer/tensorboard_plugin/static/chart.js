@@ -15,7 +15,7 @@ const SHAPES = {
   square: "M-4.7,-4.7H4.7V4.7H-4.7Z",
   triangle: "M0,-6L6,5H-6Z",
 };
-// For lines that the paper has no name for: preserved blocks, foreign weights. With 8 colours 56 of them differ.
+// For lines that the paper has no name for: preserved blocks, pretrained weights. With 8 colours 56 of them differ.
 const MORE_SHAPES = [
   "M0,-6.5L6.2,-2L3.8,5.3H-3.8L-6.2,-2Z", // pentagon
   "M0,6L6,-5H-6Z", // triangle, on its tip

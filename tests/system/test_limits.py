@@ -6,7 +6,7 @@ import resource
 import pytest
 
 from tftransfer.cli import command_line
-from tftransfer.system import address_space
+from tftransfer.system import limits
 
 
 def limited(monkeypatch, limit):
@@ -17,7 +17,7 @@ def test_too_small_a_limit_is_refused_in_one_line(monkeypatch, capsys):
     limited(monkeypatch, 2_000_000_000)
 
     def command(argv):
-        with command_line.hushed():
+        with command_line.suppress_stderr():
             pytest.fail("nothing is loaded")
 
     with pytest.raises(SystemExit) as ended:
@@ -30,12 +30,12 @@ def test_too_small_a_limit_is_refused_in_one_line(monkeypatch, capsys):
 
 def test_without_a_limit_nothing_is_refused(monkeypatch):
     limited(monkeypatch, resource.RLIM_INFINITY)
-    address_space.require()
-    assert address_space.left() == math.inf
+    limits.require_address_space()
+    assert limits.address_space_left() == math.inf
 
 
 def test_what_is_left_is_less_than_the_limit(monkeypatch):
     limited(monkeypatch, 10**15)
-    assert 0.99 * 10**15 < address_space.left() < 10**15
+    assert 0.99 * 10**15 < limits.address_space_left() < 10**15
     limited(monkeypatch, 10)
-    assert address_space.left() == 0
+    assert limits.address_space_left() == 0

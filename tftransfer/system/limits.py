@@ -1,5 +1,6 @@
-"""The limit on addresses that a shell sets with `ulimit -v`, below which TensorFlow cannot even be loaded."""
+"""Limits of the shell and the machine: on addresses (`ulimit -v`) and on open files (`ulimit -n`)."""
 
+import errno
 import math
 import resource
 
@@ -10,7 +11,7 @@ import psutil
 NEEDED_BYTES = 4_000_000_000
 
 
-def require() -> None:
+def require_address_space() -> None:
     """Raises MemoryError if this process may not use as many addresses as TensorFlow maps, used or not."""
     if (limit := _limit()) < NEEDED_BYTES:
         raise MemoryError(
@@ -19,7 +20,7 @@ def require() -> None:
         )
 
 
-def left() -> float:
+def address_space_left() -> float:
     """Returns how many bytes of addresses this process may still take, infinite without a limit."""
     return max(0.0, _limit() - psutil.Process().memory_info().vms)
 
@@ -27,3 +28,18 @@ def left() -> float:
 def _limit() -> float:
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     return math.inf if limit == resource.RLIM_INFINITY else float(limit)
+
+
+def open_files_exhausted(error: OSError) -> str:
+    """Returns which limit an error is about and what to do, in a sentence; an empty text if it is about none."""
+    if error.errno == errno.EMFILE:
+        return "This process may open no more files: raise its limit in the shell, as with `ulimit -n 4096`."
+    if error.errno == errno.ENFILE:
+        return "This machine has too many files open: end other programs, or raise its limit (sysctl fs.file-max)."
+    return ""
+
+
+def reraise_if_exhausted(error: BaseException) -> None:
+    """Raises an error again if it is about such a limit: then it says nothing of what a file holds."""
+    if isinstance(error, OSError) and open_files_exhausted(error):
+        raise error

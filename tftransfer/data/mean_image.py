@@ -1,13 +1,11 @@
-"""Halves: the images of some classes of a store, and their mean."""
+"""The mean image of a half, which is subtracted from its images; kept in the store."""
 
 import concurrent.futures
 import contextlib
-import dataclasses
 import hashlib
 import logging
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import filelock
 import numpy as np
@@ -15,64 +13,16 @@ import numpy as np
 from tftransfer.data.datasets.dataset import Digest
 from tftransfer.data.decode import decode
 from tftransfer.data.shards import refuse_packed, write_atomically
-
-if TYPE_CHECKING:
-    from tftransfer.data.store import Store
+from tftransfer.data.store import Half
 
 # Images read at a time for a mean: 100 MB at 128 pixels.
 _MEAN_CHUNK = 2048
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Half:
-    """The images of some classes of a store.
-
-    Attributes:
-        store: Where they lie.
-        split: "train" or "val".
-        labels: Position of each image's class among the chosen classes, int32 `(images,)`.
-        ids: Position of each image in its split of the store, int64 `(images,)`, ascending: a stable name of the image.
-    """
-
-    store: "Store"
-    split: str
-    labels: np.ndarray
-    ids: np.ndarray
-
-    @property
-    def size(self) -> int:
-        """Side of the stored images in pixels."""
-        return self.store.size
-
-    @property
-    def encoding(self) -> str:
-        """How the images are stored, "raw" or "jpeg"."""
-        return self.store.encoding
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def contents(self) -> np.ndarray:
-        """Returns 64 bits of the SHA-256 of each original, uint64 `(images,)`: equal for copies of one image."""
-        return self.store.contents(self.split)[self.ids]
-
-    def copies_in(self, other: "Half") -> int:
-        """Returns how many images of this half are, byte for byte, among those of another half of the store."""
-        return int(np.isin(self.contents(), other.contents()).sum())
-
-    def read(self, positions: np.ndarray) -> np.ndarray:
-        """Returns the pixels of some images of the half, uint8 `(images, size, size, 3)`; only for raw stores."""
-        return self.store.read(self.split, self.ids[positions])
-
-    def read_encoded(self, positions: np.ndarray) -> list[bytes]:
-        """Returns some images of the half as JPEG bytes; only for JPEG stores."""
-        return self.store.read_encoded(self.split, self.ids[positions])
-
-
 def mean_image(half: Half) -> np.ndarray:
     """Returns the mean of all images of `half`, float32 `(size, size, 3)`; kept in the store for the next caller."""
     store = half.store
-    name = Digest(half.split, half.ids.tobytes()).hexdigest()[:32]
+    name = Digest(half.subset, half.ids.tobytes()).hexdigest()[:32]
     path = os.path.join(store.path, "means", f"{name}.npz")
     if (mean := _read_mean(path, store.size)) is not None:
         return mean

@@ -1,0 +1,27 @@
+"""Names of data sets: those of our own, those of TensorFlow Datasets, and which resemble a name that is neither."""
+
+import difflib
+
+# Data set -> where it comes from, in the words of `--list`.
+OWN_DATASETS = {
+    "motifs": "embedded: drawn images, no download",
+    "tiny_imagenet": "the unpacked Tiny ImageNet archive in --data_dir",
+    "folder": "your images in --data_dir, one folder per class",
+}
+
+
+def tfds_names() -> tuple[str, ...]:
+    """Returns the names of all data sets that the installed TensorFlow Datasets knows."""
+    import tensorflow_datasets as tfds
+
+    return tuple(tfds.list_builders(with_community_datasets=False))
+
+
+def known_datasets() -> tuple[str, ...]:
+    """Returns the names that `open_dataset` knows: our own, then all of TensorFlow Datasets, images or not."""
+    return (*OWN_DATASETS, *tfds_names())
+
+
+def near_names(dataset: str) -> tuple[str, ...]:
+    """Returns up to three known names that resemble `dataset`, the nearest first."""
+    return tuple(difflib.get_close_matches(dataset.lower().replace("-", "_"), known_datasets(), n=3, cutoff=0.6))
