@@ -1,183 +1,105 @@
-"""A module imports only from lower floors, and what answers at once never loads TensorFlow."""
+"""Packages import in one direction and through their interfaces; what answers at once never loads TensorFlow."""
 
 import ast
-import pathlib
+import graphlib
 import subprocess
 import sys
 
+import module_map
 import pytest
+from module_map import MODULES, ORDER, ROOT, home, imports_of, interface
 
-ROOT = pathlib.Path(__file__).parent.parent
-PACKAGE = ROOT / "tftransfer"
-# First match counts: from the longest name to the shortest.
-FLOORS = {
-    "tftransfer.models.catalog": 1,
-    "tftransfer.data.motif_names": 1,
-    "tftransfer.experiment.treatments": 1,
-    "tftransfer.experiment.splits": 1,
-    "tftransfer.seeds": 1,
-    "tftransfer.system.environment": 1,
-    "tftransfer.system.signals": 1,
-    "tftransfer.records.filter_grid": 1,
-    "tftransfer.system.standard_streams": 1,
-    "tftransfer.system.limits": 1,
-    "tftransfer.system.atomic": 1,
-    "tftransfer.system.locks": 1,
-    "tftransfer.system.untrusted_files": 1,
-    "tftransfer.system.escaping": 1,
-    "tftransfer.records.chance_level": 1,
-    "tftransfer.cli.options": 2,
-    "tftransfer.experiment.config": 2,
-    "tftransfer.experiment.unused_options": 2,
-    "tftransfer.execution.run_config": 2,
-    "tftransfer.cli.command_line": 2,
-    "tftransfer.records.record_files": 2,
-    "tftransfer.records.fields": 2,
-    "tftransfer.system.processes": 2,
-    "tftransfer.pretrained": 2,
-    "tftransfer.models": 2,
-    "tftransfer.data": 2,
-    "tftransfer.experiment.plan": 3,
-    "tftransfer.records.identities": 3,
-    "tftransfer.experiment.grids": 3,
-    "tftransfer.records.commands": 3,
-    "tftransfer.records.record_warnings": 3,
-    "tftransfer.execution.best_weights": 3,
-    "tftransfer.records.inputs": 3,
-    "tftransfer.scheduling.speeds": 3,
-    "tftransfer.transfer": 3,
-    "tftransfer.records.event_files": 3,
-    "tftransfer.analysis": 3,
-    "tftransfer.training": 4,
-    "tftransfer.tensorboard_plugin": 5,
-    "tftransfer.execution.preview": 5,
-    "tftransfer.execution.record_content": 5,
-    "tftransfer.execution.score_table": 5,
-    "tftransfer.execution.source_weights": 5,
-    "tftransfer.execution.group_training": 5,
-    "tftransfer.execution.studies": 5,
-    "tftransfer.reporting": 5,
-    "tftransfer.tuning": 5,
-    "tftransfer.scheduling": 5,
-    "tftransfer.benchmarking": 5,
-    "tftransfer.run": 6,
-    "tftransfer.report": 6,
-    "tftransfer.tune": 6,
-    "tftransfer.sweep": 6,
-    "tftransfer.bench": 6,
-    "tftransfer.describe": 6,
-    "tftransfer": 1,
-}
+# Modules that load TensorFlow or Keras when they are imported, by package; all others must not.
+LOAD_TENSORFLOW = {
+    "tftransfer.transfer": ("",),
+    "tftransfer.data": ("motifs_tfds", "pipeline"),
+    "tftransfer.models": (
+        "alexnet", "architectures", "block_table", "blocks", "cloning", "costs", "keras_settings", "layers", "logits",
+        "noise", "serialization", "sizes", "validation",
+    ),
+    "tftransfer.records": ("event_files",),  # TensorBoard alone
+    "tftransfer.training": (
+        "batch_norm", "costs", "diagnostics", "group", "history", "memory", "optimizers", "outcomes", "rounding",
+        "snapshots", "strategies", "trainer", "untrained_sources", "weights",
+    ),
+    "tftransfer.execution": ("group_training", "pretrained_base", "record_content", "source_weights", "studies"),
+    "tftransfer.scheduling": ("worker",),
+    "tftransfer.tuning": ("search", "trial", "view"),
+    "tftransfer.benchmarking": ("equality", "images", "products", "stepping"),
+    "tftransfer.reporting": ("study_figure",),  # TensorBoard alone
+    "tftransfer.tensorboard_plugin": ("", "curves", "folders", "plugin", "progress"),  # TensorBoard alone
+}  # fmt: skip
 
 
-def module_of(path):
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
-
-
-def floor(module):
-    known = next(name for name in FLOORS if module == name or module.startswith(f"{name}."))
-    return FLOORS[known]
-
-
-def imports_of(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                whole = f"{node.module}.{alias.name}"
-                yield whole if whole in MODULES else node.module
-
-
-def test_every_module_has_a_floor():
-    for module in MODULES:
-        below_the_top = [name for name in FLOORS if name != "tftransfer" and (f"{module}.").startswith(f"{name}.")]
-        assert below_the_top or module == "tftransfer", f"{module} stands on no floor"
+def test_every_module_has_a_home():
+    assert [module for module in MODULES if home(module) == "tftransfer"] == ["tftransfer"]
+    assert set(ORDER) <= set(MODULES)
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_modules_import_only_from_lower_floors(module):
-    own = module.split(".")[:2]
-    for imported in imports_of(MODULES[module]):
-        if imported.startswith("tftransfer.") and imported.split(".")[:2] != own:
-            assert floor(imported) <= floor(module), f"{module} imports {imported}, which stands higher"
+def test_packages_import_only_from_those_before_them(module):
+    own = ORDER.index(home(module))
+    for imported in imports_of(module):
+        if home(imported) != home(module):
+            assert ORDER.index(home(imported)) < own, f"{module} imports {imported}, which comes later"
 
 
-QUICK = [
-    "tftransfer",
-    "tftransfer.experiment.treatments",
-    "tftransfer.experiment.splits",
-    "tftransfer.seeds",
-    "tftransfer.cli.options",
-    "tftransfer.experiment.config",
-    "tftransfer.experiment.unused_options",
-    "tftransfer.execution.run_config",
-    "tftransfer.cli.command_line",
-    "tftransfer.records.record_files",
-    "tftransfer.experiment.plan",
-    "tftransfer.records.identities",
-    "tftransfer.scheduling.speeds",
-    "tftransfer.models.catalog",
-    "tftransfer.records.fields",
-    "tftransfer.system.untrusted_files",
-    "tftransfer.data.datasets",
-    "tftransfer.data.store",
-    "tftransfer.data.motifs",
-    "tftransfer.run",
-    "tftransfer.sweep",
-    "tftransfer.scheduling.prepare",
-    "tftransfer.scheduling.dry_run",
-    "tftransfer.bench",
-    "tftransfer.records.record_warnings",
-    "tftransfer.execution.best_weights",
-    "tftransfer.records.inputs",
-    "tftransfer.execution.preview",
-    "tftransfer.analysis",
-    "tftransfer.scheduling.ray.node",
-    "tftransfer.scheduling.ray.ray_runner",
-    "tftransfer.system.signals",
-    "tftransfer.system.standard_streams",
-    "tftransfer.system.limits",
-    "tftransfer.system.atomic",
-    "tftransfer.system.locks",
-    "tftransfer.scheduling.liveness",
-    "tftransfer.system.environment",
-    "tftransfer.system.processes",
-    "tftransfer.records.filter_grid",
-    "tftransfer.report",
-    "tftransfer.pretrained.description",
-    "tftransfer.pretrained.files",
-    "tftransfer.pretrained.hdf5",
-    "tftransfer.pretrained.safetensors",
-    "tftransfer.describe",
-    "tftransfer.system.escaping",
-    "tftransfer.records.commands",
-    "tftransfer.execution.score_table",
-    "tftransfer.records.chance_level",
-]
+def test_no_circle_inside_or_between_packages():
+    # A package that offers functions of its modules imports them; that they lie in it is no import of theirs.
+    graphlib.TopologicalSorter({module: imports_of(module) for module in MODULES}).prepare()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_packages_are_used_through_their_interfaces(module):
+    for imported in imports_of(module) - set(ORDER):
+        package = home(imported)
+        if package != home(module) and package != imported:
+            assert imported.removeprefix(f"{package}.") in interface(package), f"{module} imports {imported}"
+
+
+def test_interfaces_name_what_is_there():
+    for package in ORDER:
+        for name in interface(package):
+            assert f"{package}.{name}" in MODULES or name in MODULES[package].read_text(encoding="utf-8"), name
+
+
+def test_the_map_in_build_md_is_that_of_the_modules():
+    text = module_map.BUILD.read_text(encoding="utf-8")
+    assert module_map.with_map(text) == text, "write it with `python -m tests.support.module_map`"
 
 
 def test_quick_modules_never_load_tensorflow():
+    slow = {".".join(filter(None, (package, name))) for package, names in LOAD_TENSORFLOW.items() for name in names}
+    assert slow <= set(MODULES)
+    quick = [module for module in MODULES if module not in slow and not module.endswith("__main__")]
     heavy = ("tensorflow", "keras", "tensorboard")
-    code = f"import sys, {', '.join(QUICK)}\nprint([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, {', '.join(quick)}\nprint([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_no_global_flags_and_no_assertions_in_the_package():
     for module, path in MODULES.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        assert not any(isinstance(node, ast.Assert) for node in ast.walk(tree)), module
-        assert "flags.FLAGS" not in path.read_text(encoding="utf-8"), module
+        text = path.read_text(encoding="utf-8")
+        assert not any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(text))), module
+        assert "flags.FLAGS" not in text, module
 
 
 def test_the_tab_needs_nothing_that_trains():
+    trains = ORDER.index("tftransfer.training")
     for module in MODULES:
         if module.startswith("tftransfer.tensorboard_plugin"):
-            others = {m for m in imports_of(MODULES[module]) if not m.startswith("tftransfer.tensorboard_plugin")}
-            wanted = {m for m in others if m.startswith("tftransfer")}
-            assert all(floor(m) <= 3 and m != "tftransfer.records.event_files" for m in wanted), f"{module}: {wanted}"
+            others = {name for name in imports_of(module) if home(name) != "tftransfer.tensorboard_plugin"}
+            assert all(ORDER.index(home(name)) < trains for name in others), f"{module}: {others}"
+
+
+def test_no_function_has_more_than_40_lines_of_body():
+    long = []
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+                lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+                if lines > 40:
+                    long.append(f"{module}.{node.name}: {lines}")
+    assert not long

@@ -88,7 +88,7 @@ def test_a_file_of_keras_is_described_as_keras_would_load_it(build, tmp_path):
     from tftransfer.models import architectures
 
     config = Config(model=f"small_models:{build.__name__}", image_size=32)
-    model = architectures.build(config, 4)
+    model = architectures.build(config.architecture, 4)
     rng = np.random.default_rng(0)
     for weight in model.weights:
         if "float" in str(weight.dtype):

@@ -18,7 +18,7 @@ from tftransfer.cli.options import COMMAND, option
 from tftransfer.data import datasets
 from tftransfer.experiment import splits, unused_options
 from tftransfer.experiment.config import Config
-from tftransfer.models import catalog as model_names
+from tftransfer.models import catalog
 from tftransfer.scheduling import speeds
 from tftransfer.system import environment, escaping
 from tftransfer.tuning import budget
@@ -62,13 +62,13 @@ class BenchConfig(Config):
 
 def _blocks(recipe: Config, given: set[str]) -> int:
     """Returns how many blocks the model has; Keras is asked where only it can tell."""
-    model_names.check_reachable(recipe.model)
-    blocks = model_names.blocks_of(recipe.model, recipe.blocks)
+    catalog.check_reachable(recipe.model)
+    blocks = catalog.blocks_of(recipe.model, recipe.blocks)
     if blocks is None:
         with command_line.suppress_stderr():
-            from tftransfer.models import architectures
+            from tftransfer.training import trainer
 
-        blocks = architectures.checked_blocks(recipe, given)
+        blocks = trainer.checked_blocks(recipe, given)
     return len(blocks)
 
 

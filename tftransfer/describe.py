@@ -17,7 +17,7 @@ from tftransfer.cli.options import COMMAND, MODEL, above, at_least, check_fields
 from tftransfer.data import datasets
 from tftransfer.experiment import splits, treatments
 from tftransfer.experiment.config import Config
-from tftransfer.models import catalog as model_names
+from tftransfer.models import catalog
 from tftransfer.pretrained import description
 from tftransfer.records import record_files
 from tftransfer.records.record_files import Record
@@ -49,7 +49,7 @@ class DescribeConfig:
         "", COMMAND, "names of these classes with commas between, or @FILE with one a line; without, they are not known"
     )
     provenance: str = option("", COMMAND, "who trained the weights, on what, under which licence")
-    model: str = option("AlexNet", MODEL, "as in run: the architecture of --weights", model_names.fault)
+    model: str = option("AlexNet", MODEL, "as in run: the architecture of --weights", catalog.fault)
     image_size: int = option(32, MODEL, "side of its images in pixels",
                              lambda v: None if 32 <= v <= 1024 else "32 to 1024")  # fmt: skip
     width: float = option(0.25, MODEL, "AlexNet: factor on channels and units", within(0.01, 8))
@@ -73,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     options, given = command_line.parse(DescribeConfig, argv, _USAGE)
     idle = given & {"classes", "model", "image_size", "width", "pixel_scale"} if options.network else set()
-    idle |= {"width"} & given if options.model not in model_names.MODELS else set()
+    idle |= {"width"} & given if options.model not in catalog.MODELS else set()
     if idle:
         raise ValueError(f"--{sorted(idle)[0]} would change nothing here. Leave it out.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -112,7 +112,7 @@ def _described(options: DescribeConfig, path: pathlib.Path) -> description.Descr
     names = _classes(options)
     _check_count(names, options.classes)
     foreign_base = _trainer()
-    own = {"width": options.width} if options.model in model_names.MODELS else {}
+    own = {"width": options.width} if options.model in catalog.MODELS else {}
     about = Config(model=options.model, image_size=options.image_size, pixel_scale=options.pixel_scale, **own)
     return foreign_base.describe(path, about, options.classes, names, options.provenance)
 

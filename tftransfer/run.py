@@ -23,7 +23,7 @@ from tftransfer.execution.run_config import RunConfig
 from tftransfer.experiment import plan, splits, treatments
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
-from tftransfer.models import catalog as model_names
+from tftransfer.models import catalog
 from tftransfer.pretrained import description, files
 from tftransfer.records import identities, record_files, record_warnings
 from tftransfer.scheduling import dry_run
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
             f"Training needs Keras on TensorFlow; only the model builders run on other backends. "
             f"Received: KERAS_BACKEND={backend}"
         )
-    blocks = model_names.blocks_of(options.model, options.blocks)
+    blocks = catalog.blocks_of(options.model, options.blocks)
     described = files.opened(pathlib.Path(options.pretrained)) if options.pretrained else None
     if blocks is None and not options.dry_run:
         treatment = run_config.parse_treatment(options, given, _blocks_from_keras(options, given))
@@ -94,9 +94,9 @@ def _pretrained_base(options: RunConfig, described: description.Description) -> 
 def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:
     """Builds a model that is not built in, and returns its blocks after refusing options that would change nothing."""
     _start_tensorflow(options)
-    from tftransfer.models import architectures
+    from tftransfer.training import trainer
 
-    return architectures.checked_blocks(options, given)
+    return trainer.checked_blocks(options, given)
 
 
 def _unchecked(options: RunConfig) -> str:
@@ -107,11 +107,11 @@ def _unchecked(options: RunConfig) -> str:
 
 def _blocks_text(options: RunConfig) -> str:
     """Returns the model's blocks with their cost, and all places where it may be cut."""
-    model_names.check_reachable(options.model)
+    catalog.check_reachable(options.model)
     _start_tensorflow(options)
     from tftransfer.models import block_table
 
-    return block_table.text(options)
+    return block_table.text(options.architecture)
 
 
 def _split(options: Config, names: Sequence[str], kinds: Sequence[str | None]) -> splits.Split:
@@ -225,9 +225,9 @@ def _catalogue() -> str:
     rows += [f"  {name:<16} {text}" for name, text in datasets.OWN_DATASETS.items()]
     rows += [f"  {'NAME':<16} any image classification set of TensorFlow Datasets, such as cifar100, imagenet2012"]
     rows += ["", "Models (--model), with their blocks:"]
-    rows += [f"  {name:<16} {' '.join(blocks)}" for name, blocks in model_names.MODELS.items()]
+    rows += [f"  {name:<16} {' '.join(blocks)}" for name, blocks in catalog.MODELS.items()]
     rows += textwrap.wrap(
-        f"of keras.applications: {', '.join(model_names.APPLICATIONS)}",
+        f"of keras.applications: {', '.join(catalog.APPLICATIONS)}",
         100,
         initial_indent="  ",
         subsequent_indent="    ",
@@ -263,7 +263,7 @@ def _shown(step: plan.Step, study: pathlib.Path) -> tuple[str, str, str]:
     """Returns a network's label and state, and what of it is not checked before the model is built."""
     treatment, options = step.cell.treatment, step.cell.config
     label, state = treatment.label, _state(step, study)
-    if not treatment.n or model_names.blocks_of(options.model, options.blocks):
+    if not treatment.n or catalog.blocks_of(options.model, options.blocks):
         return label, state, ""
     if isinstance(options, RunConfig) and _names_a_block(options):
         return treatment.family, "not known", f"; not checked: a block {options.n}"

@@ -30,7 +30,7 @@ from tftransfer.experiment import grids, splits, treatments, unused_options
 from tftransfer.experiment.config import BUDGETS, Config
 from tftransfer.experiment.grids import Grid
 from tftransfer.experiment.plan import Cell
-from tftransfer.models import catalog as model_names
+from tftransfer.models import catalog
 from tftransfer.records import record_files, record_warnings
 from tftransfer.records.identities import Versions, strays
 from tftransfer.scheduling import display, dry_run, local, study_status
@@ -108,12 +108,12 @@ def main(argv: Sequence[str]) -> int:
         escaping.say(display.text(study_status.look(_study(options, given))))
         return 0
     study, asked = _study(options, given), _grids(options, given)
-    model_names.check_reachable(options.model)
+    catalog.check_reachable(options.model)
     names, kinds = datasets.describe_classes(options.dataset, options.data_dir or None)
     cells, found = _cells(options, asked, names, kinds), preview.images(options)
     preview.check(cells, study, found)
     if options.dry_run:
-        blocks = model_names.blocks_of(options.model, options.blocks)
+        blocks = catalog.blocks_of(options.model, options.blocks)
         counted = all(grid.is_counted(blocks) for grid in asked)
         escaping.say(dry_run.text(options, cells, names, study, found, counted))
         return 0

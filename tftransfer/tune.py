@@ -20,7 +20,7 @@ from tftransfer.data import datasets
 from tftransfer.data.store import Store
 from tftransfer.experiment import prepared_images, splits, treatments, unused_options
 from tftransfer.experiment.config import EPOCHS, PROTOCOL, Config
-from tftransfer.models import catalog as model_names
+from tftransfer.models import catalog
 from tftransfer.records import record_files
 from tftransfer.system import atomic, escaping
 from tftransfer.tuning import budget, flagfile, held_out, oracles, space
@@ -83,9 +83,9 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     options, given = command_line.parse(TuneConfig, argv, _USAGE)
     unused_options.refuse(options, given)
-    if options.model not in model_names.MODELS:
+    if options.model not in catalog.MODELS:
         raise ValueError(
-            f"A search varies width, dropout and initial weights, which only {', '.join(model_names.MODELS)} has. "
+            f"A search varies width, dropout and initial weights, which only {', '.join(catalog.MODELS)} has. "
             f"Received: --model={options.model}. Try recipes for it with tftransfer.run."
         )
     lists = {name: getattr(options, name) for name in space.LISTS}

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from tftransfer.data import motif_names, motifs
+from tftransfer.data import motifs
 from tftransfer.data.motifs import inanimate, living, manmade
 
 GOLDEN = pathlib.Path(__file__).with_name("motifs_golden.npz")
@@ -23,13 +23,13 @@ def test_twenty_kinds_of_each_sort_in_alphabetical_order():
 
 def test_every_name_is_drawn_by_the_module_of_its_sort():
     for kinds, sort in ((manmade.KINDS, "manmade"), ({**living.KINDS, **inanimate.KINDS}, "natural")):
-        assert set(kinds) == {name for name, value in motif_names.MOTIFS.items() if value == sort}
+        assert set(kinds) == {name for name, value in motifs.MOTIFS.items() if value == sort}
         assert all(kind.draw.__name__ == name for name, kind in kinds.items())
 
 
 def test_no_tensorflow_and_no_numpy_for_the_names():
     code = (
-        "import sys, tftransfer.data.motif_names\n"
+        "import sys, tftransfer.data.motifs.class_names\n"
         "assert not {'numpy', 'tensorflow', 'keras'} & set(sys.modules), 'names'\n"
         "import tftransfer.data.motifs\n"
         "assert not {'tensorflow', 'keras', 'PIL', 'tensorflow_datasets'} & set(sys.modules), 'motifs'\n"

@@ -38,10 +38,10 @@ def test_our_builder_takes_images_with_channels_last_whatever_the_default(channe
 
 def test_the_identity_of_an_architecture_does_not_depend_on_the_settings(channels_first):
     config = Config(model="MobileNet", image_size=32)
-    theirs = architectures.identity(config)
-    architectures._probe.cache_clear()
+    theirs = architectures.identity(config.architecture)
+    architectures._probe_of.cache_clear()
     keras.config.set_image_data_format("channels_last")
-    assert architectures.identity(config) == theirs
+    assert architectures.identity(config.architecture) == theirs
 
 
 def test_settings_come_back_after_an_error():

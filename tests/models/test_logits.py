@@ -70,7 +70,10 @@ def test_a_file_that_ends_in_softmax_is_the_same_as_one_without(tmp_path):
         path = tmp_path / f"{activation}.keras"
         body(lambda x, a=activation: layers.Dense(CLASSES, activation=a, name="out")(x)).save(path)
         config = Config(model=str(path))
-        model = architectures.build(config, 7)
+        model = architectures.build(config.architecture, 7)
         assert model.output_shape == (None, 7)
-        found[activation] = (architectures.block_names(config), architectures.identity(config)["sha256"])
+        found[activation] = (
+            architectures.block_names(config.architecture),
+            architectures.identity(config.architecture)["sha256"],
+        )
     assert found["softmax"] == found[None]

@@ -132,16 +132,16 @@ def test_files_with_code_are_refused(tmp_path):
     path = tmp_path / "net.keras"
     starting(layers.Lambda(lambda x: x * 2, output_shape=SHAPE)).save(path)
     with pytest.raises(ValueError, match="holds a Lambda layer, which is code"):
-        architectures.build(Config(model=str(path)), CLASSES)
+        architectures.build(Config(model=str(path)).architecture, CLASSES)
     starting(Hidden()).save(path)
     with pytest.raises(ValueError, match=r"Hidden, code of its own.*--model=module:function"):
-        architectures.build(Config(model=str(path)), CLASSES)
+        architectures.build(Config(model=str(path)).architecture, CLASSES)
     ending(layers.Dense(CLASSES, activation="sigmoid")).save(path)
     with pytest.raises(ValueError, match="ends in sigmoid"):
-        architectures.build(Config(model=str(path)), CLASSES)
+        architectures.build(Config(model=str(path)).architecture, CLASSES)
     path.write_bytes(b"no zip")
     with pytest.raises(ValueError, match=r"no file of model\.save"):
-        architectures.build(Config(model=str(path)), CLASSES)
+        architectures.build(Config(model=str(path)).architecture, CLASSES)
 
 
 def described(folder, change):
@@ -229,14 +229,14 @@ def test_a_file_of_ten_million_filters_is_refused_with_the_count(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", content.replace(b'"filters": 10000', b'"filters": 1000000000'))
     with pytest.raises(ValueError, match=r"has 8,000,000,0\d\d parameters; 1,000,000,000 are trained at most"):
-        architectures.build(Config(model=str(path)), CLASSES)
+        architectures.build(Config(model=str(path)).architecture, CLASSES)
 
 
 def test_activations_as_keras_writes_functions_are_loaded(tmp_path):
     for module in ("builtins", "keras.activations"):
         written = a_function("silu", module)
         path = described(tmp_path, lambda c, f=written: a_layer(c, "Conv2D")["config"].update(activation=f))
-        model = architectures.build(Config(model=str(path)), CLASSES)
+        model = architectures.build(Config(model=str(path)).architecture, CLASSES)
         assert any(getattr(layer, "activation", None) is keras.activations.silu for layer in model.layers)
 
 
@@ -249,7 +249,7 @@ def test_parts_of_all_kinds_that_keras_saves_are_loaded(tmp_path):
     made = keras.Model(inputs, layers.Dense(CLASSES)(x))
     made.compile(keras.optimizers.SGD(), keras.losses.CategoricalCrossentropy())
     made.save(path)
-    architectures.build(Config(model=str(path)), CLASSES)
+    architectures.build(Config(model=str(path)).architecture, CLASSES)
 
 
 @pytest.mark.parametrize("size", [32, 48])
@@ -261,4 +261,4 @@ def test_images_too_small_for_a_file_are_one_line(tmp_path, size):
         x = layers.Conv2D(4, 3, strides=2)(x)
     keras.Model(inputs, layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x))).save(path)
     with pytest.raises(ValueError, match=f"images of {size} pixels a side"):
-        architectures.build(Config(model=str(path), image_size=size), CLASSES)
+        architectures.build(Config(model=str(path), image_size=size).architecture, CLASSES)

@@ -68,7 +68,7 @@ def test_weights_of_bases_are_kept_and_of_others_where_asked_for(cells):
     def disk(*labels, **options):
         return estimate(cells(*labels, **options), PER_CLASS, 1).disk_bytes
 
-    weights = 4 * alexnet_tables.parameters(cells("baseB")[0].config, fake_study.CLASSES // 2)
+    weights = 4 * alexnet_tables.parameters(cells("baseB")[0].config.architecture, fake_study.CLASSES // 2)
     record = disk("A4B")
     assert 0 < record < weights / 10
     assert disk("baseB") == record + weights

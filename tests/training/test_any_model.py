@@ -23,7 +23,7 @@ def options_for(recipe, model, **options):
 
 def networks_for(config):
     """Frozen at two depths, fine-tuned, preserved, base."""
-    top = len(architectures.block_names(config)) - 1
+    top = len(architectures.block_names(config.architecture)) - 1
     low = max(1, top // 2)
     return [
         Network("low", "s", low, low),
@@ -60,7 +60,7 @@ def check_group(config, task, networks=None):
 def test_every_tower_of_a_residual_network_ends_where_it_would_have_ended_alone(recipe, task, batch_norm, float64):
     config = options_for(recipe, "small_models:residual", batch_norm=batch_norm)
     found = check_group(config, task)
-    blocks = architectures.block_names(config)
+    blocks = architectures.block_names(config.architecture)
     assert len(blocks) == 5
     low, high = found["low"], found["high"]
     assert (low.frozen_blocks, low.changed_blocks) == (blocks[:2], ())

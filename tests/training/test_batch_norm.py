@@ -44,7 +44,7 @@ def test_random_weights_normalise_by_statistics_of_their_own(residual, task, sou
     drawn = untrained_sources.random_weights(residual, task.split, task.target)
     like = untrained_sources.weights_like(source, 0, task.target, untrained_sources.statistics(residual))
     for weights in (drawn, like):
-        head = architectures.block_names(residual)[-1]
+        head = architectures.block_names(residual.architecture)[-1]
         made = untrained_sources.with_own_statistics(residual, task, weights)
         assert head not in made
         for name, found in deviations(residual, task, made).items():
@@ -71,7 +71,7 @@ def test_held_blocks_are_frozen_until_their_release(residual, task, source, poli
     held, late = Network("held", "s", 3, 1, release_step=3), Network("late", "s", 3, 1, release_step=2)
     outcomes = trainer.train(config, task, [held, late, Network("frozen", "s", 3, 3)], sources)
     found = [outcome.weights for outcome in outcomes]
-    blocks = architectures.block_names(config)
+    blocks = architectures.block_names(config.architecture)
     layers = trainer.Group(trainer.build_model(config, 5), [held], sources, 0, "B").copied_layers("held")
     above = [layer for block in blocks[1:3] for layer in layers[block]]
     assert any(layer.startswith("batch_norm") for layer in above)

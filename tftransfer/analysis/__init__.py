@@ -13,4 +13,23 @@ from tftransfer.analysis.data_sizes import data_size
 from tftransfer.analysis.differences import effects, pairs
 from tftransfer.analysis.frames import networks
 
-__all__ = ["data_size", "effects", "networks", "pairs"]
+__all__ = [
+    # modules for reports and the tab of TensorBoard
+    "best",
+    "boosts",
+    "checks",
+    # the interface of users
+    "data_size",
+    "decomposition",
+    "diagnostics",
+    "differences",
+    "effects",
+    "finding",
+    "frames",
+    "intervals",
+    "networks",
+    "pairs",
+    "paper",
+    "roles",
+    "study",
+]  # fmt: skip

@@ -1,1 +1,3 @@
-"""What this machine does with a recipe: measurements, each case in a process of its own."""
+"""What a machine does with a recipe: speed, waiting for images, and the share of the arithmetic it reaches."""
+
+__all__ = ["cases", "measuring"]

@@ -3,12 +3,12 @@
 import dataclasses
 
 from tftransfer.experiment.config import Config
-from tftransfer.models import catalog as model_names
+from tftransfer.models import catalog
 from tftransfer.scheduling import speeds
 
 REPLICAS = "replicas"
 _ENOUGH_SECONDS_FOR_ALL_TOWERS = 180
-_ALEXNET_BLOCKS = len(model_names.ALEXNET_BLOCKS)
+_ALEXNET_BLOCKS = len(catalog.ALEXNET_BLOCKS)
 _MOST_DEPTHS = 7  # of a model with many blocks, as many as AlexNet has, evenly spread
 
 

@@ -59,7 +59,7 @@ class Steps:
             networks = [Network(f"{letter}{n}B", letter, n, n) if n else Network("base") for letter, n in case.frozen]
             letters = {letter: weights for letter, n in case.frozen if n}
             seed = seeds.of_split(config.seed, images.split)
-            group = Group(template, networks, letters, seed, "B", architectures.block_names(config))
+            group = Group(template, networks, letters, seed, "B", architectures.block_names(config.architecture))
             trainer.compile_group(group, config, len(images.training), images.classes)
             self._model = group.model
             batches = _batches(config, images, [network.name for network in networks])

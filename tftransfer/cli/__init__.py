@@ -1,1 +1,3 @@
 """What an option is, and what makes flags, messages and exit codes of options."""
+
+__all__ = ["command_line", "options"]

@@ -1,1 +1,3 @@
-"""Images: where they come from, how they are prepared once, and how they reach training."""
+"""From a data set to batches: opened (`datasets`), prepared once (`store`), read as tensors (`pipeline`)."""
+
+__all__ = ["datasets", "decode", "manifest", "mean_image", "motifs", "pipeline", "progress", "shards", "store"]

@@ -51,7 +51,7 @@ def load(path: pathlib.Path, described: Description, config: Config) -> Pretrain
     """
     _check_preparation(path, described, config)
     with trainer.dtype_policy(config.precision):
-        model = architectures.build(config, _PROBE_CLASSES)
+        model = architectures.build(config.architecture, _PROBE_CLASSES)
     parts = blocks(model, config.blocks.split(",") if config.blocks else None)
     body, head = _weighted(model, parts[:-1]), _weighted(model, parts[-1:])
     files.check_fits(path, described, body, head)
@@ -67,7 +67,7 @@ def _weighted(model: keras.Model, parts: list) -> dict[str, list[tuple[tuple[int
 
 def _check_preparation(path: pathlib.Path, described: Description, config: Config) -> None:
     """Raises ValueError if the weights know other inputs than they would get: their features would mean nothing."""
-    wanted = None if architectures.takes_raw_images(config) else config.pixel_scale
+    wanted = None if architectures.takes_raw_images(config.architecture) else config.pixel_scale
     if described.pixel_scale != wanted:
         sides = ["0 to 255 as they are" if s is None else f"less the mean, times {s:g}" for s in
                  (described.pixel_scale, wanted)]  # fmt: skip
@@ -77,7 +77,7 @@ def _check_preparation(path: pathlib.Path, described: Description, config: Confi
 
 def _check_architecture(path: pathlib.Path, described: Description, config: Config) -> None:
     """Raises ValueError if a model that is not built in has the right shapes, but other options or connections."""
-    own = architectures.identity(config)
+    own = architectures.identity(config.architecture)
     if own and described.image_size != config.input_size:  # another size is another architecture
         raise ValueError(
             f"The weights in {path} are described for images of {described.image_size} pixels a side; here they "
@@ -137,10 +137,10 @@ def describe(
         ValueError: If the file does not hold the weights of such a network.
     """
     with trainer.dtype_policy(config.precision):
-        model = architectures.build(config, classes)
+        model = architectures.build(config.architecture, classes)
     described = _describe(path, model, trained_on, provenance)
-    own = architectures.identity(config)
-    raw = architectures.takes_raw_images(config)
+    own = architectures.identity(config.architecture)
+    raw = architectures.takes_raw_images(config.architecture)
     return dataclasses.replace(
         described,
         model=str(config.recipe()["model"]),

@@ -9,8 +9,7 @@ from typing import Any
 from tftransfer.execution.pretrained_base import PretrainedBase
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
-from tftransfer.models import architectures
-from tftransfer.models import catalog as model_names
+from tftransfer.models import architectures, catalog
 from tftransfer.records import chance_level, commands, identities, record_files, record_warnings
 from tftransfer.records.record_files import Record
 from tftransfer.system import environment
@@ -33,7 +32,7 @@ def identity_of(cell: Cell, source: Record | None, fingerprint: str) -> dict[str
     origin = identities.origin(source) if source else None
     if cell.treatment.pretrained:
         origin = {"pretrained": cell.treatment.pretrained}
-    return cell.identity(fingerprint, origin, architectures.identity(cell.config))
+    return cell.identity(fingerprint, origin, architectures.identity(cell.config.architecture))
 
 
 def content(
@@ -191,7 +190,7 @@ def command_of(cell: Cell, pretrained: str = "") -> str:
     words += [f"--release_step={treatment.release_step}"] if treatment.release_step else []
     for field in dataclasses.fields(Config):
         value = getattr(cell.config, field.name)
-        value = model_names.label(value) if field.name == "model" else value
+        value = catalog.label(value) if field.name == "model" else value
         idle = field.name == "epochs" and cell.config.steps  # steps decide
         if value != field.default and not idle and field.name not in _PATHS + _ONCE:
             words.append(f"--{field.name}={shlex.quote(str(value))}")

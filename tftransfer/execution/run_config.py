@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tftransfer.cli.options import COMMAND, at_least, option
 from tftransfer.experiment import treatments, unused_options
 from tftransfer.experiment.config import BUDGETS, Config
-from tftransfer.models import catalog as model_names
+from tftransfer.models import catalog
 from tftransfer.pretrained import description
 
 _NUMBER = re.compile("[+-]?[0-9]{1,9}")
@@ -50,13 +50,13 @@ def parse_treatment(config: RunConfig, given: set[str], blocks: Sequence[str] | 
     """
     if not config.treatment:
         raise ValueError(f"Which network? Expected --treatment={'|'.join(treatments.TREATMENTS)}. Received none.")
-    blocks = blocks or model_names.blocks_of(config.model, config.blocks)
+    blocks = blocks or catalog.blocks_of(config.model, config.blocks)
     n = None
     if "n" in given:
         n = block_number(config.n, blocks)
         n = 1 if n is None else n
     unused_options.refuse(config, given)
-    model_names.check_reachable(config.model)
+    catalog.check_reachable(config.model)
     config.check_release(config.release_step)
     treatment = treatments.parse(
         config.treatment,

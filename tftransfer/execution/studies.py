@@ -168,7 +168,7 @@ class Study:
         """
         record = record_files.read(self.root / cell.name) if cell else None
         if record:
-            architecture = architectures.identity(cell.config)
+            architecture = architectures.identity(cell.config.architecture)
             identities.check(record, cell, Versions(self._store.fingerprint, architecture, model_is_known=True))
         return record
 

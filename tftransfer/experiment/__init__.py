@@ -1,1 +1,6 @@
-"""The experiment as data: treatments, splits, options, and the networks of a study. Nothing here imports TensorFlow."""
+"""The experiment as data: treatments, splits, options, and the networks of a study.
+
+Nothing here imports TensorFlow, so that a wrong request is refused at once.
+"""
+
+__all__ = ["config", "grids", "plan", "prepared_images", "splits", "treatments", "unused_options"]

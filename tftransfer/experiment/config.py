@@ -29,7 +29,8 @@ from tftransfer.cli.options import (
     within,
 )
 from tftransfer.experiment import splits
-from tftransfer.models import catalog as model_names
+from tftransfer.models import catalog
+from tftransfer.models.options import ModelOptions
 
 # Part of every key: raised when the meaning of an option or of training changes, so that old records are not reused.
 PROTOCOL = 2
@@ -80,7 +81,7 @@ class Config:
     split_file: str = option("", SPLIT, 'JSON file {"A": [names], "B": [names]} for --split=file', no_nul)
 
     model: str = option(
-        "AlexNet", MODEL, "AlexNet, a model of keras.applications, FILE.keras or module:function", model_names.fault
+        "AlexNet", MODEL, "AlexNet, a model of keras.applications, FILE.keras or module:function", catalog.fault
     )
     blocks: str = option(
         "",
@@ -94,7 +95,7 @@ class Config:
         "he_normal",
         MODEL,
         "AlexNet: initial weights; paper: N(0, .01) and constant biases",
-        choices=model_names.INITIALIZERS,
+        choices=catalog.INITIALIZERS,
     )
 
     epochs: float = option(
@@ -165,13 +166,13 @@ class Config:
             raise ValueError("--split=file needs --split_file=FILE. Received no --split_file.")
         if self.split_file and self.split != "file":
             raise ValueError(f"--split_file needs --split=file. Received: --split={self.split}")
-        smallest = model_names.smallest_side(self.model)
+        smallest = catalog.smallest_side(self.model)
         if self.input_size < smallest:
             raise ValueError(
                 f"{self.model} takes images of at least {smallest} pixels a side. Received: --image_size="
                 f"{self.input_size}. Use --image_size={smallest} or more, or another --model."
             )
-        if model_names.is_file(self.model) and self.precision != "float32":
+        if catalog.is_file(self.model) and self.precision != "float32":
             raise ValueError(
                 f"The layers of a model file have types of their own, so --precision would change nothing. "
                 f"Received: --model={self.model} --precision={self.precision}"
@@ -205,6 +206,12 @@ class Config:
         return 56 if self.dataset == "tiny_imagenet" else 227
 
     @property
+    def architecture(self) -> ModelOptions:
+        """What decides the architecture, apart from the number of classes."""
+        blocks = tuple(self.blocks.split(",")) if self.blocks else ()
+        return ModelOptions(self.model, self.input_size, blocks, self.width, self.dropout, self.initializer)
+
+    @property
     def crop_slack(self) -> int:
         """Pixels by which stored images exceed the input: the paper's 29 of 227 (256 less 227)."""
         return round(self.input_size * 29 / 227)
@@ -224,7 +231,7 @@ class Config:
         Raises:
             ValueError: If the factors cannot be read, or are of blocks which the model does not have.
         """
-        blocks = blocks or model_names.blocks_of(self.model, self.blocks)
+        blocks = blocks or catalog.blocks_of(self.model, self.blocks)
         known = blocks or ()
         rates = {block: self.layerwise_lr_decay**depth for depth, block in enumerate(reversed(known))}
         for part in filter(None, self.lr_multipliers.split(",")):
@@ -273,10 +280,10 @@ class Config:
             rest["epochs"] = 0.0  # ignored, so it must not make a difference
         elif not self.epochs:
             rest |= {"epochs": EPOCHS, "least_steps": LEAST_STEPS}
-        rest["model"] = model_names.label(self.model)
-        if self.model not in model_names.MODELS:
+        rest["model"] = catalog.label(self.model)
+        if self.model not in catalog.MODELS:
             rest |= dict.fromkeys(("width", "dropout"), 0.0) | {"initializer": ""}  # they are AlexNet's
-        if model_names.has_batch_norm(self.model) is False:
+        if catalog.has_batch_norm(self.model) is False:
             del rest["batch_norm"], rest["batch_norm_momentum"]
         if not self.blocks:
             del rest["blocks"]
@@ -293,7 +300,7 @@ class Config:
         # Empty values do not count, so that an option which is added later leaves the names of studies as they are.
         telling = {name: value for name, value in self.recipe().items() if value}
         recipe = json.dumps(telling | {"protocol": PROTOCOL}, sort_keys=True)
-        model = model_names.safe_label(self.model)
+        model = catalog.safe_label(self.model)
         dataset = "".join(c if c.isalnum() or c in "._-" else "-" for c in self.dataset)
         return f"{dataset}-{model}-{split or self.split}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
 

@@ -16,7 +16,7 @@ from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.experiment.splits import Split
 from tftransfer.experiment.treatments import Treatment
-from tftransfer.models import catalog as model_names
+from tftransfer.models import catalog
 
 SplitOf = Callable[[str, int], Split]
 _MOST_VALUES = 100_000
@@ -187,7 +187,7 @@ def union(
         with_control: True adds the bases that train as long as source and target together.
         blocks: The model's blocks where only building it could tell them.
     """
-    blocks = blocks or model_names.blocks_of(config.model, config.blocks)
+    blocks = blocks or catalog.blocks_of(config.model, config.blocks)
     asked: dict[str, Cell] = {}
     for grid in grids:
         for cell in grid.cells(config, split_of, blocks):

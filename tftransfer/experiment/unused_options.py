@@ -1,10 +1,10 @@
 """Refuses options that a user gave and that would change nothing: whoever gives one expects that it does.
 
-Of models that only Keras can build, `models.architectures.checked_blocks` refuses the rest.
+Of models that only Keras can build, `training.trainer.checked_blocks` refuses the rest.
 """
 
 from tftransfer.experiment.config import Config
-from tftransfer.models import catalog as model_names
+from tftransfer.models import catalog
 
 
 def refuse(config: Config, given: set[str]) -> None:
@@ -22,10 +22,10 @@ def refuse(config: Config, given: set[str]) -> None:
         "bias_lr_multiplier": (config.optimizer != "sgd", "--optimizer=sgd"),
         "bias_decay_multiplier": (config.optimizer != "sgd", "--optimizer=sgd"),
         "drop_factor": (config.schedule != "step", "--schedule=step"),
-        "batch_norm": (model_names.has_batch_norm(config.model) is False, "a model with batch normalisation"),
+        "batch_norm": (catalog.has_batch_norm(config.model) is False, "a model with batch normalisation"),
     }
     idle["batch_norm_momentum"] = idle["batch_norm"]
-    own = config.model in model_names.MODELS
+    own = config.model in catalog.MODELS
     idle |= dict.fromkeys(("width", "dropout", "initializer"), (not own, "--model=AlexNet"))
     for name, (without_effect, needed) in idle.items():
         if name in given and without_effect:

@@ -12,7 +12,24 @@ _HOMES = {
     "ReplicaDropout": "layers",
 }
 
-__all__ = ["AlexNet", "GroupedConv2D", "LocalResponseNormalization", "ReplicaDropout"]
+__all__ = [
+    # the interface of users
+    "AlexNet",
+    "GroupedConv2D",
+    "LocalResponseNormalization",
+    "ReplicaDropout",
+    # modules for other packages
+    "alexnet_tables",
+    "architectures",
+    "block_table",
+    "blocks",
+    "catalog",
+    "cloning",
+    "costs",
+    "keras_settings",
+    "layers",
+    "options",
+]  # fmt: skip
 
 
 def __getattr__(name: str):

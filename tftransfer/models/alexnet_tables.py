@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from tftransfer.experiment.config import Config
+from tftransfer.models.options import ModelOptions
 
 SMALLEST_SIDE_PIXELS = 32
 
@@ -60,25 +60,25 @@ def scaled(channels: int, width: float) -> int:
     return max(8, int(channels * width / 8 + 0.5) * 8)
 
 
-def parameters(config: Config, classes: int) -> int | None:
-    """Returns the number of weights of the configured network, None if only building it can tell.
+def parameters(options: ModelOptions, classes: int) -> int | None:
+    """Returns the number of weights of the network, None if only building it can tell.
 
     Args:
-        config: The options.
+        options: What decides the architecture.
         classes: Units of its head.
     """
-    if config.model != "AlexNet":
+    if options.model != "AlexNet":
         return None
-    side, channels, total = config.input_size, 3, 0
+    side, channels, total = options.input_size, 3, 0
     for block in table(side):
         if isinstance(block, Conv):
-            filters = scaled(block.filters, config.width)
+            filters = scaled(block.filters, options.width)
             total += block.kernel**2 * (channels // block.groups) * filters + filters
             side = (side - block.kernel) // block.stride + 1 if block.padding == "valid" else -(-side // block.stride)
             side = (side - 3) // 2 + 1 if block.pool else side
             channels = filters
         else:
-            units = classes if block.units is None else scaled(block.units, config.width)
+            units = classes if block.units is None else scaled(block.units, options.width)
             total += (side * side * channels + 1) * units
             side, channels = 1, units
     return total

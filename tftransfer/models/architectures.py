@@ -10,18 +10,18 @@ import importlib
 import inspect
 import json
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 from keras.src.backend.common import global_state
 
-from tftransfer.experiment.config import Config
 from tftransfer.models import catalog, keras_settings, serialization, user_code
 from tftransfer.models.alexnet import AlexNet
 from tftransfer.models.blocks import blocks, every_layer
 from tftransfer.models.costs import BlockCost, block_cost
 from tftransfer.models.logits import without_softmax
+from tftransfer.models.options import ModelOptions
 from tftransfer.models.validation import check, check_repeatable
 from tftransfer.system import untrusted_files
 
@@ -29,11 +29,11 @@ from tftransfer.system import untrusted_files
 _PROBE_CLASSES = 2
 
 
-def build(config: Config, classes: int, seed: int | None = None) -> keras.Model:
-    """Returns the configured architecture, untrained, with a head for `classes`, under the current dtype policy.
+def build(options: ModelOptions, classes: int, seed: int | None = None) -> keras.Model:
+    """Returns an untrained model with a head for `classes`, under the current dtype policy.
 
     Args:
-        config: The options; image size and those of the section "Network" decide.
+        options: What decides the architecture.
         classes: Units of the head.
         seed: Decides the initial weights of our own architectures; others are drawn at random here, and again, from
             the run's seed, when a network is made of them.
@@ -41,10 +41,9 @@ def build(config: Config, classes: int, seed: int | None = None) -> keras.Model:
     Raises:
         ValueError: If the model cannot be built or used, with the reason.
     """
-    shape = (config.input_size, config.input_size, 3)
-    if config.model in catalog.MODELS:
-        return AlexNet(shape, classes, config.width, config.dropout, config.initializer, seed=seed)
-    return _sound(_maker(config.model), shape, classes, catalog.label(config.model))
+    if options.is_own:
+        return AlexNet(options.input_shape, classes, options.width, options.dropout, options.initializer, seed=seed)
+    return _sound(_maker(options.model), options.input_shape, classes, catalog.label(options.model))
 
 
 def _maker(model: str) -> Callable[[tuple[int, int, int], int], keras.Model]:
@@ -118,12 +117,6 @@ def _own_names() -> Iterator[None]:
         global_state.set_global_attribute(counters, before)
 
 
-def _options(config: Config) -> tuple[Any, ...]:
-    """Returns what decides the architecture."""
-    own = (config.width, config.dropout, config.initializer) if config.model in catalog.MODELS else ()
-    return (config.model, config.input_size, config.blocks, _version(config.model), *own)
-
-
 def _version(model: str) -> tuple[int, int] | None:
     """Returns what tells one state of a model file from another."""
     if not catalog.is_file(model):
@@ -133,76 +126,59 @@ def _version(model: str) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
+def _probe(options: ModelOptions) -> tuple[keras.Model, Any]:
+    """Returns the model and its blocks, built once for each state of a model file."""
+    return _probe_of(options.without_unused(), _version(options.model))
+
+
 @functools.lru_cache(maxsize=16)
-def _probe(options: tuple[Any, ...]) -> tuple[keras.Model, Any]:
-    """Returns the model and its blocks, built once."""
-    model, size, chosen, _, *own = options
-    config = Config(model=model, image_size=size, blocks=chosen)
-    if own:
-        config = Config(model=model, image_size=size, blocks=chosen, width=own[0], dropout=own[1], initializer=own[2])
+def _probe_of(options: ModelOptions, _: tuple[int, int] | None) -> tuple[keras.Model, Any]:
+    model, label = options.model, catalog.label(options.model)
     with keras_settings.of_ours("float32"):  # the digest must not depend on where a model was first asked for
-        built = build(config, _PROBE_CLASSES)
-        with user_code.guarded(f"{catalog.label(model)} cannot be run", ours=True):
-            check_repeatable(built, catalog.label(model), built.input_shape[1:])
-        if catalog.is_function(model) and serialization.digest(build(config, _PROBE_CLASSES)) != serialization.digest(
+        built = build(options, _PROBE_CLASSES)
+        with user_code.guarded(f"{label} cannot be run", ours=True):
+            check_repeatable(built, label, options.input_shape)
+        if catalog.is_function(model) and serialization.digest(build(options, _PROBE_CLASSES)) != serialization.digest(
             built
         ):
             raise ValueError(
                 f"The function of --model={model} gives another architecture at each call; networks can be compared "
                 f"only if it depends on its arguments alone. Take random numbers and counters out of it."
             )
-    return built, blocks(built, chosen.split(",") if chosen else None)
+    return built, blocks(built, options.blocks or None)
 
 
-def block_names(config: Config) -> tuple[str, ...]:
+def block_names(options: ModelOptions) -> tuple[str, ...]:
     """Returns the model's blocks from the input upwards, the head last."""
-    known = catalog.blocks_of(config.model, config.blocks)
-    return known if known else tuple(block.name for block in _probe(_options(config))[1])
+    known = catalog.blocks_of(options.model, ",".join(options.blocks))
+    return known if known else tuple(block.name for block in _probe(options)[1])
 
 
-def checked_blocks(config: Config, given: Collection[str]) -> tuple[str, ...]:
-    """Returns the blocks of a model that only Keras knows, after refusing options that would change nothing.
-
-    Args:
-        config: The options.
-        given: Names of those which the user set.
-    """
-    found = block_names(config)
-    config.block_lr_multipliers(found)
-    for name in ("batch_norm", "batch_norm_momentum"):
-        if name in given and not has_batch_norm(config):
-            raise ValueError(f"--{name} would change nothing here: {config.model} has no batch normalisation.")
-    if "pixel_scale" in given and takes_raw_images(config):
-        raise ValueError(f"--pixel_scale would change nothing here: {config.model} scales its images itself.")
-    return found
-
-
-def block_costs(config: Config, classes: int) -> tuple[BlockCost, ...]:
+def block_costs(options: ModelOptions, classes: int) -> tuple[BlockCost, ...]:
     """Returns the cost of each block of the model with a head for `classes`."""
-    chosen = config.blocks.split(",") if config.blocks else None
     with keras_settings.of_ours("float32"):
-        return tuple(block_cost(block) for block in blocks(build(config, classes), chosen))
+        return tuple(block_cost(block) for block in blocks(build(options, classes), options.blocks or None))
 
 
-def takes_raw_images(config: Config) -> bool:
-    """Returns True if the model scales its images itself, and must get pixels from 0 to 255.
+def takes_raw_images(options: ModelOptions) -> bool:
+    """Whether the model scales its images itself, and must get pixels from 0 to 255.
 
     That is so if its first layer is a Rescaling, or a Normalization with a mean and variance of its own.
     """
-    if config.model in catalog.MODELS:
+    if options.is_own:
         return False
-    model = _probe(_options(config))[0]
+    model = _probe(options)[0]
     first = next(layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer))
     normalises = isinstance(first, keras.layers.Normalization) and first.input_mean is not None
     return isinstance(first, keras.layers.Rescaling) or normalises
 
 
-def has_batch_norm(config: Config) -> bool:
-    """Returns True if the model has batch normalisation."""
-    known = catalog.has_batch_norm(config.model)
+def has_batch_norm(options: ModelOptions) -> bool:
+    """Whether the model has batch normalisation."""
+    known = catalog.has_batch_norm(options.model)
     if known is not None:
         return known
-    model = _probe(_options(config))[0]
+    model = _probe(options)[0]
     return any(isinstance(layer, keras.layers.BatchNormalization) for layer in every_layer(model))
 
 
@@ -213,20 +189,20 @@ def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
             layer.momentum = momentum
 
 
-def identity(config: Config) -> dict[str, Any] | None:
+def identity(options: ModelOptions) -> dict[str, Any] | None:
     """Returns what of the architecture decides a result besides the options; None for our own, whose names say it."""
-    if config.model in catalog.MODELS:
+    if options.is_own:
         return None
     return {
-        "sha256": serialization.digest(_probe(_options(config))[0]),
-        "blocks": list(block_names(config)),
-        "raw_images": takes_raw_images(config),
+        "sha256": serialization.digest(_probe(options)[0]),
+        "blocks": list(block_names(options)),
+        "raw_images": takes_raw_images(options),
     }
 
 
-def text_of(model: keras.Model, config: Config) -> str | None:
+def text_of(model: keras.Model, options: ModelOptions) -> str | None:
     """Returns a model's description, from which it can be built without file or function; None for our own."""
-    return None if config.model in catalog.MODELS else json.dumps(serialization.of(model)) + "\n"
+    return None if options.is_own else json.dumps(serialization.of(model)) + "\n"
 
 
 def from_text(text: str, origin: str) -> keras.Model:

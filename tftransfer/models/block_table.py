@@ -1,24 +1,24 @@
 """What --list_blocks prints: where a model may be cut, its blocks, and what each costs."""
 
-from tftransfer.experiment.config import Config
 from tftransfer.models import architectures, keras_settings
 from tftransfer.models.blocks import blocks, possible_ends
 from tftransfer.models.costs import block_cost
+from tftransfer.models.options import ModelOptions
 
 _CLASSES = 1000  # of ILSVRC; only the head's cost depends on it
 
 
-def text(config: Config) -> str:
+def text(options: ModelOptions) -> str:
     """Returns the table of a model's blocks, then the names of all layers behind which it may be cut.
 
     Args:
-        config: The options of the model; --blocks chooses its blocks.
+        options: What decides the architecture.
     """
     with keras_settings.of_ours("float32"):
-        model = architectures.build(config, _CLASSES)
-    found = blocks(model, config.blocks.split(",") if config.blocks else None)
+        model = architectures.build(options, _CLASSES)
+    found = blocks(model, options.blocks or None)
     rows = [
-        f"{config.model} at {config.input_size} pixels, {len(found)} blocks; cost of one image, the head with "
+        f"{options.model} at {options.input_size} pixels, {len(found)} blocks; cost of one image, the head with "
         f"{_CLASSES} classes",
         "",
         f"{'n':>3}  {'block':<26}{'parameters':>12}{'multiply-adds':>15}  {'output':<18}ends behind",

@@ -1,1 +1,3 @@
-"""Weights that someone else trained: what is said about them, and how they are read without trusting the file."""
+"""Weights from elsewhere, read without trust: their description, their arrays, and whether they fit a network."""
+
+__all__ = ["description", "files", "hdf5", "safetensors"]

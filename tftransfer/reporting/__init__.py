@@ -1,1 +1,6 @@
-"""A study as a page, a text, tables and figures. Needs the extra `report`; never loads TensorFlow."""
+"""Tables, figures and sentences of a study, laid out as Markdown, HTML and CSV.
+
+`collected` computes once, `output` writes.
+"""
+
+__all__ = ["collected", "output"]

@@ -1,1 +1,17 @@
-"""Trains the networks of a study, group by group, in processes of their own."""
+"""A sweep: its networks as groups of processes on this machine or, in `ray`, on a cluster.
+
+The scheduler trains nothing and never imports TensorFlow; what it knows lies in the study's folder.
+"""
+
+__all__ = [
+    "display",
+    "dry_run",
+    "jobs",
+    "liveness",
+    "local",
+    "ray",
+    "scheduler",
+    "speeds",
+    "study_status",
+    "sweep_folder",
+]

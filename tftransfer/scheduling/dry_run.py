@@ -8,7 +8,7 @@ from tftransfer.execution import preview
 from tftransfer.experiment import treatments
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
-from tftransfer.models import catalog as model_names
+from tftransfer.models import catalog
 from tftransfer.records import record_files
 from tftransfer.scheduling import display, estimate, local
 from tftransfer.scheduling.sweep_folder import SweepFolder
@@ -57,7 +57,7 @@ def text(
     )
     rows += [f"weights   kept are {kept(options)}"]
     rows += [f"caution   {caution}" for caution in preview.cautions(left, found)]
-    if model_names.blocks_of(options.model, options.blocks) is None:
+    if catalog.blocks_of(options.model, options.blocks) is None:
         rows.append(f"not checked: --model={options.model} is built only to train: its blocks, and so --n and --blocks")
     return "\n".join(rows)
 

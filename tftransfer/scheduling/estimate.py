@@ -42,7 +42,7 @@ def estimate(cells: Sequence[Cell], per_class: Sequence[int] | None, workers: in
     best = {(cell.split.name, cell.treatment.target): cell.name for cell in cells if not cell.treatment.is_base}
     for cell in cells:
         kept = cell.treatment.is_reference or cell.config.keep_weights or (keep_best and cell.name in best.values())
-        size = alexnet_tables.parameters(cell.config, len(cell.classes)) if kept else 0
+        size = alexnet_tables.parameters(cell.config.architecture, len(cell.classes)) if kept else 0
         disk = None if disk is None or size is None else disk + 4 * size + _RECORD_BYTES
     seconds, upper = 0.0, False
     groups: dict[tuple, list[Cell]] = collections.defaultdict(list)

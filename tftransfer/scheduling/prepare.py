@@ -14,7 +14,7 @@ from tftransfer.cli import command_line
 from tftransfer.data import progress
 from tftransfer.experiment import prepared_images
 from tftransfer.experiment.config import Config
-from tftransfer.models import catalog as model_names
+from tftransfer.models import catalog
 from tftransfer.system import atomic, escaping, untrusted_files
 
 
@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> None:
     """Prepares the images that a request names, and answers where they are, and the model's blocks and architecture."""
     request = untrusted_files.read_json(argv[1])
     options = Config(**request["config"])
-    blocks, architecture = model_names.blocks_of(options.model, options.blocks), None
+    blocks, architecture = catalog.blocks_of(options.model, options.blocks), None
     if blocks is None:
         blocks, architecture = _ask_keras(options, request["given"])
     store = prepared_images.prepare(options, progress.printer(options.dataset))
@@ -35,8 +35,9 @@ def main(argv: Sequence[str]) -> None:
 def _ask_keras(options: Config, given: Sequence[str]) -> tuple[Sequence[str], dict[str, Any] | None]:
     with command_line.suppress_stderr():
         from tftransfer.models import architectures
+        from tftransfer.training import trainer
 
-    return architectures.checked_blocks(options, given), architectures.identity(options)
+    return trainer.checked_blocks(options, given), architectures.identity(options.architecture)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,16 @@
-"""The operating system: processes, signals, streams, locks, limits, files, and strings of others on their way out.
+"""What the operating system gives: processes, signals, streams, locks, limits and files.
 
-Nothing here knows of networks.
+Nothing here knows of networks. `untrusted_files` reads what anybody may have written, `escaping` shows it.
 """
+
+__all__ = [
+    "atomic",
+    "environment",
+    "escaping",
+    "limits",
+    "locks",
+    "processes",
+    "signals",
+    "standard_streams",
+    "untrusted_files",
+]

@@ -1,1 +1,19 @@
-"""Trains a group of networks as one functional Keras model."""
+"""Trains groups of networks, proves what stayed and what moved, and keeps what is needed to go on.
+
+`group` makes one model of many networks, `trainer` trains it, `outcomes` says what each network is in the end.
+"""
+
+__all__ = [
+    "checkpoints",
+    "diagnostics",
+    "evaluation",
+    "group",
+    "memory",
+    "optimizers",
+    "outcomes",
+    "rounding",
+    "strategies",
+    "trainer",
+    "untrained_sources",
+    "weights",
+]

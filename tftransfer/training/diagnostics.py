@@ -188,7 +188,7 @@ class _Chosen:
 def _features_model(config: Config, classes: int) -> keras.Model:
     """Returns the architecture with the output of every block below the head, by block name."""
     model = trainer.build_model(config, classes)
-    below = blocks(model, architectures.block_names(config))[:-1]
+    below = blocks(model, architectures.block_names(config.architecture))[:-1]
     return keras.Model(model.input, {block.name: block.output for block in below})
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -59,9 +59,30 @@ class Task:
         )
 
 
+def checked_blocks(config: Config, given: Collection[str]) -> tuple[str, ...]:
+    """Returns the blocks of a model that only Keras knows, after refusing options that would change nothing.
+
+    Args:
+        config: The options.
+        given: Names of those which the user set.
+
+    Raises:
+        ValueError: If an option would change nothing, or names a block that the model does not have.
+    """
+    options = config.architecture
+    names = architectures.block_names(options)
+    config.block_lr_multipliers(names)
+    for name in ("batch_norm", "batch_norm_momentum"):
+        if name in given and not architectures.has_batch_norm(options):
+            raise ValueError(f"--{name} would change nothing here: {config.model} has no batch normalisation.")
+    if "pixel_scale" in given and architectures.takes_raw_images(options):
+        raise ValueError(f"--pixel_scale would change nothing here: {config.model} scales its images itself.")
+    return names
+
+
 def build_model(config: Config, classes: int, seed: int | None = None) -> keras.Model:
     """Returns the configured architecture, untrained, with a head for `classes`, under the current dtype policy."""
-    model = architectures.build(config, classes, seed)
+    model = architectures.build(config.architecture, classes, seed)
     if config.batch_norm_momentum:
         architectures.set_batch_norm_momentum(model, config.batch_norm_momentum)
     return model
@@ -75,7 +96,7 @@ def view_of(config: Config, training: Half) -> pipeline.View:
     # Images that were stored at the input's own size get their slack by reflection.
     without_slack = training.size == config.input_size and "crop" in config.augment
     padding = (config.crop_slack + 1) // 2 if without_slack else 0
-    if architectures.takes_raw_images(config):
+    if architectures.takes_raw_images(config.architecture):
         return pipeline.View(config.input_size, np.zeros_like(mean_image(training)), 1.0, padding)
     return pipeline.View(config.input_size, mean_image(training), config.pixel_scale, padding)
 
@@ -129,7 +150,7 @@ def train(
         raise ValueError("Loss scaling couples the networks of a group: with mixed_float16 train them one by one.")
     strategy = strategies.make(config.strategy, config.replicas)
     strategies.check_batch(config.batch_size, strategy)
-    blocks = architectures.block_names(config)  # looks at the model outside the strategy's scope
+    blocks = architectures.block_names(config.architecture)  # looks at the model outside the strategy's scope
     images = len(task.training)
     kind = strategies.describe(strategy)
     with dtype_policy(config.precision), strategy.scope():
@@ -186,7 +207,9 @@ def compile_group(group: Group, config: Config, images: int, classes: int) -> No
             config.weight_decay,
             config.bias_lr_multiplier,
             config.bias_decay_multiplier,
-            lr_multipliers=group.trained_rates(config.block_lr_multipliers(architectures.block_names(config))),
+            lr_multipliers=group.trained_rates(
+                config.block_lr_multipliers(architectures.block_names(config.architecture))
+            ),
             layer_starts=starts,
         )
     else:

@@ -44,11 +44,11 @@ def with_own_statistics(config: Config, task: trainer.Task, weights: Weights) ->
         task: Images of the target.
         weights: From `random_weights` or `weights_like`; a head is left out.
     """
-    if not architectures.has_batch_norm(config):
+    if not architectures.has_batch_norm(config.architecture):
         return weights
     with trainer.dtype_policy(config.precision):
         network = _network(config, task.split, task.target)
-        head = blocks(network, architectures.block_names(config))[-1].layers
+        head = blocks(network, architectures.block_names(config.architecture))[-1].layers
         below = {layer: arrays for layer, arrays in weights.items() if layer not in head}
         found = batch_norm.with_own_statistics(network, below, task.training, task.view, task.sampling(config))
     return {layer: found[layer] for layer in below}
@@ -56,7 +56,7 @@ def with_own_statistics(config: Config, task: trainer.Task, weights: Weights) ->
 
 def statistics(config: Config) -> dict[str, tuple[int, ...]]:
     """Returns which weights of the configured architecture are moving statistics, as `transfer.statistics_of`."""
-    if not architectures.has_batch_norm(config):
+    if not architectures.has_batch_norm(config.architecture):
         return {}
     with trainer.dtype_policy(config.precision):
         return transfer.statistics_of(trainer.build_model(config, classes=2))

@@ -32,7 +32,7 @@ def save(path: pathlib.Path, config: Config, classes: int, weights: Weights) -> 
     with trainer.dtype_policy(config.precision):
         model = trainer.build_model(config, classes)
     transfer.copy_layers(weights, model)
-    described, digests = architectures.text_of(model, config), {}
+    described, digests = architectures.text_of(model, config.architecture), {}
     if described:
         atomic.write_text(path.with_name(record_files.ARCHITECTURE), described)
         digests["architecture_sha256"] = record_files.file_digest(path.with_name(record_files.ARCHITECTURE))

@@ -1,1 +1,3 @@
-"""The search for a recipe: what is tried, who proposes it, how it is trained, what it says in the end."""
+"""The search for a recipe on images that are held out of the training half."""
+
+__all__ = ["budget", "flagfile", "held_out", "oracles", "process", "search", "space", "study", "view"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tftransfer.experiment.config import Config
-from tftransfer.models import catalog as model_names
+from tftransfer.models import catalog
 
 Choices = dict[str, tuple[Any, ...]]
 
@@ -65,7 +65,7 @@ def _ours(start: Config, field: str) -> tuple[Any, ...]:
     """Returns the values of an option that a user did not list: its own, and around it."""
     own = getattr(start, field)
     if field == "initializer":
-        tried = model_names.INITIALIZERS
+        tried = catalog.INITIALIZERS
     elif field == "dropout":
         tried = _DROPOUTS
     else:

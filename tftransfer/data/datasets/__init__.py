@@ -25,10 +25,13 @@ __all__ = [
     "Example",
     "Examples",
     "FileExample",
+    "dataset",
     "describe_classes",
+    "folder",
     "known_datasets",
     "near_names",
     "open_dataset",
+    "synsets",
 ]
 
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from tftransfer.data.datasets.dataset import SUBSETS, Dataset, Digest, Examples
-from tftransfer.data.motif_names import CLASS_NAMES, MOTIFS
+from tftransfer.data.motifs import CLASS_NAMES, MOTIFS
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ scale, background, light and noise vary; a picture depends on its class, subset 
 import numpy as np
 
 from tftransfer import seeds
-from tftransfer.data.motif_names import CLASS_NAMES, MOTIFS
 from tftransfer.data.motifs import inanimate, living, manmade, scene
+from tftransfer.data.motifs.class_names import CLASS_NAMES, MOTIFS
 
 __all__ = [
     "CLASS_NAMES",

@@ -1,1 +1,3 @@
-"""A sweep on the machines of a Ray cluster."""
+"""A sweep on the machines of a Ray cluster. Only `cluster` speaks to Ray."""
+
+__all__ = ["cluster", "ray_runner"]

@@ -1,4 +1,4 @@
-"""The kinds of the embedded data set `motifs`, as bare names: a dry run needs them without NumPy."""
+"""The kinds of the embedded data set `motifs`, as bare names."""
 
 MOTIFS: dict[str, str] = {
     "arrow": "manmade",
