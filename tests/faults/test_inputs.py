@@ -42,7 +42,7 @@ from tftransfer.pretrained import description
 from tftransfer.records import identities, record_files, record_warnings
 from tftransfer.scheduling import display, jobs, speeds, study_status
 from tftransfer.scheduling.sweep_folder import SweepFolder
-from tftransfer.system.escaping import tensorboard as printable
+from tftransfer.system import escaping
 from tftransfer.tensorboard_plugin import curves, folders
 from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.tuning import study as tuning_study
@@ -386,7 +386,7 @@ def test_studies_with_odd_names_are_reported(tmp_path, tally):
         handled(tally, "odd names", lambda words=words: report.main(words), name)
         text = (tmp_path / "out" / "report.md").read_text()
         assert "<script>" not in re.sub("```.*?```|`[^`]*`", "", text, flags=re.DOTALL), "but in code, which is shown"
-        assert "\n" not in printable(name)
+        assert "\n" not in escaping.terminal(name)
 
 
 def test_records(tmp_path, tally):

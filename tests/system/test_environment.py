@@ -26,7 +26,7 @@ def test_threads_are_those_that_tensorflow_starts(monkeypatch):
 @pytest.mark.parametrize("text", ["", "0", "many"])
 def test_what_tensorflow_takes_for_no_number_of_threads_is_none(text, monkeypatch):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", text)
-    assert environment.threads()["intra_op"] == environment.processors()
+    assert environment.threads()["intra_op"] == environment.usable_cores()
 
 
 def test_settings_that_change_the_arithmetic_are_named_without_paths(monkeypatch):

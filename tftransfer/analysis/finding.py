@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Sequence
 
+from tftransfer.system import escaping
+
 WARNING, NOTE = "warning", "note"
 _SHOWN = 6
 
@@ -24,8 +26,7 @@ class Finding:
 
 def some(names: Sequence[str]) -> str:
     """Returns the first names and how many more there are."""
-    shown = ", ".join(map(str, names[:_SHOWN]))
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
+    return escaping.first(names, _SHOWN)
 
 
 def networks(count: int) -> str:

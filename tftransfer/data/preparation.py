@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import filelock
 import numpy as np
 
-from tftransfer.data.datasets.dataset import SUBSETS, Dataset, Digest, first_ten, printable
+from tftransfer.data.datasets.dataset import SUBSETS, Dataset, Digest
 from tftransfer.data.manifest import FILE_NAME, FORMAT_VERSION, INDEX_DTYPE, Manifest, StoreError
 from tftransfer.data.shards import (
     SHARD_EXAMPLES,
@@ -27,6 +27,7 @@ from tftransfer.data.shards import (
     write_atomically,
 )
 from tftransfer.data.workers import Workers
+from tftransfer.system import environment, escaping
 
 # More would wait for one reader of TensorFlow Datasets, and hold more originals in memory.
 MOST_WORKERS = 16
@@ -113,7 +114,7 @@ def _make_shards(
     dataset: Dataset, requests: dict[tuple[str, int], ShardRequest], workers: int | None, progress: Progress | None
 ) -> list[ShardReport]:
     """Returns the report of every shard in order; those that are there and whole are kept."""
-    count = workers or min(_cores(), MOST_WORKERS, -(-len(requests) // SHARDS_PER_WORKER))
+    count = workers or min(environment.usable_cores(), MOST_WORKERS, -(-len(requests) // SHARDS_PER_WORKER))
     total = sum(len(dataset.examples(subset)) for subset in SUBSETS)
     done, reports, broken = 0, {}, []
 
@@ -137,7 +138,7 @@ def _make_shards(
         for place, report in zip(missing, made, strict=True):
             advance(place, report)
     if broken and not dataset.skip_broken:
-        named = "\n".join(f"  {printable(key)}: {printable(reason)}" for key, reason in broken[:10])
+        named = "\n".join(f"  {escaping.terminal(key)}: {escaping.terminal(reason)}" for key, reason in broken[:10])
         raise StoreError(
             f"{len(broken)} of the {total} images of {dataset.name!r} cannot be read. Replace or remove them, or leave "
             f"them out with --skip_broken; what was finished is kept."
@@ -145,11 +146,6 @@ def _make_shards(
             in_lines=True,
         )
     return [reports[place] for place in requests]
-
-
-def _cores() -> int:
-    """Returns the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _examples_in(dataset: Dataset, subset: str, number: int) -> int:
@@ -205,7 +201,7 @@ def _finish(
         files[name] = (os.path.getsize(os.path.join(store, name)), file_sha256(os.path.join(store, name)))
         absent = np.setdiff1d(np.arange(len(dataset.class_names)), rows["label"])
         if absent.size:
-            names = first_ten([dataset.class_names[label] for label in absent])
+            names = escaping.first([dataset.class_names[label] for label in absent])
             cause = (
                 f" --skip_broken left out {len(broken)} broken images: replace them, or remove these classes."
                 if broken

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable
 
-from tftransfer.data.datasets.dataset import first_ten, printable
 from tftransfer.data.store import Store
 from tftransfer.system import escaping
 
@@ -17,15 +16,15 @@ def notes(store: Store) -> list[str]:
     said = [_note(name, count) for name, count in sorted(store.notes.items()) if name != "mode_RGB"]
     if store.left_out:
         reasons = [f"{path} ({reason})" for path, reason in store.left_out.items()]
-        said.append(f"left out: {first_ten(reasons)}")
+        said.append(f"left out: {escaping.first(reasons)}")
     return [f"images: {'; '.join(said)}"] if said else []
 
 
 def _note(name: str, count: int) -> str:
     """Returns what was noticed while images were prepared, as a user reads it."""
     if name.startswith("mode_"):
-        return f"{count} of mode {printable(name.removeprefix('mode_'))} were converted to RGB"
-    return f"{count} {printable(name.replace('_', ' '))}"
+        return f"{count} of mode {escaping.terminal(name.removeprefix('mode_'))} were converted to RGB"
+    return f"{count} {escaping.terminal(name.replace('_', ' '))}"
 
 
 def printer(dataset: str, clock: Callable[[], float] = time.monotonic) -> Callable[[int, int], None]:

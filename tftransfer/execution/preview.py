@@ -18,6 +18,7 @@ from tftransfer.experiment import config, plan, splits, treatments
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.records import identities, record_files
+from tftransfer.system import escaping
 
 _NAMES_SHOWN = 5
 _SIDES_LOOKED_AT = 40
@@ -117,7 +118,7 @@ def half_rows(split: splits.Split, names: Sequence[str], with_digest: bool = Fal
         classes = split.classes(letter)
         digest = f", SHA-256 of the sorted indices {splits.digest(classes)}" if with_digest else ""
         rows.append(f"half {letter}    {len(classes)} classes{digest}")
-        rows.append(f"          {_some([names[index] for index in classes])}")
+        rows.append(f"          {escaping.first([names[index] for index in classes], _NAMES_SHOWN)}")
     return rows
 
 
@@ -154,10 +155,3 @@ def cautions(cells: Sequence[Cell], found: Images | None) -> list[str]:
 def _extremes(counts: np.ndarray) -> str:
     few, many = int(counts.min()), int(counts.max())
     return str(few) if few == many else f"{few} to {many}"
-
-
-def _some(names: Sequence[str]) -> str:
-    """Returns the first of some names, and how many more there are."""
-    shown = ", ".join(name[:60] if name.isprintable() else repr(name[:60]) for name in names[:_NAMES_SHOWN])
-    more = len(names) - _NAMES_SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tftransfer.data.datasets import synsets
-from tftransfer.system import untrusted_files
+from tftransfer.system import escaping, untrusted_files
 
 SPLITS = {
     "random": "half of the classes at random by --split_seed (the paper's rule; seeds 0 to 3 are its four splits)",
@@ -107,7 +107,7 @@ def _by_kind(class_names: Sequence[str], class_kinds: Sequence[str | None] | Non
         raise ValueError(
             f"--split=natural_manmade needs to know of each class whether it is natural or man-made: its name must be "
             f"a WordNet id of ILSVRC12. {len(unknown)} of {len(class_names)} classes have another name: "
-            f"{_some(unknown)}. "
+            f"{_quoted(unknown)}. "
             f"Use --split=file with a file that names the classes of A (man-made) and B (natural)."
         )
     halves = {kind: tuple(i for i, k in enumerate(class_kinds) if k == kind) for kind in ("manmade", "natural")}
@@ -134,23 +134,24 @@ def _from_file(path: str | None, class_names: Sequence[str]) -> Split:
         if unknown:
             raise ValueError(
                 f"The split file {path} names {len(unknown)} class(es) of {letter} that the data set does not have: "
-                f"{_some(unknown)}. Its classes are: {_some(class_names)}."
+                f"{_quoted(unknown)}. Its classes are: {_quoted(class_names)}."
             )
         twice = sorted(name for name, count in collections.Counter(names).items() if count > 1)
         if twice:
-            raise ValueError(f"The split file {path} names classes of {letter} twice: {_some(twice)}. Name each once.")
+            raise ValueError(
+                f"The split file {path} names classes of {letter} twice: {_quoted(twice)}. Name each once."
+            )
         halves[letter] = tuple(sorted(index[name] for name in names))
     both = sorted(set(content["A"]) & set(content["B"]))
     if both:
         raise ValueError(
-            f"The split file {path} puts {len(both)} class(es) into both halves: {_some(both)}. "
+            f"The split file {path} puts {len(both)} class(es) into both halves: {_quoted(both)}. "
             f"A and B must not overlap, else the source has seen the target's classes."
         )
     digits = hashlib.sha256(f"{digest(halves['A'])} {digest(halves['B'])}".encode()).hexdigest()[:8]
     return Split(f"file-{digits}", halves["A"], halves["B"])
 
 
-def _some(names: Sequence[str]) -> str:
-    """Returns the first names, quoted, and how many more there are."""
-    shown = ", ".join(repr(name[:80]) for name in names[:_NAMES_SHOWN])
-    return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
+def _quoted(names: Sequence[str]) -> str:
+    """Returns the first names in quotation marks: those of classes may have commas."""
+    return escaping.first([repr(name[:80]) for name in names])

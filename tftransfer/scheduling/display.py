@@ -130,9 +130,8 @@ def _named(overview: Overview) -> list[str]:
     """Returns which networks are doubtful, or failed for want of their source, one line a word."""
     lines = []
     for word, of_word in overview.named().items():
-        names = [escaping.terminal(name) for name in of_word if name not in {*overview.failures, *overview.silent}]
-        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-        lines += [f"{word}: {', '.join(names[:_NAMES_SHOWN])}{more}"] if names else []
+        names = [name for name in of_word if name not in {*overview.failures, *overview.silent}]
+        lines += [f"{word}: {escaping.first(names, _NAMES_SHOWN)}"] if names else []
     return lines
 
 

@@ -138,7 +138,7 @@ def check_writable(config: Config) -> None:
 def _setting(config: Config) -> dict[str, Any]:
     """Returns what a speed depends on most: the machine, what of it may be used, and the size of a step."""
     machine = environment.machine()
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine["cores"]
+    available = environment.usable_cores()
     accelerators = 0 if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") else len(glob.glob("/dev/nvidia[0-9]*"))
     own = ("model", "width", "batch_size", "precision", "strategy", "replicas")
     return {

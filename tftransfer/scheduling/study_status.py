@@ -11,6 +11,7 @@ from tftransfer.records import record_files, record_warnings
 from tftransfer.records.record_files import Record
 from tftransfer.scheduling import jobs
 from tftransfer.scheduling.sweep_folder import Heartbeat, SweepFolder
+from tftransfer.system import escaping
 
 DONE, RUNNING, WAITING, FAILED = "done", "running", "waiting", "failed"
 SILENT = "silent"  # its process is stopped, or has given no sign of life for a minute
@@ -139,9 +140,8 @@ def _others(runs: pathlib.Path) -> str:
     )
     if not names:
         return f"There is no study in {runs} either: give its folder, --study=RUNS/STUDY."
-    more = f" and {len(names) - _STUDIES_SHOWN} more" if len(names) > _STUDIES_SHOWN else ""
-    shown = ", ".join(names[:_STUDIES_SHOWN])
-    return f"Studies in {runs}: {shown}{more}. Ask for one with --study=NAME, or with its folder."
+    shown = escaping.first(names, _STUDIES_SHOWN)
+    return f"Studies in {runs}: {shown}. Ask for one with --study=NAME, or with its folder."
 
 
 def _networks(count: int) -> str:

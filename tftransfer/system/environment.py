@@ -33,14 +33,14 @@ def versions_of(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def processors() -> int:
-    """Returns on how many processors this process may run, which is how many threads libraries start by themselves."""
+def usable_cores() -> int:
+    """Number of cores that this process may use, which is how many threads libraries start by themselves."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads() -> dict[str, int]:
     """Returns in how many threads TensorFlow does one operation, and operations side by side."""
-    return {kind: _number(os.environ.get(name)) or processors() for kind, name in _THREADS.items()}
+    return {kind: _number(os.environ.get(name)) or usable_cores() for kind, name in _THREADS.items()}
 
 
 def settings() -> dict[str, str]:

@@ -10,7 +10,7 @@ import html as html_library
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 MOST_OF_NAME, MOST_OF_TEXT = 300, 4_000
@@ -53,6 +53,17 @@ def terminal(text: object, most: int = MOST_OF_NAME) -> str:
         'cat\\ndone\\x07'
     """
     return visible(str(text), most=most)
+
+
+def first(names: Sequence[object], most: int = 10) -> str:
+    """Returns the first of some names, safe for a terminal, and how many more there are.
+
+    Example:
+        >>> first(["cat", "dog", "eel"], most=2)
+        'cat, dog and 1 more'
+    """
+    shown = ", ".join(terminal(name, 80) for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def say(text: object, file: TextIO | None = None) -> None:

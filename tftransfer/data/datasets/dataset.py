@@ -9,6 +9,8 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from tftransfer.system import escaping
+
 SUBSETS = ("train", "val")
 # A file of the largest image that is decoded, not compressed (`decode.MAX_BYTES`).
 MOST_BYTES = 2**28
@@ -184,17 +186,6 @@ def refuse_equal_names(dataset: str, class_names: Sequence[str]) -> None:
     twice = [name for name, count in collections.Counter(class_names).items() if count > 1]
     if twice:
         raise DataSetError(
-            f"{len(twice)} name(s) of classes of {dataset!r} stand for several classes: {first_ten(twice)}. Expected "
-            "different ones; get the data set again, or rename them."
+            f"{len(twice)} name(s) of classes of {dataset!r} stand for several classes: {escaping.first(twice)}. "
+            "Expected different ones; get the data set again, or rename them."
         )
-
-
-def printable(name: str) -> str:
-    """Returns a foreign name as one line of text: what a terminal would obey or cannot show is escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
-
-
-def first_ten(names: Sequence[str]) -> str:
-    """Returns up to ten of `names` in one line, and how many more there are."""
-    rest = len(names) - 10
-    return ", ".join(printable(str(name)) for name in names[:10]) + (f" and {rest} more" if rest > 0 else "")

@@ -7,9 +7,10 @@ then about a fifth of each class is held out for validation: whether an image is
 import collections
 import os
 
-from tftransfer.data.datasets.dataset import Dataset, DataSetError, existing_folder, first_ten
+from tftransfer.data.datasets.dataset import Dataset, DataSetError, existing_folder
 from tftransfer.data.datasets.files import Finder, file_examples, listing_identity
 from tftransfer.seeds import derive
+from tftransfer.system import escaping
 
 # The paper's data sets come with a validation subset; for folders without one, a fifth is the field's usual share.
 HOLDOUT_FRACTION = 1 / 5
@@ -107,8 +108,8 @@ def _split_folders(root: str, finder: Finder) -> tuple[str, str | None]:
             return "train", name
     raise DataSetError(
         f"{root} has train/ but none of {', '.join(name + '/' for name in VALIDATION_FOLDERS)} beside it; found: "
-        f"{first_ten(names)}. Add one, or pass --data_dir={os.path.join(root, 'train')} to hold about a fifth of each "
-        "class out."
+        f"{escaping.first(names)}. Add one, or pass --data_dir={os.path.join(root, 'train')} to hold about a fifth of "
+        "each class out."
     )
 
 
@@ -117,8 +118,8 @@ def _refuse_one_sided(root: str, one: tuple[str, list[str]], other: tuple[str, l
     for (here, present), (there, expected) in ((one, other), (other, one)):
         if missing := sorted(set(expected) - set(present)):
             raise DataSetError(
-                f"{len(missing)} class(es) of {there}/ are missing in {here}/ of {root}: {first_ten(missing)}. Both "
-                "splits need the same classes; add the folders, or remove those classes from the other side."
+                f"{len(missing)} class(es) of {there}/ are missing in {here}/ of {root}: {escaping.first(missing)}. "
+                "Both subsets need the same classes; add the folders, or remove those classes from the other side."
             )
 
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from tftransfer.data.datasets.dataset import DataSetError, first_ten, printable
-from tftransfer.system import untrusted_files
+from tftransfer.data.datasets.dataset import DataSetError
+from tftransfer.system import escaping, untrusted_files
 
 # Of a record of TFRecord without content: length, its checksum, checksum.
 RECORD_BYTES = 16
@@ -31,9 +31,9 @@ def refuse_unknown_code(folder: str) -> None:
             raise DataSetError(f"{path} is damaged ({error}). Prepare or download the data set again.") from error
         if foreign := [name for name in named if not str(name).startswith("tensorflow_datasets.")]:
             raise DataSetError(
-                f"{path} names features that are not of TensorFlow Datasets: {first_ten(foreign)}. Their modules would "
-                "be imported and run. Prepare the set with the features of TensorFlow Datasets, or save its images as "
-                "<class>/<image files> for --dataset=folder."
+                f"{path} names features that are not of TensorFlow Datasets: {escaping.first(foreign)}. Their modules "
+                "would be imported and run. Prepare the set with the features of TensorFlow Datasets, or save its "
+                "images as <class>/<image files> for --dataset=folder."
             )
 
 
@@ -68,6 +68,6 @@ def whole(records: Iterator[dict], what: str) -> Iterator[dict]:
         yield from records
     except tf.errors.OpError as error:
         raise DataSetError(
-            f"{what} cannot be read: {type(error).__name__}: {printable(str(error.message))[:300]}. Prepare or "
+            f"{what} cannot be read: {type(error).__name__}: {escaping.terminal(str(error.message))[:300]}. Prepare or "
             "download the data set again."
         ) from error

@@ -19,11 +19,11 @@ from tftransfer.data.datasets.dataset import (
     Digest,
     EncodedExample,
     Examples,
-    first_ten,
     refuse_equal_names,
 )
 from tftransfer.data.datasets.names import OWN_DATASETS, near_names
 from tftransfer.data.datasets.prepared_sets import MOST_CLASSES, refuse_too_many, refuse_unknown_code, whole
+from tftransfer.system import escaping
 
 DEFAULT_DATA_DIR = "~/tensorflow_datasets"
 VALIDATION_SPLITS = ("validation", "test")
@@ -141,8 +141,8 @@ def _splits(dataset: str, builder) -> dict[str, str]:
     if "train" not in present or validation is None:
         raise DataSetError(
             f"{dataset!r} needs the split 'train' and one of {', '.join(map(repr, VALIDATION_SPLITS))}. Found: "
-            f"{first_ten(present)}. Save its images as <class>/<image files>, and use --dataset=folder, which holds "
-            "some out."
+            f"{escaping.first(present)}. Save its images as <class>/<image files>, and use --dataset=folder, which "
+            "holds some out."
         )
     for name in ("train", validation):
         refuse_too_many(dataset, builder.info.splits[name])

@@ -2,8 +2,9 @@
 
 import os
 
-from tftransfer.data.datasets.dataset import Dataset, DataSetError, existing_folder, first_ten, refuse_equal_names
+from tftransfer.data.datasets.dataset import Dataset, DataSetError, existing_folder, refuse_equal_names
 from tftransfer.data.datasets.files import Finder, file_examples, listing_identity
+from tftransfer.system import escaping
 
 NATIVE_SIZE = 64
 LAYOUT = (
@@ -48,8 +49,8 @@ def _root(data_dir: str | None) -> str:
         if os.path.isfile(os.path.join(root, "wnids.txt")):
             return root
     raise DataSetError(
-        f"No wnids.txt in {given}. Expected: {LAYOUT}. Found: {first_ten(sorted(os.listdir(given)))}. Images sorted "
-        "into train/<class> and val/<class> are read with --dataset=folder."
+        f"No wnids.txt in {given}. Expected: {LAYOUT}. Found: {escaping.first(sorted(os.listdir(given)))}. Images "
+        "sorted into train/<class> and val/<class> are read with --dataset=folder."
     )
 
 
@@ -69,7 +70,7 @@ def _refuse_missing_folders(root: str, class_names: tuple[str, ...], finder: Fin
     if missing := [name for name in class_names if name not in set(present)]:
         raise DataSetError(
             f"{len(missing)} of the {len(class_names)} classes in wnids.txt have no folder in {train}: "
-            f"{first_ten(missing)}. Unpack the archive again. Expected: {LAYOUT}."
+            f"{escaping.first(missing)}. Unpack the archive again. Expected: {LAYOUT}."
         )
 
 
@@ -104,13 +105,15 @@ def _val(root: str, label_of: dict[str, int], finder: Finder) -> list[tuple[int,
     present = set(finder.images(os.path.join(root, folder)))
     if missing := sorted(set(name_of) - present):
         raise DataSetError(
-            f"{len(missing)} of the {len(name_of)} images in {annotations} do not exist: {first_ten(missing)}. Unpack "
-            "again."
+            f"{len(missing)} of the {len(name_of)} images in {annotations} do not exist: {escaping.first(missing)}. "
+            "Unpack again."
         )
     if absent := sorted(set(label_of) - set(name_of.values())):
         raise DataSetError(
-            f"{len(absent)} class(es) have no image in {annotations}: {first_ten(absent)}. Unpack again."
+            f"{len(absent)} class(es) have no image in {annotations}: {escaping.first(absent)}. Unpack again."
         )
     if unknown := sorted(set(name_of.values()) - set(label_of)):
-        raise DataSetError(f"{annotations} has class(es) that wnids.txt lacks: {first_ten(unknown)}. Unpack again.")
+        raise DataSetError(
+            f"{annotations} has class(es) that wnids.txt lacks: {escaping.first(unknown)}. Unpack again."
+        )
     return [(label_of[name_of[key]], os.path.join(folder, key)) for key in sorted(name_of)]
