@@ -25,26 +25,28 @@ def study(tmp_path, monkeypatch):
     """Two bases and a frozen network done, two networks running, one failed, one waiting."""
     monkeypatch.setattr("time.time", lambda: NOW)
     asked = cells(Grid("AnB,BnB", "1-2", "B"), Grid("AnB", "3", "B"))
-    board = SweepFolder(tmp_path)
-    board.write_plan(asked)
+    sweep_folder = SweepFolder(tmp_path)
+    sweep_folder.write_plan(asked)
     by_label = {cell.treatment.label: cell for cell in asked}
     for label in ("baseA", "baseB", "A3B"):
         write_record(tmp_path, by_label[label])
     heartbeat = Heartbeat(
         {by_label["A1B"].name: 0.25, by_label["A2B"].name: None}, 50, 200, 400.0, NOW - 3, NOW - 63, "host 1"
     )
-    board.write_heartbeat("job", heartbeat)
-    board.write_failure(by_label["B1B"], "no memory")
+    sweep_folder.write_heartbeat("job", heartbeat)
+    sweep_folder.write_failure(by_label["B1B"], "no memory")
     return tmp_path
 
 
 def test_every_network_has_one_state(study):
-    found = study_status.look(study)
-    assert {state: found.count(state) for state in ("done", "running", "waiting", "failed")} == {
+    overview = study_status.look(study)
+    assert {state: overview.count(state) for state in ("done", "running", "waiting", "failed")} == {
         "done": 3, "running": 2, "waiting": 1, "failed": 1,
     }  # fmt: skip
-    assert found.images_per_second == 800.0, "of both networks together"
-    assert found.seconds_left == pytest.approx(60 * 3 + 1), "the rest of the running ones, and the cost of a done one"
+    assert overview.images_per_second == 800.0, "of both networks together"
+    assert overview.seconds_left == pytest.approx(60 * 3 + 1), (
+        "the rest of the running ones, and the cost of a done one"
+    )
 
 
 def test_what_a_group_does_before_it_can_be_evaluated_is_shown(study):
@@ -59,15 +61,15 @@ def test_lines_tell_a_new_stage_at_once_and_the_same_one_no_more(study, monkeypa
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     update = display._lines(study)
-    board, names = SweepFolder(study), ["random0-A1B-seed0"]
+    sweep_folder, names = SweepFolder(study), ["random0-A1B-seed0"]
     for second, stage in ((3, "building 1 networks"), (6, "building 1 networks"), (9, "compiling"), (12, "")):
-        board.write_heartbeat("job", Heartbeat(dict.fromkeys(names), 0, 0, None, NOW, NOW, "host 1", stage))
+        sweep_folder.write_heartbeat("job", Heartbeat(dict.fromkeys(names), 0, 0, None, NOW, NOW, "host 1", stage))
         clock[0] = second
         update()
-    said = capsys.readouterr().out.splitlines()
-    assert len(said) == 2
-    assert "1 network: building" in said[0]
-    assert "1 network: compiling" in said[1]
+    output = capsys.readouterr().out.splitlines()
+    assert len(output) == 2
+    assert "1 network: building" in output[0]
+    assert "1 network: compiling" in output[1]
 
 
 def test_the_table_shows_accuracies_by_treatment_and_n(study):
@@ -93,8 +95,8 @@ def table(study):
 
 def test_what_is_wrong_with_a_network_stands_in_its_cell_and_below_the_table(study):
     by_label = {cell.treatment.label: cell for cell in cells(Grid("AnB,BnB", "1-2", "B"), Grid("AnB", "3", "B"))}
-    board = SweepFolder(study)
-    board.write_failure(by_label["B1B"], "Training needs about 80 GB", "no memory")
+    sweep_folder = SweepFolder(study)
+    sweep_folder.write_failure(by_label["B1B"], "Training needs about 80 GB", "no memory")
     doubtful = {"left_chance": False, "class_images": {"training": [1, 9], "validation": [2, 2]}}
     write_record(study, by_label["A3B"], integrity=doubtful)
     write_record(study, by_label["B2B"], integrity={"target_classes_seen_by_source": 3})
@@ -169,10 +171,10 @@ def test_images_per_class_and_stages_are_rows_of_their_own(tmp_path, planned):
 def test_networks_whose_source_cannot_serve_are_not_waiting(study):
     base = next(cell for cell in cells(Grid("BnB", "2", "B")) if cell.treatment.is_base)
     write_record(study, base, DIVERGED)
-    found = study_status.look(study)
-    assert (found.count("waiting"), found.named()["skipped"]) == (0, ["random0-B2B-seed0"])
-    assert found.seconds_left is not None
-    assert "skipped: random0-B2B-seed0" in display.text(found).splitlines()
+    overview = study_status.look(study)
+    assert (overview.count("waiting"), overview.named()["skipped"]) == (0, ["random0-B2B-seed0"])
+    assert overview.seconds_left is not None
+    assert "skipped: random0-B2B-seed0" in display.text(overview).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -185,8 +187,8 @@ def test_a_failure_without_a_word_that_is_known_is_a_failure(study, content):
 
 def test_jobs_that_fell_silent_are_named_and_not_running(study, monkeypatch):
     later(monkeypatch, 600)
-    found = study_status.look(study)
-    assert (found.count("running"), found.count("silent"), found.count("waiting")) == (0, 2, 1)
+    overview = study_status.look(study)
+    assert (overview.count("running"), overview.count("silent"), overview.count("waiting")) == (0, 2, 1)
     lines, rows = table(study)
     assert "3 done, 0 running, 2 silent, 1 waiting, 1 failed" in lines[0]
     assert "silent: random0-A1B-seed0, random0-A2B-seed0: no sign of life for 600 s" in lines
@@ -204,7 +206,7 @@ def worker(study):
     """A process that gives a sign of life in place of the tests' own, and lives on."""
     code = (
         "import pathlib, sys, time\nfrom tftransfer.scheduling.sweep_folder import SweepFolder\n"
-        "board = SweepFolder(pathlib.Path(sys.argv[1]))\nboard.write_heartbeat('job', board.beats()['job'])\n"
+        "folder = SweepFolder(pathlib.Path(sys.argv[1]))\nfolder.write_heartbeat('job', folder.heartbeats()['job'])\n"
         "print('written', flush=True)\ntime.sleep(600)"
     )
     words = [sys.executable, "-c", code, str(study)]
@@ -220,22 +222,22 @@ def test_a_stopped_process_is_named_at_once_and_one_that_has_gone_is_not(study, 
     assert study_status.look(study).count("running") == 2
     worker.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, worker.pid, os.WSTOPPED)
-    found = study_status.look(study)
-    assert (found.count("running"), found.count("silent")) == (0, 2)
-    assert f"stopped; `kill -CONT {worker.pid}` lets it go on" in display.text(found)
+    overview = study_status.look(study)
+    assert (overview.count("running"), overview.count("silent")) == (0, 2)
+    assert f"stopped; `kill -CONT {worker.pid}` lets it go on" in display.text(overview)
     worker.send_signal(signal.SIGCONT)
     os.waitid(os.P_PID, worker.pid, os.WCONTINUED)
     assert study_status.look(study).count("running") == 2
     worker.kill()
     worker.wait()
-    found = study_status.look(study)
-    assert (found.count("running"), found.count("silent"), found.count("waiting")) == (0, 0, 3)
+    overview = study_status.look(study)
+    assert (overview.count("running"), overview.count("silent"), overview.count("waiting")) == (0, 0, 3)
 
 
 def test_a_stopped_process_whose_sweep_has_gone_is_not_said_to_go_on(study, worker):
     path = study / ".sweep/jobs/job.heartbeat.json"
     content = json.loads(path.read_text())
-    content["sign"]["parent"] = 2**30
+    content["stamp"]["parent"] = 2**30
     path.write_text(json.dumps(content))
     worker.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, worker.pid, os.WSTOPPED)
@@ -248,7 +250,7 @@ def test_a_stopped_process_whose_sweep_has_gone_is_not_said_to_go_on(study, work
 def test_a_number_that_another_process_has_now_is_not_taken_for_it(study, worker):
     path = study / ".sweep/jobs/job.heartbeat.json"
     content = json.loads(path.read_text())
-    content["sign"]["started"] = "1"
+    content["stamp"]["started"] = "1"
     path.write_text(json.dumps(content))
     assert study_status.look(study).count("running") == 0
 
@@ -258,12 +260,12 @@ def test_signs_of_another_machine_are_as_old_as_the_file_system_says(seconds, st
     """Its clock may be days off."""
     path = study / ".sweep/jobs/job.heartbeat.json"
     content = json.loads(path.read_text())
-    content["sign"]["machine"], content["time"] = "another", NOW + 10**6
+    content["stamp"]["machine"], content["time"] = "another", NOW + 10**6
     path.write_text(json.dumps(content))
     stamp = path.stat().st_mtime - seconds
     os.utime(path, (stamp, stamp))
-    found = study_status.look(study)
-    assert found.count(state) == (2 if state != "waiting" else 3)
+    overview = study_status.look(study)
+    assert overview.count(state) == (2 if state != "waiting" else 3)
 
 
 def test_diverged_networks_count_as_failed(study):
@@ -296,10 +298,10 @@ def test_where_the_study_is_not_there_those_that_are_are_named(tmp_path):
 
 
 def test_records_are_read_once(study, monkeypatch):
-    found = {}
-    study_status.look(study, found)
+    records = {}
+    study_status.look(study, records)
     monkeypatch.setattr("tftransfer.records.record_files.read", pytest.fail)
-    assert study_status.look(study, found).count("done") == 3
+    assert study_status.look(study, records).count("done") == 3
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(50, "50 s"), (800, "13 min"), (7200, "2.0 h"), (400_000, "4.6 days")])
@@ -325,8 +327,8 @@ def test_damaged_signs_of_life_and_plans_are_left_out(study, content):
     (study / ".sweep/jobs/job.heartbeat.json").write_text(content)
     assert study_status.look(study).count("running") == 0
     (study / ".sweep/plan.json").write_text(f'{{"x": {{"treatment": {content}}}, "y": {{"treatment": {{"n": "1"}}}}}}')
-    found = study_status.look(study)
-    assert len(found.lines) == found.count("done"), "the networks that have records"
+    overview = study_status.look(study)
+    assert len(overview.lines) == overview.count("done"), "the networks that have records"
 
 
 @pytest.mark.parametrize(
@@ -338,21 +340,21 @@ def test_plans_with_parts_of_other_kinds_are_left_out(study, part, value):
     treatment = {"source": "A", "n": 4, "target": "B", part: value}
     plan = {"x": {"treatment": treatment}, "y": {"treatment": {"source": None, "n": 0, "target": ["B"]}}}
     (study / ".sweep/plan.json").write_text(json.dumps(plan))
-    found = study_status.look(study)
-    assert not {"x", "y"} & {line.name for line in found.lines}
-    assert display.text(found)
+    overview = study_status.look(study)
+    assert not {"x", "y"} & {line.name for line in overview.lines}
+    assert display.text(overview)
 
 
 def test_a_record_that_cannot_be_used_is_named_and_hides_no_others(study, tmp_path):
     bad = tmp_path / "random0-A9B-seed0"
     bad.mkdir()
     os.mkfifo(bad / record_files.RECORD)
-    found = study_status.look(study)
-    assert found.count("done") == 3
-    assert bad.name not in {line.name for line in found.lines}
-    (reason,) = found.unreadable
+    overview = study_status.look(study)
+    assert overview.count("done") == 3
+    assert bad.name not in {line.name for line in overview.lines}
+    (reason,) = overview.unreadable
     assert "no regular file" in reason
-    assert f"left out: The record {bad}" in display.text(found).replace("\n", " ")
+    assert f"left out: The record {bad}" in display.text(overview).replace("\n", " ")
     with_none_other = tmp_path / "alone"
     shutil.copytree(study / "random0-baseA-seed0", with_none_other / "x")
     (with_none_other / "x" / record_files.RECORD).write_text("{")

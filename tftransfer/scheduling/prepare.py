@@ -2,7 +2,7 @@
 
     python -m tftransfer.scheduling.prepare REQUEST.json ANSWER.json
 
-It also builds a model that only Keras knows, to name its blocks and to say which architecture it is.
+It also builds a model that only Keras knows, to find its blocks and its architecture.
 """
 
 import json
@@ -19,7 +19,7 @@ from tftransfer.system import atomic, escaping, untrusted_files
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prepares the images that a request names, and answers where they are, and the model's blocks and architecture."""
+    """Prepares the images of a request; writes their folder, the model's blocks and its architecture as JSON."""
     request = untrusted_files.read_json(argv[1])
     options = Config(**request["config"])
     blocks, architecture = catalog.blocks_of(options.model, options.blocks), None
