@@ -1,14 +1,8 @@
-import sys
-import types
-
 import pytest
 
 import fake_study
 from tftransfer import sweep
 from tftransfer.cli import command_line
-from tftransfer.records import record_files
-from tftransfer.scheduling import scheduler
-from tftransfer.scheduling.sweep_folder import SweepFolder
 
 
 @pytest.fixture
@@ -23,18 +17,6 @@ def run(*words):
         return end.code
 
 
-def test_a_dry_run_counts_networks_and_writes_nothing(options, capsys, tmp_path):
-    assert run("--treatments=BnB,AnB", "--n=1-7", "--split_seeds=0-3", "--dry_run", *options) == 0
-    output = capsys.readouterr().out
-    rows = {line[:42].strip(): line[42:].split() for line in output.splitlines() if line[42:].split()}
-    assert rows["base, random"] == ["8", "0", "8", "0"]
-    assert rows["AnB, random"] == ["56", "0", "56", "0"]
-    assert rows["all"] == ["120", "0", "120", "0"]
-    assert "not known: `python -m tftransfer.bench`" in output
-    assert "disk" in output
-    assert not (tmp_path / "runs").exists()
-
-
 def test_a_dry_run_refuses_what_the_sweep_would_refuse(options, tmp_path):
     for words, message in (
         (["--batch_size=5000"], "batch is larger than the half"),
@@ -43,38 +25,6 @@ def test_a_dry_run_refuses_what_the_sweep_would_refuse(options, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             run("--treatments=BnB", "--n=1", "--dry_run", *options, *words)
-
-
-def test_a_dry_run_names_classes_and_steps(options, capsys):
-    assert run("--treatments=BnB", "--n=1", "--dry_run", "--steps=7", "--split=natural_manmade", *options) == 0
-    output = capsys.readouterr().out
-    assert "half A    20 classes\n          arrow, bottle, brick_wall, car, chain and 15 more" in output
-    assert "8,000 for training (200 a class), 2,000 for validation (50 a class)" in output
-    assert "7 steps of 64 images" in output
-    assert "caution   baseA gets 7 steps, which may be too few" in output
-
-
-@pytest.mark.parametrize("n", ["all", "conv4_block6,conv5_block1"])
-def test_networks_of_a_model_that_is_not_built_are_not_counted(n, options, capsys):
-    assert run("--treatments=BnB", f"--n={n}", "--model=ResNet50", "--dry_run", *options) == 0
-    output = capsys.readouterr().out
-    assert output.count("not known before the model is built") == 3, "the row, the sum and the time"
-    assert run("--treatments=BnB", "--n=1-3", "--model=ResNet50", "--dry_run", *options) == 0
-    assert "not known before" not in capsys.readouterr().out, "numbers can be counted"
-
-
-def test_hours_are_estimated_from_speeds_measured_here(options, capsys, tmp_path):
-    from tftransfer.experiment.config import Config
-    from tftransfer.scheduling import speeds
-
-    config = Config(cache_dir=str(tmp_path / "cache"), steps=3600)
-    speeds.remember(config, "base", 1.0)
-    words = ("--treatments=BnB", "--n=1-4", "--targets=B", "--steps=3600", "--dry_run", *options)
-    run(*words)
-    assert "at most 5.0 h on this machine" in capsys.readouterr().out, "frozen networks were never measured"
-    speeds.remember(config, "lockstep", 1.0, networks=4)
-    run(*words)
-    assert "about 2.0 h on this machine" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -134,61 +84,6 @@ def test_help_names_all_options(capsys):
         assert f"--{option}" in output or f"--[no]{option}" in output
 
 
-def judged(tmp_path, *networks):
-    """Returns the exit code, the faults and the states of a sweep of networks: label, top-1, changes of integrity."""
-    states = []
-    for label, top1, integrity in networks:
-        cell = fake_study.cell(label)
-        whole = fake_study.content(cell, top1)
-        record = record_files.write(tmp_path / cell.name, whole | {"integrity": whole["integrity"] | integrity})
-        state = scheduler.DONE if record.status == record_files.DONE else scheduler.DIVERGED
-        states.append(scheduler.State(cell, state, record=record))
-    return sweep._judged(states), states
-
-
-@pytest.mark.parametrize(
-    ("integrity", "top1", "word", "code"),
-    [
-        ({}, 0.5, None, 0),
-        ({"left_chance": False}, 0.05, "at chance", command_line.EXIT_DOUBTFUL),
-        ({"target_classes_seen_by_source": 1}, 0.5, "leak", command_line.EXIT_DOUBTFUL),
-        ({"class_images": {"validation": [1, 4]}}, 0.5, "unbalanced", command_line.EXIT_DOUBTFUL),
-        ({"fine_tuned_blocks_moved": False}, 0.5, "not tuned", command_line.EXIT_DOUBTFUL),
-        ({}, None, "diverged", command_line.EXIT_FAILED),
-        ({"frozen_blocks_unchanged": False}, 0.5, "not frozen", command_line.EXIT_FAILED),
-    ],
-    ids=str,
-)
-def test_the_exit_code_says_whether_networks_are_sound_doubtful_or_spoilt(tmp_path, integrity, top1, word, code):
-    (exit_code, doubts), _ = judged(tmp_path, ("A4B", top1, integrity), ("B4B", 0.5, {}))
-    assert exit_code == code
-    assert doubts == ({word: 1} if word else {})
-
-
-def test_what_was_not_trained_weighs_more_than_what_is_doubtful(tmp_path):
-    _, states = judged(tmp_path, ("A4B", 0.05, {"left_chance": False}))
-    states.append(scheduler.State(fake_study.cell("B4B"), scheduler.FAILED, "needs 80 GB", word="no memory"))
-    states.append(scheduler.State(fake_study.cell("B5B"), scheduler.SKIPPED, "its source diverged"))
-    assert sweep._judged(states) == (command_line.EXIT_FAILED, {"at chance": 1, "no memory": 1, "skipped": 1})
-
-
-def test_the_end_names_every_network_with_its_word_the_lost_ones_first(tmp_path, capsys):
-    _, states = judged(tmp_path, ("A4B", 0.05, {"left_chance": False}), ("A5B", None, {}))
-    states.append(scheduler.State(fake_study.cell("B4B"), scheduler.FAILED, "needs 80 GB", word="no memory"))
-    SweepFolder(tmp_path).write_plan([state.cell for state in states])
-    ended = types.SimpleNamespace(states={state.cell.name: state for state in states})
-    assert sweep._end(ended, tmp_path, 1.0) == command_line.EXIT_FAILED
-    output = capsys.readouterr()
-    assert "\nno memory: random0-B4B-seed0\n" in output.out, "though nothing of it was kept"
-    assert "doubts     1 at chance, 1 diverged, 1 no memory (exit code 3)" in output.out
-    assert output.err.splitlines() == [
-        "WARNING: random0-B4B-seed0 no memory: needs 80 GB",
-        "WARNING: random0-A5B-seed0 diverged at step 7: its loss is no longer finite",
-        "WARNING: random0-A4B-seed0 is not shown to be above chance: top-1 5.0 %, chance 5.0 %; on 1000 validation "
-        "images it takes 7.6 %; on its training images 5.0 %. Try --learning_rate=0.005 or 0.045",
-    ]
-
-
 def test_help_explains_the_exit_codes(capsys):
     assert run("--help") == 0
     output = capsys.readouterr().out
@@ -226,13 +121,3 @@ def test_a_base_that_diverges_is_named_with_what_depends_on_it(options, capsys):
     output = capsys.readouterr()
     assert "random0-baseB-seed0 diverged at step" in output.err
     assert "random0-B1B-seed0 skipped: its source random0-baseB-seed0 diverged" in output.err
-
-
-def test_a_preparing_process_that_is_killed_is_told_of(options, tmp_path, monkeypatch, capsys):
-    code = "import os; os.kill(os.getpid(), 9)"
-    monkeypatch.setattr(sweep.processes, "words", lambda *_: [sys.executable, "-c", code])
-    with pytest.raises(SystemExit) as ended:
-        sweep.main(["sweep.py", "--treatments=base", *options])
-    assert ended.value.code == command_line.EXIT_FAILED
-    output = capsys.readouterr().err
-    assert "prepares the images was ended by signal 9 (SIGKILL), as a system out of memory does" in output
