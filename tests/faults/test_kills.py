@@ -22,6 +22,7 @@ from tftransfer.records import record_files
 pytestmark = pytest.mark.faults
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
+HANGUPS = fault_sizes.pick(2, 10)
 KILLS = int(os.environ.get("TFTRANSFER_KILLS", fault_sizes.pick(4, 20)))
 LONGEST_SECONDS = 600  # of one process; more is a hang
 RECIPE = ("--image_size=32", "--width=0.05", "--steps=400", "--batch_size=16", "--evaluations=7", "--split_seed=1")
@@ -168,6 +169,33 @@ def test_a_signal_ends_it_soon_with_a_checkpoint(number, options, whole, tmp_pat
     assert survived, (code, output)
     assert len(output.strip().splitlines()) == 1, output
     assert f"goes on from its checkpoint at step {kept}" in out
+
+
+def test_hung_up_at_random_moments(options, whole, tmp_path, tally):
+    """A terminal that is closed at any moment of a training, a few times in a row: exit code 129, then it goes on."""
+    rng, done, number, steps_seen = random.Random(9), 0, 0, []
+    while done < HANGUPS:
+        runs = tmp_path / f"training{number}"
+        words, before, code = [*options, f"--runs_dir={runs}"], done, None
+        while done < HANGUPS and code != 0:
+            process = start(words)
+            if until_it_trains(process):
+                time.sleep(rng.uniform(0, 3))
+            code, error = end(process, signal.SIGHUP)
+            if code != 0:  # else it was done before
+                done += 1
+                steps_seen.append(newest_steps(runs))
+                tally.fault("SIGHUP of run: exit code 129, one line", code == 129 and error.count("\n") == 1)
+                assert code == 128 + signal.SIGHUP, error
+                assert error.count("\n") == 1, error
+        process = start(words)
+        output, error = process.communicate(timeout=LONGEST_SECONDS)
+        survived = process.returncode == 0 and essence(runs) == whole
+        tally.fault("SIGHUP of run", survived, done - before)
+        assert survived, (number, done, output, error)
+        number += 1
+    print(f"checkpoints after each SIGHUP: {steps_seen}")
+    assert any(steps_seen), "no signal met a training: it was not tested"
 
 
 def damage(kind, path):
