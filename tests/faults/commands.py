@@ -18,6 +18,11 @@ def command(options, main=run.main, name="run") -> int:
     return ended.value.code
 
 
+def messages(error: str) -> list[str]:
+    """Returns the lines on standard error without warnings: a training of a few steps is warned of."""
+    return [line for line in error.strip().splitlines() if not line.startswith("WARNING: ")]
+
+
 def essence(runs: pathlib.Path) -> dict[str, tuple]:
     """Returns the results of a folder of studies that no fault may change: all but wall-clock time."""
     (study,) = (path for path in runs.iterdir() if path.is_dir())

@@ -10,7 +10,7 @@ from test_kills_of_parts import files_of, images, sweep_essence  # noqa: F401 (a
 import fake_study
 import harness
 import workloads
-from commands import BASE, command, essence
+from commands import BASE, command, essence, messages
 from tftransfer import report
 from tftransfer.data import manifest, preparation
 from tftransfer.data.datasets import open_dataset
@@ -62,7 +62,7 @@ def test_of_a_training(what, kind, disk, small, whole, monkeypatch, capsys, tall
     options = [*BASE, *small, f"--runs_dir={disk.folder}/runs"]
     happened = before_first(monkeypatch, disk, kind, *WRITES[what])
     code = command(options)
-    output = capsys.readouterr().err.strip().splitlines()
+    output = messages(capsys.readouterr().err)
     monkeypatch.undo()
     half_written = [str(path) for path in disk.folder.glob(f"runs/*/*/{record_files.RECORD}")]
     disk.free()

@@ -112,7 +112,7 @@ def until_it_has_saved(process, runs):
 
 
 def checkpoint_files(runs):
-    return {path.name for path in runs.glob("*/.checkpoints/*/*.npz")}
+    return {path.name for path in runs.glob("*/.checkpoints/*/[0-9]*-step*.npz")}
 
 
 def test_killed_again_and_again(options, whole, tmp_path, tally):
@@ -145,7 +145,7 @@ def test_killed_again_and_again(options, whole, tmp_path, tally):
 
 
 def newest_steps(runs):
-    files = sorted(runs.glob("*/.checkpoints/*/*.npz"))
+    files = sorted(runs.glob("*/.checkpoints/*/[0-9]*-step*.npz"))  # none that is being written
     return int(files[-1].name.split("step")[1].split("-")[0]) if files else 0
 
 

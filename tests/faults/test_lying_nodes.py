@@ -171,7 +171,7 @@ PATHS = ["../{}", "../../{}", "/tmp/{}", "a/{}", "..", ".", "", ".{}", "{}/..", 
 def traversal(rng):
     """Names that lead out of the network's folder, of its files and of the study's."""
     items = messages(dict(payload_of(BASE)))
-    name = rng.choice(PATHS).format("evil")
+    name = rng.choice(PATHS).replace("{}", "evil")
     if rng.randrange(2):
         items[4][name] = b"evil"
     else:

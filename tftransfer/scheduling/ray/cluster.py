@@ -224,7 +224,10 @@ def _require_answer(address: str) -> None:
         if process.returncode == 0:
             return
     except subprocess.TimeoutExpired:
-        why = f"something listens there, but no Ray cluster answered in {_JOIN_SECONDS:.0f} seconds"
+        why = (
+            f"something listens there, but no Ray cluster answered in {_JOIN_SECONDS:.0f} seconds; if it asks for a "
+            f"token, set RAY_AUTH_MODE=token here, too (docs/ray.md)"
+        )
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error)
     which = f"Cannot join the Ray cluster at {address}" if address else "Cannot join a Ray cluster on this machine"
