@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import sys
 import types
 
 import pytest
@@ -11,12 +12,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import fake_study
-from tftransfer import report, run, sweep
+from tftransfer import report, run
 from tftransfer.cli import command_line
 from tftransfer.data import progress
 from tftransfer.execution import score_table
 from tftransfer.records import event_files, record_files
-from tftransfer.scheduling import display, scheduler, study_status
+from tftransfer.scheduling import display, scheduler, study_status, summary
 from tftransfer.scheduling.sweep_folder import SweepFolder
 
 ACTS = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp.exe\u2066\x00"
@@ -115,7 +116,7 @@ def ended(names, reason):
 def test_the_end_of_a_sweep(tmp_path, capsys):
     states = ended(["A4B"], HOSTILE)
     SweepFolder(tmp_path).write_plan([state.cell for state in states.values()])
-    sweep._end(types.SimpleNamespace(states=states), tmp_path, 1.0)
+    summary.show(list(states.values()), tmp_path, 1.0)
     said = capsys.readouterr()
     assert is_quiet(said.out + said.err)
     assert len(said.err.splitlines()) == 1
@@ -130,11 +131,11 @@ def test_each_distinct_warning_of_a_sweep_is_said_once_and_the_table_is_last(tmp
         states[cell.name] = scheduler.State(
             cell, scheduler.DONE, record=record_files.write(tmp_path / cell.name, content)
         )
-    sweep.sys.stderr = sweep.sys.stdout
+    sys.stderr = sys.stdout
     try:
-        sweep._end(types.SimpleNamespace(states=states), tmp_path, 1.0)
+        summary.show(list(states.values()), tmp_path, 1.0)
     finally:
-        sweep.sys.stderr = sweep.sys.__stderr__
+        sys.stderr = sys.__stderr__
     lines = capfd.readouterr().out.splitlines()
     warnings = [line for line in lines if line.startswith("WARNING: ")]
     assert len(warnings) == 2

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from scene import BASE, command
+from commands import BASE, command
 
 collect_ignore = ["fuzzing.py"]  # a program, which needs atheris; `test_fuzzing.py` starts it
 
@@ -22,8 +22,8 @@ class Disk:
     def fill(self, left: int = 0) -> None:
         """Leaves so many bytes, in whole pages of 4 KiB."""
         self.free()
-        found = os.statvfs(self.folder)
-        room = found.f_bavail * found.f_frsize
+        disk = os.statvfs(self.folder)
+        room = disk.f_bavail * disk.f_frsize
         with contextlib.suppress(OSError), (self.folder / "others").open("wb", buffering=0) as file:
             for _ in range(0, max(0, room - left), 4096):  # others may be writing, too
                 file.write(bytes(4096))

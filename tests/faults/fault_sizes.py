@@ -5,6 +5,6 @@ import os
 FULL = os.environ.get("TFTRANSFER_FAULTS") == "full"
 
 
-def of(quick: int, full: int) -> int:
+def pick(quick: int, full: int) -> int:
     """Returns one of two sizes."""
     return full if FULL else quick

@@ -98,12 +98,12 @@ def reader_of_weights(name: str):
 def seeds_of(target: str, folder: pathlib.Path) -> list[bytes]:
     """Returns good files to begin with."""
     if target == "image":
-        found = []
+        images = []
         for kind, mode in (("PNG", "RGB"), ("PNG", "P"), ("JPEG", "L"), ("GIF", "P"), ("WEBP", "RGB"), ("TIFF", "RGB")):
             buffer = io.BytesIO()
             Image.new(mode, (9, 7), 5 if mode in "LP" else (1, 2, 3)).save(buffer, kind)
-            found.append(buffer.getvalue())
-        return found
+            images.append(buffer.getvalue())
+        return images
     if target == "record":
         record = fake_study.write(folder / "study", "A1B", 0.5)
         whole = (record.folder / record_files.RECORD).read_bytes()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from test_kills_of_parts import sweep_essence
 
-import crime
-from scene import BASE, command, essence
+import harness
+from commands import BASE, command, essence
 from tftransfer.records import record_files
 from tftransfer.scheduling import study_status
 from tftransfer.training.checkpoints import Checkpoints
@@ -26,8 +26,8 @@ def jumping(monkeypatch):
 
 
 def test_a_sweep(tmp_path, tally):
-    crime.complete("sweep", tmp_path / "whole")
-    crime.complete("sweep", tmp_path / "jumping", "clock")
+    harness.complete("sweep", tmp_path / "whole")
+    harness.complete("sweep", tmp_path / "jumping", "clock")
     survived = sweep_essence(tmp_path / "jumping") == sweep_essence(tmp_path / "whole")
     survived &= study_status.look(tmp_path / "jumping").count("running") == 0
     tally.fault("clock jumps during a sweep", survived)

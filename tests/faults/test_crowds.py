@@ -8,10 +8,10 @@ import time
 import pytest
 from test_kills_of_parts import files_of, images, sweep_essence  # noqa: F401 (a fixture)
 
-import crime
 import fault_sizes
-import victims
-from scene import command, essence
+import harness
+import workloads
+from commands import command, essence
 from tftransfer.execution import studies
 from tftransfer.experiment import grids, splits
 from tftransfer.experiment.config import Config
@@ -22,26 +22,26 @@ pytestmark = pytest.mark.faults
 
 @pytest.mark.parametrize("count", [2, 8])
 def test_the_same_store(count, images, tmp_path, tally):  # noqa: F811
-    crime.complete("store", images, tmp_path / "whole")
-    crowd = [crime.start("store", images, tmp_path / "cache") for _ in range(count)]
-    said = [process.communicate(timeout=crime.LONGEST_SECONDS)[0] for process in crowd]
-    made = sum("made" in text for text in said)
+    harness.complete("store", images, tmp_path / "whole")
+    crowd = [harness.start("store", images, tmp_path / "cache") for _ in range(count)]
+    output = [process.communicate(timeout=harness.LONGEST_SECONDS)[0] for process in crowd]
+    made = sum("made" in text for text in output)
     survived = made == 1 and not any(process.returncode for process in crowd)
     survived &= files_of(tmp_path / "cache") == files_of(tmp_path / "whole")
     tally.fault("processes that want one store", survived, count)
-    assert survived, said
+    assert survived, output
 
 
 def test_the_same_study(tmp_path, tally):
     """Four sweeps of one study at once."""
-    crime.complete("sweep", tmp_path / "whole")
-    crowd = [crime.start("sweep", tmp_path / "study") for _ in range(4)]
-    said = [process.communicate(timeout=crime.LONGEST_SECONDS)[0] for process in crowd]
+    harness.complete("sweep", tmp_path / "whole")
+    crowd = [harness.start("sweep", tmp_path / "study") for _ in range(4)]
+    output = [process.communicate(timeout=harness.LONGEST_SECONDS)[0] for process in crowd]
     trained = collections.Counter((tmp_path / "study" / "trained.txt").read_text().split())
     survived = not any(process.returncode for process in crowd) and set(trained.values()) == {1}
     survived &= sweep_essence(tmp_path / "study") == sweep_essence(tmp_path / "whole")
     tally.fault("sweeps of one study", survived, len(crowd))
-    assert survived, (said, trained)
+    assert survived, (output, trained)
 
 
 def test_the_same_base(tmp_path, monkeypatch, tally):
@@ -55,7 +55,7 @@ def test_the_same_base(tmp_path, monkeypatch, tally):
         for member in members:
             identity = member.cell.identity("f" * 64, None)
             with record_files.replacing(self.root / member.cell.name):
-                content = victims.fake_study.content(member.cell, 0.5, identity=identity)
+                content = workloads.fake_study.content(member.cell, 0.5, identity=identity)
                 written.append(record_files.write(self.root / member.cell.name, content))
         return written
 
@@ -86,30 +86,30 @@ def test_two_real_runs_that_want_the_same_base(small, whole, tmp_path, tally):
 
     options = [*small, f"--runs_dir={tmp_path}/runs", "--treatment=BnB"]
     crowd = [start([*options, f"--n={n}"]) for n in (1, 2)]
-    said = [process.communicate(timeout=crime.LONGEST_SECONDS) for process in crowd]
-    found = essence(tmp_path / "runs")
-    survived = not any(process.returncode for process in crowd) and len(found) == 3
+    output = [process.communicate(timeout=harness.LONGEST_SECONDS) for process in crowd]
+    results = essence(tmp_path / "runs")
+    survived = not any(process.returncode for process in crowd) and len(results) == 3
     ((name, base),) = essence(whole).items()
-    survived &= found[name] == base
-    survived &= sum("baseB: training on" in out for out, _ in said) == 1
+    survived &= results[name] == base
+    survived &= sum("baseB: training on" in out for out, _ in output) == 1
     tally.fault("real runs that want one base", survived, 2)
-    assert survived, said
+    assert survived, output
     assert command([*options, "--n=2"]) == 0
 
 
 def test_one_study_through_two_mount_points(disk, tmp_path, tally):
     """As two machines see one network file system: names differ, files and their locks do not."""
-    crime.complete("sweep", tmp_path / "whole")
+    harness.complete("sweep", tmp_path / "whole")
     other = tmp_path / "other"
     other.mkdir()
     subprocess.run(["mount", "--bind", disk.folder, other], check=True)
     try:
-        crowd = [crime.start("sweep", folder / "study") for folder in (disk.folder, other)]
-        said = [process.communicate(timeout=crime.LONGEST_SECONDS)[0] for process in crowd]
+        crowd = [harness.start("sweep", folder / "study") for folder in (disk.folder, other)]
+        output = [process.communicate(timeout=harness.LONGEST_SECONDS)[0] for process in crowd]
         trained = collections.Counter((other / "study" / "trained.txt").read_text().split())
         survived = not any(process.returncode for process in crowd) and set(trained.values()) == {1}
         survived &= sweep_essence(other / "study") == sweep_essence(tmp_path / "whole")
     finally:
         subprocess.run(["umount", "-l", other], check=True)
     tally.fault("sweeps of one study through two mount points", survived, len(crowd))
-    assert survived, (said, trained)
+    assert survived, (output, trained)

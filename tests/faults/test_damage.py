@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from test_kills_of_parts import files_of, images  # noqa: F401 (a fixture)
 
-import crime
 import fault_sizes
+import harness
 import tftransfer
-import victims
-from scene import BASE, command, essence
+import workloads
+from commands import BASE, command, essence
 from tftransfer import report
 from tftransfer.analysis import diagnostics
 from tftransfer.data.datasets import open_dataset
@@ -26,14 +26,14 @@ from tftransfer.scheduling.sweep_folder import SweepFolder
 from tftransfer.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.faults
-FLIPS = fault_sizes.of(10, 60)
+FLIPS = fault_sizes.pick(10, 60)
 
 
 def damages(whole: bytes, rng, flips=FLIPS):
-    """Yields what a file may become: empty, cut off, with one bit flipped anywhere."""
+    """Yields kinds of damage and the damaged contents: empty, truncated, one bit flipped anywhere."""
     yield "empty", b""
-    for share in (0.1, 0.5, 0.99):
-        yield "truncated", whole[: int(len(whole) * share)]
+    for fraction in (0.1, 0.5, 0.99):
+        yield "truncated", whole[: int(len(whole) * fraction)]
     yield "truncated", whole[:-1]
     for _ in range(flips):
         at = rng.randrange(len(whole))
@@ -49,7 +49,7 @@ def network(whole, tmp_path):
 
 
 def refuses(action, message):
-    """Returns True if something ends in a ValueError that says so."""
+    """Whether an action raises a ValueError with a message."""
     try:
         action()
     except ValueError as error:
@@ -78,13 +78,13 @@ def test_a_damaged_record_stops_the_command(network, small, whole, capsys, tally
     digit = text.index('"top1": 0.') + len('"top1": 0.')
     path.write_text(text[:digit] + str((int(text[digit]) + 1) % 10) + text[digit + 1 :])
     code = command([*BASE, *small, f"--runs_dir={runs}"])
-    said = capsys.readouterr().err.strip().splitlines()
+    output = capsys.readouterr().err.strip().splitlines()
     shutil.rmtree(path.parent)
     again = command([*BASE, *small, f"--runs_dir={runs}"])
-    survived = code == 2 and len(said) == 1 and "changed or damaged" in said[0]
+    survived = code == 2 and len(output) == 1 and "changed or damaged" in output[0]
     survived &= again == 0 and essence(runs) == essence(whole)
     tally.fault("score changed in a record", survived)
-    assert survived, (code, said)
+    assert survived, (code, output)
 
 
 def test_weights(network, tally):
@@ -106,12 +106,12 @@ def test_weights_without_the_digest_of_their_file(network, tally):
     del content["weights"]["file_sha256"]
     record_files.write(network, {name: value for name, value in content.items() if name != "sha256"})
     path, rng = network / record_files.WEIGHTS, random.Random(2)
-    whole, wanted = path.read_bytes(), tftransfer.load(network).get_weights()
+    whole, expected = path.read_bytes(), tftransfer.load(network).get_weights()
     for kind, changed in damages(whole, rng):
         path.write_bytes(changed)
         survived = refuses(lambda: tftransfer.load(network), "are not those of its record")
         if not survived:  # a bit of the file that is no weight
-            survived = all(map(np.array_equal, tftransfer.load(network).get_weights(), wanted))
+            survived = all(map(np.array_equal, tftransfer.load(network).get_weights(), expected))
         tally.fault(f"weights {kind}, old record", survived)
         assert survived
 
@@ -159,44 +159,44 @@ def test_architectures(small, tmp_path, tally, monkeypatch):
 def test_events_are_a_view(network, small, whole, tally, tmp_path, capsys):
     """TensorBoard shows what is left of them; results never come from them."""
     assert command([f"--study={network.parent}", "--format=csv", f"--out={tmp_path}/a"], report.main, "report") == 0
-    wanted, rng = (tmp_path / "a" / "networks.csv").read_text(), random.Random(5)
+    expected, rng = (tmp_path / "a" / "networks.csv").read_text(), random.Random(5)
     for path in [*network.parent.glob("events*"), *network.glob("events*")]:
         for kind, changed in damages(path.read_bytes(), rng, 1):
             path.write_bytes(changed)
             record_files.read(network)
             tally.fault(f"TensorBoard events {kind} (harmless)", True)
     assert command([f"--study={network.parent}", "--format=csv", f"--out={tmp_path}/b"], report.main, "report") == 0
-    assert (tmp_path / "b" / "networks.csv").read_text() == wanted
+    assert (tmp_path / "b" / "networks.csv").read_text() == expected
 
 
 def test_files_of_a_sweep(tmp_path, tally):
     study, rng = tmp_path / "study", random.Random(6)
-    crime.complete("sweep", study)
-    board, cells = SweepFolder(study), victims.cells()
-    board.write_failure(cells[-1], "why")
-    (board.jobs / "job.json").write_text("{}")
+    harness.complete("sweep", study)
+    sweep_folder, cells = SweepFolder(study), workloads.cells()
+    sweep_folder.write_failure(cells[-1], "why")
+    (sweep_folder.jobs / "job.json").write_text("{}")
     heartbeat = {"networks": {cells[-1].name: 0.5}, "step": 1, "steps": 2, "images_per_second": 1.0, "time": 1e9}
-    (board.jobs / "job.heartbeat.json").write_text(json.dumps(heartbeat | {"started": 1e9, "where": "here 1"}))
-    for path in [path for path in board.folder.rglob("*") if path.is_file()]:
+    (sweep_folder.jobs / "job.heartbeat.json").write_text(json.dumps(heartbeat | {"started": 1e9, "where": "here 1"}))
+    for path in [path for path in sweep_folder.folder.rglob("*") if path.is_file()]:
         whole = path.read_bytes()
         for kind, changed in damages(whole, rng) if whole else ():
             path.write_bytes(changed)
-            survived = study_status.look(study).count("done") == len(cells) and board.failure(cells[-1]) in (
+            survived = study_status.look(study).count("done") == len(cells) and sweep_folder.failure(cells[-1]) in (
                 None,
                 "why",
             )
             survived |= b'"reason"' in changed  # the reason itself: shown, and no result
-            tally.fault(f"sweep's board {kind}", survived)
+            tally.fault(f"sweep's folder {kind}", survived)
             assert survived, (path, changed)
         path.write_bytes(whole)
-    shutil.rmtree(board.folder)
-    crime.complete("sweep", study)
+    shutil.rmtree(sweep_folder.folder)
+    harness.complete("sweep", study)
     assert study_status.look(study).count("done") == len(cells)
 
 
 def test_checkpoints(tmp_path, tally):
-    rng, said = random.Random(7), []
-    first = Checkpoints(tmp_path, say=said.append)
+    rng, output = random.Random(7), []
+    first = Checkpoints(tmp_path, say=output.append)
     first.restore({"a": 1})
     for step in (1, 2):
         first.save(step, {"x": np.arange(100.0) + step}, {"n": step})
@@ -204,8 +204,8 @@ def test_checkpoints(tmp_path, tally):
     whole = newer.read_bytes()
     for kind, changed in damages(whole, rng, 5 * FLIPS):
         newer.write_bytes(changed)
-        found = Checkpoints(tmp_path, say=said.append).restore({"a": 1})
-        survived = found.step == 1 and not newer.exists() and "damaged" in said[-2]
+        snapshot = Checkpoints(tmp_path, say=output.append).restore({"a": 1})
+        survived = snapshot.step == 1 and not newer.exists() and "damaged" in output[-2]
         tally.fault(f"newest checkpoint {kind}", survived)
         assert survived
     assert older.exists()
@@ -213,21 +213,23 @@ def test_checkpoints(tmp_path, tally):
 
 def test_stores(images, tmp_path, tally):  # noqa: F811
     """Made again, byte for byte, where the command prepares them; shards that stay whole are kept."""
-    crime.complete("store", images, tmp_path / "cache")
-    source, wanted, rng = open_dataset("folder", str(images)), files_of(tmp_path / "cache"), random.Random(8)
-    store = find(source, str(tmp_path / "cache"), victims.STORE_SIZE)
-    assert prepared_images.dataset_bytes(source, victims.STORE_SIZE) < prepared_images.VERIFIED_BYTES
-    for name in wanted:
+    harness.complete("store", images, tmp_path / "cache")
+    source, expected, rng = open_dataset("folder", str(images)), files_of(tmp_path / "cache"), random.Random(8)
+    store = find(source, str(tmp_path / "cache"), workloads.STORE_SIZE)
+    assert prepared_images.dataset_bytes(source, workloads.STORE_SIZE) < prepared_images.VERIFIED_BYTES
+    for name in expected:
         path = pathlib.Path(store.path, name)
         whole = path.read_bytes()
-        for kind, changed in list(damages(whole, rng, fault_sizes.of(1, 6)))[0 if fault_sizes.FULL else 3 :]:
+        for kind, changed in list(damages(whole, rng, fault_sizes.pick(1, 6)))[0 if fault_sizes.FULL else 3 :]:
             path.write_bytes(changed)
             os.utime(path, ns=(1, 1))  # as if the disk itself had done it
             made = []
             again = prepare(
-                source, str(tmp_path / "cache"), victims.STORE_SIZE, workers=1, verify=True,
+                source, str(tmp_path / "cache"), workloads.STORE_SIZE, workers=1, verify=True,
                 progress=lambda *_, made=made: made.append(True),
             )  # fmt: skip
-            survived = files_of(tmp_path / "cache") == wanted and again.fingerprint == store.fingerprint and bool(made)
+            survived = (
+                files_of(tmp_path / "cache") == expected and again.fingerprint == store.fingerprint and bool(made)
+            )
             tally.fault(f"store's file {kind}", survived)
             assert survived, (name, kind)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from test_kills_of_parts import files_of, images, sweep_essence  # noqa: F401 (a fixture)
 
-import crime
 import fake_study
-import victims
-from scene import BASE, command, essence
+import harness
+import workloads
+from commands import BASE, command, essence, messages
 from tftransfer import report
 from tftransfer.data import manifest, preparation
 from tftransfer.data.datasets import open_dataset
@@ -24,7 +24,7 @@ from tftransfer.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.faults
 KINDS = {"full": "fill", "read-only": "protect"}
-SAID = {"full": "No space left on device", "read-only": "Read-only file system"}
+MESSAGES = {"full": "No space left on device", "read-only": "Read-only file system"}
 
 
 @pytest.fixture(params=list(KINDS))
@@ -62,36 +62,36 @@ def test_of_a_training(what, kind, disk, small, whole, monkeypatch, capsys, tall
     options = [*BASE, *small, f"--runs_dir={disk.folder}/runs"]
     happened = before_first(monkeypatch, disk, kind, *WRITES[what])
     code = command(options)
-    said = capsys.readouterr().err.strip().splitlines()
+    output = messages(capsys.readouterr().err)
     monkeypatch.undo()
     half_written = [str(path) for path in disk.folder.glob(f"runs/*/*/{record_files.RECORD}")]
     disk.free()
     again = command(options)
     survived = bool(happened) and code == 2 and again == 0 and not half_written
-    survived &= len(said) == 1 and SAID[kind] in said[0] and essence(disk.folder / "runs") == essence(whole)
+    survived &= len(output) == 1 and MESSAGES[kind] in output[0] and essence(disk.folder / "runs") == essence(whole)
     tally.fault(f"{kind} disk: {what}", survived)
-    assert survived, (code, said, half_written, again)
+    assert survived, (code, output, half_written, again)
 
 
 def test_of_checkpoints(kind, disk, tally):
-    said = []
-    checkpoints = Checkpoints(disk.folder / "checkpoints", say=said.append, minutes=0)
+    output = []
+    checkpoints = Checkpoints(disk.folder / "checkpoints", say=output.append, minutes=0)
     checkpoints.restore({"a": 1})
     assert checkpoints.save(1, {"x": np.zeros(100_000)}, {"n": 1})
     getattr(disk, KINDS[kind])()
     written = [checkpoints.save(step, {"x": np.ones(100_000)}, {"n": step}) for step in (2, 3)]
     disk.free()
-    last = Checkpoints(disk.folder / "checkpoints", say=said.append).restore({"a": 1})
-    survived = written == [False, False] and last.step == 1 and len(said) == 2 and SAID[kind] in said[0]
+    last = Checkpoints(disk.folder / "checkpoints", say=output.append).restore({"a": 1})
+    survived = written == [False, False] and last.step == 1 and len(output) == 2 and MESSAGES[kind] in output[0]
     tally.fault(f"{kind} disk: checkpoint", survived)
-    assert survived, (written, said)
+    assert survived, (written, output)
     assert checkpoints.save(4, {"x": np.ones(100_000)}, {"n": 4}), "there is room again"
 
 
 @pytest.mark.parametrize("what", ["shard", "manifest", "lock"])
 def test_of_a_store(what, kind, disk, images, tmp_path, monkeypatch, tally):  # noqa: F811
     source = open_dataset("folder", str(images))
-    crime.complete("store", images, tmp_path / "whole")
+    harness.complete("store", images, tmp_path / "whole")
     cache = disk.folder / "cache"
     cache.mkdir()
     if what == "lock":
@@ -101,18 +101,18 @@ def test_of_a_store(what, kind, disk, images, tmp_path, monkeypatch, tally):  # 
     else:
         before_first(monkeypatch, disk, kind, manifest.Manifest, "write")
     with pytest.raises(StoreError) as refused:
-        prepare(source, str(cache), victims.STORE_SIZE, workers=2)
+        prepare(source, str(cache), workloads.STORE_SIZE, workers=2)
     assert not list(cache.glob("*/store.json"))
     monkeypatch.undo()
     disk.free()
-    crime.complete("store", images, cache)
+    harness.complete("store", images, cache)
     text = str(refused.value)
-    survived = SAID[kind] in text and "--cache_dir" in text and files_of(cache) == files_of(tmp_path / "whole")
+    survived = MESSAGES[kind] in text and "--cache_dir" in text and files_of(cache) == files_of(tmp_path / "whole")
     tally.fault(f"{kind} disk: store's {what}", survived)
     assert survived, text
 
 
-def test_of_the_board(kind, disk, tmp_path, capsys, tally):
+def test_of_the_sweep_folder(kind, disk, tmp_path, capsys, tally):
     study = disk.folder / "study"
     study.mkdir()
 
@@ -130,33 +130,33 @@ def test_of_the_board(kind, disk, tmp_path, capsys, tally):
             pass
 
     def sweep(_):
-        scheduler.Scheduler(victims.cells(), study, Runner(), say=lambda line: None).run()
+        scheduler.Scheduler(workloads.cells(), study, Runner(), say=lambda line: None).run()
 
     code = command([], sweep, "sweep")
-    said = capsys.readouterr().err.strip().splitlines()
+    output = capsys.readouterr().err.strip().splitlines()
     disk.free()
-    crime.complete("sweep", study)
-    crime.complete("sweep", tmp_path / "whole")
-    survived = code == 2 and len(said) == 1 and SAID[kind] in said[0]
+    harness.complete("sweep", study)
+    harness.complete("sweep", tmp_path / "whole")
+    survived = code == 2 and len(output) == 1 and MESSAGES[kind] in output[0]
     survived &= sweep_essence(study) == sweep_essence(tmp_path / "whole")
-    tally.fault(f"{kind} disk: sweep's board", survived)
-    assert survived, (code, said)
+    tally.fault(f"{kind} disk: sweep's folder", survived)
+    assert survived, (code, output)
 
 
 def test_of_a_sweeps_processes(kind, disk, tmp_path, tally):
     """The same command completes the study: a disk is no failure of a network."""
-    crime.complete("sweep", tmp_path / "whole")
+    harness.complete("sweep", tmp_path / "whole")
     study = disk.folder / "study"
-    process = crime.start("sweep", study)
-    crime.wait_for(lambda: list(study.glob(f"*/{record_files.RECORD}")))
+    process = harness.start("sweep", study)
+    harness.wait_for(lambda: list(study.glob(f"*/{record_files.RECORD}")))
     getattr(disk, KINDS[kind])()
-    said, _ = process.communicate(timeout=crime.LONGEST_SECONDS)
+    output, _ = process.communicate(timeout=harness.LONGEST_SECONDS)
     disk.free()
     refused = process.returncode != 0
-    last = crime.complete("sweep", study)
+    last = harness.complete("sweep", study)
     survived = refused and sweep_essence(study) == sweep_essence(tmp_path / "whole")
     tally.fault(f"{kind} disk: during a sweep", survived)
-    assert survived, (said, last)
+    assert survived, (output, last)
 
 
 def test_of_speeds(kind, disk, caplog, tally):
@@ -168,7 +168,9 @@ def test_of_speeds(kind, disk, caplog, tally):
     before = speeds.known(options).seconds_per_step["base"]
     disk.free()
     speeds.remember(options, "base", 0.5)
-    survived = before == 0.25 and SAID[kind] in caplog.text and speeds.known(options).seconds_per_step["base"] == 0.5
+    survived = (
+        before == 0.25 and MESSAGES[kind] in caplog.text and speeds.known(options).seconds_per_step["base"] == 0.5
+    )
     tally.fault(f"{kind} disk: speeds.json", survived)
     assert survived, caplog.text
 
@@ -181,11 +183,11 @@ def test_of_a_report(kind, disk, tmp_path, capsys, tally):
     options = [f"--study={study}", "--format=md,csv", f"--out={out}"]
     getattr(disk, KINDS[kind])()
     code = command(options, report.main, "report")
-    said = capsys.readouterr().err.strip().splitlines()
+    output = capsys.readouterr().err.strip().splitlines()
     left = [path for path in out.rglob("*") if path.is_file()] if out.exists() else []
     disk.free()
     again = command(options, report.main, "report")
-    survived = code == 2 and len(said) == 1 and SAID[kind] in said[0] and not left and again == 0
+    survived = code == 2 and len(output) == 1 and MESSAGES[kind] in output[0] and not left and again == 0
     tally.fault(f"{kind} disk: report", survived)
-    assert survived, (code, said, left, again)
+    assert survived, (code, output, left, again)
     assert pathlib.Path(out, "report.md").stat().st_size

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.faults
 
 HERE = pathlib.Path(__file__).parent
 TARGETS = ("image", "record", "split", "flagfile", "manifest", "checkpoint", "description", "hdf5", "safetensors")
-SECONDS = fault_sizes.of(5, 60)  # of each
+SECONDS = fault_sizes.pick(5, 60)  # of each
 
 
 @pytest.mark.parametrize("target", TARGETS)

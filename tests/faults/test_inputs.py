@@ -24,10 +24,10 @@ import pytest
 from hypothesis import strategies as st
 from PIL import Image
 
-import crime
 import fake_study
 import fault_sizes
-import victims
+import harness
+import workloads
 from tftransfer import analysis, report, run, sweep
 from tftransfer.analysis import study as analysis_study
 from tftransfer.cli import command_line
@@ -51,7 +51,7 @@ pytestmark = pytest.mark.faults
 SECONDS = 10  # for one input; more is a hang
 MOST_GROWTH_BYTES = 300_000_000
 MOST_BYTES_FOR_ONE_INPUT = 2_000_000_000  # a transparent image of as many pixels as are decoded at all, in some copies
-SAID_WELL = (
+CLEAR_WORDS = (
     "Expected",
     "Received",
     "expected",
@@ -100,13 +100,13 @@ def _soon_and_nowhere_else(tmp_path, monkeypatch):
 
 
 def held_bytes():
-    """Returns the memory that this process holds now, what is free to be returned returned."""
+    """Returns the bytes that this process holds now, after a collection of garbage."""
     gc.collect()
     return psutil.Process().memory_info().rss
 
 
 def peak_bytes():
-    """Returns the most memory that this process has held."""
+    """Returns the most bytes that this process has ever held."""
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
@@ -120,12 +120,12 @@ def handled(tally, kind, action, what, quiet=()):
         fine = True
     except SystemExit as ended:
         fine = ended.code in (0, None)
-    except (ValueError, StoreError, *quiet) as found:
-        error = found
-        ours = command_line._raised_here(error) and any(word in str(error) for word in SAID_WELL)
+    except (ValueError, StoreError, *quiet) as raised:
+        error = raised
+        ours = command_line._raised_here(error) and any(word in str(error) for word in CLEAR_WORDS)
         fine = ours or (bool(quiet) and isinstance(error, quiet))
-    except (Exception, Hang) as found:
-        error, fine = found, False
+    except (Exception, Hang) as raised:
+        error, fine = raised, False
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     tally.bad_input(kind, fine)
@@ -155,7 +155,7 @@ def mutated(rng, content: bytes) -> bytes:
 
 
 def silly(rng) -> object:
-    """Returns a value that a JSON file may hold in any place."""
+    """Returns a random JSON value, most of them out of place."""
     return rng.choice(
         [None, True, False, 0, -1, 1, 2**31, 2**63, 10**400, 1e308, -1e308, 0.5, "", [], {}, [[]], {"a": 1}, *ODD]
     )
@@ -179,7 +179,7 @@ def words_of(rng, alphabet, most=12):
     return "".join(rng.choice(alphabet) for _ in range(rng.randrange(most)))
 
 
-@hypothesis.settings(max_examples=fault_sizes.of(200, 5000), deadline=None, derandomize=True, database=None)
+@hypothesis.settings(max_examples=fault_sizes.pick(200, 5000), deadline=None, derandomize=True, database=None)
 @hypothesis.given(
     st.one_of(st.text(max_size=20), st.from_regex(r"[ABRSC]([n0-9]{0,4})(A|B|all|C)\+{0,2}", fullmatch=True))
 )
@@ -195,14 +195,14 @@ def test_treatments(tally):
     parse_any(tally)
     rng = random.Random(0)
     alphabet = ["A", "B", "R", "S", "n", "all", "+", "4", "12", "base", "-", " ", "a", "C", "\0", "٤", "9" * 5000]
-    for _ in range(fault_sizes.of(300, 15000)):
+    for _ in range(fault_sizes.pick(300, 15000)):
         text, n = words_of(rng, alphabet, 5), rng.choice([None, 0, 1, 7, 8, -3, 10**30])
         target, keep = rng.choice([None, "A", "B", "all", "", "C"]), rng.choice([0, 0, 1, 9, -1, 10**30])
         release = rng.choice([0, 0, 5, -1])
         handled(tally, "treatments", lambda a=(text, n, target, 8, keep, release): treatments.parse(*a), text)
 
 
-@hypothesis.settings(max_examples=fault_sizes.of(200, 5000), deadline=None, derandomize=True, database=None)
+@hypothesis.settings(max_examples=fault_sizes.pick(200, 5000), deadline=None, derandomize=True, database=None)
 @hypothesis.given(st.one_of(st.text(max_size=30), st.from_regex(r"[0-9,-]{0,20}", fullmatch=True)))
 def numbers_any(tally, text):
     handled(tally, "grids", lambda: grids.integers(text, "seeds"), text)
@@ -228,7 +228,7 @@ def test_grids(tally):
     def split_of(kind, seed):
         return splits.make(kind, NAMES, None, seed, None)
 
-    for _ in range(fault_sizes.of(300, 12000)):
+    for _ in range(fault_sizes.pick(300, 12000)):
         chosen = rng.sample([*axes, rng.choice(ODD)], rng.randrange(1, 5))
         text = " ".join(f"{axis}={rng.choice(values)}" for axis in dict.fromkeys(["treatments", *chosen]))
 
@@ -240,7 +240,7 @@ def test_grids(tally):
 
 
 def options_of(rng, kind):
-    """Returns a command line with values that nobody should give."""
+    """Returns random options with bad values."""
     names = [field.name for field in dataclasses.fields(kind) if field.name not in ("help", "list_blocks", "dry_run")]
     values = ["0", "-1", "1", "3", "1e308", "nan", "inf", "9" * 400, "0.5", "true", "A", "B", "AnB", "auto", *ODD]
     chosen = rng.sample(names, rng.randrange(1, 5))
@@ -251,7 +251,7 @@ def options_of(rng, kind):
 def test_options(main, kind, tally):
     """As far as a dry run reads them."""
     rng = random.Random(2)
-    for _ in range(fault_sizes.of(60, 2500)):
+    for _ in range(fault_sizes.pick(60, 2500)):
         role = "--treatment=BnB" if kind is run_config.RunConfig else "--treatments=BnB"
         words = ["run", role, "--n=2", "--dry_run", *options_of(rng, kind)]
         handled(tally, "options", lambda words=words: main(words), words, quiet=(OSError,))
@@ -260,7 +260,7 @@ def test_options(main, kind, tally):
 def test_flag_files(tmp_path, tally):
     rng, path = random.Random(3), tmp_path / "flags"
     whole = b"# a recipe\n--width=0.5\n--batch_size=32\n--schedule=cosine\n--treatment=BnB\n--n=4\n--dataset=motifs\n"
-    for _ in range(fault_sizes.of(100, 3000)):
+    for _ in range(fault_sizes.pick(100, 3000)):
         path.write_bytes(mutated(rng, whole))
         words = ["run", f"--flagfile={path}"]
         handled(
@@ -274,7 +274,7 @@ def test_flag_files(tmp_path, tally):
 def test_split_files(tmp_path, tally):
     rng, path = random.Random(4), tmp_path / "split.json"
     whole = {"A": NAMES[:3], "B": NAMES[3:]}
-    for number in range(fault_sizes.of(300, 12000)):
+    for number in range(fault_sizes.pick(300, 12000)):
         text = json.dumps(replaced(rng, whole) if number % 2 else whole).encode()
         path.write_bytes(mutated(rng, text) if number % 4 < 3 else text)
         handled(tally, "split files", lambda: splits.make("file", NAMES, split_file=str(path)), path.read_bytes())
@@ -293,7 +293,7 @@ def pictures():
 @pytest.mark.filterwarnings("ignore")
 def test_images(tally):
     rng, whole = random.Random(5), list(pictures())
-    for number in range(fault_sizes.of(500, 20000)):
+    for number in range(fault_sizes.pick(500, 20000)):
         content = mutated(rng, whole[number % len(whole)])
         handled(tally, "images", lambda content=content: decode(content), content[:60], quiet=(ImageError,))
 
@@ -401,7 +401,7 @@ def test_records(tmp_path, tally):
         record = record_files.read(whole.folder)
         assert record.content["sha256"] == content["sha256"], "a changed record was taken for the one written"
 
-    for _ in range(fault_sizes.of(300, 8000)):
+    for _ in range(fault_sizes.pick(300, 8000)):
         path.write_bytes(mutated(rng, text))
         handled(tally, "records", act, path.read_bytes()[:80])
 
@@ -409,7 +409,7 @@ def test_records(tmp_path, tally):
         record = record_files.read(whole.folder)
         identities.check(record, cell)
 
-    for _ in range(fault_sizes.of(300, 8000)):
+    for _ in range(fault_sizes.pick(300, 8000)):
         changed = forged(replaced(rng, content))
         path.write_text(json.dumps(changed))
         handled(tally, "records with right hashes", use, changed)
@@ -418,7 +418,7 @@ def test_records(tmp_path, tally):
 
 
 def forged(content):
-    """Returns a record's content with the hashes that belong to what stands in it now."""
+    """Returns a record's content with hashes that match its changed parts."""
     if not isinstance(content, dict):
         return content
     rest = {name: value for name, value in content.items() if name != "sha256"}
@@ -442,11 +442,11 @@ def test_studies_with_a_foreign_record_are_shown_without_it(tmp_path, tally):
         analysis.effects(analysis.networks(found))
         curves.Curves().read(folders.Folders(str(study)).all()["study"])
 
-    for number in range(fault_sizes.of(20, 300)):
+    for number in range(fault_sizes.pick(20, 300)):
         changed = forged(replaced(rng, content))
         path.write_text(json.dumps(changed))
         handled(tally, "studies with a foreign record", act, changed)
-        if number % fault_sizes.of(10, 100) == 0:
+        if number % fault_sizes.pick(10, 100) == 0:
             words = ["report", f"--study={study}", "--format=md,csv,html", f"--out={tmp_path / 'out'}"]
             handled(tally, "studies with a foreign record", lambda words=words: report.main(words), changed)
 
@@ -476,12 +476,12 @@ ODD_FILES = {
 
 
 def small_files_of(folder):
-    """Returns small files that anybody may have written: by kind, where one lies and what reads it."""
+    """Returns small files that anybody may have written, by kind: path and reader."""
     study, weights, split, flags = folder / "study", folder / "w.weights.h5", folder / "split.json", folder / "flags"
     weights.touch()
     nested = folder / "nested"
     nested.write_text(f"--flagfile={flags}\n")
-    options, cell, board = Config(cache_dir=str(folder / "cache")), victims.cells()[-1], SweepFolder(study)
+    options, cell, sweep_folder = Config(cache_dir=str(folder / "cache")), workloads.cells()[-1], SweepFolder(study)
     record, tuned = study / "x" / record_files.RECORD, folder / "tune"
 
     def options_in(path):
@@ -494,10 +494,13 @@ def small_files_of(folder):
         "split": (split, lambda: splits.make("file", NAMES, split_file=str(split))),
         "description": (description.beside(weights), lambda: description.read(weights)),
         "speeds": (speeds.path_of(options), lambda: speeds.known(options)),
-        "plan": (board.folder / "plan.json", board.plan),
-        "heartbeat": (board.jobs / "job.heartbeat.json", board.beats),
-        "end": (board.jobs / "job.end.json", lambda: jobs.ended(board.jobs, "job", 0)),
-        "failure": (board.folder / "failed" / f"{cell.name}.json", lambda: (board.failures(), board.failure(cell))),
+        "plan": (sweep_folder.folder / "plan.json", sweep_folder.plan),
+        "heartbeat": (sweep_folder.jobs / "job.heartbeat.json", sweep_folder.heartbeats),
+        "end": (sweep_folder.jobs / "job.end.json", lambda: jobs.ended(sweep_folder.jobs, "job", 0)),
+        "failure": (
+            sweep_folder.folder / "failed" / f"{cell.name}.json",
+            lambda: (sweep_folder.failures(), sweep_folder.failure(cell)),
+        ),
         "search": (tuned / "study.json", lambda: tuning_study.Study(tuned, {})),
         "trial": (tuned / "trials" / "001" / "trial.json", lambda: tuning_study.Study(tuned, {}).trials()),
         "flag file": (flags, options_in(flags)),
@@ -523,13 +526,13 @@ def test_checkpoints(tmp_path, tally):
     first.restore({"a": 1})
     first.save(3, {"x": np.arange(50.0)}, {"n": 1})
     (path,) = (tmp_path / "c").glob("*.npz")
-    whole, said = path.read_bytes(), []
+    whole, output = path.read_bytes(), []
 
     def act():
-        found = Checkpoints(tmp_path / "c", say=said.append).restore({"a": 1})
+        found = Checkpoints(tmp_path / "c", say=output.append).restore({"a": 1})
         assert found is None or found.step == 3
 
-    for _ in range(fault_sizes.of(150, 4000)):
+    for _ in range(fault_sizes.pick(150, 4000)):
         changed = mutated(rng, whole)
         path.write_bytes(changed)
         handled(tally, "checkpoints", act, changed[:40])
@@ -539,7 +542,7 @@ def test_checkpoints(tmp_path, tally):
 def test_checkpoints_with_the_digest_of_what_was_made_of_them(tmp_path, tally):
     rng, buffer = random.Random(8), io.BytesIO()
     np.savez(buffer, notes=np.frombuffer(b'{"identity": {"format": 1, "a": 1}}', np.uint8), x=np.arange(9.0))
-    for _ in range(fault_sizes.of(100, 3000)):
+    for _ in range(fault_sizes.pick(100, 3000)):
         changed = mutated(rng, buffer.getvalue())
         folder = tmp_path / "c"
         folder.mkdir(exist_ok=True)
@@ -558,7 +561,7 @@ def test_manifests(tmp_path, tally):
     store = prepare(open_dataset("folder", str(root)), str(tmp_path / "cache"), 8, workers=1)
     path = pathlib.Path(store.path, "store.json")
     rng, whole = random.Random(9), path.read_bytes()
-    for number in range(fault_sizes.of(200, 6000)):
+    for number in range(fault_sizes.pick(200, 6000)):
         changed = mutated(rng, whole) if number % 2 else json.dumps(replaced(rng, json.loads(whole))).encode()
         path.write_bytes(changed)
 
@@ -570,32 +573,32 @@ def test_manifests(tmp_path, tally):
     assert Manifest.read(store.path).fingerprint == store.fingerprint
 
 
-def test_boards(tmp_path, tally):
+def test_sweep_folders(tmp_path, tally):
     rng, study = random.Random(10), tmp_path / "study"
-    crime.complete("sweep", study)
-    board, cells = SweepFolder(study), victims.cells()
-    board.write_failure(cells[-1], "a reason")
+    harness.complete("sweep", study)
+    sweep_folder, cells = SweepFolder(study), workloads.cells()
+    sweep_folder.write_failure(cells[-1], "a reason")
     heartbeat = {"networks": {cells[-1].name: 0.5}, "step": 1, "steps": 2, "images_per_second": 1.0, "time": 1e9,
             "started": 1e9, "where": "here 1"}  # fmt: skip
     files = {
-        board.folder / "plan.json": json.loads((board.folder / "plan.json").read_text()),
-        board.jobs / "job.heartbeat.json": heartbeat,
-        board.folder / "failed" / f"{cells[-1].name}.json": {"reason": "a", "time": 1.0, "recipe": {}},
+        sweep_folder.folder / "plan.json": json.loads((sweep_folder.folder / "plan.json").read_text()),
+        sweep_folder.jobs / "job.heartbeat.json": heartbeat,
+        sweep_folder.folder / "failed" / f"{cells[-1].name}.json": {"reason": "a", "time": 1.0, "recipe": {}},
     }
-    board.jobs.mkdir(exist_ok=True)
-    found = {}
-    study_status.look(study, found)
-    for number in range(fault_sizes.of(150, 6000)):
+    sweep_folder.jobs.mkdir(exist_ok=True)
+    records = {}
+    study_status.look(study, records)
+    for number in range(fault_sizes.pick(150, 6000)):
         path, whole = rng.choice(list(files.items()))
         changed = json.dumps(replaced(rng, whole)).encode()
         path.write_bytes(mutated(rng, changed) if number % 3 == 0 else changed)
 
         def act():
-            display.text(study_status.look(study, found))
+            display.text(study_status.look(study, records))
             SweepFolder(study).failure(cells[-1])
-            assert SweepFolder(study).beats(1e9).keys() <= {"job"}
+            assert SweepFolder(study).heartbeats(1e9).keys() <= {"job"}
 
-        handled(tally, "sweep boards", act, (path.name, path.read_bytes()[:200]))
+        handled(tally, "sweep folders", act, (path.name, path.read_bytes()[:200]))
         path.write_text(json.dumps(whole))
 
 
@@ -611,7 +614,7 @@ def test_speeds(tmp_path, tally):
             sum(found.seconds_per_step.values()) / 3600
             max(found.start_seconds.values(), default=0.0) / 3600
 
-    for number in range(fault_sizes.of(150, 4000)):
+    for number in range(fault_sizes.pick(150, 4000)):
         changed = json.dumps(replaced(rng, whole)).encode()
         path.write_bytes(mutated(rng, changed) if number % 2 else changed)
         handled(tally, "speeds.json", act, changed[:80])
@@ -633,7 +636,7 @@ def user_command(folder, code):
     """Starts `run` with a user's own function."""
     (folder / "nets.py").write_text(code)
     words = [sys.executable, "-m", "tftransfer.run", "--model=nets:build", "--list_blocks", f"--cache_dir={folder}"]
-    path = os.pathsep.join([str(folder), str(crime.TESTS.parent)])
+    path = os.pathsep.join([str(folder), str(harness.TESTS.parent)])
     environment = os.environ | {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.Popen(
         words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -642,7 +645,7 @@ def user_command(folder, code):
 
 @pytest.mark.parametrize("kind", USER_CODE)
 def test_code_of_a_user_ends_in_one_message(kind, tmp_path, tally):
-    out, err = user_command(tmp_path, USER_CODE[kind]).communicate(timeout=crime.LONGEST_SECONDS)
+    out, err = user_command(tmp_path, USER_CODE[kind]).communicate(timeout=harness.LONGEST_SECONDS)
     fine = not out and len(err.splitlines()) == 1 and "nets:build" in err
     tally.bad_input("a user's own model", fine)
     assert fine, (out[-500:], err[-2000:])
@@ -654,9 +657,9 @@ def test_code_of_a_user_that_never_returns_ends_with_ctrl_c(place, tmp_path, tal
     if place == "in the function":
         loop = "def build(shape, classes):\n" + "".join(f"    {line}\n" for line in loop.splitlines())
     process = user_command(tmp_path, loop)
-    assert crime.wait_for((tmp_path / "begun").exists, crime.LONGEST_SECONDS)
+    assert harness.wait_for((tmp_path / "begun").exists, harness.LONGEST_SECONDS)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=crime.LONGEST_SECONDS)
+    _, err = process.communicate(timeout=harness.LONGEST_SECONDS)
     fine = process.returncode == command_line.EXIT_INTERRUPTED and len(err.strip().splitlines()) == 1
     tally.bad_input("a user's own model", fine)
     assert fine, (process.returncode, err[-2000:])

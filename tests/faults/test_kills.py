@@ -22,7 +22,8 @@ from tftransfer.records import record_files
 pytestmark = pytest.mark.faults
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-KILLS = int(os.environ.get("TFTRANSFER_KILLS", fault_sizes.of(4, 20)))
+HANGUPS = fault_sizes.pick(2, 10)
+KILLS = int(os.environ.get("TFTRANSFER_KILLS", fault_sizes.pick(4, 20)))
 LONGEST_SECONDS = 600  # of one process; more is a hang
 RECIPE = ("--image_size=32", "--width=0.05", "--steps=400", "--batch_size=16", "--evaluations=7", "--split_seed=1")
 
@@ -46,8 +47,8 @@ def whole(options, tmp_path_factory):
     """The study of a command that nobody interrupted, without checkpoints."""
     runs = tmp_path_factory.mktemp("whole")
     process = start([*options, f"--runs_dir={runs}", "--checkpoint_minutes=0"])
-    _, said = process.communicate(timeout=LONGEST_SECONDS)
-    assert process.returncode == 0, said
+    _, output = process.communicate(timeout=LONGEST_SECONDS)
+    assert process.returncode == 0, output
     return essence(runs)
 
 
@@ -65,28 +66,28 @@ def heed_interrupts():
 
 
 def essence(runs):
-    """Returns what an interruption must not change in a folder of studies, wall-clock time left out."""
+    """Returns the results of a folder of studies that no interruption may change: all but wall-clock time."""
     (study,) = runs.iterdir()
-    found = {}
+    results = {}
     for record in record_files.read_study(study):
         history = {name: column for name, column in record.content["history"].items() if name != "seconds"}
-        found[record.name] = (record.weights_digest, record.result, history, scalars(record.folder))
-    return found
+        results[record.name] = (record.weights_digest, record.result, history, scalars(record.folder))
+    return results
 
 
 def until_it_trains(process):
     """Waits until a process trains; returns False if it ended before. What it says later is read and dropped."""
-    said = []
+    output = []
     for line in process.stdout:
-        said.append(line)
+        output.append(line)
         if "training on" in line:
-            drop_what_it_says(process)
+            drop_output(process)
             return True
     return False
 
 
-def drop_what_it_says(process):
-    """Reads it all, so that the process never waits for a reader."""
+def drop_output(process):
+    """Reads and drops a process's output, so that it never waits for a reader."""
     process.reader = threading.Thread(target=process.stdout.read, daemon=True)
     process.reader.start()
 
@@ -105,13 +106,13 @@ def end(process, number):
 def until_it_has_saved(process, runs):
     """Waits until a process has written a checkpoint or has ended; what it says is read and dropped."""
     before = checkpoint_files(runs)
-    drop_what_it_says(process)
+    drop_output(process)
     while process.poll() is None and checkpoint_files(runs) <= before:
         time.sleep(0.01)
 
 
 def checkpoint_files(runs):
-    return {path.name for path in runs.glob("*/.checkpoints/*/*.npz")}
+    return {path.name for path in runs.glob("*/.checkpoints/*/[0-9]*-step*.npz")}
 
 
 def test_killed_again_and_again(options, whole, tmp_path, tally):
@@ -144,8 +145,8 @@ def test_killed_again_and_again(options, whole, tmp_path, tally):
 
 
 def newest_steps(runs):
-    found = sorted(runs.glob("*/.checkpoints/*/*.npz"))
-    return int(found[-1].name.split("step")[1].split("-")[0]) if found else 0
+    files = sorted(runs.glob("*/.checkpoints/*/[0-9]*-step*.npz"))  # none that is being written
+    return int(files[-1].name.split("step")[1].split("-")[0]) if files else 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
@@ -157,17 +158,44 @@ def test_a_signal_ends_it_soon_with_a_checkpoint(number, options, whole, tmp_pat
         time.sleep(0.05)
     time.sleep(0.5)  # in the middle of the first of two networks, which train for some seconds
     sent = time.monotonic()
-    code, said = end(process, number)
+    code, output = end(process, number)
     seconds = time.monotonic() - sent
     expected = {signal.SIGTERM: command_line.EXIT_TERMINATED, signal.SIGINT: command_line.EXIT_INTERRUPTED}[number]
     kept = newest_steps(tmp_path)
     out, _ = start(words).communicate(timeout=LONGEST_SECONDS)
-    survived = code == expected and "goes on from there" in said and essence(tmp_path) == whole
+    survived = code == expected and "goes on from there" in output and essence(tmp_path) == whole
     tally.fault(f"{signal.Signals(number).name} of run", survived)
     print(f"ended {seconds:.1f} s after {number!r}, checkpoint at step {kept}")
-    assert survived, (code, said)
-    assert len(said.strip().splitlines()) == 1, said
+    assert survived, (code, output)
+    assert len(output.strip().splitlines()) == 1, output
     assert f"goes on from its checkpoint at step {kept}" in out
+
+
+def test_hung_up_at_random_moments(options, whole, tmp_path, tally):
+    """A terminal that is closed at any moment of a training, a few times in a row: exit code 129, then it goes on."""
+    rng, done, number, steps_seen = random.Random(9), 0, 0, []
+    while done < HANGUPS:
+        runs = tmp_path / f"training{number}"
+        words, before, code = [*options, f"--runs_dir={runs}"], done, None
+        while done < HANGUPS and code != 0:
+            process = start(words)
+            if until_it_trains(process):
+                time.sleep(rng.uniform(0, 3))
+            code, error = end(process, signal.SIGHUP)
+            if code != 0:  # else it was done before
+                done += 1
+                steps_seen.append(newest_steps(runs))
+                tally.fault("SIGHUP of run: exit code 129, one line", code == 129 and error.count("\n") == 1)
+                assert code == 128 + signal.SIGHUP, error
+                assert error.count("\n") == 1, error
+        process = start(words)
+        output, error = process.communicate(timeout=LONGEST_SECONDS)
+        survived = process.returncode == 0 and essence(runs) == whole
+        tally.fault("SIGHUP of run", survived, done - before)
+        assert survived, (number, done, output, error)
+        number += 1
+    print(f"checkpoints after each SIGHUP: {steps_seen}")
+    assert any(steps_seen), "no signal met a training: it was not tested"
 
 
 def damage(kind, path):
@@ -201,11 +229,11 @@ def test_damaged_checkpoints_are_never_used(options, whole, tmp_path, tally):
         for index in which:
             damage(kind, files[index])
         process = start([*options, f"--runs_dir={runs}"])
-        out, said = process.communicate(timeout=LONGEST_SECONDS)
+        out, output = process.communicate(timeout=LONGEST_SECONDS)
         survived = process.returncode == 0 and essence(runs) == whole
         survived &= (" is damaged" in out) == (kind != "gone")
         tally.fault(f"checkpoint {kind}", survived, len(which))
-        assert survived, (kind, out, said)
+        assert survived, (kind, out, output)
 
 
 @pytest.fixture
@@ -225,8 +253,8 @@ def test_a_full_disk_ends_in_one_line_or_not_at_all(options, whole, small_disk, 
     words = [*options, f"--runs_dir={small_disk}/runs", "--checkpoint_minutes=0.001"]
     (small_disk / "others").write_bytes(bytes(500_000))
     process = start(words)
-    out, said = process.communicate(timeout=LONGEST_SECONDS)
-    clear = process.returncode == 0 or (process.returncode == 2 and len(said.strip().splitlines()) == 1)
+    out, output = process.communicate(timeout=LONGEST_SECONDS)
+    clear = process.returncode == 0 or (process.returncode == 2 and len(output.strip().splitlines()) == 1)
     counted = [json.loads(path.read_text())["status"] for path in small_disk.glob("runs/*/*/record.json")]
     (small_disk / "others").unlink()
     subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)
@@ -234,6 +262,6 @@ def test_a_full_disk_ends_in_one_line_or_not_at_all(options, whole, small_disk, 
     last, _ = again.communicate(timeout=LONGEST_SECONDS)
     survived = clear and again.returncode == 0 and essence(small_disk / "runs") == whole
     tally.fault("full disk while checkpointing", survived)
-    print(f"exit code {process.returncode}, {len(counted)} record(s), then {again.returncode}: {said.strip()}")
-    assert survived, (out, said, last)
-    assert "No space left" in out + said
+    print(f"exit code {process.returncode}, {len(counted)} record(s), then {again.returncode}: {output.strip()}")
+    assert survived, (out, output, last)
+    assert "No space left" in out + output

@@ -12,9 +12,9 @@ import subprocess
 import pytest
 from PIL import Image
 
-import crime
 import fault_sizes
-import victims
+import harness
+import workloads
 from tftransfer.experiment.config import Config
 from tftransfer.records import record_files
 from tftransfer.scheduling import speeds, study_status
@@ -44,66 +44,68 @@ def files_of(cache):
 
 
 def test_preparing(images, tmp_path, tally):
-    wanted = crime.complete("store", images, tmp_path / "whole")
-    rng, kills, began = random.Random(1), fault_sizes.of(6, 30), 0
+    expected = harness.complete("store", images, tmp_path / "whole")
+    rng, kills, began = random.Random(1), fault_sizes.pick(6, 30), 0
     cache, done = tmp_path / "killed0", 0
     while done < kills:
-        process = crime.start("store", images, cache)
-        if crime.kill(process, rng.uniform(0, 0.8 + began / 5), whole_group=done % 2 == 0):
+        process = harness.start("store", images, cache)
+        if harness.kill(process, rng.uniform(0, 0.8 + began / 5), whole_group=done % 2 == 0):
             done, began = done + 1, began + 1
         else:  # it was quicker: a new one
             assert files_of(cache) == files_of(tmp_path / "whole")
             cache, began = tmp_path / f"killed{done}", 0
-    said = crime.complete("store", images, cache)
-    survived = said.split()[-1] == wanted.split()[-1] and files_of(cache) == files_of(tmp_path / "whole")
+    output = harness.complete("store", images, cache)
+    survived = output.split()[-1] == expected.split()[-1] and files_of(cache) == files_of(tmp_path / "whole")
     tally.fault("SIGKILL while a store is prepared", survived, done)
     assert survived
 
 
 def test_writing_and_replacing_records(tmp_path, tally):
-    rng, kills, generations = random.Random(2), fault_sizes.of(6, 30), []
+    rng, kills, generations = random.Random(2), fault_sizes.pick(6, 30), []
     for number in range(kills):
-        process = crime.start("records", tmp_path)
+        process = harness.start("records", tmp_path)
         if number == 0:
-            crime.wait_for(lambda: all((tmp_path / name / record_files.RECORD).exists() for name in victims.NETWORKS))
-        assert crime.kill(process, rng.uniform(0, 0.4))
-        for name in victims.NETWORKS:
+            harness.wait_for(
+                lambda: all((tmp_path / name / record_files.RECORD).exists() for name in workloads.NETWORKS)
+            )
+        assert harness.kill(process, rng.uniform(0, 0.4))
+        for name in workloads.NETWORKS:
             record_files.restore(tmp_path / name)
             record = record_files.read(tmp_path / name)
             survived = record is not None
             if survived:
                 generation = round((record.result["top1"] - 0.5) * 1e6)
-                survived = record.weights_file.read_bytes() == victims.weights_of(name, generation)
+                survived = record.weights_file.read_bytes() == workloads.weights_of(name, generation)
                 generations.append(generation)
-            tally.fault("SIGKILL while records are replaced", survived, int(name == victims.NETWORKS[0]))
+            tally.fault("SIGKILL while records are replaced", survived, int(name == workloads.NETWORKS[0]))
             assert survived, (number, name)
     assert any(generations), "no network was replaced: it was not tested"
-    assert {record.name for record in record_files.read_study(tmp_path)} == set(victims.NETWORKS)
+    assert {record.name for record in record_files.read_study(tmp_path)} == set(workloads.NETWORKS)
 
 
 def test_checkpointing(tmp_path, tally):
-    crime.complete("checkpoints", tmp_path / "whole", tmp_path / "wanted")
-    rng, kills, done, number = random.Random(3), fault_sizes.of(5, 20), 0, 0
+    harness.complete("checkpoints", tmp_path / "whole", tmp_path / "wanted")
+    rng, kills, done, number = random.Random(3), fault_sizes.pick(5, 20), 0, 0
     while done < kills:
         folder, result = tmp_path / f"c{number}" / "folder", tmp_path / f"c{number}" / "result"
-        process = crime.start("checkpoints", folder, result)
-        if crime.kill(process, rng.uniform(0.05, 1.0)):
+        process = harness.start("checkpoints", folder, result)
+        if harness.kill(process, rng.uniform(0.05, 1.0)):
             done += 1
         if result.exists():
             assert result.read_text() == (tmp_path / "wanted").read_text()
             number += 1
-    crime.complete("checkpoints", folder, result)
+    harness.complete("checkpoints", folder, result)
     survived = result.read_text() == (tmp_path / "wanted").read_text() and not folder.exists()
     tally.fault("SIGKILL while checkpoints are written", survived, done)
     assert survived
 
 
 def test_keeping_speeds(tmp_path, tally):
-    rng, kills = random.Random(4), fault_sizes.of(3, 10)
+    rng, kills = random.Random(4), fault_sizes.pick(3, 10)
     for number in range(kills):
-        process = crime.start("speeds", tmp_path)
-        crime.wait_for(lambda: (tmp_path / speeds.FILE).exists())
-        assert crime.kill(process, rng.uniform(0, 0.3))
+        process = harness.start("speeds", tmp_path)
+        harness.wait_for(lambda: (tmp_path / speeds.FILE).exists())
+        assert harness.kill(process, rng.uniform(0, 0.3))
         json.loads((tmp_path / speeds.FILE).read_text())
         survived = speeds.known(Config(cache_dir=str(tmp_path))) is not None
         tally.fault("SIGKILL while speeds are kept", survived)
@@ -118,42 +120,42 @@ def sweep_essence(study):
 
 
 def workers_of(study):
-    """Returns the processes that work for a sweep of this study."""
-    found = []
+    """Returns the ids of the workers of a sweep of this study."""
+    processes = []
     for entry in os.scandir("/proc"):
         with contextlib.suppress(OSError):
             if entry.name.isdigit():
                 line = pathlib.Path(entry.path, "cmdline").read_bytes().decode(errors="replace")
-                found += [int(entry.name)] if str(study) in line and "\0worker\0" in line else []
-    return found
+                processes += [int(entry.name)] if str(study) in line and "\0worker\0" in line else []
+    return processes
 
 
 @pytest.mark.parametrize("whom", ["sweep", "worker", "all"])
 def test_sweeping(whom, tmp_path, tally):
-    crime.complete("sweep", tmp_path / "whole")
-    rng, kills, done, number = random.Random(5), fault_sizes.of(2, 8), 0, 0
+    harness.complete("sweep", tmp_path / "whole")
+    rng, kills, done, number = random.Random(5), fault_sizes.pick(2, 8), 0, 0
     while done < kills:
         study = tmp_path / f"study{number}"
-        process = crime.start("sweep", study)
+        process = harness.start("sweep", study)
         if whom == "worker":
-            found = workers_of(study) if crime.wait_for(lambda at=study: workers_of(at), 20) else []
-            if found:
+            workers = workers_of(study) if harness.wait_for(lambda at=study: workers_of(at), 20) else []
+            if workers:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(found[0], signal.SIGKILL)
+                    os.kill(workers[0], signal.SIGKILL)
                 done += 1
-            process.communicate(timeout=crime.LONGEST_SECONDS)
-        elif crime.kill(process, rng.uniform(0.1, 3), whole_group=whom == "all"):
+            process.communicate(timeout=harness.LONGEST_SECONDS)
+        elif harness.kill(process, rng.uniform(0.1, 3), whole_group=whom == "all"):
             done += 1
             study_status.look(study)
         if process.returncode == 0:
             assert sweep_essence(study) == sweep_essence(tmp_path / "whole")
             number += 1
-    said = crime.complete("sweep", study)
+    output = harness.complete("sweep", study)
     survived = sweep_essence(study) == sweep_essence(tmp_path / "whole")
     kind = {"sweep": "SIGKILL of a sweep", "worker": "SIGKILL of a sweep's process", "all": "SIGKILL of both"}[whom]
     tally.fault(kind, survived, done)
-    assert survived, said
-    assert study_status.look(study).count("done") == len(victims.cells())
+    assert survived, output
+    assert study_status.look(study).count("done") == len(workloads.cells())
 
 
 @pytest.fixture
@@ -163,12 +165,12 @@ def slow_workers(monkeypatch):
 
 
 def test_a_sweep_that_is_killed_while_its_processes_load(tmp_path, slow_workers, tally):
-    for number in range(fault_sizes.of(1, 4)):
+    for number in range(fault_sizes.pick(1, 4)):
         study = tmp_path / f"study{number}"
-        process = crime.start("sweep", study)
-        assert crime.wait_for(lambda study=study: workers_of(study))
-        assert crime.kill(process, 0)
-        gone = crime.wait_for(lambda study=study: not workers_of(study), 30)
+        process = harness.start("sweep", study)
+        assert harness.wait_for(lambda study=study: workers_of(study))
+        assert harness.kill(process, 0)
+        gone = harness.wait_for(lambda study=study: not workers_of(study), 30)
         survived = gone and not (study / "trained.txt").exists()
         tally.fault("SIGKILL of a sweep while its processes load", survived)
         assert survived, "an orphan trains"
@@ -176,15 +178,15 @@ def test_a_sweep_that_is_killed_while_its_processes_load(tmp_path, slow_workers,
 
 def test_a_sweep_that_is_stopped_for_a_while(tmp_path, tally):
     """Its processes go on and it takes what they did."""
-    crime.complete("sweep", tmp_path / "whole")
+    harness.complete("sweep", tmp_path / "whole")
     study = tmp_path / "study"
-    process = crime.start("sweep", study)
-    crime.wait_for(lambda: list(study.glob(f"*/{record_files.RECORD}")))
+    process = harness.start("sweep", study)
+    harness.wait_for(lambda: list(study.glob(f"*/{record_files.RECORD}")))
     process.send_signal(signal.SIGSTOP)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(2)
     process.send_signal(signal.SIGCONT)
-    said, _ = process.communicate(timeout=crime.LONGEST_SECONDS)
+    output, _ = process.communicate(timeout=harness.LONGEST_SECONDS)
     survived = process.returncode == 0 and sweep_essence(study) == sweep_essence(tmp_path / "whole")
     tally.fault("SIGSTOP and SIGCONT of a sweep", survived)
-    assert survived, said
+    assert survived, output

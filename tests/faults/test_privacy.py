@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from scene import BASE, command
+from commands import BASE, command
 from tftransfer.data.datasets import describe_classes
 
 pytestmark = pytest.mark.faults

@@ -37,9 +37,9 @@ def hours(cells, workers=1):
 
 
 def test_nothing_measured_is_no_estimate_of_time(cells):
-    found = estimate(cells("baseA"), PER_CLASS, 1)
-    assert (found.hours, found.upper) == (None, False)
-    assert found.disk_bytes > 0
+    cost = estimate(cells("baseA"), PER_CLASS, 1)
+    assert (cost.hours, cost.upper) == (None, False)
+    assert cost.disk_bytes > 0
 
 
 def test_a_group_takes_its_steps_and_its_start_and_workers_share_the_groups(cells, measured):
@@ -59,9 +59,9 @@ def test_frozen_networks_take_less_and_in_lockstep_least(cells, measured):
 def test_without_the_speed_of_frozen_networks_the_time_is_an_upper_bound(cells):
     speeds.remember(cells("baseA")[0].config, speeds.BASE, 0.5)
     assert not estimate(cells("baseA"), PER_CLASS, 1).upper
-    found = estimate(cells("A4B", "B4B"), PER_CLASS, 1)
-    assert found.upper
-    assert found.hours == pytest.approx(2 * 100 * 0.5 / 3600)
+    cost = estimate(cells("A4B", "B4B"), PER_CLASS, 1)
+    assert cost.upper
+    assert cost.hours == pytest.approx(2 * 100 * 0.5 / 3600)
 
 
 def test_weights_of_bases_are_kept_and_of_others_where_asked_for(cells):

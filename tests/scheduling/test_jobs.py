@@ -25,10 +25,10 @@ from tftransfer.scheduling import jobs
 )
 def test_a_signal_that_the_process_handled_is_still_a_signal(code, status, message, tmp_path):
     (tmp_path / "job.log").write_text("step 300 of 400\n")
-    found = jobs.ended(tmp_path, "job", code)
-    assert found.status == status
-    assert found.message.startswith(message)
-    assert jobs.End.from_json(found.as_json()) == found
+    end = jobs.ended(tmp_path, "job", code)
+    assert end.status == status
+    assert end.message.startswith(message)
+    assert jobs.End.from_json(end.as_json()) == end
 
 
 ASKED = """

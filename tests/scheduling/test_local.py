@@ -23,9 +23,9 @@ class Process:
     def __init__(self, request):
         self.request, self.returncode = pathlib.Path(request), None
         name = self.request.name.removesuffix(".json")
-        self.left, self.board = self.request.with_name(f"{name}.end.json"), SweepFolder(self.request.parents[2])
+        self.left, self.sweep_folder = self.request.with_name(f"{name}.end.json"), SweepFolder(self.request.parents[2])
         now = time.time()
-        self.board.write_heartbeat(name, Heartbeat({JOB.cells[0].name: None}, 0, 9, None, now, now, "here 1"))
+        self.sweep_folder.write_heartbeat(name, Heartbeat({JOB.cells[0].name: None}, 0, 9, None, now, now, "here 1"))
 
     def poll(self):
         return self.returncode
@@ -37,21 +37,21 @@ class Process:
 
 @pytest.fixture
 def started(monkeypatch):
-    found = []
+    processes_started = []
 
-    def start(words, log, more, own_session):
+    def start(words, log, extra_env, own_session):
         log.touch()
-        found.append(Process(words[-1]))
-        return found[-1]
+        processes_started.append(Process(words[-1]))
+        return processes_started[-1]
 
     monkeypatch.setattr(processes, "start", start)
-    return found
+    return processes_started
 
 
 def test_a_group_gives_a_sign_of_life_before_its_process_can(tmp_path, monkeypatch):
-    monkeypatch.setattr(processes, "start", lambda words, log, more, own_session: None)
+    monkeypatch.setattr(processes, "start", lambda words, log, extra_env, own_session: None)
     local.LocalRunner(tmp_path, "store", workers=1).start(JOB)
-    (heartbeat,) = SweepFolder(tmp_path).beats().values()
+    (heartbeat,) = SweepFolder(tmp_path).heartbeats().values()
     assert heartbeat.stage == "loading TensorFlow"
     assert list(heartbeat.networks) == [cell.name for cell in JOB.cells]
 
@@ -66,7 +66,7 @@ def test_sweeps_of_one_study_that_do_the_same_job_keep_out_of_each_others_way(tm
     assert one.finished() == [(JOB, End(jobs.OK))]
     assert not first.request.exists(), "what ended well leaves nothing"
     assert second.request.exists()
-    assert len(SweepFolder(tmp_path).beats()) == 1
+    assert len(SweepFolder(tmp_path).heartbeats()) == 1
     second.end(End(jobs.OK))
     assert other.finished() == [(JOB, End(jobs.OK))]
     assert not list(SweepFolder(tmp_path).jobs.iterdir())
@@ -76,9 +76,9 @@ def test_a_job_that_failed_is_not_said_to_run_and_leaves_its_log(tmp_path, start
     """Its last sign of life may be a second old."""
     runner = local.LocalRunner(tmp_path, "store", workers=1)
     runner.start(JOB)
-    assert SweepFolder(tmp_path).beats()
+    assert SweepFolder(tmp_path).heartbeats()
     full = End(jobs.NO_MEMORY, "needs 80 GB")
     started[0].end(full)
     assert runner.finished() == [(JOB, full)]
-    assert not SweepFolder(tmp_path).beats()
+    assert not SweepFolder(tmp_path).heartbeats()
     assert list(SweepFolder(tmp_path).jobs.glob("*.log"))

@@ -33,7 +33,7 @@ class FakeRunner:
         self.started.append((sorted(cell.treatment.label for cell in job.cells), sorted(again)))
 
     def finished(self):
-        found = []
+        ended = []
         for job in self.running:
             end = next((self.ends[cell.treatment.label] for cell in job.cells if cell.treatment.label in self.ends), [])
             end = end.pop(0) if end else End(jobs.OK)
@@ -42,9 +42,9 @@ class FakeRunner:
                     if cell.name not in end.elsewhere:
                         status = self.statuses.get(cell.treatment.label, record_files.DONE)
                         write_record(self.study, cell, status)
-            found.append((job, end))
+            ended.append((job, end))
         self.running = []
-        return found
+        return ended
 
     def stop(self):
         self.stopped = True
@@ -216,8 +216,8 @@ def test_a_record_of_another_recipe_is_refused_before_anything_starts(tmp_path):
 
 def test_float16_networks_train_alone():
     config = Config(precision="mixed_float16")
-    found = grids.union([Grid("AnB", "1-2", "B")], config, lambda kind, seed: splits.random_split(10, seed))
-    assert len({jobs.group_key(cell) for cell in found}) == len(found)
+    pieces = grids.union([Grid("AnB", "1-2", "B")], config, lambda kind, seed: splits.random_split(10, seed))
+    assert len({jobs.group_key(cell) for cell in pieces}) == len(pieces)
 
 
 def test_a_process_that_a_signal_ended_is_started_once_more(tmp_path):
@@ -255,15 +255,15 @@ def test_a_full_disk_is_no_failure_to_keep(tmp_path):
 
 
 def test_a_group_split_down_to_one_network_that_finds_no_memory_is_named(tmp_path):
-    full, said = End(jobs.NO_MEMORY, "needs 80 GB"), []
+    full, lines = End(jobs.NO_MEMORY, "needs 80 GB"), []
     asked = cells(Grid("BnB", "1-3", "B"))
     SweepFolder(tmp_path).write_plan(asked)
     runner = FakeRunner(tmp_path, ends={"B2B": [full] * 3})
-    study = Scheduler(asked, tmp_path, runner, say=said.append)
+    study = Scheduler(asked, tmp_path, runner, say=lines.append)
     study.run()
     assert runner.labels == [["baseB"], ["B1B", "B2B", "B3B"], ["B1B", "B2B"], ["B1B"], ["B2B"], ["B3B"]]
     assert study_status.look(tmp_path).named() == {"no memory": ["random0-B2B-seed0"]}
-    assert [line for line in said if line.endswith(": no memory: B2B (needs 80 GB)")]
+    assert [line for line in lines if line.endswith(": no memory: B2B (needs 80 GB)")]
 
 
 def test_what_waits_for_a_base_without_memory_says_so(tmp_path):

@@ -32,6 +32,6 @@ def end_of(error):
     ids=str,
 )
 def test_each_fault_has_its_kind(error, status, message):
-    found = end_of(error)
-    assert (found.status, found.message) == (status, message)
-    assert jobs.FAILURE_WORDS[found.status]
+    end = end_of(error)
+    assert (end.status, end.message) == (status, message)
+    assert jobs.FAILURE_WORDS[end.status]

@@ -9,9 +9,12 @@ __all__ = [
     "jobs",
     "liveness",
     "local",
+    "prepare",
     "ray",
     "scheduler",
     "speeds",
     "study_status",
+    "summary",
+    "sweep_config",
     "sweep_folder",
 ]

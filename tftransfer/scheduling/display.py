@@ -1,4 +1,4 @@
-"""A sweep as a user sees it: one table in a terminal, one line at a time elsewhere."""
+"""A sweep on the screen: one live table in a terminal, one line at a time elsewhere."""
 
 import collections
 import contextlib
@@ -35,13 +35,13 @@ _FAILURES_SHOWN = _NAMES_SHOWN = 5
 
 
 def picture(overview: Overview) -> Group:
-    """Returns a study as a table under its headline, with the networks below that failed or are doubtful."""
+    """Returns a study as a table under its headline, failed and doubtful networks below."""
     below = [*_silent(overview), *_named(overview), *_failures(overview), *_unreadable(overview)]
     return Group(Text(headline(overview)), _table(overview), Text("\n".join(below)))
 
 
 def _silent(overview: Overview) -> list[str]:
-    """Returns which networks give no sign of life, one line for each process."""
+    """Returns one line for each process without a sign of life, with its networks."""
     by_reason: dict[str, list[str]] = {}
     for line in overview.lines:
         if line.state == SILENT:
@@ -50,9 +50,9 @@ def _silent(overview: Overview) -> list[str]:
 
 
 def _table(overview: Overview) -> Table:
-    """Returns treatments by blocks copied, each with the mean top-1 of its networks and, in points, of their leads.
+    """Returns a table of treatments by copied blocks: mean top-1, and the mean difference from the base in points.
 
-    The mean of the bases is over those that the other networks are compared with; a lead is over the own base.
+    The mean of the bases is over those that other networks are compared with.
     """
     roles = by_role(overview.lines)
     base = treatments.role(treatments.base("B"))
@@ -90,7 +90,7 @@ def text(overview: Overview) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Returns a time as people say it: `50 s`, `12 min`, `3.4 h`, `5.2 days`."""
+    """Returns a readable duration: `50 s`, `12 min`, `3.4 h`, `5.2 days`."""
     for limit, unit, name in ((90, 1, "s"), (5400, 60, "min")):
         if seconds < limit:
             return f"{seconds / unit:.0f} {name}"
@@ -98,12 +98,12 @@ def duration(seconds: float) -> str:
 
 
 def _cell(lines: Sequence[Line], shown: Sequence[Line], is_base: bool) -> Text:
-    """Returns the mean top-1 of some networks, `~` while some are on the way, and what is wrong with how many.
+    """Returns the mean top-1 of some networks, with `~` while some still train, and the words for their faults.
 
     Args:
         lines: All networks of the cell.
-        shown: Those that its mean is over.
-        is_base: Whether they are bases, which have no lead.
+        shown: The networks that the mean is over.
+        is_base: Whether they are bases, which have no difference from a base.
     """
     scores = [line.top1 for line in shown if line.top1 is not None]
     if not lines:
@@ -118,7 +118,7 @@ def _cell(lines: Sequence[Line], shown: Sequence[Line], is_base: bool) -> Text:
 
 
 def _lead(lines: Sequence[Line]) -> str:
-    """Returns the mean of differences from the own base in points, and of how many if that is not all with a score."""
+    """Returns the mean difference from the base in points, with the count where some networks have none."""
     leads = [line.minus_base for line in lines if line.minus_base is not None]
     scores = sum(line.top1 is not None for line in lines)
     if not leads:
@@ -127,7 +127,7 @@ def _lead(lines: Sequence[Line]) -> str:
 
 
 def _named(overview: Overview) -> list[str]:
-    """Returns which networks are doubtful, or failed for want of their source, one line a word."""
+    """Returns one line for each fault with the names of its networks, without failures that have a reason."""
     lines = []
     for word, of_word in overview.named().items():
         names = [name for name in of_word if name not in {*overview.failures, *overview.silent}]
@@ -136,16 +136,16 @@ def _named(overview: Overview) -> list[str]:
 
 
 def _failures(overview: Overview) -> list[str]:
-    """Returns why networks failed."""
+    """Returns one line for each distinct failure, with its reason."""
     word_of = {line.name: line.words[0] for line in overview.lines if line.words}
-    said = [(name, f"{word_of.get(name, FAILED)}: {name}: {reason}") for name, reason in overview.failures.items()]
-    lines = escaping.distinct(said)
+    reasons = [(name, f"{word_of.get(name, FAILED)}: {name}: {reason}") for name, reason in overview.failures.items()]
+    lines = escaping.distinct(reasons)
     rest = len(lines) - _FAILURES_SHOWN
     return [*lines[:_FAILURES_SHOWN], *([f"and {rest} more reasons"] if rest > 0 else [])]
 
 
 def _unreadable(overview: Overview) -> list[str]:
-    """Returns which records cannot be used."""
+    """Returns one line for each unreadable record."""
     rest = len(overview.unreadable) - _FAILURES_SHOWN
     lines = [f"left out: {reason}" for reason in overview.unreadable[:_FAILURES_SHOWN]]
     return [*lines, *([f"and {rest} more records that cannot be used"] if rest > 0 else [])]
@@ -164,34 +164,34 @@ def live(study: pathlib.Path) -> Iterator[tuple[Callable[[], None], Callable[[st
     if not sys.stdout.isatty():
         yield _lines(study), escaping.say
         return
-    found: dict[str, Record] = {}
-    with Live(picture(look(study, found)), auto_refresh=False, transient=True) as shown:
+    records: dict[str, Record] = {}
+    with Live(picture(look(study, records)), auto_refresh=False, transient=True) as shown:
         last = 0.0
 
         def update() -> None:
             nonlocal last
             if time.monotonic() - last >= _REFRESH_SECONDS:
                 last = time.monotonic()
-                shown.update(picture(look(study, found)), refresh=True)
+                shown.update(picture(look(study, records)), refresh=True)
 
         yield update, lambda line: shown.console.print(Text(escaping.visible(line)))
 
 
 def _lines(study: pathlib.Path) -> Callable[[], None]:
-    """Returns a function that prints a line every minute, and at once when a group does something else."""
-    found: dict[str, Record] = {}
+    """Returns a function that prints a line every minute, and at once when the stage of a group changes."""
+    records: dict[str, Record] = {}
     last = looked = time.monotonic()
-    told: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
     def update() -> None:
-        nonlocal last, looked, told
+        nonlocal last, looked, shown
         now = time.monotonic()
         if now - looked < _REFRESH_SECONDS:
             return
-        looked, overview = now, look(study, found)
-        if now - last >= _LINE_SECONDS or not set(overview.stages) <= set(told):
+        looked, overview = now, look(study, records)
+        if now - last >= _LINE_SECONDS or not set(overview.stages) <= set(shown):
             last = now
             escaping.say(headline(overview))
-        told = overview.stages
+        shown = overview.stages
 
     return update

@@ -1,4 +1,4 @@
-"""What a sweep would train, and what that would cost, told without training. Nothing here imports TensorFlow."""
+"""A sweep's networks, hours and disk, without training. Nothing here imports TensorFlow."""
 
 import collections
 import pathlib
@@ -22,28 +22,28 @@ def text(
     cells: Sequence[Cell],
     names: Sequence[str],
     study: pathlib.Path,
-    found: preview.Images | None,
+    images: preview.Images | None,
     counted: bool = True,
 ) -> str:
-    """Returns what a sweep would do.
+    """Returns the plan of a sweep as text: images, networks, their state, time and disk.
 
     Args:
-        options: Those of the sweep.
+        options: The options of the sweep.
         cells: The networks.
-        names: Of the classes.
+        names: Names of the classes.
         study: The study's folder.
-        found: The images, None if they are not known yet.
+        images: The number of images, None if it is not known yet.
         counted: False if only building the model tells how many networks copy blocks: `cells` has one for each kind.
     """
-    board = SweepFolder(study)
+    sweep_folder = SweepFolder(study)
     left, table = [], collections.defaultdict(collections.Counter)
     for cell in cells:
         record = record_files.read(study / cell.name)
-        state = record.status if record else "failed" if board.failure(cell) else "to train"
+        state = record.status if record else "failed" if sweep_folder.failure(cell) else "to train"
         table[_row(cell)][state] += 1
         left += [cell] if state == "to train" or (options.retry_failed and state != record_files.DONE) else []
-    rows = [f"study     {study}", *preview.data_rows(options, names, found), *_halves(cells, names)]
-    rows += [f"length    {_length(cells, found)}", ""]
+    rows = [f"study     {study}", *preview.data_rows(options, names, images), *_halves(cells, names)]
+    rows += [f"length    {_length(cells, images)}", ""]
     rows.append(f"{'networks':<42}{'all':>6}{'done':>7}{'to train':>10}{'failed':>8}")
     total = collections.Counter()
     for name, counts in table.items():
@@ -51,19 +51,19 @@ def text(
         rows.append(_count(name, counts) if counted or name.startswith("base") else f"{name:<42}{_UNKNOWN:>31}")
     rows += [_count("all", total) if counted else f"{'all':<42}{_UNKNOWN:>31}", ""]
     rows += (
-        costs(left, found.training if found else None, options.workers, keep_best=True)
+        costs(left, images.training if images else None, options.workers, keep_best=True)
         if counted
         else [f"time      {_UNKNOWN}"]
     )
     rows += [f"weights   kept are {kept(options)}"]
-    rows += [f"caution   {caution}" for caution in preview.cautions(left, found)]
+    rows += [f"caution   {caution}" for caution in preview.cautions(left, images)]
     if catalog.blocks_of(options.model, options.blocks) is None:
         rows.append(f"not checked: --model={options.model} is built only to train: its blocks, and so --n and --blocks")
     return "\n".join(rows)
 
 
 def _row(cell: Cell) -> str:
-    """Returns the line of the plan that a network is counted in."""
+    """Returns the name of the row that counts a network."""
     kind = cell.split.name.rstrip("0123456789") if cell.config.split == "random" else cell.split.name
     target = " on all classes" if cell.treatment.target == "all" else f", {kind}"
     reduced = ", k images per class" if cell.images_per_class else ""
@@ -77,14 +77,17 @@ def _count(name: str, counts: collections.Counter) -> str:
 
 def _halves(cells: Sequence[Cell], names: Sequence[str]) -> list[str]:
     """Returns the classes of the halves of the first splits."""
-    found = list({cell.split.name: cell.split for cell in cells}.values())
-    rows = [row for split in found[:_SPLITS_SHOWN] for row in preview.half_rows(split, names)]
-    return [*rows, *([f"          and {len(found) - _SPLITS_SHOWN} more splits"] if len(found) > _SPLITS_SHOWN else [])]
+    splits = list({cell.split.name: cell.split for cell in cells}.values())
+    rows = [row for split in splits[:_SPLITS_SHOWN] for row in preview.half_rows(split, names)]
+    return [
+        *rows,
+        *([f"          and {len(splits) - _SPLITS_SHOWN} more splits"] if len(splits) > _SPLITS_SHOWN else []),
+    ]
 
 
-def _length(cells: Sequence[Cell], found: preview.Images | None) -> str:
-    """Returns how many steps networks get."""
-    lengths = {preview.steps(cell, found) for cell in cells}
+def _length(cells: Sequence[Cell], images: preview.Images | None) -> str:
+    """Returns the length of training in steps."""
+    lengths = {preview.steps(cell, images) for cell in cells}
     if None in lengths:
         return "depends on the images"
     few, many = min(lengths), max(lengths)
@@ -92,7 +95,7 @@ def _length(cells: Sequence[Cell], found: preview.Images | None) -> str:
 
 
 def kept(options: Config) -> str:
-    """Returns whose weights stay."""
+    """Returns the rule by which weights are kept, as text."""
     return (
         "those of all networks"
         if options.keep_weights
@@ -101,11 +104,11 @@ def kept(options: Config) -> str:
 
 
 def costs(left: Sequence[Cell], per_class: Sequence[int] | None, workers: int, keep_best: bool = False) -> list[str]:
-    """Returns what networks will cost that are left, in time and on disk.
+    """Returns the time and disk of the networks that are left, two lines of text.
 
     Args:
         left: The networks.
-        per_class: Training images of every class of the data set, None if not known.
+        per_class: Training images of each class of the data set, None if not known.
         workers: Processes at a time; 0 for one on each GPU.
         keep_best: True if the weights of the best network of each half are kept.
     """

@@ -1,4 +1,4 @@
-"""What a sweep will cost: hours from speeds that were measured on this machine, and disk."""
+"""The cost of a sweep: hours, from speeds that were measured on this machine, and disk."""
 
 import collections
 import dataclasses
@@ -16,7 +16,7 @@ _RECORD_BYTES = 100_000
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """What a sweep will cost.
+    """The cost of a sweep.
 
     Attributes:
         hours: On this machine; None if its speed was never measured.
@@ -30,11 +30,11 @@ class Estimate:
 
 
 def estimate(cells: Sequence[Cell], per_class: Sequence[int] | None, workers: int, keep_best: bool = False) -> Estimate:
-    """Returns what networks will cost that are still to be trained.
+    """Returns the cost of networks that are still to be trained.
 
     Args:
         cells: The networks.
-        per_class: Training images of every class of the data set, None if not known.
+        per_class: Training images of each class of the data set, None if not known.
         workers: Groups that train at a time.
         keep_best: True if the weights of the best network of each half are kept.
     """
@@ -57,7 +57,7 @@ def estimate(cells: Sequence[Cell], per_class: Sequence[int] | None, workers: in
 
 
 def _seconds(group: Sequence[Cell], per_class: Sequence[int] | None) -> tuple[float, bool] | None:
-    """Returns the time of one group, and whether it is an upper bound; None if nothing was measured."""
+    """Returns the seconds of one group, and whether they are an upper bound; None if nothing was measured."""
     config = group[0].config
     known = speeds.known(config)
     if known is None or BASE not in known.seconds_per_step or (per_class is None and not config.steps):

@@ -18,10 +18,10 @@ FAILURE_WORDS = {
     NO_MEMORY: "no memory", CRASHED: "killed", FAILED: "failed", NO_DISK: "no disk", REFUSED: "refused",
     TERMINATED: "killed",
 }  # fmt: skip
-"""What tables say of a network that could not be trained."""
+"""The words of tables for a network that could not be trained, by status."""
 STATUSES = (OK, *FAILURE_WORDS)
 PASSING = (NO_DISK, REFUSED, TERMINATED)
-"""Ends which say nothing of the network: the same command, or one on other devices, tries again."""
+"""Statuses that say nothing of the network: the same command, or one on other devices, tries again."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,25 +41,25 @@ class Job:
         which = hashlib.sha256(" ".join(cell.name for cell in self.cells).encode()).hexdigest()[:8]
         return f"{first.split.name}-target{first.treatment.target}-seed{first.config.seed}-{which}"
 
-    def halves(self) -> "tuple[Job, Job]":
-        """Returns two jobs of half as many networks; the first half keeps the deeper-shared sources together."""
+    def bisect(self) -> "tuple[Job, Job]":
+        """Returns two jobs with half of the networks each, in order: neighbours share most of a source."""
         middle = (len(self.cells) + 1) // 2
         return Job(self.cells[:middle]), Job(self.cells[middle:])
 
     def write(self, path: pathlib.Path, **request: Any) -> None:
-        """Writes the job for the process that does it, with what else that must know."""
+        """Writes the job for the process that does it, with further entries of the request."""
         atomic.write_text(path, json.dumps({**request, "cells": [cell.as_json() for cell in self.cells]}) + "\n")
 
 
 @dataclasses.dataclass(frozen=True)
 class End:
-    """How a job ended.
+    """The end of a job.
 
     Attributes:
         status: `ok`, `no_memory`, `crashed` (by a signal), `terminated` (by one that asks it to end), `no_disk` (full,
             read-only or gone), `refused` (its checkpoint may not be gone on from here, or a record of another network
             is in the way) or `failed`.
-        message: What went wrong.
+        message: The reason, empty for `ok`.
         elsewhere: Names of networks that another process is training.
         lost: Names of bases whose weights are gone or damaged.
     """
@@ -71,10 +71,10 @@ class End:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "End":
-        """Reads what `as_json` wrote.
+        """Returns the end in the output of `as_json`.
 
         Raises:
-            ValueError: If it is something else.
+            ValueError: If the content has other fields or types.
         """
         lists = [content.get(name) for name in ("elsewhere", "lost")] if isinstance(content, Mapping) else [None]
         texts = all(isinstance(names, list | tuple) and all(isinstance(name, str) for name in names) for names in lists)
@@ -89,10 +89,10 @@ class End:
 
 
 def ended(folder: pathlib.Path, name: str, code: int) -> End:
-    """Returns how a job's process ended, from what it left.
+    """Returns the end of a job's process, from its exit code and its files.
 
     Args:
-        folder: Where it left that.
+        folder: Folder of its files.
         name: The job's name.
         code: Exit code of the process, negative for a signal that it had no time to handle.
     """
@@ -106,7 +106,7 @@ def ended(folder: pathlib.Path, name: str, code: int) -> End:
 
 
 def group_key(cell: Cell) -> tuple[Any, ...]:
-    """Returns what all networks of a group have in common; bases go alone, as others wait for them."""
+    """Returns the properties that networks of one group share; bases go alone, as others wait for them."""
     treatment = cell.treatment
     alone = cell.name if cell.config.precision == "mixed_float16" else ""  # loss scaling couples towers
     return (
@@ -129,7 +129,7 @@ def in_order(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def pieces(cells: Sequence[Cell], most: int) -> list[Job]:
-    """Returns jobs of about equal size with at most so many networks each, 0 for all in one."""
+    """Returns jobs of about equal size with at most `most` networks each; 0 puts all into one."""
     ordered = in_order(cells)
     count = -(-len(ordered) // most) if most else 1
     size = -(-len(ordered) // count)

@@ -1,4 +1,4 @@
-"""Runs jobs in processes on this machine: one for each GPU, or as many as the user says."""
+"""Runs jobs in processes on this machine: one for each GPU, or as many as the user asks for."""
 
 import contextlib
 import glob
@@ -33,7 +33,7 @@ class LocalRunner:
         self._slots: dict[int, tuple[Job, subprocess.Popen] | None] = dict.fromkeys(
             range(workers or len(self._gpus) or 1)
         )
-        self._board = SweepFolder(self._study)
+        self._sweep_folder = SweepFolder(self._study)
         self._own = secrets.token_hex(3)
 
     @property
@@ -49,13 +49,13 @@ class LocalRunner:
             again: Names of those that are trained though they have a record.
         """
         slot = next(number for number, taken in self._slots.items() if taken is None)
-        path = self._board.jobs / f"{self._file(job)}.json"
+        path = self._sweep_folder.jobs / f"{self._file(job)}.json"
         job.write(
             path, study=str(self._study), store=self._store, memory_fraction=0.9 / len(self._slots), again=sorted(again)
         )
         with contextlib.suppress(OSError):  # on a full disk the process itself says so
             networks, now = dict.fromkeys(cell.name for cell in job.cells), time.time()
-            self._board.write_heartbeat(
+            self._sweep_folder.write_heartbeat(
                 self._file(job), Heartbeat(networks, 0, 0, None, now, now, "", "loading TensorFlow")
             )
         words = processes.words("tftransfer.scheduling.worker", str(path))
@@ -65,29 +65,29 @@ class LocalRunner:
 
     def finished(self) -> list[tuple[Job, End]]:
         """Returns the jobs that ended since the last call."""
-        found = []
+        ended = []
         for slot, taken in self._slots.items():
             if taken and taken[1].poll() is not None:
                 job, process = taken
                 self._slots[slot] = None
-                found.append((job, self._end(job, process.returncode)))
-        return found
+                ended.append((job, self._end(job, process.returncode)))
+        return ended
 
     def stop(self) -> None:
         """Ends all jobs, giving each time to save what it has."""
         processes.end([process for _, process in filter(None, self._slots.values())], _GRACE_SECONDS)
 
     def _file(self, job: Job) -> str:
-        """Returns the name of a job's files: another sweep of the same study may be doing the same job."""
+        """Returns the name of a job's files, unique to this sweep: another one may be doing the same job."""
         return f"{job.name}-{self._own}"
 
     def _end(self, job: Job, code: int) -> End:
-        """Returns how a process ended; what it left is cleared away if that was well."""
-        end = jobs.ended(self._board.jobs, self._file(job), code)
+        """Returns the end of a job; its files are removed if it ended well, and its log stays otherwise."""
+        end = jobs.ended(self._sweep_folder.jobs, self._file(job), code)
         if end.status == OK:
-            self._board.clear(self._file(job))
+            self._sweep_folder.clear(self._file(job))
         else:
-            self._board.end_beat(self._file(job))
+            self._sweep_folder.end_heartbeat(self._file(job))
         return end
 
     def _devices(self, slot: int) -> dict[str, str]:

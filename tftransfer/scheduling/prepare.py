@@ -2,24 +2,70 @@
 
     python -m tftransfer.scheduling.prepare REQUEST.json ANSWER.json
 
-It also builds a model that only Keras knows, to name its blocks and to say which architecture it is.
+It also builds a model that only Keras knows, to find its blocks and its architecture.
 """
 
 import json
 import pathlib
-from collections.abc import Sequence
-from typing import Any
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from tftransfer.cli import command_line
 from tftransfer.data import progress
+from tftransfer.data.store import Store
 from tftransfer.experiment import prepared_images
 from tftransfer.experiment.config import Config
 from tftransfer.models import catalog
-from tftransfer.system import atomic, escaping, untrusted_files
+from tftransfer.system import atomic, escaping, processes, untrusted_files
+
+
+class Prepared(NamedTuple):
+    """The answer of the process that prepares.
+
+    Attributes:
+        store: The prepared images.
+        blocks: Names of the model's blocks.
+        architecture: The model's architecture, None where its name says it.
+    """
+
+    store: Store
+    blocks: Sequence[str]
+    architecture: dict[str, Any] | None
+
+
+def in_own_process(options: Mapping[str, Any], given: Collection[str]) -> Prepared:
+    """Prepares the images, and the model's blocks and architecture, in a process of its own.
+
+    Args:
+        options: The options of `Config` by name.
+        given: Names of options that the user gave.
+
+    Raises:
+        SystemExit: If the process failed, after a message.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        request, answer = pathlib.Path(folder) / "request.json", pathlib.Path(folder) / "answer.json"
+        request.write_text(json.dumps({"config": dict(options), "given": sorted(given)}), encoding="utf-8")
+        words = processes.words("tftransfer.scheduling.prepare", str(request), str(answer))
+        code = subprocess.run(words, env=processes.environment(), check=False).returncode
+        if code < 0:  # it had no time to say why
+            escaping.say(
+                f"python -m tftransfer.sweep: the process that prepares the images was {processes.by_signal(-code)}. "
+                f"What is prepared is kept: give the same command again, with more free memory if that was it.",
+                sys.stderr,
+            )
+            raise SystemExit(command_line.EXIT_FAILED)
+        if code:
+            raise SystemExit(code)  # it has said why
+        content = untrusted_files.read_json(answer)
+        return Prepared(Store.open(content["store"]), content["blocks"], content["architecture"])
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prepares the images that a request names, and answers where they are, and the model's blocks and architecture."""
+    """Prepares the images of a request; writes their folder, the model's blocks and its architecture as JSON."""
     request = untrusted_files.read_json(argv[1])
     options = Config(**request["config"])
     blocks, architecture = catalog.blocks_of(options.model, options.blocks), None

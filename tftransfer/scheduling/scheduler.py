@@ -25,7 +25,7 @@ _LOOK_ELSEWHERE_SECONDS = 3.0
 
 
 class Runner(Protocol):
-    """Whoever runs jobs."""
+    """Runs jobs: `LocalRunner`, `RayRunner`, or the tests' own."""
 
     free: int
 
@@ -41,13 +41,13 @@ class Runner(Protocol):
 
 @dataclasses.dataclass
 class State:
-    """A network of a sweep, and where it is.
+    """A network of a sweep and its state.
 
     Attributes:
         cell: The network.
         state: One of the states of this module.
-        reason: Why it failed or was skipped.
-        word: Why it failed, in a word.
+        reason: Why it failed or was skipped, as a sentence.
+        word: The same as a word, one of `jobs.FAILURE_WORDS`.
         record: Its record, once it is done.
         now: True if this sweep trained it.
     """
@@ -66,7 +66,7 @@ class Scheduler:
     Args:
         cells: The networks, bases included.
         study: Folder of the study.
-        runner: Who trains them.
+        runner: Trains them.
         group_size: Most networks in a group; 0 for as many as memory holds.
         retry_failed: True trains networks again which failed or diverged.
         say: Takes lines for the user.
@@ -92,7 +92,7 @@ class Scheduler:
         self.states = {cell.name: State(cell) for cell in cells}
         self._study, self._runner, self._say = study, runner, say
         self._group_size = group_size
-        self._board = SweepFolder(study)
+        self._sweep_folder = SweepFolder(study)
         self._queue: collections.deque[Job] = collections.deque()
         self._trained_again: set[str] = set()  # bases that had lost their weights
         self._again: set[str] = set()  # networks that diverged before
@@ -105,18 +105,18 @@ class Scheduler:
         self._skip_dependants()
 
     def _begin(self, state: State, retry_failed: bool) -> None:
-        """Finds out where a network is at the start."""
+        """Sets the state of a network at the start, from its record and earlier failures."""
         record = self._read(state.cell)
         if record and not (retry_failed and record.status == record_files.DIVERGED):
             self._done(state, record)
             return
         if record:
             self._again.add(state.cell.name)
-        reason = self._board.failure(state.cell)
+        reason = self._sweep_folder.failure(state.cell)
         if retry_failed:
-            self._board.forget_failure(state.cell.name)
+            self._sweep_folder.forget_failure(state.cell.name)
         elif reason:
-            state.word = self._board.failure_word(state.cell.name)
+            state.word = self._sweep_folder.failure_word(state.cell.name)
             state.state, state.reason = FAILED, f"{reason} (in an earlier sweep; --retry_failed tries again)"
 
     def _read(self, cell: Cell) -> Record | None:
@@ -157,7 +157,7 @@ class Scheduler:
             self._runner.stop()
 
     def _next(self) -> Job | None:
-        """Returns a job that can start now: one in hand, then bases, then the largest group."""
+        """Returns a job that can start now: a queued one, then bases, then the largest group; None if there is none."""
         ready = self._ready_groups()
         if not self._queue and ready:
             first = max(ready, key=lambda cells: (cells[0].treatment.is_reference, len(cells)))
@@ -174,7 +174,7 @@ class Scheduler:
         return [cells for cells in groups.values() if all(self._is_ready(cell) for cell in cells)]
 
     def _is_ready(self, cell: Cell) -> bool:
-        """Returns True if all that a network waits for is done or given up."""
+        """Whether all bases that a network waits for are done or given up."""
         return all(
             self.states[base.name].state in (DONE, DIVERGED, FAILED) for base in cell.waits_for() if base != cell
         )
@@ -186,7 +186,7 @@ class Scheduler:
         self._runner.start(job, frozenset(cell.name for cell in job.cells) & self._again)
 
     def _finish(self, job: Job, end: End) -> None:
-        """Takes the end of a job: records, failures, and what must be tried again."""
+        """Takes the end of a job: records, failures, and networks to try again."""
         missing = []
         for cell in job.cells:
             record = self._read(cell)
@@ -204,7 +204,7 @@ class Scheduler:
         self._skip_dependants()
 
     def _settle(self, job: Job, end: End) -> None:
-        """Decides what becomes of networks that a job did not finish."""
+        """Tries networks again that a job did not finish, or gives them up."""
         too_much = end.status in (jobs.NO_MEMORY, jobs.CRASHED, jobs.TERMINATED)
         for cell in job.cells:
             self.states[cell.name].state = WAITING
@@ -219,7 +219,7 @@ class Scheduler:
             return
         if too_much and len(job.cells) > 1:
             self._say(f"{job.name}: {end.message}; trying again in two groups")
-            self._queue.extendleft(reversed(job.halves()))
+            self._queue.extendleft(reversed(job.bisect()))
             return
         reason = end.message or "its process ended without a result"
         if end.lost:
@@ -228,7 +228,7 @@ class Scheduler:
             state = self.states[cell.name]
             state.state, state.reason, state.word = FAILED, reason, jobs.FAILURE_WORDS.get(end.status, FAILED)
             if end.status not in jobs.PASSING:
-                self._board.write_failure(cell, reason, state.word)
+                self._sweep_folder.write_failure(cell, reason, state.word)
 
     def _train_again(self, bases: Iterable[str]) -> bool:
         """Puts bases back whose weights are lost; False if that was tried before."""
@@ -243,7 +243,7 @@ class Scheduler:
     def _done(self, state: State, record: Record, now: bool = False) -> None:
         state.record, state.now = record, now
         state.state = DONE if record.status == record_files.DONE else DIVERGED
-        self._board.forget_failure(state.cell.name)
+        self._sweep_folder.forget_failure(state.cell.name)
 
     def _skip_dependants(self) -> None:
         """Gives up networks whose source cannot serve."""
@@ -256,7 +256,7 @@ class Scheduler:
                     state.state, state.reason = SKIPPED, f"its source {source.name} {base.state}{why}"
 
     def _look_elsewhere(self) -> None:
-        """Looks from time to time what became of networks that other processes train."""
+        """Looks every few seconds for records of networks that other processes train."""
         if time.monotonic() - self._looked_elsewhere < _LOOK_ELSEWHERE_SECONDS:
             return
         self._looked_elsewhere = time.monotonic()
@@ -272,7 +272,7 @@ class Scheduler:
 
 
 def _is_free(path: pathlib.Path) -> bool:
-    """Returns True if nobody holds a lock."""
+    """Whether nobody holds a lock."""
     try:
         path.parent.mkdir(exist_ok=True)
         with filelock.FileLock(path, timeout=0):
@@ -287,7 +287,7 @@ def _names(cells: Sequence[Cell]) -> str:
 
 
 def _ended(job: Job, states: Sequence[State], end: End) -> str:
-    """Returns one line on how a job ended."""
+    """Returns one line about the end of a job."""
     done = [state for state in states if state.state == DONE]
     parts = []
     if done:

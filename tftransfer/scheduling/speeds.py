@@ -1,4 +1,4 @@
-"""How fast this machine trains: what was measured here before, so that a plan can be told in hours.
+"""Training speeds measured on this machine, from which the hours of a sweep are estimated.
 
 <cache folder>/speeds.json holds one entry for each machine and setting, the newest. It is a convenience: a file that is
 damaged, or of another format, counts as empty and is written anew.
@@ -38,7 +38,7 @@ _MOST_SECONDS = 1e9  # of a step; larger figures are damage
 
 @dataclasses.dataclass(frozen=True)
 class Speeds:
-    """What is known of a machine and setting, by kind (`KINDS`); a kind that was not measured is missing.
+    """Measured speeds of one machine and setting by kind (`KINDS`); kinds that were not measured are missing.
 
     Attributes:
         seconds_per_step: Median of a training step; for lockstep divided by the group's networks.
@@ -54,11 +54,11 @@ class Speeds:
 
 
 def kind_of(frozen_blocks: Sequence[int]) -> str | None:
-    """Returns what kind of group networks make, from each one's number of frozen blocks.
+    """Returns the kind of a group of networks, from the number of frozen blocks of each.
 
     Returns:
-        A name of `KINDS`, or None for several networks of which not all have frozen blocks: their towers cost so
-        different times that the mean says nothing of another group.
+        A name of `KINDS`, or None for several networks of which not all have frozen blocks: the costs of
+        their towers differ so much that the mean says nothing of another group.
 
     Example:
         >>> kind_of([0]), kind_of([4]), kind_of([1, 2, 3]), kind_of([0, 4])
@@ -77,10 +77,10 @@ def remember(
     start_seconds: float | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Keeps a speed in the place of what was known of the same kind, machine and setting.
+    """Writes a measured speed, in place of an older one of the same kind, machine and setting.
 
-    Nothing is kept of a training without a step, nor of a kind of None. A cache folder that cannot be written is worth
-    a warning, never the training that was measured.
+    Nothing is written for a training without a step, or for a kind of None. A cache folder that cannot be written
+    causes a warning, not an error: the measured training goes on.
 
     Args:
         config: The options that it was measured with.
@@ -88,7 +88,7 @@ def remember(
         seconds_per_step: Median of a step of the whole group.
         networks: Networks in the group.
         start_seconds: From the start of the process to the first steady step.
-        details: What else was measured, plain data; kept for the reader of the file.
+        details: Further measurements, plain data, for readers of the file.
     """
     if kind is None or not (math.isfinite(seconds_per_step) and seconds_per_step > 0):
         return
@@ -112,31 +112,31 @@ def remember(
 
 
 def known(config: Config) -> Speeds | None:
-    """Returns what was measured on this machine with the same model, sizes, batch and precision, None if nothing."""
+    """Returns the speeds measured here with the same model, sizes, batch and precision, None if there are none."""
     entry = _entries(path_of(config)).get(_key(_setting(config)))
     if entry is None:
         return None
-    found = entry["speeds"]
+    by_kind = entry["speeds"]
     return Speeds(
-        seconds_per_step={kind: speed["seconds_per_step"] for kind, speed in found.items()},
-        start_seconds={kind: speed["start_seconds"] for kind, speed in found.items() if "start_seconds" in speed},
-        networks={kind: speed["networks"] for kind, speed in found.items()},
-        measured={kind: speed["measured"] for kind, speed in found.items()},
+        seconds_per_step={kind: speed["seconds_per_step"] for kind, speed in by_kind.items()},
+        start_seconds={kind: speed["start_seconds"] for kind, speed in by_kind.items() if "start_seconds" in speed},
+        networks={kind: speed["networks"] for kind, speed in by_kind.items()},
+        measured={kind: speed["measured"] for kind, speed in by_kind.items()},
     )
 
 
 def path_of(config: Config) -> pathlib.Path:
-    """Returns the file that speeds are kept in."""
+    """Returns the path of `speeds.json`."""
     return pathlib.Path(prepared_images.cache_folder(config)).expanduser() / FILE
 
 
 def check_writable(config: Config) -> None:
-    """Raises ValueError if speeds cannot be kept; makes the cache folder if need be."""
+    """Raises ValueError if speeds cannot be written; makes the cache folder if need be."""
     record_files.refuse_unwritable(path_of(config).parent, "cache folder", "--cache_dir")
 
 
 def _setting(config: Config) -> dict[str, Any]:
-    """Returns what a speed depends on most: the machine, what of it may be used, and the size of a step."""
+    """Returns the setting of a speed: the machine, its usable cores and GPUs, and the size of a step."""
     machine = environment.machine()
     available = environment.usable_cores()
     accelerators = 0 if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") else len(glob.glob("/dev/nvidia[0-9]*"))
@@ -153,7 +153,7 @@ def _key(setting: Mapping[str, Any]) -> str:
 
 
 def _entries(path: pathlib.Path) -> dict[str, Any]:
-    """Returns the whole entries of a file, none if it is not there or cannot be read."""
+    """Returns the valid entries of a file, none if it is missing or damaged."""
     content = None
     with contextlib.suppress(OSError, ValueError):
         content = untrusted_files.read_json(path)
@@ -167,7 +167,7 @@ def _entries(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _is_whole(entry: Any) -> bool:
-    """Returns True if an entry can be read and its figures are such."""
+    """Whether an entry has all fields and its numbers are in range."""
     try:
         return bool(entry["setting"]) and all(
             kind in KINDS

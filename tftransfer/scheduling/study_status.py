@@ -1,4 +1,4 @@
-"""How far a study is: the networks by state, the present accuracies, the speed, and the time left."""
+"""The progress of a study: networks by state, present accuracies, speed, and the time left."""
 
 import dataclasses
 import pathlib
@@ -24,14 +24,14 @@ class Line:
     """One network.
 
     Attributes:
-        treatment: What is done to it.
+        treatment: Its treatment.
         state: `done`, `running`, `silent`, `waiting` or `failed`.
         name: Its name.
-        top1: Its last, or present, validation top-1, a share of 1.
+        top1: Its last, or present, validation top-1, 0 to 1.
         minus_base: That less its base's, once it is done.
         images_per_class: Of its target; 0 for all.
         unit: Split and seed. Networks of one target, unit and number of images have one base.
-        words: What is wrong with it, each in a word: `diverged`, `no memory`, `leak`, `at chance`, `unbalanced` ...
+        words: Its faults, a word each: `diverged`, `no memory`, `leak`, `at chance`, `unbalanced` ...
     """
 
     treatment: Treatment
@@ -53,10 +53,10 @@ class Overview:
         lines: Its networks.
         images_per_second: Of all running networks together.
         seconds_left: Until all is done, as far as can be told.
-        failures: Why networks failed, by name.
-        unreadable: Records that cannot be used, a sentence each; their networks do not count.
-        stages: What groups do that no evaluation tells of yet: `9 networks: compiling the first step`.
-        silent: What is known of networks whose process gives no sign of life, by name.
+        failures: Reasons of failures by network name.
+        unreadable: Why records cannot be used, a sentence each; their networks do not count.
+        stages: The work of groups before their first evaluation: `9 networks: compiling the first step`.
+        silent: Why a process counts as silent, by network name.
     """
 
     study: str
@@ -69,71 +69,76 @@ class Overview:
     silent: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def count(self, state: str) -> int:
-        """Returns how many networks are in a state."""
+        """Returns the number of networks in a state."""
         return sum(line.state == state for line in self.lines)
 
     def named(self) -> dict[str, list[str]]:
-        """Returns the names of networks with which something is wrong, by word, the gravest first."""
-        found: dict[str, list[str]] = {}
+        """Returns the names of faulty networks by word, the gravest word first."""
+        names: dict[str, list[str]] = {}
         for line in self.lines:
             for word in line.words:
-                found.setdefault(word, []).append(line.name)
+                names.setdefault(word, []).append(line.name)
         rank = [SILENT, *jobs.FAILURE_WORDS.values(), SKIPPED, *record_warnings.WORDS]
-        return dict(sorted(found.items(), key=lambda item: rank.index(item[0])))
+        return dict(sorted(names.items(), key=lambda item: rank.index(item[0])))
 
 
 def look(
-    study: pathlib.Path, found: dict[str, Record] | None = None, lost: Mapping[str, str] | None = None
+    study: pathlib.Path, records: dict[str, Record] | None = None, lost: Mapping[str, str] | None = None
 ) -> Overview:
-    """Returns how far a study is, from its folder alone, whoever trains it.
+    """Returns the progress of a study from its folder alone, whoever trains it.
 
     Args:
         study: Its folder.
-        found: Records by name that were read before; new ones are added, so that a second look is quick.
-        lost: Words for networks that a sweep which has just ended did not train, as it knows them; some are not kept.
+        records: Records by name that were read before; new ones are added, so that a second look is quick.
+        lost: Words by name for networks that a sweep which has just ended did not train; the folder lacks some of them.
 
     Raises:
         ValueError: If there is neither a record nor a plan.
     """
-    board, found = SweepFolder(study), {} if found is None else found
-    unreadable = _read_new(study, found)
-    wanted = board.plan()
-    if not (wanted or found or unreadable):
+    sweep_folder, records = SweepFolder(study), {} if records is None else records
+    unreadable = _read_new(study, records)
+    planned = sweep_folder.plan()
+    if not (planned or records or unreadable):
         raise ValueError(f"{study} holds no study: neither a record nor a plan. {_others(study.parent)}")
-    beats, failures = board.beats(), board.failures()
-    running = {name: heartbeat for heartbeat in beats.values() for name in heartbeat.networks}
+    heartbeats, failures = sweep_folder.heartbeats(), sweep_folder.failures()
+    running = {name: heartbeat for heartbeat in heartbeats.values() for name in heartbeat.networks}
     silent = {
         name: (heartbeat, why)
-        for heartbeat, why in board.silent().values()
+        for heartbeat, why in sweep_folder.silent().values()
         for name in heartbeat.networks
-        if name not in running and name not in found and name not in failures
+        if name not in running and name not in records and name not in failures
     }
-    broken = {name: board.failure_word(name) for name in failures} | dict(lost or {})
-    useless = {*broken, *(name for name, record in found.items() if record.status != record_files.DONE)}
+    broken = {name: sweep_folder.failure_word(name) for name in failures} | dict(lost or {})
+    useless = {*broken, *(name for name, record in records.items() if record.status != record_files.DONE)}
     lines = []
-    for name in sorted({*wanted, *found}):
-        record, heartbeat = found.get(name), running.get(name)
-        if not (record or heartbeat or name in silent or name in broken) and str(wanted[name].get("source")) in useless:
+    for name in sorted({*planned, *records}):
+        record, heartbeat = records.get(name), running.get(name)
+        if (
+            not (record or heartbeat or name in silent or name in broken)
+            and str(planned[name].get("source")) in useless
+        ):
             broken[name] = SKIPPED
-        line = _line(name, wanted, record, heartbeat, broken)
+        line = _line(name, planned, record, heartbeat, broken)
         if name in silent and line.state == WAITING:
             line = dataclasses.replace(line, state=SILENT, top1=silent[name][0].networks[name], words=(SILENT,))
         lines.append(line)
     speeds = [
         len(heartbeat.networks) * heartbeat.images_per_second
-        for heartbeat in beats.values()
+        for heartbeat in heartbeats.values()
         if heartbeat.images_per_second
     ]
-    left = _seconds_left(wanted, found, beats, broken)
+    left = _seconds_left(planned, records, heartbeats, broken)
     stages = tuple(
-        f"{_networks(len(heartbeat.networks))}: {heartbeat.stage}" for heartbeat in beats.values() if heartbeat.stage
+        f"{_networks(len(heartbeat.networks))}: {heartbeat.stage}"
+        for heartbeat in heartbeats.values()
+        if heartbeat.stage
     )
     reasons = {name: why for name, (_, why) in silent.items()}
     return Overview(study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable, stages, reasons)
 
 
 def _others(runs: pathlib.Path) -> str:
-    """Returns which studies there are instead, and how to ask for one."""
+    """Returns a sentence that names the studies of a folder and how to ask for one."""
     folders = [path for path in runs.glob("[!.]*") if path.is_dir()]
     names = sorted(
         path.name for path in folders if any(path.glob(f"*/{record_files.RECORD}")) or SweepFolder(path).plan()
@@ -148,30 +153,30 @@ def _networks(count: int) -> str:
     return "1 network" if count == 1 else f"{count} networks"
 
 
-def _read_new(study: pathlib.Path, found: dict[str, Record]) -> tuple[str, ...]:
-    """Adds the records that were not read before; returns why some cannot be: they must not hide the others."""
+def _read_new(study: pathlib.Path, records: dict[str, Record]) -> tuple[str, ...]:
+    """Adds new records to `records`; returns errors instead of raising them, as they must not hide the others."""
     unreadable = []
     for path in sorted(study.glob(f"*/{record_files.RECORD}")):
-        if path.parent.name not in found and not path.parent.name.startswith("."):
+        if path.parent.name not in records and not path.parent.name.startswith("."):
             try:
                 record = record_files.read(path.parent)
             except (ValueError, OSError) as error:
                 unreadable.append(str(error))
                 continue
             if record:
-                found[path.parent.name] = record
+                records[path.parent.name] = record
     return tuple(unreadable)
 
 
 def _line(
     name: str,
-    wanted: Mapping[str, Mapping],
+    planned: Mapping[str, Mapping],
     record: Record | None,
     heartbeat: Heartbeat | None,
     broken: Mapping[str, str],
 ) -> Line:
-    """Returns what is known of one network."""
-    known = record.identity if record else wanted[name]
+    """Returns the line of one network."""
+    known = record.identity if record else planned[name]
     line = Line(
         Treatment(**known["treatment"]), WAITING, name, images_per_class=_count(known.get("images_per_class")),
         unit=(str(known.get("split")), str(known.get("seed"))),
@@ -193,33 +198,33 @@ def _count(value: object) -> int:
 
 
 def _kind(treatment: Treatment) -> str:
-    """Returns what decides a network's cost: whether it is frozen."""
+    """Returns the kind of a network's cost: frozen or whole."""
     return "frozen" if treatment.frozen else "whole"
 
 
 def _seconds_left(
-    wanted: Mapping[str, Mapping],
-    found: Mapping[str, Record],
-    beats: Mapping[str, Heartbeat],
+    planned: Mapping[str, Mapping],
+    records: Mapping[str, Record],
+    heartbeats: Mapping[str, Heartbeat],
     broken: Mapping[str, str],
 ) -> float | None:
-    """Returns the time that is left if networks go on to cost what those of their kind did; None if unknown."""
+    """Returns the seconds left if networks cost what finished ones of their kind did; None if unknown."""
     costs: dict[str, list[float]] = {}
-    for record in found.values():
+    for record in records.values():
         kind = _kind(Treatment(**record.identity["treatment"]))
         costs.setdefault(kind, []).append(record.content["cost"]["seconds"])
-    at_work = {name for heartbeat in beats.values() for name in heartbeat.networks}
+    at_work = {name for heartbeat in heartbeats.values() for name in heartbeat.networks}
     left = [
         max((heartbeat.time - heartbeat.started) * (heartbeat.steps / heartbeat.step - 1), 0.0)
-        for heartbeat in beats.values()
+        for heartbeat in heartbeats.values()
         if heartbeat.step
     ]
-    waiting = [name for name in wanted if name not in found and name not in broken and name not in at_work]
-    kinds = [_kind(Treatment(**wanted[name]["treatment"])) for name in waiting]
-    if len(left) < len(beats) or not set(kinds) <= costs.keys():
+    waiting = [name for name in planned if name not in records and name not in broken and name not in at_work]
+    kinds = [_kind(Treatment(**planned[name]["treatment"])) for name in waiting]
+    if len(left) < len(heartbeats) or not set(kinds) <= costs.keys():
         return None
     to_come = sum(statistics.fmean(costs[kind]) for kind in kinds)
-    return (sum(left) + to_come) / max(1, len(beats))
+    return (sum(left) + to_come) / max(1, len(heartbeats))
 
 
 def by_role(lines: Iterable[Line]) -> dict[tuple[str, str], dict[int, list[Line]]]:
@@ -239,7 +244,7 @@ def by_role(lines: Iterable[Line]) -> dict[tuple[str, str], dict[int, list[Line]
 
 
 def compared(bases: Sequence[Line], lines: Iterable[Line]) -> list[Line]:
-    """Returns the bases that other networks are compared with; all of them if none is.
+    """Returns the bases that other networks are compared with, or all bases if there are none.
 
     Only their mean may stand beside the others' means: bases that are only sources are of other halves.
     """
@@ -248,5 +253,5 @@ def compared(bases: Sequence[Line], lines: Iterable[Line]) -> list[Line]:
 
 
 def _own(line: Line) -> tuple:
-    """Returns what a network and its base have in common."""
+    """Returns the key that a network shares with its base: target, split, seed and images per class."""
     return line.treatment.target, *line.unit, line.images_per_class

@@ -1,11 +1,11 @@
-"""What a sweep leaves in its study's folder so that others, and it itself later, know how far it is.
+"""The folder `.sweep` of a study, from which other processes, and later sweeps, read the progress.
 
-<study>/.sweep/plan.json               the networks that the last sweep wanted
-               jobs/<job>.json         what a process was asked for
-               jobs/<job>.heartbeat.json    how far it is, written every few seconds while it lives
+<study>/.sweep/plan.json               the networks of the last sweep
+               jobs/<job>.json         the request to its process
+               jobs/<job>.heartbeat.json    its progress, written every few seconds while it lives
                jobs/<job>.end.json     how it ended
-               jobs/<job>.log          what it said
-               failed/<network>.json   networks that could not be trained, and why
+               jobs/<job>.log          its output
+               failed/<network>.json   the reason why a network could not be trained
 
 None of this is a result: the records are. The folder may be deleted when no sweep runs.
 """
@@ -34,7 +34,7 @@ _SILENT_SECONDS = 60.0  # a process writes every few seconds, and more rarely wh
 
 @dataclasses.dataclass(frozen=True)
 class Heartbeat:
-    """How far a job is.
+    """The progress of a job.
 
     Attributes:
         networks: Its networks, and the newest validation top-1 of each, None before the first evaluation.
@@ -44,7 +44,7 @@ class Heartbeat:
         time: When this was written, seconds since 1970.
         started: When the job started.
         where: Host and process.
-        stage: What it does while no evaluation tells how far it is; empty while it trains.
+        stage: Its present work before the first evaluation, as in "compiling"; empty while it trains.
     """
 
     networks: Mapping[str, float | None]
@@ -69,8 +69,8 @@ class SweepFolder:
         self.jobs = self.folder / "jobs"
 
     def write_plan(self, cells: Sequence[Cell]) -> None:
-        """Says which networks are wanted."""
-        wanted = {
+        """Writes the plan: the networks of the sweep."""
+        planned = {
             cell.name: {
                 "label": cell.treatment.label,
                 "treatment": dataclasses.asdict(cell.treatment),
@@ -81,97 +81,97 @@ class SweepFolder:
             }
             for cell in cells
         }
-        atomic.write_text(self.folder / "plan.json", json.dumps(wanted, indent=1) + "\n")
+        atomic.write_text(self.folder / "plan.json", json.dumps(planned, indent=1) + "\n")
 
     def plan(self) -> dict[str, dict[str, Any]]:
-        """Returns what the last sweep wanted, by network name; empty if there was none or it cannot be read."""
+        """Returns the plan of the last sweep by network name; empty if there is none or it cannot be read."""
         content = _read(self.folder / "plan.json")
         return {name: cell for name, cell in content.items() if _is_planned(cell)}
 
     def write_heartbeat(self, job: str, heartbeat: Heartbeat) -> None:
-        """Says how far a job is."""
-        content = dataclasses.asdict(heartbeat) | {"sign": liveness.sign()}
+        """Writes the progress of a job."""
+        content = dataclasses.asdict(heartbeat) | {"stamp": liveness.stamp_now()}
         atomic.write_text(self.jobs / f"{job}.heartbeat.json", json.dumps(content) + "\n")
 
-    def beats(self, now: float | None = None) -> dict[str, Heartbeat]:
-        """Returns how far the jobs are that gave a sign of life in the last minute, by name.
+    def heartbeats(self, now: float | None = None) -> dict[str, Heartbeat]:
+        """Returns the progress, by name, of the jobs that gave a sign of life in the last minute.
 
         Args:
             now: The time of day, seconds since 1970; it counts only where nothing better is known.
         """
-        return {job: heartbeat for job, (heartbeat, why) in self._all_beats(now).items() if not why}
+        return {job: heartbeat for job, (heartbeat, why) in self._all_heartbeats(now).items() if not why}
 
     def silent(self, now: float | None = None) -> dict[str, tuple[Heartbeat, str]]:
-        """Returns the jobs that may still be there and gave no sign of life, or are stopped, and what is known of them.
+        """Returns the jobs, by name, that gave no sign of life or are stopped: their last heartbeat and the reason.
 
-        A process of this machine that has gone is not one of them.
+        Processes of this machine that have ended are left out.
         """
-        return {job: (heartbeat, why) for job, (heartbeat, why) in self._all_beats(now).items() if why}
+        return {job: (heartbeat, why) for job, (heartbeat, why) in self._all_heartbeats(now).items() if why}
 
-    def _all_beats(self, now: float | None) -> dict[str, tuple[Heartbeat, str]]:
-        """Returns all that may be at work, each with what is wrong with it, or nothing."""
-        now, found = time.time() if now is None else now, {}
+    def _all_heartbeats(self, now: float | None) -> dict[str, tuple[Heartbeat, str]]:
+        """Returns the heartbeats of all jobs that may be running, by name, each with a complaint or an empty text."""
+        now, heartbeats = time.time() if now is None else now, {}
         for path in sorted(self.jobs.glob("*.heartbeat.json")):
             content = _read(path)
-            sign = content.pop("sign", None)
+            stamp = content.pop("stamp", None)
             heartbeat = heartbeat_of(content)
-            state = liveness.state(sign)
+            state = liveness.state(stamp)
             if heartbeat is None or state == liveness.GONE:
                 continue
-            age = liveness.age(sign, path, heartbeat.time, now)
+            age = liveness.age(stamp, path, heartbeat.time, now)
             why = f"no sign of life for {age:.0f} s" if not age < _SILENT_SECONDS else ""
             if state == liveness.STOPPED:
-                why = f"{liveness.STOPPED}; {_way_on(sign, heartbeat)}"
+                why = f"{liveness.STOPPED}; {_how_to_continue(stamp, heartbeat)}"
             if not why or state != liveness.UNKNOWN or _SILENT_SECONDS <= age < _LONGEST_SILENCE:
-                found[path.name.removesuffix(".heartbeat.json")] = heartbeat, why
-        return found
+                heartbeats[path.name.removesuffix(".heartbeat.json")] = heartbeat, why
+        return heartbeats
 
-    def end_beat(self, job: str) -> None:
-        """Says no longer how far a job is: it has ended."""
+    def end_heartbeat(self, job: str) -> None:
+        """Removes the heartbeat of a job that has ended."""
         with contextlib.suppress(OSError):  # on a disk that cannot be written it falls silent by itself
             (self.jobs / f"{job}.heartbeat.json").unlink()
 
     def clear(self, job: str) -> None:
-        """Removes what a job that has ended well left; its log stays if it did not end well."""
+        """Removes the files of a job."""
         for path in self.jobs.glob(f"{job}.*"):
             path.unlink(missing_ok=True)
 
     def write_failure(self, cell: Cell, reason: str, word: str = "failed") -> None:
-        """Keeps why a network could not be trained, in a sentence and in a word."""
+        """Writes the failure of a network: its reason as a sentence and as a word."""
         content = {"reason": reason, "word": word, "time": time.time(), "recipe": cell.config.recipe()}
         atomic.write_text(self.folder / "failed" / f"{cell.name}.json", json.dumps(content) + "\n")
 
     def failure(self, cell: Cell) -> str | None:
-        """Returns why a network could not be trained in an earlier sweep with the same recipe."""
+        """Returns the reason of a failure in an earlier sweep with the same recipe, None if there was none."""
         content = _read(self.folder / "failed" / f"{cell.name}.json")
         reason = content.get("reason")
         return reason if isinstance(reason, str) and content.get("recipe") == cell.config.recipe() else None
 
     def failures(self) -> dict[str, str]:
-        """Returns the networks that could not be trained, and why."""
-        found = {path.stem: _read(path).get("reason") for path in sorted(self.folder.glob("failed/*.json"))}
-        return {name: str(reason) for name, reason in found.items() if reason}
+        """Returns the reasons of failures by network name."""
+        reasons = {path.stem: _read(path).get("reason") for path in sorted(self.folder.glob("failed/*.json"))}
+        return {name: str(reason) for name, reason in reasons.items() if reason}
 
     def failure_word(self, name: str) -> str:
-        """Returns in one word why a network could not be trained."""
+        """Returns the word for the failure of a network, one of `FAILURE_WORDS`."""
         word = _read(self.folder / "failed" / f"{name}.json").get("word")
         return word if word in FAILURE_WORDS.values() else FAILURE_WORDS[FAILED]
 
     def forget_failure(self, name: str) -> None:
-        """Forgets that a network could not be trained."""
+        """Removes the failure of a network."""
         (self.folder / "failed" / f"{name}.json").unlink(missing_ok=True)
 
 
-def _way_on(sign: Mapping[str, Any], heartbeat: Heartbeat) -> str:
-    """Returns what becomes of a stopped process, which is a sweep's own where a heartbeat names no other."""
-    wake = f"`kill -CONT {sign['process']}`"
-    if heartbeat.where and liveness.is_orphan(sign):
+def _how_to_continue(stamp: Mapping[str, Any], heartbeat: Heartbeat) -> str:
+    """Returns the command that continues or ends a stopped process: a sweep's own, or a worker."""
+    wake = f"`kill -CONT {stamp['process']}`"
+    if heartbeat.where and liveness.is_orphan(stamp):
         return f"its sweep has gone, so that {wake} ends it: give the sweep's command again after that"
     return f"{wake} lets it go on"
 
 
 def _is_planned(cell: Any) -> bool:
-    """Returns True if a line of a plan says what is done to a network."""
+    """Whether an entry of a plan holds a valid treatment, seed, split, number of images and source."""
     try:
         treatment = Treatment(**cell["treatment"])
         # Whoever shows a plan sorts and compares these.
@@ -186,7 +186,7 @@ def _is_planned(cell: Any) -> bool:
 
 
 def heartbeat_of(content: Mapping[str, Any]) -> Heartbeat | None:
-    """Returns what a file says of how far a job is; None if it says nothing that can be used."""
+    """Returns the heartbeat in a file's content, None if it is damaged."""
     try:
         heartbeat = Heartbeat(**content)
     except TypeError:
@@ -205,7 +205,7 @@ def heartbeat_of(content: Mapping[str, Any]) -> Heartbeat | None:
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
-    """Returns a JSON object, an empty one if there is none: what stands here is no result."""
+    """Returns a JSON object, an empty one if there is none: nothing here is a result."""
     try:
         content = untrusted_files.read_json(path)
     except (OSError, ValueError):

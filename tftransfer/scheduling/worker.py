@@ -27,21 +27,21 @@ from tftransfer.system import atomic, escaping, signals, untrusted_files
 from tftransfer.training import memory
 from tftransfer.training.checkpoints import KeptError
 
-_BEAT_SECONDS = 5.0
+_HEARTBEAT_SECONDS = 5.0
 _STEADY_STEPS = 50  # fewer say little about speed
 
 
 class HeartbeatThread:
-    """Writes every few seconds how far a job is, from a thread that ends with the process.
+    """Writes the progress of a job every few seconds, from a thread that ends with the process.
 
     Args:
-        board: Where to.
+        sweep_folder: The study's folder of sweeps.
         name: The job's name.
         job: The job.
     """
 
-    def __init__(self, board: SweepFolder, name: str, job: Job) -> None:
-        self._board, self._name, self._job = board, name, job
+    def __init__(self, sweep_folder: SweepFolder, name: str, job: Job) -> None:
+        self._sweep_folder, self._name, self._job = sweep_folder, name, job
         self._started = time.monotonic()  # the clock of the machine may be set meanwhile
         self._step = self._steps = 0
         self._seconds = 0.0
@@ -60,14 +60,14 @@ class HeartbeatThread:
         self._write()
 
     def reached(self, stage: str) -> None:
-        """Takes what the job does now."""
+        """Takes the present stage of the job."""
         with self._lock:
             self._stage = stage
         self._write()
 
     def _beat(self) -> None:
         while True:
-            time.sleep(_BEAT_SECONDS)
+            time.sleep(_HEARTBEAT_SECONDS)
             self._write()
 
     def _write(self) -> None:
@@ -79,13 +79,13 @@ class HeartbeatThread:
             started = now - (time.monotonic() - self._started)
             heartbeat = Heartbeat(self._top1, self._step, self._steps, speed, now, started, where, self._stage)
             try:
-                self._board.write_heartbeat(self._name, heartbeat)
+                self._sweep_folder.write_heartbeat(self._name, heartbeat)
             except OSError as error:  # a full disk must not end a training that could still be saved
                 escaping.say(f"Cannot say how far it is: {error}")
 
 
 def work(study: studies.Study, cells: tuple[Cell, ...], again: frozenset[str]) -> End:
-    """Does a job; whatever goes wrong is told in its end, with the traceback in the log."""
+    """Does a job and returns its end; an unexpected error leaves its traceback in the log."""
     try:
         left = study.train_group(cells, again)
     except (MemoryError, tf.errors.ResourceExhaustedError, memory.NoRoomError) as error:
@@ -106,7 +106,7 @@ def _reason(error: Exception) -> str:
 
 
 def _remember_speed(study: studies.Study, cells: tuple[Cell, ...]) -> None:
-    """Keeps how fast the group trained, so that a later sweep can be told in hours."""
+    """Writes the speed of the group, from which the hours of later sweeps are estimated."""
     trained = [cell for cell in cells if (record := study.finished(cell)).record and record.now]
     if trained:
         cost = study.finished(trained[0]).record.content["cost"]
@@ -117,7 +117,7 @@ def _remember_speed(study: studies.Study, cells: tuple[Cell, ...]) -> None:
 
 
 def main(path: pathlib.Path) -> None:
-    """Does the job that a file describes."""
+    """Does the job in a request file."""
     request = untrusted_files.read_json(path)
     job = Job(tuple(Cell.from_json(cell) for cell in request["cells"]))
     root = pathlib.Path(request["study"])

@@ -11,16 +11,16 @@ needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="
 
 def test_a_gpu_each_where_there_are_any_with_its_share_of_the_cores():
     head, small, large = {"CPU": 4.0}, {"CPU": 16.0, "GPU": 4.0}, {"CPU": 64.0, "GPU": 8.0}
-    found = cluster.demand([head, small, large])
-    assert found == Demand(gpus=1, cpus=4)
-    assert [found.fits(node) for node in (head, small, large)] == [0, 4, 8]
+    demand = cluster.demand([head, small, large])
+    assert demand == Demand(gpus=1, cpus=4)
+    assert [demand.fits(node) for node in (head, small, large)] == [0, 4, 8]
 
 
 def test_without_gpus_all_cores_of_the_smallest_node():
     head, small, large = {"CPU": 0.0}, {"CPU": 8.0}, {"CPU": 20.0}
-    found = cluster.demand([head, small, large])
-    assert found == Demand(gpus=0, cpus=8)
-    assert [found.fits(node) for node in (head, small, large)] == [0, 1, 2]
+    demand = cluster.demand([head, small, large])
+    assert demand == Demand(gpus=0, cpus=8)
+    assert [demand.fits(node) for node in (head, small, large)] == [0, 1, 2]
 
 
 def test_a_cluster_without_cores_is_refused():
@@ -49,9 +49,9 @@ def test_an_address_where_nothing_listens_is_one_line():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(ValueError, match=f"Cannot join the Ray cluster at {address}: ") as found:
+        with pytest.raises(ValueError, match=f"Cannot join the Ray cluster at {address}: ") as error:
             cluster._require_answer(address)
-    assert "\n" not in str(found.value)
+    assert "\n" not in str(error.value)
 
 
 @needs_ray

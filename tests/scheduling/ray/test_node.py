@@ -59,8 +59,8 @@ def job(**options):
     return Job(tuple(grids.union([Grid("base", targets="B")], config, lambda *_: splits.random_split(40, 0))[:1]))
 
 
-def stand_in(monkeypatch, more=""):
-    script = TRAINER.replace("MORE", more)
+def stand_in(monkeypatch, extra_code=""):
+    script = TRAINER.replace("MORE", extra_code)
     monkeypatch.setattr(processes, "words", lambda module, *rest: [sys.executable, "-c", script, *rest])
 
 
@@ -123,17 +123,17 @@ def node_children():
 
 def test_a_node_without_the_images_prepares_them_from_their_source(prepared, scratch, monkeypatch, tmp_path):
     here = types.SimpleNamespace(path="/gone", identity=prepared.identity, fingerprint=prepared.fingerprint)
-    wanted = request(here, options=job(cache_dir=str(tmp_path / "own")).cells[0].as_json()["config"])
-    found = node._find_store(wanted, scratch)
-    assert store.Store.open(found).fingerprint == prepared.fingerprint
-    assert pathlib.Path(found).parent == tmp_path / "own"
+    asked = request(here, options=job(cache_dir=str(tmp_path / "own")).cells[0].as_json()["config"])
+    folder = node._find_store(asked, scratch)
+    assert store.Store.open(folder).fingerprint == prepared.fingerprint
+    assert pathlib.Path(folder).parent == tmp_path / "own"
 
 
 def test_a_node_that_sees_neither_images_nor_source_says_what_to_do(prepared, scratch, tmp_path):
     here = types.SimpleNamespace(path="/gone", identity=prepared.identity, fingerprint=prepared.fingerprint)
     options = {"dataset": "folder", "data_dir": "/nowhere", "cache_dir": str(tmp_path)}
-    wanted = request(here, options=job(**options).cells[0].as_json()["config"])
-    items = list(node.train(wanted, {}))
+    asked = request(here, options=job(**options).cells[0].as_json()["config"])
+    items = list(node.train(asked, {}))
     assert len(items) == 2
     assert "does not see the prepared images /gone" in items[1]["unusable"]
     assert "/nowhere" in items[1]["unusable"]
@@ -142,8 +142,8 @@ def test_a_node_that_sees_neither_images_nor_source_says_what_to_do(prepared, sc
 
 def test_other_images_under_the_same_path_are_not_used(prepared, scratch):
     changed = types.SimpleNamespace(path=prepared.path, identity=prepared.identity, fingerprint="0" * 64)
-    wanted = request(changed, options=job(dataset="cifar10").cells[0].as_json()["config"])
-    assert "other images are there" in list(node.train(wanted, {}))[1]["unusable"]
+    asked = request(changed, options=job(dataset="cifar10").cells[0].as_json()["config"])
+    assert "other images are there" in list(node.train(asked, {}))[1]["unusable"]
 
 
 def test_a_node_needs_the_same_version(prepared, scratch):

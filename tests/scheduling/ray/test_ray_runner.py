@@ -79,7 +79,7 @@ class MadeUpCluster:
             stream.append(LostError("it was cancelled"))
 
 
-def parcel_of(cell, **changes):
+def payload_of(cell, **changes):
     """Returns a made-up finished network."""
     source = cell.source and {
         "key": record_files.key(cell.source.identity(FINGERPRINT, None)),
@@ -102,23 +102,23 @@ def ended(networks=(), **end):
 
 
 def finished(request):
-    """Returns what a task yields that trains all its networks."""
+    """Returns the items of a task that trains all its networks."""
     cells = [jobs.Cell.from_json(cell) for cell in request["cells"]]
     hello = [{"node": "n1"}, {"where": "one"}]
-    return [*hello, ended([cell.name for cell in cells]), *(parcel_of(cell) for cell in cells)]
+    return [*hello, ended([cell.name for cell in cells]), *(payload_of(cell) for cell in cells)]
 
 
 @pytest.fixture
 def make(tmp_path):
-    """Returns a function that makes a runner with the tasks of a test, and lists what it said."""
+    """Returns a function that makes a runner with the tasks of a test, and a list of its lines."""
 
     def runner(*script, **options):
         cluster = MadeUpCluster(script)
-        said = []
+        lines = []
         study = tmp_path / "study"
         study.mkdir(exist_ok=True)
-        made = RayRunner(study, STORE, cluster, say=said.append, **options)
-        return made, cluster, said, study
+        made = RayRunner(study, STORE, cluster, say=lines.append, **options)
+        return made, cluster, lines, study
 
     return runner
 
@@ -146,7 +146,7 @@ def test_dependants_take_the_results_of_their_bases(make):
 def test_bases_that_were_done_before_are_put_once(make):
     runner, cluster, _, study = make(workers=2)
     for base in (A, B):
-        payloads.deliver(parcel_of(base), study, base.name)
+        payloads.deliver(payload_of(base), study, base.name)
     runner.start(Job(BOTH.cells[:1]))
     runner.start(Job(BOTH.cells[1:]))
     assert [request["study"] for request, _, _ in cluster.started] == ["study", "study"]
@@ -165,10 +165,10 @@ def test_a_base_that_changed_in_the_study_is_put_again(make):
 
 def test_what_a_dead_node_had_is_run_again_a_few_times(make):
     lost = [{"node": "n1"}, {"where": "one"}, LostError("its node died")]
-    runner, cluster, said, study = make(lost, workers=1)
+    runner, cluster, lines, study = make(lost, workers=1)
     runner.start(Job((B,)))
     assert runner.finished() == []
-    assert said == [f"{Job((B,)).name}: lost on one (its node died); running it again"]
+    assert lines == [f"{Job((B,)).name}: lost on one (its node died); running it again"]
     ((_, end),) = runner.finished()
     assert end.status == jobs.OK
     assert record_files.read(study / B.name)
@@ -178,20 +178,20 @@ def test_what_a_dead_node_had_is_run_again_a_few_times(make):
 def test_a_group_that_is_always_lost_is_given_up(make):
     runner, cluster, _, _ = make(*[[LostError("its node died")]] * 9)
     runner.start(BOTH)
-    found = [end for _ in range(9) for _, end in runner.finished()]
-    assert [end.status for end in found] == [jobs.CRASHED], "the scheduler halves the group"
-    assert "lost 4 times: its node died" in found[0].message
+    ends = [end for _ in range(9) for _, end in runner.finished()]
+    assert [end.status for end in ends] == [jobs.CRASHED], "the scheduler halves the group"
+    assert "lost 4 times: its node died" in ends[0].message
     assert len(cluster.started) == 4
     assert runner.free == 2
 
 
 def test_a_node_that_cannot_see_the_images_is_named_once_and_not_used(make):
     blind = [{"node": "n1"}, {"where": "one"}, {"unusable": "it does not see /store"}]
-    runner, cluster, said, _ = make(blind)
+    runner, cluster, lines, _ = make(blind)
     runner.start(Job((B,)))
     ((_, end),) = runner.finished()
     assert end.status == jobs.OK
-    assert said == ["node one is not used: it does not see /store"]
+    assert lines == ["node one is not used: it does not see /store"]
     assert [without for _, _, without in cluster.started] == [set(), {"n1"}]
 
 
@@ -263,15 +263,15 @@ EVIL = "/tmp/evil"
         ([whole_end(experiment={"events.out.tfevents.1": "text"})], "event files are none"),
         ([whole_end(), 3], "sent as its files"), ([whole_end(), {}], "Received: none"),
         ([whole_end(), {"record.json": b"{"}], "is damaged"), ([whole_end(), {"../evil": b""}], "plain names"),
-        ([whole_end(), parcel_of(B) | {"..": b""}], "plain names"), ([whole_end(), {3: b""}], "plain names"),
-        ([whole_end(), parcel_of(B) | {"a\\b": b""}], "plain names"), ([whole_end(), {"a": "text"}], "as its files"),
-        ([whole_end(), parcel_of(B) | {str(i): b"" for i in range(200)}], "at most 100 files"),
-        ([whole_end(), parcel_of(A)], "Expected the record of random0-baseB-seed0. Received: 'random0-baseA-seed0'"),
-        ([whole_end(), parcel_of(A, name=B.name)], "another configuration"),
-        ([whole_end(), parcel_of(B, identity=B.identity("0" * 64, None))], "another version of the data set"),
-        ([whole_end(), {"record.json": parcel_of(B)["record.json"]}], "its weights were kept; they were not sent"),
-        ([whole_end(), parcel_of(B, weights={"kept": False, "sha256": "0"})], "a base, of which others copy, without"),
-        ([whole_end(), parcel_of(B, weights={"kept": True, "sha256": "0", "file_sha256": "0"})], "another SHA-256"),
+        ([whole_end(), payload_of(B) | {"..": b""}], "plain names"), ([whole_end(), {3: b""}], "plain names"),
+        ([whole_end(), payload_of(B) | {"a\\b": b""}], "plain names"), ([whole_end(), {"a": "text"}], "as its files"),
+        ([whole_end(), payload_of(B) | {str(i): b"" for i in range(200)}], "at most 100 files"),
+        ([whole_end(), payload_of(A)], "Expected the record of random0-baseB-seed0. Received: 'random0-baseA-seed0'"),
+        ([whole_end(), payload_of(A, name=B.name)], "another configuration"),
+        ([whole_end(), payload_of(B, identity=B.identity("0" * 64, None))], "another version of the data set"),
+        ([whole_end(), {"record.json": payload_of(B)["record.json"]}], "its weights were kept; they were not sent"),
+        ([whole_end(), payload_of(B, weights={"kept": False, "sha256": "0"})], "a base, of which others copy, without"),
+        ([whole_end(), payload_of(B, weights={"kept": True, "sha256": "0", "file_sha256": "0"})], "another SHA-256"),
     ],
 )  # fmt: skip
 def test_nodes_that_lie_are_refused_by_name_and_nothing_is_written(make, items, message):
@@ -287,7 +287,7 @@ def test_nodes_that_lie_are_refused_by_name_and_nothing_is_written(make, items, 
 
 def test_enormous_payloads_are_refused(make, monkeypatch):
     monkeypatch.setattr(payloads, "_MOST_BYTES", 1000)
-    runner, _, _, study = make([{"node": "n1"}, whole_end(), parcel_of(B) | {"more": b"x" * 1000}])
+    runner, _, _, study = make([{"node": "n1"}, whole_end(), payload_of(B) | {"more": b"x" * 1000}])
     runner.start(Job((B,)))
     ((_, end),) = runner.finished()
     assert "and 1,000 bytes. Received: 3 files" in end.message
@@ -300,8 +300,8 @@ def test_a_network_of_another_training_of_its_base_is_refused(make):
     identity = cell.identity(
         FINGERPRINT, {"key": record_files.key(base.identity(FINGERPRINT, None)), "weights": "another"}
     )
-    runner, _, _, study = make([{"where": "one"}, ended([cell.name]), parcel_of(cell, identity=identity)])
-    payloads.deliver(parcel_of(base), study, base.name)
+    runner, _, _, study = make([{"where": "one"}, ended([cell.name]), payload_of(cell, identity=identity)])
+    payloads.deliver(payload_of(base), study, base.name)
     runner.start(Job((cell,)))
     ((_, end),) = runner.finished()
     assert "copies from another training of" in end.message
@@ -309,8 +309,8 @@ def test_a_network_of_another_training_of_its_base_is_refused(make):
 
 
 def test_a_job_that_is_said_to_be_done_without_networks_fails(make):
-    runner, _, said, study = make([{"node": "n1"}, {"where": "one"}, ended([])])
-    sweep = Scheduler([B], study, runner, say=said.append)
+    runner, _, lines, study = make([{"node": "n1"}, {"where": "one"}, ended([])])
+    sweep = Scheduler([B], study, runner, say=lines.append)
     sweep.run()
     assert sweep.states[B.name].state == FAILED
     assert "ended without a result" in sweep.states[B.name].reason
@@ -355,7 +355,7 @@ def test_progress_is_shown_by_the_clock_of_this_machine(make):
     job = Job((B,))
     runner.start(job)
     assert runner.finished() == []
-    shown = SweepFolder(study).beats()[job.name]
+    shown = SweepFolder(study).heartbeats()[job.name]
     assert shown.networks == {B.name: 0.25}
     assert shown.time - shown.started == pytest.approx(100)
     assert abs(time.time() - shown.time) < 60
@@ -393,14 +393,14 @@ def test_a_cluster_that_lost_all_nodes_is_not_waited_for_for_ever(make, monkeypa
 
 def test_the_scheduler_trains_a_whole_study_with_it(make, monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    runner, _, said, study = make(
+    runner, _, lines, study = make(
         finished, [LostError("its node died")], finished, [{"node": "n2"}, {"where": "two"}, TaskError("bug")]
     )
-    sweep = Scheduler(CELLS, study, runner, say=said.append)
+    sweep = Scheduler(CELLS, study, runner, say=lines.append)
     sweep.run()
     assert [sweep.states[cell.name].state for cell in CELLS] == [DONE, DONE, FAILED, FAILED]
-    assert sum("running it again" in line for line in said) == 1
-    again = Scheduler(CELLS, study, RayRunner(study, STORE, MadeUpCluster([])), retry_failed=True, say=said.append)
+    assert sum("running it again" in line for line in lines) == 1
+    again = Scheduler(CELLS, study, RayRunner(study, STORE, MadeUpCluster([])), retry_failed=True, say=lines.append)
     again.run()
     assert {state.state for state in again.states.values()} == {DONE}
 
@@ -503,7 +503,7 @@ def complete(*arguments, **popen):
 
 
 def result(record):
-    """Returns what must be the same wherever a network was trained."""
+    """Returns the results that do not depend on where a network was trained."""
     history = {column: values for column, values in record.content["history"].items() if column != "seconds"}
     return record.key, record.weights_digest, record.result, history
 
@@ -573,12 +573,12 @@ def start_training(runs, cache, study, steps, address):
 def workers(before):
     """Returns the command lines of processes that train in new scratch folders."""
     new = {str(folder) for folder in scratch_folders() - before}
-    found = []
+    commands = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
         if "tftransfer.scheduling.worker" in words and any(words[-1].startswith(folder) for folder in new):
-            found.append(words)
-    return found
+            commands.append(words)
+    return commands
 
 
 @needs_ray
@@ -594,8 +594,8 @@ def test_a_node_that_dies_costs_only_its_groups(cluster, cache, tmp_path):
     assert process.returncode in (0, EXIT_DOUBTFUL), out + err
     assert out.count("running it again") == 1
     assert "its node died" in out
-    found = record_files.read_study(tmp_path / "kill")
-    assert [record.status for record in found] == ["done"] * 6
+    records = record_files.read_study(tmp_path / "kill")
+    assert [record.status for record in records] == ["done"] * 6
     plan = json.loads((tmp_path / "kill" / ".sweep" / "plan.json").read_text())
-    assert set(plan) == {record.name for record in found}
+    assert set(plan) == {record.name for record in records}
     wait_until(lambda: scratch_folders() == before, 60)

@@ -1,4 +1,4 @@
-"""A Ray cluster as the sweep needs it: what it has room for, tasks that tell how far they are, objects.
+"""A Ray cluster as the sweep needs it: its free room, its objects, and tasks that report their progress.
 
 Ray itself is imported when a cluster is joined; TensorFlow never.
 """
@@ -44,27 +44,27 @@ class TaskError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Demand:
-    """What one task asks for.
+    """The resources of one task.
 
     Attributes:
         gpus: 1 if the cluster has GPUs, else 0.
-        cpus: Cores: with GPUs a node's share for each of them, else all cores of the smallest node.
+        cpus: Cores: on nodes with GPUs those of a node divided by its GPUs, else all cores of the smallest node.
     """
 
     gpus: int
     cpus: int
 
     def fits(self, resources: Mapping[str, float]) -> int:
-        """Returns the tasks that a node with such resources takes at a time."""
+        """Returns the number of tasks that a node with these resources runs at a time."""
         by_cpu = int(resources.get("CPU", 0) // self.cpus)
         return min(by_cpu, int(resources.get("GPU", 0))) if self.gpus else by_cpu
 
 
 def demand(nodes: Sequence[Mapping[str, float]]) -> Demand:
-    """Returns what tasks ask for on a cluster.
+    """Returns the resources of one task on a cluster.
 
     Args:
-        nodes: The resources of each node, as Ray names them.
+        nodes: The resources of each node by Ray's names.
 
     Raises:
         ValueError: If no node has a whole core.
@@ -85,7 +85,7 @@ class Cluster:
         ray: The module, initialised.
 
     Attributes:
-        demand: What each task asks for.
+        demand: The resources of each task.
     """
 
     def __init__(self, ray: Any) -> None:
@@ -95,36 +95,36 @@ class Cluster:
         self.demand = demand([node["Resources"] for node in self._nodes()])
         self._task = ray.remote(_task())
 
-    def slots(self, without: Collection[str] = ()) -> int:
-        """Returns the tasks that run at a time on the nodes that are alive now, `without` some."""
+    def slots(self, ignore: Collection[str] = ()) -> int:
+        """Returns the number of tasks that the living nodes run at a time, leaving out the nodes in `ignore`."""
         if time.monotonic() - self._looked > _LOOK_SECONDS:
             self._slots = {node["NodeID"]: self.demand.fits(node["Resources"]) for node in self._nodes()}
             self._looked = time.monotonic()
-        return sum(count for node, count in self._slots.items() if node not in without)
+        return sum(count for node, count in self._slots.items() if node not in ignore)
 
     def put(self, payload: Payload) -> Any:
-        """Returns a reference to a payload, which tasks may take."""
+        """Returns a reference to a payload, which tasks take as an argument."""
         return self._ray.put(payload)
 
-    def start(self, request: Mapping[str, Any], known: Mapping[str, Any], without: Collection[str]) -> Any:
+    def start(self, request: Mapping[str, Any], known: Mapping[str, Any], ignore: Collection[str]) -> Any:
         """Starts a task as soon as there is room.
 
         Args:
-            request: What `node.train` takes.
+            request: The request of `node.train`.
             known: References to payloads by network. Ray brings them to the node before the task starts.
-            without: Nodes that must not take it.
+            ignore: Nodes that must not take it.
 
         Returns:
             A stream for `read`.
         """
-        where = {"label_selector": {"ray.io/node-id": f"!in({','.join(sorted(without))})"}} if without else {}
+        where = {"label_selector": {"ray.io/node-id": f"!in({','.join(sorted(ignore))})"}} if ignore else {}
         task = self._task.options(
             num_cpus=self.demand.cpus, num_gpus=self.demand.gpus, max_retries=0, num_returns="streaming", **where
         )
         return task.remote(request, list(known), *known.values())
 
     def read(self, stream: Any) -> tuple[Any, Any] | None:
-        """Returns what a task yielded next and its reference, or None if there is nothing yet.
+        """Returns the next item of a task and its reference, or None if there is none yet.
 
         Raises:
             LostError: If it cannot go on, through no fault of its own.
@@ -153,16 +153,16 @@ class Cluster:
             raise LostError(reason) from error
 
     def cancel(self, stream: Any, force: bool = False) -> None:
-        """Ends a task: asks it to, or with `force` kills its process."""
+        """Asks a task to end, or with `force` kills its process."""
         self._ray.cancel(stream, force=force)
 
     def _nodes(self) -> list[Mapping[str, Any]]:
-        """Returns the nodes that are alive, as Ray describes them."""
+        """Returns the living nodes, as `ray.nodes` describes them."""
         return [node for node in self._ray.nodes() if node["Alive"]]
 
 
 def _task() -> Any:
-    """Returns what runs on a node; as a function within a function, it travels whole to nodes without this package."""
+    """Returns the function of a task; as it is nested, Ray sends its code even to nodes without this package."""
 
     def train(request: Mapping[str, Any], names: Sequence[str], *payloads: Payload) -> Iterator[Any]:
         import ray
@@ -215,14 +215,19 @@ def _require_answer(address: str) -> None:
     try:
         if address:
             socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
-        words = [sys.executable, "-c", _TRY, address or "auto"]
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_JOIN_SECONDS)
-        said = done.stderr.strip().splitlines() if done.returncode else []
-        why = said[-1].rpartition("Error: ")[2] if said else f"exit code {done.returncode}"
-        if done.returncode == 0:
+        command = [sys.executable, "-c", _TRY, address or "auto"]
+        process = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_JOIN_SECONDS
+        )
+        output = process.stderr.strip().splitlines() if process.returncode else []
+        why = output[-1].rpartition("Error: ")[2] if output else f"exit code {process.returncode}"
+        if process.returncode == 0:
             return
     except subprocess.TimeoutExpired:
-        why = f"something listens there, but no Ray cluster answered in {_JOIN_SECONDS:.0f} seconds"
+        why = (
+            f"something listens there, but no Ray cluster answered in {_JOIN_SECONDS:.0f} seconds; if it asks for a "
+            f"token, set RAY_AUTH_MODE=token here, too (docs/ray.md)"
+        )
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error)
     which = f"Cannot join the Ray cluster at {address}" if address else "Cannot join a Ray cluster on this machine"
@@ -233,6 +238,6 @@ def _require_answer(address: str) -> None:
 
 
 def _first_line(error: BaseException) -> str:
-    """Returns an error's name and the first line of what it says."""
+    """Returns an error's name and the first line of its message."""
     text = str(error).strip().partition("\n")[0][:300]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

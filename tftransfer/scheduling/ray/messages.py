@@ -1,4 +1,4 @@
-"""What a node of a cluster may say of a job: whatever else it sends is refused, by name, before anything is written."""
+"""The messages that a node may send about a job. All others are refused, by name, before anything is written."""
 
 import pathlib
 from collections.abc import Collection, Mapping
@@ -14,15 +14,15 @@ _MOST_EVENT_FILES, _MOST_EVENT_BYTES = 10, 100_000_000
 
 
 class RefusedError(ValueError):
-    """A node sent what nobody asked for."""
+    """A node sent something that is not accepted."""
 
 
 def check(item: Any, names: Collection[str]) -> None:
-    """Raises RefusedError unless an item is one of those that `node.train` yields before the networks.
+    """Raises RefusedError for all but the messages that `node.train` yields before the networks.
 
     Args:
         item: The item.
-        names: The networks that were asked for.
+        names: Names of the requested networks.
     """
     if not isinstance(item, Mapping) or len(item) not in (1, len(_END)):
         raise RefusedError(f"it sent no message: {type(item).__name__!a}")
@@ -32,7 +32,7 @@ def check(item: Any, names: Collection[str]) -> None:
                 raise RefusedError(f"it sent no text as {kind}")
             return
     if "heartbeat" in item:
-        _check_beat(item["heartbeat"], names)
+        _check_heartbeat(item["heartbeat"], names)
     elif set(item) == set(_END):
         _check_end(item, names)
     else:
@@ -42,8 +42,8 @@ def check(item: Any, names: Collection[str]) -> None:
 _END = ("end", "networks", "log", "experiment")
 
 
-def _check_beat(told: Any, names: Collection[str]) -> None:
-    heartbeat = heartbeat_of(told) if isinstance(told, Mapping) else None
+def _check_heartbeat(content: Any, names: Collection[str]) -> None:
+    heartbeat = heartbeat_of(content) if isinstance(content, Mapping) else None
     if heartbeat is None or not set(heartbeat.networks) <= set(names):
         raise RefusedError("it said how far networks are that nobody asked for, or said nothing")
 
@@ -76,16 +76,16 @@ def _check_files(files: Any) -> None:
 
 
 def is_text(value: Any, longest: int) -> bool:
-    """Returns True for a text that may be shown."""
+    """Whether a value is a text that may be shown."""
     return isinstance(value, str) and len(value) <= longest and value.isprintable()
 
 
 def printable(text: str) -> str:
-    """Returns the beginning of a text without what would steer a terminal."""
+    """Returns the beginning of a text, without characters that control a terminal."""
     return "".join(character if character.isprintable() else " " for character in text[:_LONGEST_TEXT])
 
 
 def is_plain(name: Any) -> bool:
-    """Returns True for the name of a file that belongs to a network: no path, nothing hidden or half written."""
+    """Whether a name is that of a file of a network: no path, not hidden, not half written."""
     fine = is_text(name, 255) and name and pathlib.PurePath(name).name == name
     return bool(fine) and not name.startswith(".") and "\\" not in name

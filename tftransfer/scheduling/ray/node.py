@@ -32,7 +32,7 @@ _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 10.0
 _LOG_LINES = 200
 _MEMORY_USED = 0.9  # of a node's memory that is available, by all jobs on it together
-# Waits for the end of the process that holds the other end of its input, and for those that end with it.
+# Waits for the end of the process that holds the other end of its input, then for its children, and removes the folder.
 _GUARD = 'exec 3<&0; (read -r _; sleep 3; exec rm -rf -- "$1") <&3 3<&- >/dev/null 2>&1 &'
 
 
@@ -41,11 +41,11 @@ class UnusableNodeError(Exception):
 
 
 def train(request: Mapping[str, Any], known: Mapping[str, Payload]) -> Iterator[Any]:
-    """Does a job in a scratch folder, which is gone at the end however that comes.
+    """Does a job in a scratch folder, which is removed at the end however that comes.
 
     Args:
-        request: What `request_for` returned.
-        known: Finished networks by name: the bases that the job needs, and what there is of its own networks.
+        request: The request, from `request_for`.
+        known: Finished networks by name: the bases that the job needs, and those of its own that were trained before.
 
     Yields:
         `{"where": host}` first. Then `{"unusable": why}` and nothing else; or any number of `{"heartbeat": ...}`, one
@@ -67,7 +67,7 @@ def train(request: Mapping[str, Any], known: Mapping[str, Payload]) -> Iterator[
 
 
 def request_for(job: Job, study: str, store: Any, again: frozenset[str], cpus: int) -> dict[str, Any]:
-    """Returns what a node must be told of a job.
+    """Returns the request for a job.
 
     Args:
         job: The networks.
@@ -91,20 +91,20 @@ def request_for(job: Job, study: str, store: Any, again: frozenset[str], cpus: i
 
 
 def _work(request: Mapping[str, Any], study: pathlib.Path, store: str, known: Mapping[str, Payload]) -> Iterator[Any]:
-    """Runs the job's process and yields how far it is, its end, and its networks."""
-    job, board = Job(tuple(Cell.from_json(cell) for cell in request["cells"])), SweepFolder(study)
-    share = min(1.0, request["cpus"] / (os.cpu_count() or 1))
-    path = board.jobs / f"{job.name}.json"
-    job.write(path, study=str(study), store=store, memory_fraction=_MEMORY_USED * share, again=request["again"])
+    """Runs the job's process and yields its progress, its end, and its networks."""
+    job, sweep_folder = Job(tuple(Cell.from_json(cell) for cell in request["cells"])), SweepFolder(study)
+    fraction = min(1.0, request["cpus"] / (os.cpu_count() or 1))
+    path = sweep_folder.jobs / f"{job.name}.json"
+    job.write(path, study=str(study), store=store, memory_fraction=_MEMORY_USED * fraction, again=request["again"])
     words = processes.words("tftransfer.scheduling.worker", str(path))
     process = processes.start(words, path.with_suffix(".log"), _threads(request["cpus"]))
     try:
-        yield from _beats(process, board, job)
+        yield from _heartbeats(process, sweep_folder, job)
     finally:
         processes.end([process], _GRACE_SECONDS)
-    end = jobs.ended(board.jobs, job.name, process.returncode)
-    found = {cell.name: payloads.pack(study / cell.name) for cell in job.cells}
-    new = [name for name, payload in found.items() if payload and _record(payload) != _record(known.get(name, {}))]
+    end = jobs.ended(sweep_folder.jobs, job.name, process.returncode)
+    packed = {cell.name: payloads.pack(study / cell.name) for cell in job.cells}
+    new = [name for name, payload in packed.items() if payload and _record(payload) != _record(known.get(name, {}))]
     yield {
         "end": end.as_json(),
         "networks": new,
@@ -112,22 +112,22 @@ def _work(request: Mapping[str, Any], study: pathlib.Path, store: str, known: Ma
         "experiment": {file.name: file.read_bytes() for file in study.glob("events.out.tfevents.*")},
     }
     for name in new:
-        yield found[name]
+        yield packed[name]
 
 
-def _beats(process: subprocess.Popen, board: SweepFolder, job: Job) -> Iterator[dict[str, Any]]:
-    """Yields how far a process is, whenever that is news, until it ends."""
+def _heartbeats(process: subprocess.Popen, sweep_folder: SweepFolder, job: Job) -> Iterator[dict[str, Any]]:
+    """Yields each new heartbeat of a process until it ends."""
     last = None
     while process.poll() is None:
         time.sleep(_POLL_SECONDS)
-        heartbeat = board.beats().get(job.name)
+        heartbeat = sweep_folder.heartbeats().get(job.name)
         if heartbeat and heartbeat != last:
             last = heartbeat
             yield {"heartbeat": dataclasses.asdict(heartbeat)}
 
 
 def _threads(cpus: int) -> dict[str, str]:
-    """Returns the environment that holds a process to its share of the cores."""
+    """Returns the environment that limits a process to some of the cores."""
     if cpus >= (os.cpu_count() or 1):
         return {}
     return dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), str(cpus))
@@ -138,52 +138,52 @@ def _record(payload: Payload) -> bytes | None:
 
 
 def _find_store(request: Mapping[str, Any], scratch: pathlib.Path) -> str:
-    """Returns the folder of the prepared images on this machine; makes them where their source can be seen."""
+    """Returns the folder of the prepared images on this machine; prepares them where their source is visible."""
     if request["version"] != tftransfer.__version__:
         raise UnusableNodeError(
             f"it has tftransfer {tftransfer.__version__}, the sweep has {request['version']}: install the same"
         )
-    wanted = request["store"]
+    expected = request["store"]
     try:
-        if _is_wanted(wanted, wanted["path"]):
-            return wanted["path"]
+        if _is_expected(expected, expected["path"]):
+            return expected["path"]
         why = "other images are there"
     except StoreError as error:
         why = str(error).partition("\n")[0]
     if request["options"]["dataset"] in datasets.OWN_DATASETS:  # others would be downloaded by every node
         made, why_not = _prepare(request, scratch)
-        if made and _is_wanted(wanted, made):
+        if made and _is_expected(expected, made):
             return made
         why = f"{why}; nor can it prepare them: {why_not or 'its source holds other images'}"
     raise UnusableNodeError(
-        f"it does not see the prepared images {wanted['path']} ({why}). Name a folder that all nodes share with "
+        f"it does not see the prepared images {expected['path']} ({why}). Name a folder that all nodes share with "
         f"--cache_dir=FOLDER, or have the data set under the same path there"
     )
 
 
-def _is_wanted(wanted: Mapping[str, str], path: str) -> bool:
-    """Returns True if a store holds the images of the sweep; raises StoreError if it is not whole."""
+def _is_expected(expected: Mapping[str, str], path: str) -> bool:
+    """Whether a store holds the images of the sweep; raises StoreError if it is incomplete."""
     manifest = Manifest.read(path)
     manifest.check_files(path, verify=False)
-    return (manifest.identity, manifest.fingerprint) == (wanted["identity"], wanted["fingerprint"])
+    return (manifest.identity, manifest.fingerprint) == (expected["identity"], expected["fingerprint"])
 
 
 def _prepare(request: Mapping[str, Any], scratch: pathlib.Path) -> tuple[str, str]:
-    """Prepares the images on this machine; returns their folder, or why that failed."""
-    asked, answer, log = scratch / "request.json", scratch / "answer.json", scratch / "prepare.log"
-    asked.write_text(json.dumps({"config": request["options"], "given": []}), encoding="utf-8")
-    words = processes.words("tftransfer.scheduling.prepare", str(asked), str(answer))
-    process = processes.start(words, log)
+    """Prepares the images on this machine; returns their folder and the reason of a failure, one of them empty."""
+    request_file, answer_file, log_file = scratch / "request.json", scratch / "answer.json", scratch / "prepare.log"
+    request_file.write_text(json.dumps({"config": request["options"], "given": []}), encoding="utf-8")
+    words = processes.words("tftransfer.scheduling.prepare", str(request_file), str(answer_file))
+    process = processes.start(words, log_file)
     try:
         code = process.wait()
     finally:
         processes.end([process], _GRACE_SECONDS)
-    return ("", processes.reason(code, log)) if code else (untrusted_files.read_json(answer)["store"], "")
+    return ("", processes.reason(code, log_file)) if code else (untrusted_files.read_json(answer_file)["store"], "")
 
 
 @contextlib.contextmanager
 def _scratch() -> Iterator[pathlib.Path]:
-    """Makes a folder that does not outlive this process, even one that is killed."""
+    """Makes a folder that does not outlive this process, even if that is killed."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="tftransfer-ray-"))
     theirs, ours = os.pipe()
     try:

@@ -16,17 +16,17 @@ Payload = Mapping[str, bytes]
 
 
 def pack(folder: pathlib.Path) -> dict[str, bytes]:
-    """Returns the files of a finished network: its record and all that stands beside it; nothing if it is not done."""
+    """Returns the files of a finished network: its record and those beside it; empty if it is not done."""
     if not (folder / record_files.RECORD).exists():
         return {}
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if is_plain(path.name) and path.is_file()}
 
 
 def unpack(payload: Payload, folder: pathlib.Path) -> None:
-    """Writes a network's files into a folder that is not there yet, its record last.
+    """Writes a network's files into a new folder, its record last.
 
     Raises:
-        RefusedError: If it is no payload, or a name is more than the name of a file.
+        RefusedError: If it is no payload, or a name is not a plain file name.
     """
     _check(payload)
     folder.mkdir(parents=True)
@@ -40,16 +40,16 @@ def unpack(payload: Payload, folder: pathlib.Path) -> None:
 def deliver(
     payload: Payload, study: pathlib.Path, name: str, check: Callable[[Record], None] = lambda record: None
 ) -> None:
-    """Makes a payload the folder of a network, all of it or nothing; what was finished there before is replaced.
+    """Makes a payload the folder of a network, all of it or nothing; an older result is replaced.
 
     Args:
         payload: The network's files, as a node sent them.
         study: Folder of the study.
         name: The network, whose lock the caller holds.
-        check: Raises ValueError if a record is not the one that was wanted.
+        check: Raises ValueError if a record is not the expected one.
 
     Raises:
-        RefusedError: If the payload does not hold the record of that network and the files that it tells of.
+        RefusedError: If the payload does not hold the record of that network and the files that the record names.
     """
     arriving = study / f".arriving-{name}"
     shutil.rmtree(arriving, ignore_errors=True)  # of a sweep that was killed
@@ -63,7 +63,7 @@ def deliver(
 
 
 def _check(payload: Payload) -> None:
-    """Raises RefusedError for what is no payload, or an enormous one."""
+    """Raises RefusedError unless a payload is a mapping of plain names to bytes, within the limits."""
     if not isinstance(payload, Mapping) or not all(isinstance(content, bytes) for content in payload.values()):
         raise RefusedError(f"A network is sent as its files. Received: {type(payload).__name__}")
     wrong = [name for name in payload if not is_plain(name)]
@@ -78,7 +78,7 @@ def _check(payload: Payload) -> None:
 
 
 def _check_record(folder: pathlib.Path, name: str, check: Callable[[Record], None]) -> None:
-    """Raises RefusedError unless a folder holds the record of a network and the files that it tells of."""
+    """Raises RefusedError unless a folder holds the record of a network and the files that the record names."""
     try:
         record = record_files.read(folder)
         if record is None or record.name != name:
@@ -86,10 +86,10 @@ def _check_record(folder: pathlib.Path, name: str, check: Callable[[Record], Non
         check(record)
     except ValueError as error:
         raise RefusedError(str(error)) from error
-    told = {record_files.WEIGHTS: "file_sha256", record_files.ARCHITECTURE: "architecture_sha256"}
+    digests = {record_files.WEIGHTS: "file_sha256", record_files.ARCHITECTURE: "architecture_sha256"}
     if record.content["weights"]["kept"] and not (folder / record_files.WEIGHTS).is_file():
         raise RefusedError(f"The record of {name} says that its weights were kept; they were not sent.")
-    for file, digest in told.items():
-        wanted = record.content["weights"].get(digest)
-        if wanted and (folder / file).is_file() and record_files.file_digest(folder / file) != wanted:
+    for file, digest in digests.items():
+        expected = record.content["weights"].get(digest)
+        if expected and (folder / file).is_file() and record_files.file_digest(folder / file) != expected:
             raise RefusedError(f"{file} of {name} is not the one of its record: another SHA-256.")

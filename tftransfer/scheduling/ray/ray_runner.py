@@ -20,8 +20,8 @@ from tftransfer.scheduling.ray.messages import RefusedError
 from tftransfer.scheduling.sweep_folder import Heartbeat, SweepFolder
 from tftransfer.system import atomic
 
-_MOST_LOSSES = 3  # times that a job is started again because its node died
-_BASES_KEPT = 8  # in Ray's memory; others come from the study again when they are needed
+_MOST_LOSSES = 3  # how often a job is started again because its node died
+_BASES_KEPT = 8  # in Ray's memory; others are read from the study again when they are needed
 _GRACE_SECONDS = 15.0
 _POLL_SECONDS = 0.1
 _WAIT_FOR_NODES_SECONDS = 60.0
@@ -29,19 +29,19 @@ _WAIT_FOR_NODES_SECONDS = 60.0
 
 @dataclasses.dataclass
 class _Task:
-    """A job on its way.
+    """A job that was started.
 
     Attributes:
         job: The networks.
-        cells: Those of them that no other process trains.
+        cells: The networks that no other process trains.
         elsewhere: Names of the others.
         again: Names of those that are trained though they have a record.
         locks: Locks of the cells, held until the job ends.
-        stream: What the task yields.
+        stream: The items of the task, for `Cluster.read`.
         node: Ray's name of the node that it runs on; empty while it waits for room.
         where: Host of that node.
-        losses: Times that it was lost.
-        end: How it ended, once that is known.
+        losses: How often it was lost.
+        end: Its end, once that is known.
         coming: Names of networks that are still to come, in order.
     """
 
@@ -77,7 +77,7 @@ class RayRunner:
     ) -> None:
         self._study, self._store, self._cluster = study.resolve(), store, cluster
         self._workers, self._say = workers, say
-        self._board = SweepFolder(self._study)
+        self._sweep_folder = SweepFolder(self._study)
         self._tasks: list[_Task] = []
         self._bases: dict[str, tuple[str, Any]] = {}  # weights' SHA-256 and reference by name, newest last
         self._unusable: dict[str, str] = {}  # nodes, and why
@@ -116,14 +116,14 @@ class RayRunner:
 
     def finished(self) -> list[tuple[Job, End]]:
         """Returns the jobs that ended since the last call."""
-        found = []
+        ended = []
         for task in list(self._tasks):
             end = self._follow(task)
             if end is not None:
                 self._tasks.remove(task)
                 task.locks.close()
-                found.append((task.job, end))
-        return found
+                ended.append((task.job, end))
+        return ended
 
     def stop(self) -> None:
         """Ends all jobs and waits until their processes and scratch folders are gone."""
@@ -151,9 +151,9 @@ class RayRunner:
         return True
 
     def _submit(self, task: _Task) -> None:
-        """Hands a task to Ray, with what it must know."""
+        """Hands a task to Ray, with its request and the networks that it needs."""
         job = Job(task.cells)
-        self._board.clear(task.job.name)
+        self._sweep_folder.clear(task.job.name)
         own = {cell.name for cell in task.cells}
         bases = {base.name for cell in task.cells for base in cell.waits_for()} - own
         known = {name: self._base(name) for name in sorted(bases)}
@@ -167,7 +167,7 @@ class RayRunner:
         task.stream = self._cluster.start(request, known, self._unusable)
 
     def _base(self, name: str) -> Any:
-        """Returns the reference of a finished base: its task's own result, or its folder, put there once."""
+        """Returns the reference of a finished base: its task's own result, or its files, put into Ray once."""
         record = record_files.read(self._study / name)
         digest = record.weights_digest if record else ""
         if name not in self._bases or self._bases[name][0] != digest:
@@ -181,7 +181,7 @@ class RayRunner:
             del self._bases[next(iter(self._bases))]
 
     def _follow(self, task: _Task) -> End | None:
-        """Takes what a task has yielded; returns its end if that has come."""
+        """Takes the new items of a task; returns its end if that has come."""
         try:
             while task.stream is not None and (item := self._cluster.read(task.stream)) is not None:
                 self._take(task, *item)
@@ -201,7 +201,7 @@ class RayRunner:
         return dataclasses.replace(task.end, elsewhere=(*task.end.elsewhere, *task.elsewhere))
 
     def _take(self, task: _Task, item: Mapping[str, Any], reference: Any) -> None:
-        """Takes one item; nodes may say anything."""
+        """Takes one item of a task, after a check: nodes may send anything."""
         if task.coming:
             self._deliver(task, task.coming.popleft(), item, reference)
             return
@@ -213,7 +213,7 @@ class RayRunner:
         elif "unusable" in item:
             self._give_up_node(task, item["unusable"])
         elif "heartbeat" in item:
-            self._write_beat(task, Heartbeat(**item["heartbeat"]))
+            self._write_heartbeat(task, Heartbeat(**item["heartbeat"]))
         else:
             self._end(task, item)
 
@@ -226,7 +226,7 @@ class RayRunner:
             self._keep(name, record_files.read(self._study / name).weights_digest, reference)
 
     def _refuse_another(self, record: Record, cell: Cell) -> None:
-        """Raises ValueError if a record is not of the network that was wanted: its recipe, images and source."""
+        """Raises ValueError unless a record is of the requested network: its recipe, images and source."""
         identities.check(record, cell, identities.Versions(fingerprint=self._store.fingerprint))
         base = record_files.read(self._study / cell.source.name) if cell.source else None
         if base and record.identity["source"] != identities.origin(base):
@@ -234,29 +234,29 @@ class RayRunner:
         if cell.treatment.is_reference and record.status == record_files.DONE and not record.content["weights"]["kept"]:
             raise ValueError(f"{cell.name} is a base, of which others copy, without weights.")
 
-    def _write_beat(self, task: _Task, heartbeat: Heartbeat) -> None:
-        """Says how far a task is, by the clock of this machine."""
+    def _write_heartbeat(self, task: _Task, heartbeat: Heartbeat) -> None:
+        """Writes the progress of a task, by the clock of this machine."""
         now = time.time()
-        self._board.write_heartbeat(
+        self._sweep_folder.write_heartbeat(
             task.job.name, dataclasses.replace(heartbeat, time=now, started=now - heartbeat.time + heartbeat.started)
         )
 
     def _end(self, task: _Task, item: Mapping[str, Any]) -> None:
-        """Takes how a task ended and which networks it is about to send."""
+        """Takes the end of a task and the names of the networks that it is about to send."""
         end = End.from_json(item["end"])
         task.end = end = dataclasses.replace(end, message=messages.printable(end.message))
         task.coming.extend(item["networks"])
         for name in end.lost:
             self._bases.pop(name, None)
-        self._board.clear(task.job.name)
+        self._sweep_folder.clear(task.job.name)
         if end.status != OK:
-            atomic.write_text(self._board.jobs / f"{task.job.name}.log", item["log"] + "\n")
+            atomic.write_text(self._sweep_folder.jobs / f"{task.job.name}.log", item["log"] + "\n")
         if not any(self._study.glob("events.out.tfevents.*")):
             for name, content in item["experiment"].items():
                 (self._study / name).write_bytes(content)
 
     def _lose(self, task: _Task, reason: str) -> None:
-        """Starts a job again whose node is gone, a few times."""
+        """Starts a job again whose node is gone, `_MOST_LOSSES` times at most."""
         task.losses += 1
         where = f" on {task.where}" if task.where else ""
         self._bases.clear()  # some of them may have gone with the node
@@ -270,10 +270,10 @@ class RayRunner:
         """Ends a task from which nothing more will come."""
         task.end = end
         task.coming.clear()
-        self._board.clear(task.job.name)  # it is not at work any more
+        self._sweep_folder.clear(task.job.name)  # it is not at work any more
 
     def _give_up_node(self, task: _Task, reason: str) -> None:
-        """Uses a node no more, and starts its job again elsewhere.
+        """Excludes a node, and starts its job again elsewhere.
 
         Raises:
             ValueError: If no other node is left.
@@ -286,7 +286,7 @@ class RayRunner:
         self._submit(task)
 
     def _is_over(self, stream: Any) -> bool:
-        """Returns True if a task that was asked to end has done so."""
+        """Whether a task that was asked to end has done so."""
         try:
             while self._cluster.read(stream) is not None:
                 pass

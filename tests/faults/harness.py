@@ -1,4 +1,4 @@
-"""Starting victims and ending them."""
+"""Starts processes of `workloads` and ends them."""
 
 import contextlib
 import os
@@ -10,15 +10,15 @@ import time
 
 TESTS = pathlib.Path(__file__).parents[1]
 SUPPORT = TESTS / "support"
-VICTIMS = TESTS / "faults" / "victims.py"
+WORKLOADS = TESTS / "faults" / "workloads.py"
 LONGEST_SECONDS = 300  # of one process; more is a hang
 
 
 def start(*words: object) -> subprocess.Popen:
-    """Starts a victim in a process group of its own, and waits until it has loaded what it needs."""
+    """Starts a workload in a process group of its own, and waits until it has loaded what it needs."""
     path = os.pathsep.join([str(TESTS.parent), str(SUPPORT), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
-        [sys.executable, str(VICTIMS), *map(str, words)],
+        [sys.executable, str(WORKLOADS), *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -30,7 +30,7 @@ def start(*words: object) -> subprocess.Popen:
 
 
 def kill(process: subprocess.Popen, seconds: float, whole_group: bool = False) -> bool:
-    """Ends a victim by SIGKILL after some time; returns False if it had ended before."""
+    """Ends a workload by SIGKILL after some time; returns False if it had ended before."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
     alive = process.poll() is None
@@ -42,11 +42,11 @@ def kill(process: subprocess.Popen, seconds: float, whole_group: bool = False) -
 
 
 def complete(*words: object) -> str:
-    """Runs a victim to its end; returns what it said."""
+    """Runs a workload to its end; returns its output."""
     process = start(*words)
-    said, _ = process.communicate(timeout=LONGEST_SECONDS)
-    assert process.returncode == 0, said
-    return said
+    output, _ = process.communicate(timeout=LONGEST_SECONDS)
+    assert process.returncode == 0, output
+    return output
 
 
 def wait_for(condition, seconds: float = 60) -> bool:

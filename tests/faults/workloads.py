@@ -1,6 +1,6 @@
 """Processes that are killed while they work. They never load TensorFlow, so that a kill costs a second.
 
-python tests/faults/victims.py store|records|checkpoints|speeds|sweep|worker ARGUMENTS
+python tests/faults/workloads.py store|records|checkpoints|speeds|sweep|worker ARGUMENTS
 """
 
 import contextlib
@@ -35,16 +35,16 @@ STORE_SIZE = 24
 
 
 def store(images: str, cache: str) -> None:
-    """Prepares images, saying whether it was this process that made the store."""
+    """Prepares images and prints whether this process made the store."""
     made = []
-    found = prepare(
+    prepared = prepare(
         open_dataset("folder", images), cache, STORE_SIZE, workers=2, progress=lambda done, total: made.append(done)
     )
-    print("made" if made else "found", found.fingerprint, flush=True)
+    print("made" if made else "found", prepared.fingerprint, flush=True)
 
 
 def weights_of(name: str, generation: int) -> bytes:
-    """Returns what stands for a network's trained weights."""
+    """Returns bytes in place of a network's trained weights."""
     return np.random.default_rng([len(name), generation]).bytes(200_000)
 
 
@@ -74,9 +74,9 @@ def write_networks(study: str) -> None:
 def save_checkpoints(folder: str, result: str) -> None:
     """Computes something that depends on every step, with a checkpoint after each."""
     checkpoints = Checkpoints(pathlib.Path(folder), {"about": "a test"}, minutes=0)
-    found = checkpoints.restore({"steps": STEPS})
-    state = found.arrays["state"] if found else np.zeros(20_000)
-    for step in range(found.step if found else 0, STEPS):
+    snapshot = checkpoints.restore({"steps": STEPS})
+    state = snapshot.arrays["state"] if snapshot else np.zeros(20_000)
+    for step in range(snapshot.step if snapshot else 0, STEPS):
         state = np.cos(state + step)
         checkpoints.save(step + 1, {"state": state}, {"watch": step})
     atomic.write_text(pathlib.Path(result), hashlib.sha256(state.tobytes()).hexdigest())
@@ -90,7 +90,7 @@ def remember_speeds(cache: str) -> None:
 
 
 def cells() -> list[Cell]:
-    """Returns the networks of the sweep: four bases, and eight that copy from them."""
+    """Returns the networks of the sweep: four bases and eight copies."""
     asked = Grid("AnB,BnB", "1-2", seeds="0-1")
     return grids.union([asked], Config(steps=10), lambda kind, seed: splits.random_split(10, seed))
 
@@ -102,7 +102,7 @@ def sweep(study: str, clock: str = "") -> None:
     root = pathlib.Path(study)
     root.mkdir(parents=True, exist_ok=True)
     words = processes.words
-    local.processes.words = lambda module, *arguments: words("victims", "worker", *arguments)
+    local.processes.words = lambda module, *arguments: words("workloads", "worker", *arguments)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(pathlib.Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     scheduler._POLL_SECONDS, scheduler._LOOK_ELSEWHERE_SECONDS = 0.02, 0.1
     SweepFolder(root).write_plan(cells())
@@ -117,10 +117,10 @@ def worker(path: str) -> None:
     """Does a job of the sweep as the real one does: locks, signs of life, records, its end."""
     request = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     root, name = pathlib.Path(request["study"]), pathlib.Path(path).name.removesuffix(".json")
-    wanted, elsewhere = [Cell.from_json(cell) for cell in request["cells"]], []
-    heartbeat = Heartbeat({cell.name: None for cell in wanted}, 1, 2, 1.0, time.time(), time.time(), "here")
+    cells_of_job, elsewhere = [Cell.from_json(cell) for cell in request["cells"]], []
+    heartbeat = Heartbeat({cell.name: None for cell in cells_of_job}, 1, 2, 1.0, time.time(), time.time(), "here")
     SweepFolder(root).write_heartbeat(name, heartbeat)
-    for cell in wanted:
+    for cell in cells_of_job:
         lock = record_files.lock_path(root, cell.name)
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:

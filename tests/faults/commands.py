@@ -1,4 +1,4 @@
-"""The real command in the process of the tests, and what it must end with."""
+"""The real command in the process of the tests, and its exit code and results."""
 
 import pathlib
 
@@ -18,11 +18,16 @@ def command(options, main=run.main, name="run") -> int:
     return ended.value.code
 
 
+def messages(error: str) -> list[str]:
+    """Returns the lines on standard error without warnings: a training of a few steps is warned of."""
+    return [line for line in error.strip().splitlines() if not line.startswith("WARNING: ")]
+
+
 def essence(runs: pathlib.Path) -> dict[str, tuple]:
-    """Returns what no fault must change in a folder of studies, wall-clock time left out."""
+    """Returns the results of a folder of studies that no fault may change: all but wall-clock time."""
     (study,) = (path for path in runs.iterdir() if path.is_dir())
-    found = {}
+    results = {}
     for record in record_files.read_study(study):
         history = {name: column for name, column in record.content["history"].items() if name != "seconds"}
-        found[record.name] = (record.weights_digest, record.result, history)
-    return found
+        results[record.name] = (record.weights_digest, record.result, history)
+    return results
