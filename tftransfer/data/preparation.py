@@ -187,30 +187,13 @@ def _finish(
         parts = [ShardIndex.read(request.path) for (of, _), request in requests.items() if of == subset]
         shards[subset] = [len(part.labels) for part in parts]
         fingerprint.update(f"{subset} {sum(shards[subset])}\n".encode())
-        rows = np.zeros(sum(shards[subset]), INDEX_DTYPE)
-        if parts:
-            rows["label"] = np.concatenate([part.labels for part in parts])
-            rows["length"] = np.concatenate([part.lengths for part in parts])
-            rows["content"] = np.concatenate([part.contents for part in parts])
         for part in parts:
             fingerprint.update(part.digests.tobytes())
             for mode, count in part.modes.items():
                 notes[f"mode_{mode}"] = notes.get(f"mode_{mode}", 0) + count
-        name = f"{subset}-index.npy"
-        write_atomically(os.path.join(store, name), lambda file, rows=rows: np.save(file, rows))
-        files[name] = (os.path.getsize(os.path.join(store, name)), file_sha256(os.path.join(store, name)))
-        absent = np.setdiff1d(np.arange(len(dataset.class_names)), rows["label"])
-        if absent.size:
-            names = escaping.first([dataset.class_names[label] for label in absent])
-            cause = (
-                f" --skip_broken left out {len(broken)} broken images: replace them, or remove these classes."
-                if broken
-                else ""
-            )
-            raise StoreError(
-                f"{absent.size} class(es) of {dataset.name!r} have no image in {subset!r}: {names}.{cause}"
-            )
-    left_out = {**dataset.left_out, **broken}
+        rows = _index_rows(parts)
+        files[f"{subset}-index.npy"] = _write_index(os.path.join(store, f"{subset}-index.npy"), rows)
+        _refuse_empty_classes(dataset, subset, rows["label"], len(broken))
     Manifest(
         dataset=dataset.name,
         identity=store_identity(dataset, size, encoding),
@@ -222,8 +205,34 @@ def _finish(
         shards=shards,
         files=files,
         notes=notes,
-        left_out=dict(itertools.islice(left_out.items(), MOST_NAMED)),
+        left_out=dict(itertools.islice((dict(dataset.left_out) | broken).items(), MOST_NAMED)),
     ).write(store)
+
+
+def _index_rows(parts: list[ShardIndex]) -> np.ndarray:
+    """Returns label, length and content of every image of some shards, `INDEX_DTYPE` `(images,)`."""
+    rows = np.zeros(sum(len(part.labels) for part in parts), INDEX_DTYPE)
+    if parts:  # an empty subset has nothing to concatenate
+        rows["label"] = np.concatenate([part.labels for part in parts])
+        rows["length"] = np.concatenate([part.lengths for part in parts])
+        rows["content"] = np.concatenate([part.contents for part in parts])
+    return rows
+
+
+def _write_index(path: str, rows: np.ndarray) -> tuple[int, str]:
+    """Writes the index of a subset; returns its bytes and SHA-256."""
+    write_atomically(path, lambda file: np.save(file, rows))
+    return os.path.getsize(path), file_sha256(path)
+
+
+def _refuse_empty_classes(dataset: Dataset, subset: str, labels: np.ndarray, broken: int) -> None:
+    """Raises StoreError if a class has no image in a subset, of which `broken` images were left out."""
+    absent = np.setdiff1d(np.arange(len(dataset.class_names)), labels)
+    if not absent.size:
+        return
+    names = escaping.first([dataset.class_names[label] for label in absent])
+    cause = f" --skip_broken left out {broken} broken images: replace them, or remove these classes." if broken else ""
+    raise StoreError(f"{absent.size} class(es) of {dataset.name!r} have no image in {subset!r}: {names}.{cause}")
 
 
 def _require_space(dataset: Dataset, store: str, size: int, encoding: str) -> None:
