@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from tftransfer.data.datasets.dataset import SUBSETS
-from tftransfer.data.shards import ENCODINGS, SHARD_EXAMPLES, file_sha256, write_atomically
-from tftransfer.system import limits, untrusted_files
+from tftransfer.data.shards import ENCODINGS, SHARD_EXAMPLES, file_sha256
+from tftransfer.system import atomic, limits, untrusted_files
 
 FORMAT_VERSION = 2
 FILE_NAME = "store.json"
@@ -70,7 +70,7 @@ class Manifest:
         """Writes it into the folder `store`, with a checksum of its own."""
         content = dataclasses.asdict(self)
         text = json.dumps(content | {"checksum": _checksum(content)}, indent=1, sort_keys=True)
-        write_atomically(os.path.join(store, FILE_NAME), lambda file: file.write(text.encode()))
+        atomic.write(os.path.join(store, FILE_NAME), text.encode())
 
     @classmethod
     def read(cls, store: str) -> "Manifest":

@@ -12,8 +12,9 @@ import numpy as np
 
 from tftransfer.data.datasets.dataset import Digest
 from tftransfer.data.decode import decode
-from tftransfer.data.shards import refuse_packed, write_atomically
+from tftransfer.data.shards import refuse_packed
 from tftransfer.data.store import Half
+from tftransfer.system import atomic
 
 # Images read at a time for a mean: 100 MB at 128 pixels.
 _MEAN_CHUNK = 2048
@@ -31,7 +32,7 @@ def mean_image(half: Half) -> np.ndarray:
         with filelock.FileLock(f"{path}.lock"):
             if (mean := _read_mean(path, store.size)) is None:
                 mean = _compute_mean(half)
-                write_atomically(path, lambda file: np.savez(file, mean=mean, sha256=_digest(mean)))
+                atomic.write(path, lambda file: np.savez(file, mean=mean, sha256=_digest(mean)))
     except OSError as error:  # A store that others made may be read-only.
         logging.getLogger(__name__).warning("The mean image cannot be kept (%s); it is computed each time.", error)
         mean = _compute_mean(half)

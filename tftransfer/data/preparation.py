@@ -24,10 +24,9 @@ from tftransfer.data.shards import (
     check_shard,
     file_sha256,
     make_shard,
-    write_atomically,
 )
 from tftransfer.data.workers import Workers
-from tftransfer.system import environment, escaping
+from tftransfer.system import atomic, environment, escaping
 
 # More would wait for one reader of TensorFlow Datasets, and hold more originals in memory.
 MOST_WORKERS = 16
@@ -221,7 +220,7 @@ def _index_rows(parts: list[ShardIndex]) -> np.ndarray:
 
 def _write_index(path: str, rows: np.ndarray) -> tuple[int, str]:
     """Writes the index of a subset; returns its bytes and SHA-256."""
-    write_atomically(path, lambda file: np.save(file, rows))
+    atomic.write(path, lambda file: np.save(file, rows))
     return os.path.getsize(path), file_sha256(path)
 
 

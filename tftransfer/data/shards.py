@@ -17,7 +17,7 @@ import numpy as np
 
 from tftransfer.data.datasets.dataset import Example
 from tftransfer.data.decode import ImageError, decode_with_mode, encode_jpeg, resize
-from tftransfer.system.atomic import write as write_atomically
+from tftransfer.system import atomic
 
 # Enough to make a file worth opening, few enough that the originals of some shards in flight fit in memory (28 MB each
 # for ImageNet).
@@ -134,8 +134,8 @@ def make_shard(request: ShardRequest, examples: Iterable[Example]) -> ShardRepor
         identity=request.identity,
         broken=[list(named) for named in broken],
     )
-    write_atomically(request.path + ".bin", lambda file: file.write(data))
-    write_atomically(request.path + ".npz", index.write)
+    atomic.write(request.path + ".bin", data)
+    atomic.write(request.path + ".npz", index.write)
     return ShardReport(shard_files(request.path), tuple(broken))
 
 

@@ -21,7 +21,6 @@ __all__ = [
     # modules for other packages
     "alexnet_tables",
     "architectures",
-    "block_table",
     "blocks",
     "catalog",
     "cloning",

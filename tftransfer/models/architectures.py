@@ -16,10 +16,10 @@ from typing import Any
 import keras
 from keras.src.backend.common import global_state
 
-from tftransfer.models import catalog, keras_settings, serialization, user_code
+from tftransfer.models import catalog, costs, keras_settings, serialization, user_code
 from tftransfer.models.alexnet import AlexNet
-from tftransfer.models.blocks import blocks, every_layer
-from tftransfer.models.costs import BlockCost, block_cost
+from tftransfer.models.blocks import blocks, every_layer, possible_ends
+from tftransfer.models.costs import BlockCost
 from tftransfer.models.logits import without_softmax
 from tftransfer.models.options import ModelOptions
 from tftransfer.models.validation import check, check_repeatable
@@ -27,6 +27,7 @@ from tftransfer.system import untrusted_files
 
 # Blocks, digest and preprocessing do not depend on the classes; they are read from a model with this many.
 _PROBE_CLASSES = 2
+_ILSVRC_CLASSES = 1000
 
 
 def build(options: ModelOptions, classes: int, seed: int | None = None) -> keras.Model:
@@ -157,7 +158,19 @@ def block_names(options: ModelOptions) -> tuple[str, ...]:
 def block_costs(options: ModelOptions, classes: int) -> tuple[BlockCost, ...]:
     """Returns the cost of each block of the model with a head for `classes`."""
     with keras_settings.of_ours("float32"):
-        return tuple(block_cost(block) for block in blocks(build(options, classes), options.blocks or None))
+        return tuple(costs.block_cost(block) for block in blocks(build(options, classes), options.blocks or None))
+
+
+def block_table(options: ModelOptions) -> str:
+    """Returns the text of --list_blocks: the model's blocks with their costs, and where else it may be cut."""
+    with keras_settings.of_ours("float32"):
+        model = build(options, _ILSVRC_CLASSES)  # only the head's cost depends on their number
+    parts = blocks(model, options.blocks or None)
+    heading = (
+        f"{options.model} at {options.input_size} pixels, {len(parts)} blocks; cost of one image, the head with "
+        f"{_ILSVRC_CLASSES} classes"
+    )
+    return f"{heading}\n\n{costs.table(parts, possible_ends(model))}"
 
 
 def takes_raw_images(options: ModelOptions) -> bool:

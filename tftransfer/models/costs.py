@@ -45,6 +45,27 @@ def block_cost(block: Block) -> BlockCost:
     )
 
 
+def table(blocks: Sequence[Block], possible_ends: Sequence[str]) -> str:
+    """Returns the costs of a model's blocks as a table for people, then the layers after which it may be cut.
+
+    Args:
+        blocks: The blocks from the input upwards, the head last.
+        possible_ends: Names of the layers after which a block of the model may end.
+    """
+    rows = [f"{'n':>3}  {'block':<26}{'parameters':>12}{'multiply-adds':>15}  {'output':<18}ends after"]
+    for number, block in enumerate(blocks, 1):
+        cost, is_head = block_cost(block), number == len(blocks)
+        shape = " x ".join(map(str, cost.output_shape))
+        rows.append(
+            f"{'' if is_head else number:>3}  {cost.name:<26}{cost.parameters:>12,}{cost.multiply_adds:>15,}  "
+            f"{shape:<18}{'the head, always new' if is_head else block.nodes[-1].operation.name}"
+        )
+    ends = {block.nodes[-1].operation.name for block in blocks[:-1]}
+    rows += ["", "It may be cut after these layers (--blocks=NAME,NAME,...); * ends a block above:"]
+    rows += [f"  {name}{' *' if name in ends else ''}" for name in possible_ends]
+    return "\n".join(rows)
+
+
 def _weights(operation: Any) -> Sequence[Any]:
     return getattr(operation, "weights", ())
 

@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 
-from tftransfer.data.motifs.kind import Drawing, Kind, chance, whole
-from tftransfer.data.motifs.plane import Plane, overlap
+from tftransfer.data.motifs.plane import Drawing, Kind, Plane, chance, overlap, whole
 
 SIZE = 32
 """Height and width of a picture in pixels."""
