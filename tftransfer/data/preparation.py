@@ -1,4 +1,4 @@
-"""Makes a store: every image decoded and resized once, by several processes, in pieces that survive an interruption."""
+"""The making of a store: images are decoded and resized once, by several processes, in shards that survive a kill."""
 
 import contextlib
 import hashlib
@@ -28,37 +28,37 @@ from tftransfer.data.shards import (
 from tftransfer.data.workers import Workers
 from tftransfer.system import atomic, environment, escaping
 
-# More would wait for one reader of TensorFlow Datasets, and hold more originals in memory.
+# More would wait for the one reader of TensorFlow Datasets, and hold more originals in memory.
 MOST_WORKERS = 16
 # A process takes about as long to start as to prepare some hundred images.
 SHARDS_PER_WORKER = 4
 SECONDS_BEFORE_NOTICE = 3.0
 BROKEN = "broken_images_left_out"
-# Names of images that were left out.
+# Images that were left out and are listed in the manifest.
 MOST_NAMED = 1000
 
 Progress = Callable[[int, int], None]
 
 
 def store_path(dataset: Dataset, cache_dir: str, size: int, encoding: str) -> str:
-    """Returns the folder of the store: data set, size, encoding and 12 digits of all that decides its files."""
+    """Returns the folder of the store, named for data set, size, encoding and 12 digits of its identity."""
     name = re.sub(r"[^\w.-]+", "-", dataset.name)
     return os.path.join(cache_dir, f"{name}-{size}px-{encoding}-{store_identity(dataset, size, encoding)[:12]}")
 
 
 def store_identity(dataset: Dataset, size: int, encoding: str) -> str:
-    """Returns the SHA-256 over the source's identity and all options."""
+    """Returns the SHA-256 over the data set's identity and all options."""
     return Digest(dataset.identity, size, encoding, SHARD_EXAMPLES, FORMAT_VERSION).hexdigest()
 
 
 def shard_path(store: str, subset: str, number: int) -> str:
-    """Returns the path of a shard without its ending."""
+    """Returns the path of a shard without its extension."""
     return os.path.join(store, "shards", f"{subset}-{number:05d}")
 
 
 @contextlib.contextmanager
 def only_one(store: str) -> Iterator[None]:
-    """Lets one process at a time work on `store`; one that waits says for whom."""
+    """Lets one process at a time work on `store`; one that waits logs for which process."""
     lock, owner = filelock.FileLock(f"{store}.lock"), f"{store}.owner"
     try:
         lock.acquire(timeout=SECONDS_BEFORE_NOTICE)
@@ -79,7 +79,7 @@ def only_one(store: str) -> Iterator[None]:
 def build(
     dataset: Dataset, store: str, size: int, encoding: str, workers: int | None, progress: Progress | None
 ) -> None:
-    """Makes the files of a store that are not there yet or are damaged. Call it inside `only_one`.
+    """Makes the files of a store that are missing or damaged. Call it inside `only_one`.
 
     Raises:
         StoreError: If images are broken (all are counted, ten are named), or files cannot be written.
@@ -100,7 +100,7 @@ def build(
 
 
 def _requests(dataset: Dataset, store: str, size: int, encoding: str) -> dict[tuple[str, int], ShardRequest]:
-    """Returns what has to be made, by subset and number of the shard, in source order."""
+    """Returns the requests for all shards, by subset and number, in the order of the data set."""
     identity = store_identity(dataset, size, encoding)
     return {
         (subset, number): ShardRequest(shard_path(store, subset, number), identity, size, encoding, dataset.skip_broken)
@@ -112,7 +112,7 @@ def _requests(dataset: Dataset, store: str, size: int, encoding: str) -> dict[tu
 def _make_shards(
     dataset: Dataset, requests: dict[tuple[str, int], ShardRequest], workers: int | None, progress: Progress | None
 ) -> list[ShardReport]:
-    """Returns the report of every shard in order; those that are there and whole are kept."""
+    """Returns the report of every shard in order; shards that are finished and whole are kept."""
     count = workers or min(environment.usable_cores(), MOST_WORKERS, -(-len(requests) // SHARDS_PER_WORKER))
     total = sum(len(dataset.examples(subset)) for subset in SUBSETS)
     done, reports, broken = 0, {}, []
@@ -126,9 +126,9 @@ def _make_shards(
             progress(done, total)
 
     with Workers(count) as pool:
-        there = [place for place, request in requests.items() if os.path.exists(request.path + ".npz")]
-        checks = pool.map(check_shard, ((requests[place], _examples_in(dataset, *place)) for place in there))
-        for place, report in zip(there, checks, strict=True):
+        finished = [place for place, request in requests.items() if os.path.exists(request.path + ".npz")]
+        checks = pool.map(check_shard, ((requests[place], _examples_in(dataset, *place)) for place in finished))
+        for place, report in zip(finished, checks, strict=True):
             if report is not None:
                 advance(place, report)
         missing = [place for place in requests if place not in reports]
@@ -153,7 +153,7 @@ def _examples_in(dataset: Dataset, subset: str, number: int) -> int:
 
 
 def _chunks(dataset: Dataset, places: list[tuple[str, int]]) -> Iterator[list]:
-    """Yields the examples of each shard; neighbours are read in one go, as a set of TFDS opens slowly."""
+    """Yields the examples of each shard; neighbours are read at once, as data sets of TFDS are slow to open."""
     runs = itertools.groupby(enumerate(places), key=lambda item: (item[1][0], item[1][1] - item[0]))
     for (subset, _), run in runs:
         numbers = [number for _, (_, number) in run]
@@ -183,7 +183,7 @@ def _finish(
     fingerprint = hashlib.sha256(json.dumps(dataset.class_names).encode())
     notes, shards = dict(dataset.notes) | ({BROKEN: len(broken)} if broken else {}), {}
     for subset in SUBSETS:
-        parts = [ShardIndex.read(request.path) for (of, _), request in requests.items() if of == subset]
+        parts = [ShardIndex.read(request.path) for (name, _), request in requests.items() if name == subset]
         shards[subset] = [len(part.labels) for part in parts]
         fingerprint.update(f"{subset} {sum(shards[subset])}\n".encode())
         for part in parts:
@@ -245,7 +245,7 @@ def _require_space(dataset: Dataset, store: str, size: int, encoding: str) -> No
 
 
 def _remove_leftovers(store: str) -> None:
-    """Removes what must not outlive a new start: half-written files of killed processes, manifest and means."""
+    """Removes half-written files of killed processes, and the manifest and means of the images before."""
     with contextlib.suppress(FileNotFoundError):
         os.remove(os.path.join(store, FILE_NAME))
     for folder in (store, os.path.join(store, "shards")):

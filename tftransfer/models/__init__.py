@@ -1,6 +1,6 @@
-"""Architectures as tables read by one builder, and the layers they need.
+"""Architectures as tables read by one builder, their layers, their blocks, and their copies.
 
-Names are resolved on first use, so that `tftransfer.models.catalog` can be read without importing Keras.
+Names are resolved on first use, so that `tftransfer.models.catalog` does not import Keras.
 """
 
 import importlib

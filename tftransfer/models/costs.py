@@ -1,4 +1,4 @@
-"""What each block of a model costs: parameters, multiply-adds, activations."""
+"""The cost of each block of a model: parameters, multiply-adds, activations."""
 
 import dataclasses
 import math
@@ -16,10 +16,10 @@ class BlockCost:
 
     Attributes:
         name: Name of the block.
-        parameters: Weights in it, moving statistics included.
+        parameters: Number of its weights, moving statistics included.
         multiply_adds: Multiplications with a weight, each with its addition.
-        activation_floats: Numbers that its layers put out; what training must keep is of this order.
-        output_shape: Shape of its output without the batch.
+        activation_floats: Numbers in the outputs of its layers; the memory of a training step is of this order.
+        output_shape: Shape of its output without the batch, such as `(height, width, channels)`.
     """
 
     name: str
@@ -76,15 +76,15 @@ def _inner_nodes(model: keras.Model) -> list[Any]:
 
 
 def _multiply_adds(node: Any) -> int:
-    """Returns the multiply-adds of one call; each number of a kernel counts once per place where it is applied."""
+    """Returns the multiply-adds of one call: numbers of the kernel times positions to which it is applied."""
     layer = node.operation
     if isinstance(layer, keras.Model):
         return sum(_multiply_adds(inner) for inner in _inner_nodes(layer))
     transposed = isinstance(layer, (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose))
     shape = (node.input_tensors if transposed else node.output_tensors)[0].shape
     last = getattr(layer, "data_format", "channels_last") != "channels_first"
-    places = math.prod(side or 1 for side in (shape[1:-1] if last else shape[2:]))
-    return places * sum(math.prod(weight.shape) for weight in _weights(layer) if len(weight.shape) > 1)
+    positions = math.prod(side or 1 for side in (shape[1:-1] if last else shape[2:]))
+    return positions * sum(math.prod(weight.shape) for weight in _weights(layer) if len(weight.shape) > 1)
 
 
 def _activations(node: Any) -> int:

@@ -1,4 +1,4 @@
-"""The seven natural kinds that do not live, of sky, land, water and fire: each function draws one."""
+"""The seven natural kinds of sky, land, water and fire: each function draws one individual."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The 13 natural kinds that live, and their coats and tissues: each function draws one individual."""
+"""The 13 natural kinds of animals, plants, coats and tissues: each function draws one individual."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The 20 man-made kinds: each function draws one of a random make."""
+"""The 20 man-made kinds: each function draws one individual."""
 
 import math
 

@@ -24,8 +24,8 @@ class Plane:
     draw return signed distances `(height, width)`.
 
     Attributes:
-        x: To the right, `(height, width)`.
-        y: Downwards, `(height, width)`.
+        x: Coordinate to the right, `(height, width)`.
+        y: Coordinate downwards, `(height, width)`.
     """
 
     x: np.ndarray
@@ -114,7 +114,7 @@ class Plane:
 
 
 def union(*shapes: np.ndarray) -> np.ndarray:
-    """What lies in any of the shapes."""
+    """The union of shapes."""
     result = shapes[0]
     for shape in shapes[1:]:
         result = np.minimum(result, shape)
@@ -122,7 +122,7 @@ def union(*shapes: np.ndarray) -> np.ndarray:
 
 
 def overlap(*shapes: np.ndarray) -> np.ndarray:
-    """What lies in all of the shapes."""
+    """The intersection of shapes."""
     result = shapes[0]
     for shape in shapes[1:]:
         result = np.maximum(result, shape)
@@ -130,7 +130,7 @@ def overlap(*shapes: np.ndarray) -> np.ndarray:
 
 
 def cut(shape: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """What lies in `shape` and not in `hole`."""
+    """The part of `shape` outside of `hole`."""
     return np.maximum(shape, -hole)
 
 
@@ -159,9 +159,9 @@ class Kind(NamedTuple):
 
     Attributes:
         draw: Draws one individual on a plane.
-        turn: Largest rotation either way, in degrees; 180 means that any pose is natural.
+        turn: Largest rotation either way, in degrees; 180 for any rotation.
         fills: True for a pattern that covers the picture, False for an object in front of something.
-        wobble: How far its edges may be bent, in units of the plane.
+        wobble: Largest displacement of its edges, in units of the plane.
     """
 
     draw: Callable[[Plane, np.random.Generator], Drawing]
@@ -171,10 +171,10 @@ class Kind(NamedTuple):
 
 
 def chance(rng: np.random.Generator, probability: float) -> bool:
-    """Returns True with this probability."""
+    """Draws True with this probability."""
     return rng.random() < probability
 
 
 def whole(rng: np.random.Generator, low: int, high: int) -> int:
-    """Returns an integer from `low` to `high`, both included."""
+    """Draws an integer from `low` to `high`, both included."""
     return low + int(rng.random() * (high - low + 1))
