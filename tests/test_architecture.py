@@ -14,7 +14,7 @@ LOAD_TENSORFLOW = {
     "tftransfer.transfer": ("",),
     "tftransfer.data": ("motifs_tfds", "pipeline"),
     "tftransfer.models": (
-        "alexnet", "architectures", "block_table", "blocks", "cloning", "costs", "keras_settings", "layers", "logits",
+        "alexnet", "architectures", "blocks", "cloning", "costs", "keras_settings", "layers", "logits",
         "noise", "serialization", "sizes", "validation",
     ),
     "tftransfer.records": ("event_files",),  # TensorBoard alone

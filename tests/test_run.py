@@ -326,7 +326,7 @@ def test_a_model_file_leaves_no_path_and_is_not_needed_afterwards(plain, tmp_pat
             ["--model=small_models:chain", "--treatment=B1B", "--lr_multipliers=three:0.5"],
             "blocks of small_models:chain",
         ),
-        (["--model=small_models:chain", "--treatment=B1B", "--blocks=three"], "cannot be cut behind three"),
+        (["--model=small_models:chain", "--treatment=B1B", "--blocks=three"], "cannot be cut after three"),
         (["--model=small_models:chain", "--treatment=B1B", "--width=1"], "width would change nothing"),
     ],
     ids=str,

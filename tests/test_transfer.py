@@ -99,4 +99,4 @@ def test_moving_statistics_are_known_and_can_be_left_out():
     after = {name: [array.copy() for array in arrays] for name, arrays in before.items()}
     after["backbone"][4] += 1
     assert transfer.changed_layers(before, after) == ("backbone",)
-    assert transfer.changed_layers(before, after, leaving_out=places) == ()
+    assert transfer.changed_layers(before, after, ignore=places) == ()

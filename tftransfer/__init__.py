@@ -9,8 +9,7 @@ From Python:
     tftransfer.preprocessing("runs/<study>/<network>")
     tftransfer.models.AlexNet(input_shape=(227, 227, 3), classes=1000)
 
-Names are resolved when they are first used: importing the package costs nothing, and TensorFlow is loaded only by what
-needs it.
+Names are resolved on first use: importing the package costs nothing, and TensorFlow is loaded only when it is needed.
 """
 
 import importlib
@@ -27,7 +26,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Imports what `name` stands for on first use."""
+    """Returns the object of a public name, importing its module on first use."""
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if name == "models":

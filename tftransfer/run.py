@@ -109,9 +109,9 @@ def _blocks_text(options: RunConfig) -> str:
     """Returns the model's blocks with their cost, and all places where it may be cut."""
     catalog.check_reachable(options.model)
     _start_tensorflow(options)
-    from tftransfer.models import block_table
+    from tftransfer.models import architectures
 
-    return block_table.text(options.architecture)
+    return architectures.block_table(options.architecture)
 
 
 def _split(options: Config, names: Sequence[str], kinds: Sequence[str | None]) -> splits.Split:

@@ -1,4 +1,4 @@
-"""Copies blocks from one network to another, freezes them, and proves afterwards what stayed and what moved."""
+"""Transfer of blocks between networks: copying, freezing, and the proof of which weights changed."""
 
 from collections.abc import Mapping, Sequence
 
@@ -60,7 +60,7 @@ def transplant(source: keras.Model, target: keras.Model, n: int | str, frozen: b
 
 
 def _block_count(n: int | str, names: Sequence[str]) -> int:
-    """Returns how many blocks `n` means, which may be the name of the last of them."""
+    """Returns the number of blocks to copy, of which `n` may name the last."""
     if isinstance(n, str):
         if n not in names[:-1]:
             raise ValueError(
@@ -79,15 +79,15 @@ def _block_count(n: int | str, names: Sequence[str]) -> int:
 def copy_layers(weights: Weights, target: keras.Model) -> None:
     """Assigns weights by layer name; raises ValueError with both sides if names or shapes differ.
 
-    Nothing is assigned unless everything fits.
+    No weight is assigned unless all fit.
     """
     present = {layer.name: layer for layer in target.layers}
     faults = []
     for name, arrays in weights.items():
         shapes = [array.shape for array in arrays]
-        found = [tuple(variable.shape) for variable in present[name].weights] if name in present else "no such layer"
-        if found != shapes:
-            faults.append(f"{name}: source {shapes}, target {found}")
+        needed = [tuple(variable.shape) for variable in present[name].weights] if name in present else "no such layer"
+        if needed != shapes:
+            faults.append(f"{name}: source {shapes}, target {needed}")
     if faults:
         raise ValueError(
             f"The weights do not fit the target; nothing was copied. {'; '.join(faults)}. Build both networks with the "
@@ -97,51 +97,51 @@ def copy_layers(weights: Weights, target: keras.Model) -> None:
         present[name].set_weights(arrays)
 
 
-def weights_of(model: keras.Model, of: Sequence[Block] | None = None) -> dict[str, list[np.ndarray]]:
-    """Returns copies of the weights by layer name, of all layers or of the given blocks'."""
-    layers = model.layers if of is None else [model.get_layer(name) for block in of for name in block.layers]
+def weights_of(model: keras.Model, blocks: Sequence[Block] | None = None) -> dict[str, list[np.ndarray]]:
+    """Returns copies of the weights by layer name, of all layers or of those in the given blocks."""
+    layers = model.layers if blocks is None else _layers(model, blocks)
     return {layer.name: layer.get_weights() for layer in layers if layer.weights}
 
 
 def changed_layers(
-    before: Weights, after: Weights, leaving_out: Mapping[str, Sequence[int]] | None = None
+    before: Weights, after: Weights, ignore: Mapping[str, Sequence[int]] | None = None
 ) -> tuple[str, ...]:
-    """Returns the names of layers whose weights are not the same bit by bit.
+    """Returns the names of layers whose weights are not identical bit by bit.
 
     Args:
         before: Weights by layer name.
         after: The same layers later; others are ignored.
-        leaving_out: Places of weights that do not count, by layer name, such as `statistics_of` gives; none by
-            default, so that the moving statistics of batch normalisation count as well.
+        ignore: Positions of weights to ignore, by layer name, such as those of `statistics_of`; none by default, so
+            that the moving statistics of batch normalisation are compared as well.
     """
-    idle = leaving_out or {}
+    ignored = ignore or {}
     return tuple(
         name
         for name, arrays in before.items()
         if any(
             a.tobytes() != b.tobytes()
-            for place, (a, b) in enumerate(zip(arrays, after[name], strict=True))
-            if place not in idle.get(name, ())
+            for position, (a, b) in enumerate(zip(arrays, after[name], strict=True))
+            if position not in ignored.get(name, ())
         )
     )
 
 
 def statistics_of(model: keras.Model) -> dict[str, tuple[int, ...]]:
-    """Returns which weights are moving statistics of batch normalisation: places in each layer's weights, by its name.
+    """Returns the positions of moving statistics of batch normalisation in the weights of each layer, by its name.
 
-    Layers without are left out; a model in the place of a layer counts as one layer.
+    Layers without any are omitted; a model inside the model counts as one layer.
     """
-    found = {}
+    positions = {}
     for layer in model.layers:
         norms = [part for part in every_layer(layer) if isinstance(part, keras.layers.BatchNormalization)]
         moving = {id(w) for norm in norms for w in norm.weights if w.name.startswith(("moving_", "renorm_"))}
-        places = tuple(place for place, weight in enumerate(layer.weights) if id(weight) in moving)
-        if places:
-            found[layer.name] = places
-    return found
+        own = tuple(position for position, weight in enumerate(layer.weights) if id(weight) in moving)
+        if own:
+            positions[layer.name] = own
+    return positions
 
 
-def _layers(model: keras.Model, of: Sequence[Block]) -> list[keras.Layer]:
-    return [
-        layer for name in [name for block in of for name in block.layers] if (layer := model.get_layer(name)).weights
-    ]
+def _layers(model: keras.Model, blocks: Sequence[Block]) -> list[keras.Layer]:
+    """Returns the layers with weights in the given blocks."""
+    layers = [model.get_layer(name) for block in blocks for name in block.layers]
+    return [layer for layer in layers if layer.weights]

@@ -11,8 +11,8 @@ from tftransfer.data.motifs import inanimate, living, manmade
 GOLDEN = pathlib.Path(__file__).with_name("motifs_golden.npz")
 
 
-def sample(name, count=20, split="train"):
-    return np.stack([motifs.draw(name, split, index) for index in range(count)])
+def sample(name, count=20, subset="train"):
+    return np.stack([motifs.draw(name, subset, index) for index in range(count)])
 
 
 def test_twenty_kinds_of_each_sort_in_alphabetical_order():
@@ -50,7 +50,7 @@ class TestEveryKind:
         np.testing.assert_array_equal(motifs.draw(name, "train", 3), motifs.draw(name, "train", 3))
 
     def test_no_image_is_empty_or_repeated(self, name):
-        images = np.concatenate([sample(name), sample(name, split="validation")])
+        images = np.concatenate([sample(name), sample(name, subset="validation")])
         assert images.std(axis=(1, 2, 3)).min() > 5
         assert len({image.tobytes() for image in images}) == len(images)
 
@@ -86,7 +86,7 @@ def test_images_match_those_of_the_published_version():
     ("arguments", "message"),
     [
         (("unicorn", "train", 0), r"Unknown class of motifs\. Expected one of arrow, .*Received: 'unicorn'"),
-        (("gear", "test", 0), r"Unknown split of motifs\. Expected one of train, validation\. Received: 'test'"),
+        (("gear", "test", 0), r"Unknown subset of motifs\. Expected one of train, validation\. Received: 'test'"),
         (("gear", "train", 200), r"Expected 0 <= index < 200\. Received: 200"),
         (("gear", "validation", 50), r"Expected 0 <= index < 50\. Received: 50"),
         (("gear", "train", -1), r"Expected 0 <= index < 200\. Received: -1"),

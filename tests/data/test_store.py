@@ -45,8 +45,8 @@ def _pixels(index: int) -> np.ndarray:
 def _source(change=lambda example: example, **fields) -> Dataset:
     """Returns a source of three classes in turns, in memory; `change` may replace an example."""
 
-    def examples(split: str, count: int) -> Examples:
-        made = [change(EncodedExample(index % CLASSES, f"{split}/{index:04d}", _png(index))) for index in range(count)]
+    def examples(subset: str, count: int) -> Examples:
+        made = [change(EncodedExample(index % CLASSES, f"{subset}/{index:04d}", _png(index))) for index in range(count)]
         return Examples(count, lambda start, stop: iter(made[start:stop]))
 
     return Dataset(
@@ -56,7 +56,7 @@ def _source(change=lambda example: example, **fields) -> Dataset:
             "class_kinds": (None,) * CLASSES,
             "native_size": 8,
             "identity": Digest("memory").hexdigest(),
-            "splits": {"train": examples("train", TRAIN), "val": examples("val", VAL)},
+            "subsets": {"train": examples("train", TRAIN), "val": examples("val", VAL)},
         }
         | fields
     )
@@ -138,7 +138,7 @@ class TestReading:
     def test_the_first_images_of_each_class_are_kept_where_one_class_comes_first(self, shared, monkeypatch):
         """As in a folder, whose images lie class by class."""
         labels = np.repeat(np.arange(3, dtype=np.int32), 10)
-        monkeypatch.setattr(shared, "labels", lambda split: labels)
+        monkeypatch.setattr(shared, "labels", lambda subset: labels)
         assert shared.select("train", [0, 2], images_per_class=2).ids.tolist() == [0, 1, 20, 21]
 
     @pytest.mark.parametrize("classes", [[], [0, 0], [3], [-1]])
@@ -149,7 +149,7 @@ class TestReading:
     def test_other_wrong_requests_are_refused(self, shared):
         with pytest.raises(ValueError, match="images_per_class=0"):
             shared.select("train", [0], images_per_class=0)
-        with pytest.raises(ValueError, match="split='test'"):
+        with pytest.raises(ValueError, match="subset='test'"):
             shared.labels("test")
         with pytest.raises(ValueError, match=r"stored as raw: use read"):
             shared.select("val", [0]).read_encoded(np.array([0]))

@@ -63,9 +63,9 @@ def test_a_cut_model_computes_the_same(alexnet):
 
 
 def test_blocks_that_end_inside_parallel_paths_are_refused():
-    with pytest.raises(ValueError, match="cannot be cut behind left: not every path runs through"):
+    with pytest.raises(ValueError, match="cannot be cut after left: not every path runs through"):
         blocks(diamond(), ("first", "left", "right", "head"))
-    with pytest.raises(ValueError, match="cannot be cut behind nothing: it has no block or layer of that name"):
+    with pytest.raises(ValueError, match="cannot be cut after nothing: it has no block or layer of that name"):
         blocks(diamond(), ("first", "nothing"))
 
 
@@ -116,7 +116,7 @@ def test_users_choose_where_blocks_end():
     assert names(model, "stem", "head") == ["stem", "head"], "the head may be named"
     with pytest.raises(ValueError, match="from the input upwards"):
         names(model, "stage1_block2", "stem")
-    with pytest.raises(ValueError, match="cannot be cut behind stage1_block1_1_conv: not every path"):
+    with pytest.raises(ValueError, match="cannot be cut after stage1_block1_1_conv: not every path"):
         names(model, "stage1_block1_1_conv")
     longer = keras.Model(model.input, keras.layers.Rescaling(2.0, name="last")(model.output))
     with pytest.raises(ValueError, match="must keep a layer with weights"):

@@ -214,7 +214,7 @@ def a_layer(content, kind="ReLU"):
 )  # fmt: skip
 def test_files_that_describe_nonsense_are_refused_in_one_line(tmp_path, change, message):
     with pytest.raises(ValueError, match=message) as error:
-        architectures.build(Config(model=str(described(tmp_path, change))), CLASSES)
+        architectures.build(Config(model=str(described(tmp_path, change))).architecture, CLASSES)
     assert "\n" not in str(error.value)
 
 

@@ -6,15 +6,15 @@ import itertools
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-# What else Pillow reads is left to those who ask for it: an EPS, say, would be run by Ghostscript.
+# Pillow reads more formats, some of which are programs: Ghostscript would run an EPS.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
 # Pillow's own limit for images that may be made to exhaust memory; it warns there, here it is an error.
 MAX_PIXELS = 89_478_485
-# Of one image while it is decoded: 8192 x 8192 pixels as Pillow holds them, in each of up to 16 processes.
+# Memory for one image while it is decoded: 8192 x 8192 pixels of 4 bytes, in each of up to 16 processes.
 MAX_BYTES = 2**28
-# Images are converted in pieces of so many pixels on a side, so that copies stay small.
+# Side in pixels of the pieces in which images are converted, so that copies stay small.
 PIECE = 1024
-# Pixels, from which on a file that is not a JPEG is shrunk piece by piece as well.
+# Files other than JPEG are shrunk piece by piece from this number of pixels on.
 LARGE = 2**22
 # Measured on 256-pixel photographs: 33 kB each at 41 dB; 4:4:4 adds 2.6 dB, a fifth to the size and a half to the time
 # of decoding, which every epoch of training pays.
@@ -48,7 +48,7 @@ def decode(encoded: bytes, at_least: int | None = None) -> np.ndarray:
 
 
 def decode_with_mode(encoded: bytes, at_least: int | None = None) -> tuple[np.ndarray, str]:
-    """Does what `decode` does and also returns the image's own mode in Pillow's words, such as "RGB", "L" or "CMYK"."""
+    """Returns the pixels as `decode` does, and the file's mode in Pillow's words, such as "RGB", "L" or "CMYK"."""
     try:
         with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -79,7 +79,7 @@ def _refuse_large(image: Image.Image, whole: tuple[int, int]) -> None:
     pixel = 1 if image.mode in ("1", "L", "P") else 2 if image.mode.startswith("I;16") else 4  # as Pillow holds them
     needed = image.width * image.height * pixel
     if image.format == "JPEG" and image.info.get("progressive"):
-        needed += whole[0] * whole[1] * 2 * len(image.getbands())  # all coefficients, whatever size is wanted
+        needed += whole[0] * whole[1] * 2 * len(image.getbands())  # all coefficients, whatever the size of the output
     if image.format == "WEBP":
         needed *= 2  # the decoder's own copy
     if image.format == "TIFF":  # its tiles may be larger than itself

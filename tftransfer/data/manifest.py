@@ -1,4 +1,4 @@
-"""`store.json`: what a finished store says about itself. Written last; without it a store is not finished."""
+"""`store.json`, the manifest of a store: its content and checksums. Written last; without it a store is unfinished."""
 
 import dataclasses
 import hashlib
@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from tftransfer.data.datasets.dataset import SUBSETS
-from tftransfer.data.shards import ENCODINGS, SHARD_EXAMPLES, file_sha256, write_atomically
-from tftransfer.system import limits, untrusted_files
+from tftransfer.data.shards import ENCODINGS, SHARD_EXAMPLES, file_sha256
+from tftransfer.system import atomic, limits, untrusted_files
 
 FORMAT_VERSION = 2
 FILE_NAME = "store.json"
 INDEX_DTYPE = np.dtype([("label", "<i4"), ("length", "<i4"), ("content", "<u8")])
-# Of ImageNet it has a megabyte.
+# ImageNet's manifest has a megabyte.
 _MOST_BYTES = 2**28
 _MOST_PIXELS = 2**14  # on a side
 
@@ -25,7 +25,7 @@ class StoreError(RuntimeError):
     """A store cannot be made or must not be read; the message says what to do.
 
     Attributes:
-        in_lines: True if the ends of lines in the message are ours, and all names of others in it are escaped.
+        in_lines: Whether the message has several lines; then all foreign names in it are escaped.
     """
 
     def __init__(self, message: str, in_lines: bool = False) -> None:
@@ -39,17 +39,17 @@ class Manifest:
 
     Attributes:
         dataset: Name of the data set.
-        identity: SHA-256 over the source's identity, size, encoding and format version.
-        fingerprint: SHA-256 over the class names and, per image in source order, subset, label, key and original bytes.
-            It says which data this is, whatever its size, encoding and place.
+        identity: SHA-256 over the data set's identity, size, encoding and format version.
+        fingerprint: SHA-256 over the class names and, per image in the order of the data set, subset, label, key and
+            original bytes. It identifies the data, whatever their size, encoding and place.
         size: Side of the images in pixels.
         encoding: "raw" or "jpeg".
         class_names: Names of the classes by label.
         class_kinds: "manmade", "natural" or None for each class.
         shards: Number of images in each shard, by subset.
         files: Bytes and SHA-256 of every file, by path below the store.
-        notes: Counts worth knowing: originals by mode, ignored files.
-        left_out: Why images were left out, by path; the first `preparation.MOST_NAMED`.
+        notes: Counts of what users should know: originals by mode, ignored files.
+        left_out: Reasons why images were left out, by path; the first `preparation.MOST_NAMED`.
         format_version: Version of this layout.
     """
 
@@ -70,7 +70,7 @@ class Manifest:
         """Writes it into the folder `store`, with a checksum of its own."""
         content = dataclasses.asdict(self)
         text = json.dumps(content | {"checksum": _checksum(content)}, indent=1, sort_keys=True)
-        write_atomically(os.path.join(store, FILE_NAME), lambda file: file.write(text.encode()))
+        atomic.write(os.path.join(store, FILE_NAME), text.encode())
 
     @classmethod
     def read(cls, store: str) -> "Manifest":
@@ -116,11 +116,11 @@ class Manifest:
         for name, (size, sha256) in self.files.items():
             path = os.path.join(store, name)
             is_own = os.path.isfile(path) and not os.path.islink(path)
-            found = os.path.getsize(path) if is_own else None
-            if found is None:
+            present = os.path.getsize(path) if is_own else None
+            if present is None:
                 problem = "is missing"
-            elif found != size:
-                problem = f"has {found} bytes, expected {size}"
+            elif present != size:
+                problem = f"has {present} bytes, expected {size}"
             elif (verify or not name.startswith("shards/") or os.stat(path).st_mtime_ns > finished) and file_sha256(
                 path
             ) != sha256:
@@ -132,7 +132,7 @@ class Manifest:
             )
 
     def index(self, store: str, subset: str) -> np.ndarray:
-        """Returns label, length and content of every image of a subset.
+        """Returns label, length and content of every image of a subset, `INDEX_DTYPE` `(images,)`.
 
         Raises:
             StoreError: If they do not fit the manifest: no image may be read from another place than its own.
@@ -160,10 +160,10 @@ class Manifest:
 
 
 def _fault(content: Mapping[str, Any]) -> str | None:
-    """Returns what is wrong with a manifest whose checksum fits: anybody can compute one."""
-    wanted = {field.name for field in dataclasses.fields(Manifest)}
-    if set(content) != wanted:
-        return f"expected {', '.join(sorted(wanted))}; received {', '.join(sorted(content))[:300]}"
+    """Returns the fault of a manifest whose checksum fits, or None: anybody can compute a checksum."""
+    expected = {field.name for field in dataclasses.fields(Manifest)}
+    if set(content) != expected:
+        return f"expected {', '.join(sorted(expected))}; received {', '.join(sorted(content))[:300]}"
     names, kinds = content["class_names"], content["class_kinds"]
     shards, files = content["shards"], content["files"]
     fits = {
@@ -195,7 +195,7 @@ def _are_shards(value: Any) -> bool:
 
 
 def _is_own_file(name: str, entry: Any) -> bool:
-    """Returns True for a path inside the store with its bytes and SHA-256."""
+    """Whether this is a path inside the store with its bytes and SHA-256."""
     inside = not os.path.isabs(name) and "\0" not in name and not {"", ".", ".."} & set(name.split("/"))
     return inside and isinstance(entry, list) and len(entry) == 2 and _is_count(entry[0]) and isinstance(entry[1], str)
 

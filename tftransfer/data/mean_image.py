@@ -1,4 +1,4 @@
-"""The mean image of a half, which is subtracted from its images; kept in the store."""
+"""The mean image of a half, which is subtracted from its images; cached in the store."""
 
 import concurrent.futures
 import contextlib
@@ -12,15 +12,16 @@ import numpy as np
 
 from tftransfer.data.datasets.dataset import Digest
 from tftransfer.data.decode import decode
-from tftransfer.data.shards import refuse_packed, write_atomically
+from tftransfer.data.shards import refuse_packed
 from tftransfer.data.store import Half
+from tftransfer.system import atomic
 
-# Images read at a time for a mean: 100 MB at 128 pixels.
+# Images read at a time for a mean: 100 MB at 128 pixels a side.
 _MEAN_CHUNK = 2048
 
 
 def mean_image(half: Half) -> np.ndarray:
-    """Returns the mean of all images of `half`, float32 `(size, size, 3)`; kept in the store for the next caller."""
+    """Returns the mean of all images of `half`, float32 `(size, size, 3)`, 0-255; cached in the store."""
     store = half.store
     name = Digest(half.subset, half.ids.tobytes()).hexdigest()[:32]
     path = os.path.join(store.path, "means", f"{name}.npz")
@@ -31,31 +32,31 @@ def mean_image(half: Half) -> np.ndarray:
         with filelock.FileLock(f"{path}.lock"):
             if (mean := _read_mean(path, store.size)) is None:
                 mean = _compute_mean(half)
-                write_atomically(path, lambda file: np.savez(file, mean=mean, sha256=_digest(mean)))
-    except OSError as error:  # A store that others made may be read-only.
+                atomic.write(path, lambda file: np.savez(file, mean=mean, sha256=_digest(mean)))
+    except OSError as error:  # the store of another user may be read-only
         logging.getLogger(__name__).warning("The mean image cannot be kept (%s); it is computed each time.", error)
         mean = _compute_mean(half)
     return mean
 
 
 def _read_mean(path: str, size: int) -> np.ndarray | None:
-    """Returns the mean image at `path` if it is there and whole."""
+    """Returns the mean image at `path`, float32 `(size, size, 3)`; None if it is missing or damaged."""
     with contextlib.suppress(Exception):  # a damaged archive makes its reader raise nearly anything
         refuse_packed(path)
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as kept:
-            mean, digest = kept["mean"], str(kept["sha256"])
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            mean, digest = archive["mean"], str(archive["sha256"])
         if mean.shape == (size, size, 3) and mean.dtype == np.float32 and digest == _digest(mean):
             return mean
     return None
 
 
 def _digest(mean: np.ndarray) -> str:
-    """Returns the SHA-256 of a mean image: a damaged one would shift every input, and nothing would tell."""
+    """Returns the SHA-256 of a mean image: a damaged one would silently shift every input."""
     return hashlib.sha256(mean.tobytes()).hexdigest()
 
 
 def _compute_mean(half: Half) -> np.ndarray:
-    """Returns the mean image: sums of integers, so that no order of adding matters."""
+    """Returns the mean image, from sums of integers, so that the order of adding does not matter."""
     if not len(half):
         raise ValueError("A half without images has no mean image.")
     size = half.store.size
@@ -67,7 +68,7 @@ def _compute_mean(half: Half) -> np.ndarray:
 
 
 def _pixels(half: Half, positions: np.ndarray, map_in_threads: Callable) -> np.ndarray:
-    """Returns the pixels of some images, whatever their encoding."""
+    """Returns the pixels of some images, uint8 `(images, size, size, 3)`, whatever their encoding."""
     if half.store.encoding == "raw":
         return half.read(positions)
     return np.stack(list(map_in_threads(decode, half.read_encoded(positions))))

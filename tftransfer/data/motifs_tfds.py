@@ -35,7 +35,7 @@ class Motifs(tfds.core.GeneratorBasedBuilder):
             "validation": self._generate_examples("validation", motifs.VAL_PER_CLASS),
         }
 
-    def _generate_examples(self, split: str, images_per_class: int) -> Iterator[tuple[str, dict]]:
+    def _generate_examples(self, subset: str, images_per_class: int) -> Iterator[tuple[str, dict]]:
         for name in motifs.CLASS_NAMES:
             for index in range(images_per_class):
-                yield f"{name}_{index:03d}", {"image": motifs.draw(name, split, index), "label": name}
+                yield f"{name}_{index:03d}", {"image": motifs.draw(name, subset, index), "label": name}

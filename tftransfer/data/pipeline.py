@@ -16,7 +16,7 @@ from tftransfer import seeds
 
 
 class Half(Protocol):
-    """What a pipeline needs of the images of a task."""
+    """The interface of the images of a task, as pipelines read them."""
 
     labels: np.ndarray
     ids: np.ndarray
@@ -30,7 +30,7 @@ class Half(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """How a stored image becomes the network's input: a crop, less the mean image, times a factor.
+    """The way from a stored image to the network's input: a crop, less the mean image, times a factor.
 
     Attributes:
         size: Side of the crop in pixels.
@@ -52,11 +52,11 @@ class View:
 
 @dataclasses.dataclass(frozen=True)
 class Sampling:
-    """Which images a training step sees, and how they are augmented.
+    """The order of the training images, and their augmentation.
 
     Attributes:
         seed: Seed of the network.
-        target: The half's letter, part of all names that seeds are derived from.
+        target: Letter of the half; all seeds are derived from names with it.
         batch_size: Images in a step, over all replicas.
         crop: True for random crops, else the centre.
         mirror: True to mirror half of the images.
@@ -69,12 +69,12 @@ class Sampling:
     mirror: bool = True
 
     def positions(self, half: Half, step: int) -> tuple[np.ndarray, int]:
-        """Returns the positions of a step's images in the half, and the epoch that it belongs to."""
+        """Returns the positions of a step's images in the half, int64 `(batch,)`, and the step's epoch."""
         epoch, batch = divmod(step, len(half) // self.batch_size)
         return _order(self, half, epoch)[batch * self.batch_size : (batch + 1) * self.batch_size], epoch
 
     def augmentation(self, ids: np.ndarray, epoch: int, slack: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns top, left (pixels) and mirror (bool) of each image.
+        """Returns top and left of each image in pixels, int64 `(batch,)`, and whether it is mirrored, bool `(batch,)`.
 
         Random crops lie evenly around the centre crop, which evaluation takes: an odd slack leaves the last position
         out, so that the paper's slack of 29 pixels has Caffe's 29 offsets, 0 to 28 (`Rand() % (height - crop_size)`).
@@ -91,9 +91,9 @@ class Sampling:
         return top.astype(np.int64), left.astype(np.int64), mirror
 
 
-@functools.lru_cache(maxsize=4)  # of the steps in hand: this epoch's order, and at its end the next one's
+@functools.lru_cache(maxsize=4)  # this epoch's order, and at its end the next one's
 def _order(sampling: Sampling, half: Half, epoch: int) -> np.ndarray:
-    """Returns all positions in the half in the order of an epoch."""
+    """Returns all positions in the half in the order of an epoch, int64 `(images,)`."""
     bits = seeds.hashed(seeds.derive(sampling.seed, "order", sampling.target, epoch), half.ids)
     return np.argsort(bits, kind="stable")
 
@@ -105,8 +105,8 @@ def training_batches(half: Half, view: View, sampling: Sampling, first_step: int
         half: Training images of a task.
         view: Crop, mean and scale.
         sampling: Order and augmentation.
-        first_step: Steps already done.
-        steps: Steps to come.
+        first_step: Number of steps done before.
+        steps: Number of steps to come.
 
     Returns:
         Dataset of images `(batch, size, size, channels)` float32 and labels `(batch,)` int32.
@@ -116,8 +116,8 @@ def training_batches(half: Half, view: View, sampling: Sampling, first_step: int
         positions, epoch = sampling.positions(half, int(step))
         return positions, *sampling.augmentation(half.ids[positions], epoch, view.slack)
 
-    steps_to_do = tf.data.Dataset.range(first_step, first_step + steps)
-    return _with_labels(steps_to_do, half, view, sampling.batch_size, chosen)
+    numbers = tf.data.Dataset.range(first_step, first_step + steps)
+    return _with_labels(numbers, half, view, sampling.batch_size, chosen)
 
 
 def evaluation_batches(half: Half, view: View, batch_size: int) -> tf.data.Dataset:
@@ -149,7 +149,7 @@ def evaluation_batches(half: Half, view: View, batch_size: int) -> tf.data.Datas
 
 def _with_labels(steps: tf.data.Dataset, half: Half, view: View, batch_size: int, chosen) -> tf.data.Dataset:
     """Reads, crops and centres the images that `chosen` names for each step."""
-    shape = (batch_size, view.size, view.size, view.mean.shape[-1])
+    shape = (batch_size, view.size, view.size, view.mean.shape[-1])  # of the images: (batch, height, width, channels)
     if half.encoding == "jpeg":
         images = _jpeg_batches(steps, half, view, batch_size, chosen)
     else:
@@ -175,7 +175,7 @@ def _with_labels(steps: tf.data.Dataset, half: Half, view: View, batch_size: int
 
 
 def crop(images: np.ndarray, view: View, top: np.ndarray, left: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """Returns crops less the mean of the same window, times the scale.
+    """Returns crops of the images, less the mean of the same window, times the scale.
 
     Args:
         images: `(batch, stored size, stored size, channels)` uint8.

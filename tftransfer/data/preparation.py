@@ -1,4 +1,4 @@
-"""Makes a store: every image decoded and resized once, by several processes, in pieces that survive an interruption."""
+"""The making of a store: images are decoded and resized once, by several processes, in shards that survive a kill."""
 
 import contextlib
 import hashlib
@@ -24,42 +24,41 @@ from tftransfer.data.shards import (
     check_shard,
     file_sha256,
     make_shard,
-    write_atomically,
 )
 from tftransfer.data.workers import Workers
-from tftransfer.system import environment, escaping
+from tftransfer.system import atomic, environment, escaping
 
-# More would wait for one reader of TensorFlow Datasets, and hold more originals in memory.
+# More would wait for the one reader of TensorFlow Datasets, and hold more originals in memory.
 MOST_WORKERS = 16
 # A process takes about as long to start as to prepare some hundred images.
 SHARDS_PER_WORKER = 4
 SECONDS_BEFORE_NOTICE = 3.0
 BROKEN = "broken_images_left_out"
-# Names of images that were left out.
+# Images that were left out and are listed in the manifest.
 MOST_NAMED = 1000
 
 Progress = Callable[[int, int], None]
 
 
 def store_path(dataset: Dataset, cache_dir: str, size: int, encoding: str) -> str:
-    """Returns the folder of the store: data set, size, encoding and 12 digits of all that decides its files."""
+    """Returns the folder of the store, named for data set, size, encoding and 12 digits of its identity."""
     name = re.sub(r"[^\w.-]+", "-", dataset.name)
     return os.path.join(cache_dir, f"{name}-{size}px-{encoding}-{store_identity(dataset, size, encoding)[:12]}")
 
 
 def store_identity(dataset: Dataset, size: int, encoding: str) -> str:
-    """Returns the SHA-256 over the source's identity and all options."""
+    """Returns the SHA-256 over the data set's identity and all options."""
     return Digest(dataset.identity, size, encoding, SHARD_EXAMPLES, FORMAT_VERSION).hexdigest()
 
 
 def shard_path(store: str, subset: str, number: int) -> str:
-    """Returns the path of a shard without its ending."""
+    """Returns the path of a shard without its extension."""
     return os.path.join(store, "shards", f"{subset}-{number:05d}")
 
 
 @contextlib.contextmanager
 def only_one(store: str) -> Iterator[None]:
-    """Lets one process at a time work on `store`; one that waits says for whom."""
+    """Lets one process at a time work on `store`; one that waits logs for which process."""
     lock, owner = filelock.FileLock(f"{store}.lock"), f"{store}.owner"
     try:
         lock.acquire(timeout=SECONDS_BEFORE_NOTICE)
@@ -80,7 +79,7 @@ def only_one(store: str) -> Iterator[None]:
 def build(
     dataset: Dataset, store: str, size: int, encoding: str, workers: int | None, progress: Progress | None
 ) -> None:
-    """Makes the files of a store that are not there yet or are damaged. Call it inside `only_one`.
+    """Makes the files of a store that are missing or damaged. Call it inside `only_one`.
 
     Raises:
         StoreError: If images are broken (all are counted, ten are named), or files cannot be written.
@@ -101,7 +100,7 @@ def build(
 
 
 def _requests(dataset: Dataset, store: str, size: int, encoding: str) -> dict[tuple[str, int], ShardRequest]:
-    """Returns what has to be made, by subset and number of the shard, in source order."""
+    """Returns the requests for all shards, by subset and number, in the order of the data set."""
     identity = store_identity(dataset, size, encoding)
     return {
         (subset, number): ShardRequest(shard_path(store, subset, number), identity, size, encoding, dataset.skip_broken)
@@ -113,7 +112,7 @@ def _requests(dataset: Dataset, store: str, size: int, encoding: str) -> dict[tu
 def _make_shards(
     dataset: Dataset, requests: dict[tuple[str, int], ShardRequest], workers: int | None, progress: Progress | None
 ) -> list[ShardReport]:
-    """Returns the report of every shard in order; those that are there and whole are kept."""
+    """Returns the report of every shard in order; shards that are finished and whole are kept."""
     count = workers or min(environment.usable_cores(), MOST_WORKERS, -(-len(requests) // SHARDS_PER_WORKER))
     total = sum(len(dataset.examples(subset)) for subset in SUBSETS)
     done, reports, broken = 0, {}, []
@@ -127,9 +126,9 @@ def _make_shards(
             progress(done, total)
 
     with Workers(count) as pool:
-        there = [place for place, request in requests.items() if os.path.exists(request.path + ".npz")]
-        checks = pool.map(check_shard, ((requests[place], _examples_in(dataset, *place)) for place in there))
-        for place, report in zip(there, checks, strict=True):
+        finished = [place for place, request in requests.items() if os.path.exists(request.path + ".npz")]
+        checks = pool.map(check_shard, ((requests[place], _examples_in(dataset, *place)) for place in finished))
+        for place, report in zip(finished, checks, strict=True):
             if report is not None:
                 advance(place, report)
         missing = [place for place in requests if place not in reports]
@@ -154,7 +153,7 @@ def _examples_in(dataset: Dataset, subset: str, number: int) -> int:
 
 
 def _chunks(dataset: Dataset, places: list[tuple[str, int]]) -> Iterator[list]:
-    """Yields the examples of each shard; neighbours are read in one go, as a set of TFDS opens slowly."""
+    """Yields the examples of each shard; neighbours are read at once, as data sets of TFDS are slow to open."""
     runs = itertools.groupby(enumerate(places), key=lambda item: (item[1][0], item[1][1] - item[0]))
     for (subset, _), run in runs:
         numbers = [number for _, (_, number) in run]
@@ -184,33 +183,16 @@ def _finish(
     fingerprint = hashlib.sha256(json.dumps(dataset.class_names).encode())
     notes, shards = dict(dataset.notes) | ({BROKEN: len(broken)} if broken else {}), {}
     for subset in SUBSETS:
-        parts = [ShardIndex.read(request.path) for (of, _), request in requests.items() if of == subset]
+        parts = [ShardIndex.read(request.path) for (name, _), request in requests.items() if name == subset]
         shards[subset] = [len(part.labels) for part in parts]
         fingerprint.update(f"{subset} {sum(shards[subset])}\n".encode())
-        rows = np.zeros(sum(shards[subset]), INDEX_DTYPE)
-        if parts:
-            rows["label"] = np.concatenate([part.labels for part in parts])
-            rows["length"] = np.concatenate([part.lengths for part in parts])
-            rows["content"] = np.concatenate([part.contents for part in parts])
         for part in parts:
             fingerprint.update(part.digests.tobytes())
             for mode, count in part.modes.items():
                 notes[f"mode_{mode}"] = notes.get(f"mode_{mode}", 0) + count
-        name = f"{subset}-index.npy"
-        write_atomically(os.path.join(store, name), lambda file, rows=rows: np.save(file, rows))
-        files[name] = (os.path.getsize(os.path.join(store, name)), file_sha256(os.path.join(store, name)))
-        absent = np.setdiff1d(np.arange(len(dataset.class_names)), rows["label"])
-        if absent.size:
-            names = escaping.first([dataset.class_names[label] for label in absent])
-            cause = (
-                f" --skip_broken left out {len(broken)} broken images: replace them, or remove these classes."
-                if broken
-                else ""
-            )
-            raise StoreError(
-                f"{absent.size} class(es) of {dataset.name!r} have no image in {subset!r}: {names}.{cause}"
-            )
-    left_out = {**dataset.left_out, **broken}
+        rows = _index_rows(parts)
+        files[f"{subset}-index.npy"] = _write_index(os.path.join(store, f"{subset}-index.npy"), rows)
+        _refuse_empty_classes(dataset, subset, rows["label"], len(broken))
     Manifest(
         dataset=dataset.name,
         identity=store_identity(dataset, size, encoding),
@@ -222,8 +204,34 @@ def _finish(
         shards=shards,
         files=files,
         notes=notes,
-        left_out=dict(itertools.islice(left_out.items(), MOST_NAMED)),
+        left_out=dict(itertools.islice((dict(dataset.left_out) | broken).items(), MOST_NAMED)),
     ).write(store)
+
+
+def _index_rows(parts: list[ShardIndex]) -> np.ndarray:
+    """Returns label, length and content of every image of some shards, `INDEX_DTYPE` `(images,)`."""
+    rows = np.zeros(sum(len(part.labels) for part in parts), INDEX_DTYPE)
+    if parts:  # an empty subset has nothing to concatenate
+        rows["label"] = np.concatenate([part.labels for part in parts])
+        rows["length"] = np.concatenate([part.lengths for part in parts])
+        rows["content"] = np.concatenate([part.contents for part in parts])
+    return rows
+
+
+def _write_index(path: str, rows: np.ndarray) -> tuple[int, str]:
+    """Writes the index of a subset; returns its bytes and SHA-256."""
+    atomic.write(path, lambda file: np.save(file, rows))
+    return os.path.getsize(path), file_sha256(path)
+
+
+def _refuse_empty_classes(dataset: Dataset, subset: str, labels: np.ndarray, broken: int) -> None:
+    """Raises StoreError if a class has no image in a subset, of which `broken` images were left out."""
+    absent = np.setdiff1d(np.arange(len(dataset.class_names)), labels)
+    if not absent.size:
+        return
+    names = escaping.first([dataset.class_names[label] for label in absent])
+    cause = f" --skip_broken left out {broken} broken images: replace them, or remove these classes." if broken else ""
+    raise StoreError(f"{absent.size} class(es) of {dataset.name!r} have no image in {subset!r}: {names}.{cause}")
 
 
 def _require_space(dataset: Dataset, store: str, size: int, encoding: str) -> None:
@@ -237,7 +245,7 @@ def _require_space(dataset: Dataset, store: str, size: int, encoding: str) -> No
 
 
 def _remove_leftovers(store: str) -> None:
-    """Removes what must not outlive a new start: half-written files of killed processes, manifest and means."""
+    """Removes half-written files of killed processes, and the manifest and means of the images before."""
     with contextlib.suppress(FileNotFoundError):
         os.remove(os.path.join(store, FILE_NAME))
     for folder in (store, os.path.join(store, "shards")):

@@ -1,8 +1,8 @@
 """Shards: files with the prepared images of some hundred consecutive examples. Runs in worker processes.
 
-A shard is a `.bin` file with the images one after the other and a `.npz` file beside it that says what they are and
-proves that the first one is whole. Both appear at once or not at all, so a shard either is finished or has to be made
-again.
+A shard is a `.bin` file with the images one after the other, and a `.npz` file beside it with their labels, lengths and
+digests and the SHA-256 of the `.bin` file. Each appears whole or not at all, the `.npz` last; a shard that lacks one of
+them, or whose digests differ, is made again.
 """
 
 import collections
@@ -17,7 +17,7 @@ import numpy as np
 
 from tftransfer.data.datasets.dataset import Example
 from tftransfer.data.decode import ImageError, decode_with_mode, encode_jpeg, resize
-from tftransfer.system.atomic import write as write_atomically
+from tftransfer.system import atomic
 
 # Enough to make a file worth opening, few enough that the originals of some shards in flight fit in memory (28 MB each
 # for ImageNet).
@@ -28,14 +28,14 @@ MOST_OF_A_REASON = 200  # characters
 
 @dataclasses.dataclass(frozen=True)
 class ShardRequest:
-    """What a worker has to make.
+    """The order for one shard, as a worker gets it.
 
     Attributes:
-        path: Path of the shard without its ending.
-        identity: What the store is made of; a shard with another one is not taken for this one's.
+        path: Path of the shard without its extension.
+        identity: Identity of the store; a shard of another identity is made again.
         size: Side of the images in pixels.
         encoding: "raw" or "jpeg".
-        skip_broken: True to leave broken images out rather than to write nothing.
+        skip_broken: True leaves broken images out; False writes no shard that has one.
     """
 
     path: str
@@ -47,7 +47,7 @@ class ShardRequest:
 
 @dataclasses.dataclass(frozen=True)
 class ShardReport:
-    """What became of a shard.
+    """The outcome of one request.
 
     Attributes:
         files: Bytes and SHA-256 of its two files by name; empty if broken images kept them from being written.
@@ -60,7 +60,7 @@ class ShardReport:
 
 @dataclasses.dataclass(frozen=True)
 class ShardIndex:
-    """What a shard says about its images.
+    """The index of a shard: labels, lengths and digests of its images.
 
     Attributes:
         labels: int32 `(examples,)`.
@@ -86,12 +86,12 @@ class ShardIndex:
     def read(cls, path: str) -> "ShardIndex":
         """Reads the `.npz` file of the shard at `path`."""
         refuse_packed(path + ".npz")
-        with np.load(path + ".npz", allow_pickle=False) as held:
-            about = json.loads(held["about"].tobytes())
-            return cls(held["labels"], held["lengths"], held["digests"], held["contents"], **about)
+        with np.load(path + ".npz", allow_pickle=False) as archive:
+            about = json.loads(archive["about"].tobytes())
+            return cls(archive["labels"], archive["lengths"], archive["digests"], archive["contents"], **about)
 
     def write(self, file) -> None:
-        """Writes it as `.npz`, which holds no time and so repeats byte for byte."""
+        """Writes it as `.npz`, which holds no time of writing, so that equal shards are equal byte for byte."""
         about = {name: getattr(self, name) for name in ("modes", "data_sha256", "identity", "broken")}
         about = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
         arrays = {"labels": self.labels, "lengths": self.lengths, "digests": self.digests, "contents": self.contents}
@@ -102,7 +102,7 @@ def make_shard(request: ShardRequest, examples: Iterable[Example]) -> ShardRepor
     """Decodes, resizes and encodes `examples`, and writes them unless one is broken that must not be left out.
 
     Returns:
-        The report; broken images are named in it rather than raised, so that all of a data set come together.
+        The report. It names the broken images, which are not raised, so that those of all shards can be listed at once.
 
     Raises:
         OSError: If the files cannot be written.
@@ -134,17 +134,17 @@ def make_shard(request: ShardRequest, examples: Iterable[Example]) -> ShardRepor
         identity=request.identity,
         broken=[list(named) for named in broken],
     )
-    write_atomically(request.path + ".bin", lambda file: file.write(data))
-    write_atomically(request.path + ".npz", index.write)
+    atomic.write(request.path + ".bin", data)
+    atomic.write(request.path + ".npz", index.write)
     return ShardReport(shard_files(request.path), tuple(broken))
 
 
 def check_shard(request: ShardRequest, examples: int) -> ShardReport | None:
-    """Returns the report of a shard that is there, whole, of this store, and has as many `examples`; else None."""
+    """Returns the report of a finished shard; None if it is missing, damaged, or not of this store and length."""
     try:
         index = ShardIndex.read(request.path)
         files = shard_files(request.path)
-    except Exception:  # A damaged archive makes its reader raise nearly anything; either way it is made again.
+    except Exception:  # a damaged archive makes its reader raise nearly anything; it is made again
         return None
     name = os.path.basename(request.path) + ".bin"
     whole = files[name] == (int(index.lengths.sum()), index.data_sha256)

@@ -34,13 +34,13 @@ class Store:
         dataset: Name of the data set.
         class_names: Names of the classes by label.
         class_kinds: "manmade", "natural" or None for each class.
-        fingerprint: SHA-256 that says which data this is, whatever its size, encoding and place.
+        fingerprint: SHA-256 of the data, whatever their size, encoding and place.
         size: Side of the images in pixels.
         encoding: "raw" or "jpeg".
-        notes: Counts worth knowing: originals by Pillow mode (`mode_L`), ignored files.
-        left_out: Why images were left out, by path; up to 1000.
-        identity: SHA-256 of the source's identity and all options: what `prepare` looks for.
-        lost: Why images could not be read any more, once that has happened: threads of others may have hidden it.
+        notes: Counts of what users should know: originals by Pillow mode (`mode_L`), ignored files.
+        left_out: Reasons why images were left out, by path; up to 1000.
+        identity: SHA-256 of the data set's identity and all options, by which `prepare` knows it.
+        lost: The error of the first image that could no longer be read; threads of tf.data may have hidden it.
     """
 
     def __init__(self, path: str, manifest: Manifest):
@@ -62,7 +62,7 @@ class Store:
         self._shards: dict[tuple[str, int], np.ndarray] = {}
         for subset in SUBSETS:
             self._index[subset] = manifest.index(path, subset)
-            # Where each image would start if all shards of the subset were one file.
+            # Byte at which each image would start if all shards of the subset were one file.
             self._starts[subset] = np.concatenate([[0], np.cumsum(self._index[subset]["length"], dtype=np.int64)])
             # The id of each shard's first image, and one more.
             self._firsts[subset] = np.concatenate([[0], np.cumsum(manifest.shards[subset], dtype=np.int64)])
@@ -73,8 +73,8 @@ class Store:
 
         Args:
             path: Folder of a store.
-            verify: Reads every file and compares its SHA-256. Without it only the presence and size of every file are
-                checked, and the SHA-256 of what was read to open it.
+            verify: True compares the SHA-256 of every file; False the size of every file, and the SHA-256 of those
+                that are read to open the store.
 
         Raises:
             StoreError: If it is unfinished, damaged or of another format.
@@ -101,14 +101,14 @@ class Store:
         Args:
             subset: "train" or "val".
             classes: Class indices, in any order.
-            images_per_class: Keeps the first so many images of each class in source order; all if None, or if there are
-                fewer.
+            images_per_class: Number of images of each class, the first in the order of the data set; None for all.
+                Classes with fewer keep all of theirs.
 
         Returns:
             The half. Its labels are the positions in the sorted `classes`.
         """
-        wanted = np.unique(np.asarray(classes, np.int64))
-        if len(wanted) != len(classes) or not len(wanted) or wanted[0] < 0 or wanted[-1] >= len(self.class_names):
+        chosen = np.unique(np.asarray(classes, np.int64))
+        if len(chosen) != len(classes) or not len(chosen) or chosen[0] < 0 or chosen[-1] >= len(self.class_names):
             raise ValueError(
                 f"Expected one or more different class indices from 0 to {len(self.class_names) - 1}. "
                 f"Received: classes={list(classes)}"
@@ -116,11 +116,11 @@ class Store:
         if images_per_class is not None and images_per_class < 1:
             raise ValueError(f"Expected 1 or more images per class, or None. Received: {images_per_class=}")
         new_label = np.full(len(self.class_names), -1, np.int32)
-        new_label[wanted] = np.arange(len(wanted))
+        new_label[chosen] = np.arange(len(chosen))
         labels = new_label[self.labels(subset)]
         ids = np.flatnonzero(labels >= 0)
         if images_per_class is not None:
-            ids = np.sort(np.concatenate([np.flatnonzero(labels == c)[:images_per_class] for c in range(len(wanted))]))
+            ids = np.sort(np.concatenate([np.flatnonzero(labels == c)[:images_per_class] for c in range(len(chosen))]))
         return Half(self, subset, labels[ids], ids.astype(np.int64))
 
     def read(self, subset: str, ids: np.ndarray) -> np.ndarray:
@@ -190,7 +190,7 @@ class Half:
     """The images of some classes of a store.
 
     Attributes:
-        store: Where they lie.
+        store: The store that holds them.
         subset: "train" or "val".
         labels: Position of each image's class among the chosen classes, int32 `(images,)`.
         ids: Position of each image in its subset of the store, int64 `(images,)`, ascending: a stable name of it.
@@ -208,7 +208,7 @@ class Half:
 
     @property
     def encoding(self) -> str:
-        """How the images are stored, "raw" or "jpeg"."""
+        """Encoding of the stored images, "raw" or "jpeg"."""
         return self.store.encoding
 
     def __len__(self) -> int:
@@ -219,7 +219,7 @@ class Half:
         return self.store.contents(self.subset)[self.ids]
 
     def copies_in(self, other: "Half") -> int:
-        """Returns how many images of this half are, byte for byte, among those of another half of the store."""
+        """Returns the number of images of this half that are, byte for byte, also in another half of the store."""
         return int(np.isin(self.contents(), other.contents()).sum())
 
     def read(self, positions: np.ndarray) -> np.ndarray:
@@ -240,9 +240,9 @@ def prepare(
     encoding: str | None = None,
     verify: bool = False,
 ) -> Store:
-    """Returns the store of `source` at `size` pixels; makes it where it is not there yet.
+    """Returns the store of `dataset` at `size` pixels; makes it if there is none yet.
 
-    Several processes may call it at once: one works, the others wait. What an interrupted call finished is kept.
+    Several processes may call it at once: one works, the others wait. Shards of an interrupted call are kept.
 
     Args:
         dataset: The data set.
@@ -251,7 +251,7 @@ def prepare(
         workers: Processes that prepare images; as many as there are cores if None.
         progress: Called with the number of images done and of all.
         encoding: "raw" or "jpeg"; None takes "raw" up to `RAW_UP_TO` pixels.
-        verify: Whether the SHA-256 of every file of a store that is there is compared.
+        verify: Whether the SHA-256 of every file of an existing store is compared.
 
     Raises:
         StoreError: If images are broken, or `cache_dir` cannot be written.
@@ -277,14 +277,14 @@ def prepare(
 
 
 def find(dataset: Dataset, cache_dir: str, size: int, encoding: str | None = None) -> Store | None:
-    """Returns the store that `prepare` would return, if it is there and whole, else None."""
+    """Returns the store that `prepare` would return if it exists and is whole, else None."""
     encoding = _encoding(size, encoding)
     path = store_path(dataset, os.path.abspath(os.path.expanduser(cache_dir)), size, encoding)
     return _open_if_whole(path, store_identity(dataset, size, encoding), verify=False)
 
 
 def _why_lost(path: str, error: OSError) -> str:
-    """Returns why images of a store that was whole cannot be read any more, and what to do."""
+    """Returns the reason why images of a store that was whole can no longer be read, and the remedy."""
     if isinstance(error, FileNotFoundError | NotADirectoryError) or error.errno == errno.ESTALE:
         return (
             f"The prepared images in {path} are gone ({error.strerror}): somebody removed them while they were used. "
@@ -306,7 +306,7 @@ def _encoding(size: int, encoding: str | None) -> str:
 
 
 def _open_if_whole(path: str, identity: str, verify: bool) -> Store | None:
-    """Returns the store at `path`, or None if it is not there, damaged, or made of something else."""
+    """Returns the store at `path`, or None if it is missing, damaged, or of another identity."""
     try:
         store = Store.open(path, verify)
     except StoreError:

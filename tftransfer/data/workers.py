@@ -1,4 +1,4 @@
-"""Plain Python processes that run functions of this package.
+"""Worker processes that run functions of this package.
 
 Not `multiprocessing`: its workers import the user's main module again, which fails for a script without a guard, and
 inherit or load whatever is imported there. These know this package alone, so that preparing images never loads
@@ -92,10 +92,10 @@ def _start() -> subprocess.Popen:
 
 
 def _serve() -> None:
-    """Answers calls from standard input until it ends."""
+    """Answers calls from standard input until its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers.
     calls, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # What a library prints must not mix with the answers.
+    os.dup2(2, 1)  # output of libraries must not mix with the answers
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             function, arguments = pickle.load(calls)

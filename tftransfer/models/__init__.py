@@ -1,6 +1,6 @@
-"""Architectures as tables read by one builder, and the layers they need.
+"""Architectures as tables read by one builder, their layers, their blocks, and their copies.
 
-Names are resolved on first use, so that `tftransfer.models.catalog` can be read without importing Keras.
+Names are resolved on first use, so that `tftransfer.models.catalog` does not import Keras.
 """
 
 import importlib
@@ -21,7 +21,6 @@ __all__ = [
     # modules for other packages
     "alexnet_tables",
     "architectures",
-    "block_table",
     "blocks",
     "catalog",
     "cloning",
@@ -33,13 +32,14 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """Imports the module that holds `name` and returns the object."""
-    if name not in _HOMES:
+    """Returns a public object, or a module for other packages, importing it on first use."""
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    module = importlib.import_module(f"{__name__}.{_HOMES.get(name, name)}")
+    value = getattr(module, name) if name in _HOMES else module
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *__all__})

@@ -21,14 +21,14 @@ def AlexNet(  # noqa: N802 (named like the models of keras.applications)
     """Builds the paper's network, pooling before normalisation, in eight blocks `conv1` ... `conv5`, `fc6` ... `fc8`.
 
     A weight layer bears its block's name, every other layer of the block has it as prefix (`conv1_relu`, `conv1_pool`,
-    `conv1_norm`). The size of the image chooses the table: from 97 pixels a side on it is CaffeNet to the letter (its
-    maps are 6 x 6 after conv5 at 227 pixels, and still 1 x 1 at 97); below, conv1 has smaller kernels and strides.
+    `conv1_norm`). The size of the image chooses the table: from 97 pixels a side on it is CaffeNet exactly (its maps
+    after conv5 are 6 x 6 at 227 pixels, and still 1 x 1 at 97); below, conv1 has smaller kernels and strides.
 
     Args:
         input_shape: `(height, width, channels)` of the images in pixels; the shorter side must be at least 32.
         classes: Number of classes, the units of the head.
         width: Factor on all channels and units but the head's, rounded to multiples of 8 and at least 8.
-        dropout: Rate of the dropout after fc6 and fc7, in [0, 1).
+        dropout: Fraction of the units dropped after fc6 and fc7, in [0, 1).
         initializer: "paper" is normal with the paper's deviations and biases of 0 or 1, which need its raw 0-255
             images; "he_normal" and "glorot_uniform" have biases of 0.
         classifier_activation: None for logits, "softmax" for probabilities; float32 at least under any dtype policy.
@@ -59,47 +59,51 @@ def AlexNet(  # noqa: N802 (named like the models of keras.applications)
         )
 
     wide = "float64" if keras.config.dtype_policy().compute_dtype == "float64" else "float32"
-    inputs = x = keras.Input(input_shape, name="images")
+    # Shapes are those of CaffeNet: 227 x 227 images, width 1.
+    inputs = x = keras.Input(input_shape, name="images")  # (batch, 227, 227, 3)
     for block in table(min(input_shape[:2])):
         weights = _initializers(block, initializer, seed)
         if isinstance(block, Conv):
+            # (batch, 27, 27, 96), then 13 x 13 x 256, 13 x 13 x 384 twice, and 6 x 6 x 256
             x = _conv_block(x, block, scaled(block.filters, width), weights)
         elif block.units is not None:
-            x = _dense_block(x, block, scaled(block.units, width), weights, dropout, seed)
+            x = _dense_block(x, block, scaled(block.units, width), weights, dropout, seed)  # (batch, 4096) twice
         else:
-            x = keras.layers.Dense(classes, name=block.name, dtype=wide, **weights)(x)
+            x = keras.layers.Dense(classes, name=block.name, dtype=wide, **weights)(x)  # (batch, classes)
     if classifier_activation is not None:
+        # (batch, classes)
         x = keras.layers.Activation(classifier_activation, name=f"{block.name}_activation", dtype=wide)(x)
     return keras.Model(inputs, x, name=name)
 
 
 def _conv_block(x, block: Conv, filters: int, weights: dict):
-    """Convolution, rectifier and, where the table says so, pooling and normalisation."""
+    """Returns the maps after convolution, ReLU and, as the table has it, pooling and normalisation."""
     last = {"data_format": "channels_last"}  # whatever a user's keras.json says
     shape = {"strides": block.stride, "padding": block.padding, "name": block.name, **last}
     if block.groups > 1:
-        x = GroupedConv2D(filters, block.kernel, groups=block.groups, **shape, **weights)(x)
+        x = GroupedConv2D(filters, block.kernel, groups=block.groups, **shape, **weights)(x)  # conv2: 27 x 27 x 256
     else:
-        x = keras.layers.Conv2D(filters, block.kernel, **shape, **weights)(x)
-    x = keras.layers.ReLU(name=f"{block.name}_relu")(x)
+        x = keras.layers.Conv2D(filters, block.kernel, **shape, **weights)(x)  # conv1: 55 x 55 x 96
+    x = keras.layers.ReLU(name=f"{block.name}_relu")(x)  # conv1: 55 x 55 x 96
     if block.pool:
-        x = keras.layers.MaxPooling2D(3, strides=2, name=f"{block.name}_pool", **last)(x)
+        x = keras.layers.MaxPooling2D(3, strides=2, name=f"{block.name}_pool", **last)(x)  # conv1: 27 x 27 x 96
     if block.norm:
-        x = LocalResponseNormalization(name=f"{block.name}_norm")(x)
+        x = LocalResponseNormalization(name=f"{block.name}_norm")(x)  # conv1: 27 x 27 x 96
     return x
 
 
 def _dense_block(x, block: Dense, units: int, weights: dict, dropout: float, seed: int | None):
-    """Fully connected layer, rectifier and dropout; the first of them flattens the map below."""
+    """Returns the activations after a fully connected layer, ReLU and dropout; fc6 flattens the maps of conv5 first."""
     if len(x.shape) > 2:
-        x = keras.layers.Flatten("channels_last", name=f"{block.name}_flatten")(x)
-    x = keras.layers.Dense(units, name=block.name, **weights)(x)
-    x = keras.layers.ReLU(name=f"{block.name}_relu")(x)
+        x = keras.layers.Flatten("channels_last", name=f"{block.name}_flatten")(x)  # (batch, 9216)
+    x = keras.layers.Dense(units, name=block.name, **weights)(x)  # (batch, 4096)
+    x = keras.layers.ReLU(name=f"{block.name}_relu")(x)  # (batch, 4096)
+    # (batch, 4096)
     return ReplicaDropout(dropout, seed=_seed(seed, "dropout", block.name), name=f"{block.name}_dropout")(x)
 
 
 def _initializers(block: Conv | Dense, initializer: str, seed: int | None) -> dict:
-    """Initialisers of a block's kernel and bias, as arguments of its layer."""
+    """Returns the initialisers of a block's kernel and bias, as arguments of its layer."""
     own = _seed(seed, "init", block.name)
     if initializer == "paper":
         kernel, bias = keras.initializers.RandomNormal(0.0, block.sd, seed=own), block.bias
@@ -109,5 +113,5 @@ def _initializers(block: Conv | Dense, initializer: str, seed: int | None) -> di
 
 
 def _seed(seed: int | None, *names: str) -> int | None:
-    """A seed of its own for what `names` spell out, None where everything is left to chance."""
+    """Returns the seed of what `names` spell out; None if `seed` is None."""
     return None if seed is None else derive(seed, *names)

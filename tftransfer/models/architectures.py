@@ -1,7 +1,7 @@
-"""From the options to an untrained Keras model: our own, a builder of keras.applications, a file, a user's function.
+"""Untrained Keras models from options: AlexNet, builders of keras.applications, model files, functions of users.
 
-Whatever the model is, it comes back as one that the engine can cut: functional, from images to logits, with names of
-layers that do not depend on what else was built in the process.
+Each is returned in a form that can be cut: functional, from images to logits, with names of layers that do not depend
+on other models of the process.
 """
 
 import contextlib
@@ -16,34 +16,35 @@ from typing import Any
 import keras
 from keras.src.backend.common import global_state
 
-from tftransfer.models import catalog, keras_settings, serialization, user_code
+from tftransfer.models import catalog, costs, keras_settings, serialization, user_code
 from tftransfer.models.alexnet import AlexNet
-from tftransfer.models.blocks import blocks, every_layer
-from tftransfer.models.costs import BlockCost, block_cost
+from tftransfer.models.blocks import blocks, every_layer, possible_ends
+from tftransfer.models.costs import BlockCost
 from tftransfer.models.logits import without_softmax
 from tftransfer.models.options import ModelOptions
 from tftransfer.models.validation import check, check_repeatable
 from tftransfer.system import untrusted_files
 
-# Blocks, digest and preprocessing do not depend on the classes; they are read from a model with this many.
+# Blocks, digest and preprocessing do not depend on the classes; they are read from a model with two.
 _PROBE_CLASSES = 2
+_ILSVRC_CLASSES = 1000
 
 
 def build(options: ModelOptions, classes: int, seed: int | None = None) -> keras.Model:
     """Returns an untrained model with a head for `classes`, under the current dtype policy.
 
     Args:
-        options: What decides the architecture.
+        options: Options of the architecture.
         classes: Units of the head.
-        seed: Decides the initial weights of our own architectures; others are drawn at random here, and again, from
-            the run's seed, when a network is made of them.
+        seed: Seed of the initial weights of our own architectures; those of others are drawn at random here, and
+            again, from the run's seed, when a network is made of them.
 
     Raises:
         ValueError: If the model cannot be built or used, with the reason.
     """
     if options.is_own:
         return AlexNet(options.input_shape, classes, options.width, options.dropout, options.initializer, seed=seed)
-    return _sound(_maker(options.model), options.input_shape, classes, catalog.label(options.model))
+    return _validated(_maker(options.model), options.input_shape, classes, catalog.label(options.model))
 
 
 def _maker(model: str) -> Callable[[tuple[int, int, int], int], keras.Model]:
@@ -70,25 +71,25 @@ def _function(model: str) -> Callable[[tuple[int, int, int], int], keras.Model]:
     """Imports a user's `module:function`."""
     module, _, function = model.partition(":")
     with user_code.guarded(f"Cannot import the module of --model={model}"):
-        found = getattr(importlib.import_module(module), function, None)
-    if not callable(found):
+        maker = getattr(importlib.import_module(module), function, None)
+    if not callable(maker):
         raise ValueError(f"There is no function {function} in the module {module}. Received: --model={model}")
     try:
-        inspect.signature(found).bind((32, 32, 3), _PROBE_CLASSES)
+        inspect.signature(maker).bind((32, 32, 3), _PROBE_CLASSES)
     except TypeError as error:
         raise ValueError(catalog.wrong_arguments(model, str(error))) from error
-    except ValueError:  # what is written in C may have no signature
+    except ValueError:  # functions in C may have no signature
         pass
-    return found
+    return maker
 
 
-def _sound(
+def _validated(
     maker: Callable[[tuple[int, int, int], int], keras.Model], shape: tuple[int, int, int], classes: int, label: str
 ) -> keras.Model:
-    """Builds a model with names of its own and refuses what the engine cannot train."""
+    """Returns the model of a maker, with layers numbered from 1; raises ValueError if it cannot be trained or cut."""
     place = f"for images of {shape[0]} pixels a side and {classes} classes"
     with _own_names(), user_code.guarded(f"{label} cannot be used {place}", ours=True):
-        with user_code.guarded(f"{label} cannot be built {place}"):  # Keras, or a user's code, may raise anything here
+        with user_code.guarded(f"{label} cannot be built {place}"):  # Keras and user code may raise anything
             model = maker(shape, classes)
         if isinstance(model, keras.Sequential):
             if not getattr(model, "outputs", None):
@@ -101,13 +102,13 @@ def _sound(
             model = without_softmax(model)
         check(model, label, shape, classes)
     for layer in every_layer(model):
-        layer.trainable = True  # one that was frozen when its file was saved would stay as it is drawn
+        layer.trainable = True  # a layer that was frozen when its file was saved would keep its initial weights
     return model
 
 
 @contextlib.contextmanager
 def _own_names() -> Iterator[None]:
-    """Lets Keras number layers (`conv2d_1`) from the start: seeds and records know layers by name."""
+    """Lets Keras number layers (`conv2d_1`) from 1: seeds and records refer to layers by name."""
     counters = "object_name_uids"
     before = global_state.get_global_attribute(counters)
     global_state.set_global_attribute(counters, None)
@@ -118,23 +119,23 @@ def _own_names() -> Iterator[None]:
 
 
 def _version(model: str) -> tuple[int, int] | None:
-    """Returns what tells one state of a model file from another."""
+    """Returns time of change (nanoseconds) and size (bytes) of a model file, by which its version is cached."""
     if not catalog.is_file(model):
         return None
     catalog.check_reachable(model)
-    found = os.stat(model)
-    return found.st_mtime_ns, found.st_size
+    status = os.stat(model)
+    return status.st_mtime_ns, status.st_size
 
 
 def _probe(options: ModelOptions) -> tuple[keras.Model, Any]:
-    """Returns the model and its blocks, built once for each state of a model file."""
+    """Returns the model with two classes, and its blocks; cached for each version of a model file."""
     return _probe_of(options.without_unused(), _version(options.model))
 
 
 @functools.lru_cache(maxsize=16)
 def _probe_of(options: ModelOptions, _: tuple[int, int] | None) -> tuple[keras.Model, Any]:
     model, label = options.model, catalog.label(options.model)
-    with keras_settings.of_ours("float32"):  # the digest must not depend on where a model was first asked for
+    with keras_settings.of_ours("float32"):  # the digest must not depend on the caller's settings
         built = build(options, _PROBE_CLASSES)
         with user_code.guarded(f"{label} cannot be run", ours=True):
             check_repeatable(built, label, options.input_shape)
@@ -157,13 +158,25 @@ def block_names(options: ModelOptions) -> tuple[str, ...]:
 def block_costs(options: ModelOptions, classes: int) -> tuple[BlockCost, ...]:
     """Returns the cost of each block of the model with a head for `classes`."""
     with keras_settings.of_ours("float32"):
-        return tuple(block_cost(block) for block in blocks(build(options, classes), options.blocks or None))
+        return tuple(costs.block_cost(block) for block in blocks(build(options, classes), options.blocks or None))
+
+
+def block_table(options: ModelOptions) -> str:
+    """Returns the output of --list_blocks: the model's blocks with their costs, and all legal cuts."""
+    with keras_settings.of_ours("float32"):
+        model = build(options, _ILSVRC_CLASSES)  # only the head's cost depends on their number
+    parts = blocks(model, options.blocks or None)
+    heading = (
+        f"{options.model} at {options.input_size} pixels, {len(parts)} blocks; cost of one image, the head with "
+        f"{_ILSVRC_CLASSES} classes"
+    )
+    return f"{heading}\n\n{costs.table(parts, possible_ends(model))}"
 
 
 def takes_raw_images(options: ModelOptions) -> bool:
-    """Whether the model scales its images itself, and must get pixels from 0 to 255.
+    """Whether the model scales its images itself, and needs pixels from 0 to 255.
 
-    That is so if its first layer is a Rescaling, or a Normalization with a mean and variance of its own.
+    It does if its first layer is a Rescaling, or a Normalization with a mean and variance of its own.
     """
     if options.is_own:
         return False
@@ -183,14 +196,14 @@ def has_batch_norm(options: ModelOptions) -> bool:
 
 
 def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
-    """Sets the momentum with which moving statistics follow the batches, 0 to below 1; copies of the model keep it."""
+    """Sets the momentum of moving statistics, 0 to below 1; copies of the model keep it."""
     for layer in every_layer(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = momentum
 
 
 def identity(options: ModelOptions) -> dict[str, Any] | None:
-    """Returns what of the architecture decides a result besides the options; None for our own, whose names say it."""
+    """Returns digest, blocks and preprocessing for records; None for our own architectures, which options define."""
     if options.is_own:
         return None
     return {
@@ -201,12 +214,12 @@ def identity(options: ModelOptions) -> dict[str, Any] | None:
 
 
 def text_of(model: keras.Model, options: ModelOptions) -> str | None:
-    """Returns a model's description, from which it can be built without file or function; None for our own."""
+    """Returns the JSON of a model, from which it can be built without its file or function; None for our own."""
     return None if options.is_own else json.dumps(serialization.of(model)) + "\n"
 
 
 def from_text(text: str, origin: str) -> keras.Model:
-    """Returns the model of a description that `text_of` gave, with new weights."""
+    """Returns the model of a text of `text_of`, with new weights."""
     hint = "If it has layers of its own, import what registers them (keras.saving.register_keras_serializable) first"
     with user_code.guarded(f"{origin} cannot be built. {hint}", ours=True):
         return serialization.load(untrusted_files.parsed(text.encode(), infinite=True), origin)

@@ -1,4 +1,4 @@
-"""The description in a `.keras` file, read as if its maker meant harm: to a limit in bytes, ratio and depth."""
+"""The description in a `.keras` file, read without trust: with limits on bytes, compression ratio and depth."""
 
 import os
 import stat
@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 from tftransfer.system import untrusted_files
 
 _NAME = "config.json"
-_MOST_DIRECTORY_BYTES = 2**20  # of the list of files in it; Keras writes three
-_MOST_TIMES = 250  # that deflate may have made it smaller; those of keras.applications shrink to a fiftieth
+_MOST_DIRECTORY_BYTES = 2**20  # of the list of its files; Keras writes three
+_MOST_TIMES = 250  # ratio of compression; descriptions of keras.applications reach 50
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
 
@@ -27,9 +27,9 @@ def configuration(path: str | os.PathLike) -> Any:
         with open(path, "rb") as file:
             limited = _Limited(file, _MOST_DIRECTORY_BYTES)
             with zipfile.ZipFile(limited) as archive:
-                found = _only(archive)
+                entry = _only(archive)
                 limited.most = untrusted_files.MOST_BYTES
-                with archive.open(found) as packed:
+                with archive.open(entry) as packed:
                     content = packed.read(untrusted_files.MOST_BYTES + 1)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zipfile.zlib.error) as error:
         raise ValueError(str(error)) from error
@@ -37,11 +37,11 @@ def configuration(path: str | os.PathLike) -> Any:
 
 
 def _only(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    """Returns where the description lies, after comparing what the archive says of its size."""
-    found = [entry for entry in archive.infolist() if entry.filename == _NAME]
-    if len(found) != 1:
-        raise ValueError(f"it holds {len(found)} files {_NAME}; expected one")
-    (entry,) = found
+    """Returns the entry of the description, after checks of the sizes that the archive claims."""
+    entries = [entry for entry in archive.infolist() if entry.filename == _NAME]
+    if len(entries) != 1:
+        raise ValueError(f"it holds {len(entries)} files {_NAME}; expected one")
+    (entry,) = entries
     if entry.compress_type not in _PACKINGS or entry.flag_bits & _ENCRYPTED:
         raise ValueError(f"its {_NAME} is encrypted, or packed by another method than deflate")
     if entry.file_size > untrusted_files.MOST_BYTES:
@@ -55,10 +55,10 @@ def _only(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 class _Limited:
-    """A file of which no more than some bytes are read at once, whatever is asked for.
+    """A file of which no more than `most` bytes are read at once.
 
     Attributes:
-        most: So many.
+        most: Largest number of bytes; a read of more raises ValueError.
     """
 
     def __init__(self, file: BinaryIO, most: int) -> None:
@@ -66,7 +66,7 @@ class _Limited:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
-        found = self._file.read(self.most + 1 if size < 0 else min(size, self.most + 1))
-        if len(found) > self.most:
+        content = self._file.read(self.most + 1 if size < 0 else min(size, self.most + 1))
+        if len(content) > self.most:
             raise ValueError(f"its list of files has more than {self.most:,} bytes")
-        return found
+        return content

@@ -1,4 +1,4 @@
-"""Where a functional model may be cut, and which of its layers form block n."""
+"""Legal cuts of a functional model, and the blocks between them."""
 
 import dataclasses
 import re
@@ -29,12 +29,12 @@ _UNITS = tuple(
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """What lies between two cuts: a weight layer ("layer" in Yosinski et al. 2014), or a residual unit, and the rest.
+    """The layers between two cuts: a weight layer ("layer" in Yosinski et al. 2014), or a residual unit, and the rest.
 
     Attributes:
         name: Name of the block.
         layers: Names of all its layers, in order.
-        output: Its symbolic output tensor, through which every path of the model runs.
+        output: Its symbolic output tensor, such as `(batch, height, width, channels)`, through which all paths run.
         nodes: The calls of layers and operations in it, in order.
     """
 
@@ -79,7 +79,7 @@ def _check_cuttable(model: keras.Model) -> None:
 
 
 def _legal_ends(model: keras.Model, order: Sequence[Any]) -> list[int]:
-    """Returns the positions in `order` behind which nothing but that node's output is needed."""
+    """Returns the positions in `order` after which only the output of that node is still needed."""
     last_use = {}
     for position, node in enumerate(order):
         for tensor in node.input_tensors:
@@ -119,13 +119,13 @@ def _nodes_in_order(model: keras.Model) -> list[Any]:
 
 
 def every_layer(layer: keras.Layer) -> Iterator[keras.Layer]:
-    """Yields a layer and all that it is made of, however deep."""
+    """Yields a layer and all layers inside it, at any depth."""
     yield from layer._flatten_layers(include_self=True, recursive=True)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Segment:
-    """The nodes between two neighbouring legal cuts; `name` is that of the last one, behind which the cut lies."""
+    """The nodes between two neighbouring legal cuts; `name` is that of the last one, after which the cut lies."""
 
     nodes: tuple[Any, ...]
 
@@ -135,13 +135,13 @@ class _Segment:
 
     @property
     def weight_layers(self) -> list[Any]:
-        """Layers with weights, normalisation left out."""
+        """Layers with weights, except normalisation."""
         operations = (node.operation for node in self.nodes)
         return [o for o in operations if getattr(o, "weights", None) and not isinstance(o, _NORMALISATIONS)]
 
     @property
     def unit(self) -> str | None:
-        """The numbered unit that all its weight layers belong to by the names which they were given."""
+        """Name of the numbered unit to which all its weight layers belong by their own names; None without one."""
         named = [o.name for o in self.weight_layers if not _is_automatic(o)]
         matches = [next(filter(None, (pattern.fullmatch(name) for pattern in _UNITS)), None) for name in named]
         units = {match["unit"] if match else None for match in matches}
@@ -165,23 +165,23 @@ def _segments(model: keras.Model) -> list[_Segment]:
 
 
 def possible_ends(model: keras.Model) -> tuple[str, ...]:
-    """Returns the names of layers behind which a block may end: legal cuts with no shared layer on both sides."""
+    """Returns the names of the layers after which a block may end: legal cuts with no shared layer on both sides."""
     return tuple(segment.name for segment in _segments(model)[:-1])
 
 
 def blocks(model: keras.Model, names: Sequence[str] | None = None) -> tuple[Block, ...]:
     """Divides a functional model into blocks.
 
-    By default a block begins at each weight layer behind a legal cut; where paths run in parallel, as in a residual
+    By default a block begins at each weight layer after a legal cut; where paths run in parallel, as in a residual
     unit, what lies between two cuts stays together. Weight layers which the architecture numbers as one unit
     (`block2a_expand_conv`, `block2a_project_conv`) are one block unless the model is a plain chain, and a depthwise
-    convolution goes with the pointwise one behind it. Normalisation, activation and pooling belong to the layers before
+    convolution goes with the pointwise one after it. Normalisation, activation and pooling belong to the layers before
     them, unless they bear the next block's name (`fc6_flatten`, `conv3_block1_preact_bn`).
 
     Args:
         model: A functional model with one input and one output.
         names: Where blocks end, from the input upwards: each the name of one of the default blocks, or of any layer
-            behind which the model may be cut. The head, the rest, need not be named.
+            after which the model may be cut. The head, the rest, need not be named.
 
     Returns:
         The blocks from the input upwards, the head last.
@@ -196,7 +196,7 @@ def blocks(model: keras.Model, names: Sequence[str] | None = None) -> tuple[Bloc
     return tuple(_block(name, nodes) for name, nodes in _with_nodes(segments, groups))
 
 
-# A block before it has layers: its name, and how many segments lie in or before it.
+# Name of a block, and the number of segments in and before it.
 _Group = tuple[str, int]
 
 
@@ -216,7 +216,7 @@ def _default_groups(model: keras.Model, segments: Sequence[_Segment]) -> list[_G
     """Returns the model's own blocks."""
     weighty = [position for position, segment in enumerate(segments) if segment.weight_layers]
     if not weighty:
-        raise ValueError(f"The model {model.name} has no layer with weights behind a legal cut: nothing can be copied.")
+        raise ValueError(f"The model {model.name} has no layer with weights after a legal cut: nothing can be copied.")
     chain = all(len(segment.nodes) <= 1 for segment in segments)
     starts = []
     for before, position in zip([None, *weighty], weighty, strict=False):
@@ -226,7 +226,7 @@ def _default_groups(model: keras.Model, segments: Sequence[_Segment]) -> list[_G
     names = [_name(segments[start], chain) for start in starts]
     begins = [0]
     for name, start in zip(names[1:], starts[1:], strict=True):
-        begin = start  # what bears the block's name goes with it: fc6_flatten, conv2_block1_preact_bn
+        begin = start  # layers with the block's name go with it: fc6_flatten, conv2_block1_preact_bn
         while not segments[begin - 1].weight_layers and segments[begin - 1].name.startswith(f"{name}_"):
             begin -= 1
         begins.append(begin)
@@ -234,7 +234,7 @@ def _default_groups(model: keras.Model, segments: Sequence[_Segment]) -> list[_G
 
 
 def _belong_together(before: _Segment, segment: _Segment, chain: bool) -> bool:
-    """Returns True if the weight layers of two neighbouring segments are one block."""
+    """Whether the weight layers of two neighbouring segments are one block."""
     lone = before.weight_layers[0] if len(before.weight_layers) == 1 else None
     if isinstance(lone, keras.layers.DepthwiseConv2D):
         return True
@@ -247,17 +247,17 @@ def _name(segment: _Segment, chain: bool) -> str:
         return segment.unit
     if len(segment.weight_layers) == 1 or _is_automatic(segment.nodes[-1].operation):
         return segment.weight_layers[0].name
-    return segment.name  # parallel paths: what joins them, such as Inception's mixed0
+    return segment.name  # parallel paths: the layer that joins them, such as Inception's mixed0
 
 
 def _is_automatic(operation: Any) -> bool:
-    """Returns True if Keras chose a name: `conv2d_3`, `add`."""
+    """Whether Keras chose the name, such as `conv2d_3` or `add`."""
     plain = re.sub(r"\d|_", "", operation.name)
     return plain == re.sub(r"\d", "", type(operation).__name__).lower()
 
 
 def _readable(names: Sequence[str], model_name: str) -> list[str]:
-    """Returns names without the model's own in front, each once."""
+    """Returns the names without the model's own as a prefix, numbered where two are equal."""
     short = [name.removeprefix(f"{model_name}_") for name in names]
     return [name if short.count(name) == 1 else f"{name}-{i}" for i, name in enumerate(short, 1)]
 
@@ -265,7 +265,7 @@ def _readable(names: Sequence[str], model_name: str) -> list[str]:
 def _chosen_groups(
     model: keras.Model, segments: Sequence[_Segment], groups: Sequence[_Group], names: Sequence[str]
 ) -> list[_Group]:
-    """Returns the blocks that end where a user says."""
+    """Returns the blocks that end at the layers a user named."""
     head = groups[-1][0]
     cuts = {segment.name: position for position, segment in enumerate(segments[:-1], 1)}
     ends = cuts | dict(groups[:-1])
@@ -274,12 +274,12 @@ def _chosen_groups(
         if name not in ends:
             layers = [operation.name for operation in model.operations]
             known = (
-                f"not every path runs through it, or a layer is used on both sides. Legal cuts are behind "
+                f"not every path runs through it, or a layer is used on both sides. Legal cuts are after "
                 f"{', '.join(cuts)}"
                 if name in layers or name == head
                 else f"it has no block or layer of that name. Its blocks are {', '.join(name for name, _ in groups)}"
             )
-            raise ValueError(f"The model {model.name} cannot be cut behind {name}: {known}.")
+            raise ValueError(f"The model {model.name} cannot be cut after {name}: {known}.")
         if ends[name] <= reached:
             raise ValueError(
                 f"Blocks must be named from the input upwards, each once. Received: {name} in {', '.join(names)}"
@@ -288,7 +288,7 @@ def _chosen_groups(
         chosen.append((name, reached))
     if not any(segment.weight_layers for segment in segments[reached:]):
         raise ValueError(
-            f"The head, behind the last of --blocks, must keep a layer with weights: it is always new. Received: "
+            f"The head, after the last of --blocks, must keep a layer with weights: it is always new. Received: "
             f"{', '.join(names)}"
         )
     return [*chosen, (head, len(segments))]

@@ -1,4 +1,4 @@
-"""Names that a command needs before any tensor exists; nothing here imports Keras."""
+"""Names of models, which commands need before any tensor exists; nothing here imports Keras."""
 
 import ast
 import difflib
@@ -39,24 +39,24 @@ INITIALIZERS: tuple[str, ...] = ("paper", "he_normal", "glorot_uniform")
 EXPECTED = (
     "AlexNet, a builder of keras.applications such as ResNet50 (--list names them), FILE.keras or module:function"
 )
-"""What --model takes."""
+"""Values of --model, for messages."""
 
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _WITHOUT_BATCH_NORM = ("AlexNet", "VGG", "ConvNeXt")
 
 
 def is_file(model: str) -> bool:
-    """Returns True for `FILE.keras`."""
+    """Whether the model is a file, `FILE.keras`."""
     return model.endswith(".keras")
 
 
 def is_function(model: str) -> bool:
-    """Returns True for `module:function`."""
+    """Whether the model is made by a function, `module:function`."""
     return bool(_FUNCTION.fullmatch(model))
 
 
 def fault(model: str) -> str | None:
-    """Returns what was expected if `model` cannot be the name of a model, with near matches."""
+    """Returns the expected values, with near matches, if `model` cannot be the name of a model; else None."""
     if model in MODELS or model in APPLICATIONS or is_file(model) or is_function(model):
         return None
     by_lower = {name.lower(): name for name in (*MODELS, *APPLICATIONS)}
@@ -65,7 +65,7 @@ def fault(model: str) -> str | None:
 
 
 def check_reachable(model: str) -> None:
-    """Raises ValueError if `model` is a file that is not there, or a function that its module's text does not have."""
+    """Raises ValueError if `model` is a missing file, or a function that is not in the source code of its module."""
     if is_function(model):
         _check_function(model)
     if is_file(model) and not pathlib.Path(model).is_file():
@@ -75,40 +75,40 @@ def check_reachable(model: str) -> None:
 
 
 def _check_function(model: str) -> None:
-    """Refuses, without running anything, a function that is not there or takes no image shape and classes."""
+    """Raises ValueError if a function is missing or takes no image shape and classes; no code is run."""
     module, _, function = model.partition(":")
-    path = _source_of(module)
+    path = _file_of(module)
     if path is None:
         raise ValueError(f"Cannot find the module of --model={model}: {module}. Is it in this folder?")
     if path.suffix != ".py":
-        return  # a package made otherwise: its own import tells
+        return  # a compiled module: importing it will tell
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, ValueError, SyntaxError) as error:
         raise ValueError(f"Cannot read the module of --model={model}: {' '.join(str(error).split())}") from error
-    made = {name: node for node in tree.body for name in _bound(node)}
-    if function not in made and not _binds_more(tree):
-        near = difflib.get_close_matches(function, made, n=3)
+    defined = {name: node for node in tree.body for name in _bound(node)}
+    if function not in defined and not _binds_more(tree):
+        near = difflib.get_close_matches(function, defined, n=3)
         hint = f" Did you mean {' or '.join(f'{module}:{name}' for name in near)}?" if near else ""
         raise ValueError(f"There is no function {function} in the module {module}. Received: --model={model}.{hint}")
-    found = made.get(function)
-    if isinstance(found, ast.FunctionDef) and not found.decorator_list:
-        given = found.args.posonlyargs + found.args.args
-        most = math.inf if found.args.vararg else len(given)
-        if not len(given) - len(found.args.defaults) <= 2 <= most:
-            raise ValueError(wrong_arguments(model, f"it takes {len(given)}"))
+    definition = defined.get(function)
+    if isinstance(definition, ast.FunctionDef) and not definition.decorator_list:
+        arguments = definition.args.posonlyargs + definition.args.args
+        most = math.inf if definition.args.vararg else len(arguments)
+        if not len(arguments) - len(definition.args.defaults) <= 2 <= most:
+            raise ValueError(wrong_arguments(model, f"it takes {len(arguments)}"))
 
 
 def wrong_arguments(model: str, what: str) -> str:
-    """Returns what is said of a function that cannot be called as ours call it."""
+    """Returns the message about a function that cannot be called with image shape and classes."""
     return (
         f"The function of --model={model} must take the shape of the images, (height, width, channels), and the number "
         f"of classes: def build(input_shape, classes). Received: {what}"
     )
 
 
-def _source_of(module: str) -> pathlib.Path | None:
-    """Returns the file of a module, found as an import would find it, but without running a package around it."""
+def _file_of(module: str) -> pathlib.Path | None:
+    """Returns the file that an import of a module would load, or None; the packages around it are not run."""
     first, *inner = module.split(".")
     try:
         spec = importlib.util.find_spec(first)
@@ -133,25 +133,25 @@ def _bound(node: ast.stmt) -> list[str]:
 
 
 def _binds_more(tree: ast.Module) -> bool:
-    """Returns True if a module may have names that its text does not show."""
+    """Whether a module may have names that do not stand in its source code."""
     names = {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)}
     defined = {each.name for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.alias)}
     return bool(names & {"globals", "exec", "setattr", "vars"} or defined & {"*", "__getattr__"})
 
 
 def label(model: str) -> str:
-    """Returns the model's name for records: a file's without the folders of this machine."""
+    """Returns the model's name for records, without the folders of this machine."""
     return os.path.basename(model) if is_file(model) else model
 
 
 def safe_label(model: str) -> str:
-    """Returns the model's name as a part of a folder's name."""
+    """Returns the model's name as part of the name of a folder."""
     text = label(model).removesuffix(".keras")
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in text)[:40] or "model"
 
 
 def blocks_of(model: str, blocks: str = "") -> tuple[str, ...] | None:
-    """Returns a model's blocks from the input upwards, the head last, or None if only Keras can tell.
+    """Returns a model's blocks from the input upwards, the head last, or None if the model must be built to know them.
 
     Args:
         model: Value of --model.
@@ -165,7 +165,7 @@ def blocks_of(model: str, blocks: str = "") -> tuple[str, ...] | None:
 
 
 def has_batch_norm(model: str) -> bool | None:
-    """Returns whether a model has batch normalisation, or None if only Keras can tell."""
+    """Whether a model has batch normalisation; None if it must be built to know."""
     if model in MODELS or model in APPLICATIONS:
         return not model.startswith(_WITHOUT_BATCH_NORM)
     return None

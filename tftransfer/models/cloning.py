@@ -1,4 +1,4 @@
-"""Copies of a model whose randomness is all given: initial weights and noise derive from seeds and names."""
+"""Copies of a model without hidden randomness: initial weights and noise derive from seeds and names."""
 
 import contextlib
 import random
@@ -28,15 +28,15 @@ def clone_with_seeds(
     """Returns a copy of a functional model with new initial weights, and noise that is a function of seed and step.
 
     Args:
-        model: What to copy; its weights are not.
+        model: The model to copy; its weights are not copied.
         name: Name of the copy, and first part of the paths of its variables.
         initial: Seed of the initial weights, from the names of layer and weight (`"kernel"`).
         noise: Seed of a layer's own randomness, from its name.
-        instead: Returns what stands in the place of a layer, from its path (`"backbone/conv"` in a model inside) and
-            the layer; None for a copy of it.
+        instead: Returns the layer that replaces a layer, from its path (`"backbone/conv"` in a model inside) and the
+            layer; None for a copy of it.
 
     Raises:
-        ValueError: If a layer draws noise that cannot be made so, or cannot be copied.
+        ValueError: If a layer draws other noise, or cannot be copied.
     """
     with user_code.guarded(f"The model {model.name} cannot be copied", ours=True):
         return _copy(model, name, "", initial, noise, instead)
@@ -50,7 +50,7 @@ def _copy(
     noise: Callable[[str], int],
     instead: Replace,
 ) -> keras.Model:
-    """Returns a copy of a model; `prefix` says where in a larger one it lies, so that it has seeds of its own."""
+    """Returns a copy of a model; `prefix` is its path in a larger model, from which its seeds are derived."""
 
     def clone(layer: Any) -> Any:
         if not isinstance(layer, keras.Layer):
@@ -91,9 +91,9 @@ def _copy(
 
 
 def _config_of(value: Any) -> Mapping[str, Any]:
-    """Returns the configuration of a serialised object, empty if it is none."""
-    found = value.get("config") if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {}
+    """Returns the configuration of a serialised object, empty for any other value."""
+    config = value.get("config") if isinstance(value, dict) else None
+    return config if isinstance(config, dict) else {}
 
 
 @contextlib.contextmanager

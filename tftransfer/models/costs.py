@@ -1,4 +1,4 @@
-"""What each block of a model costs: parameters, multiply-adds, activations."""
+"""The cost of each block of a model: parameters, multiply-adds, activations."""
 
 import dataclasses
 import math
@@ -16,10 +16,10 @@ class BlockCost:
 
     Attributes:
         name: Name of the block.
-        parameters: Weights in it, moving statistics included.
+        parameters: Number of its weights, moving statistics included.
         multiply_adds: Multiplications with a weight, each with its addition.
-        activation_floats: Numbers that its layers put out; what training must keep is of this order.
-        output_shape: Shape of its output without the batch.
+        activation_floats: Numbers in the outputs of its layers; the memory of a training step is of this order.
+        output_shape: Shape of its output without the batch, such as `(height, width, channels)`.
     """
 
     name: str
@@ -45,6 +45,27 @@ def block_cost(block: Block) -> BlockCost:
     )
 
 
+def table(blocks: Sequence[Block], possible_ends: Sequence[str]) -> str:
+    """Returns the costs of a model's blocks as a table for people, then the layers after which it may be cut.
+
+    Args:
+        blocks: The blocks from the input upwards, the head last.
+        possible_ends: Names of the layers after which a block of the model may end.
+    """
+    rows = [f"{'n':>3}  {'block':<26}{'parameters':>12}{'multiply-adds':>15}  {'output':<18}ends after"]
+    for number, block in enumerate(blocks, 1):
+        cost, is_head = block_cost(block), number == len(blocks)
+        shape = " x ".join(map(str, cost.output_shape))
+        rows.append(
+            f"{'' if is_head else number:>3}  {cost.name:<26}{cost.parameters:>12,}{cost.multiply_adds:>15,}  "
+            f"{shape:<18}{'the head, always new' if is_head else block.nodes[-1].operation.name}"
+        )
+    ends = {block.nodes[-1].operation.name for block in blocks[:-1]}
+    rows += ["", "It may be cut after these layers (--blocks=NAME,NAME,...); * ends a block above:"]
+    rows += [f"  {name}{' *' if name in ends else ''}" for name in possible_ends]
+    return "\n".join(rows)
+
+
 def _weights(operation: Any) -> Sequence[Any]:
     return getattr(operation, "weights", ())
 
@@ -55,15 +76,15 @@ def _inner_nodes(model: keras.Model) -> list[Any]:
 
 
 def _multiply_adds(node: Any) -> int:
-    """Returns the multiply-adds of one call; each number of a kernel counts once per place where it is applied."""
+    """Returns the multiply-adds of one call: numbers of the kernel times positions to which it is applied."""
     layer = node.operation
     if isinstance(layer, keras.Model):
         return sum(_multiply_adds(inner) for inner in _inner_nodes(layer))
     transposed = isinstance(layer, (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose))
     shape = (node.input_tensors if transposed else node.output_tensors)[0].shape
     last = getattr(layer, "data_format", "channels_last") != "channels_first"
-    places = math.prod(side or 1 for side in (shape[1:-1] if last else shape[2:]))
-    return places * sum(math.prod(weight.shape) for weight in _weights(layer) if len(weight.shape) > 1)
+    positions = math.prod(side or 1 for side in (shape[1:-1] if last else shape[2:]))
+    return positions * sum(math.prod(weight.shape) for weight in _weights(layer) if len(weight.shape) > 1)
 
 
 def _activations(node: Any) -> int:

@@ -1,7 +1,7 @@
-"""Keras' own settings, which ~/.keras/keras.json, KERAS_HOME and the environment of a user decide.
+"""Keras' own settings, which ~/.keras/keras.json, KERAS_HOME and the environment of a user set.
 
-They change what a recipe gives, and no record tells of them. So all that builds, trains or evaluates here does it under
-the settings below, whatever the user's are, and puts those back: who only imports our builders keeps his own.
+They change the result of a recipe and stand in no record. So everything that builds, trains or evaluates here does it
+under the settings below and then restores the user's: users who only import our builders keep their own.
 """
 
 import contextlib
@@ -17,15 +17,15 @@ _SETTINGS = ("floatx", "epsilon", "image_data_format", "max_epochs", "max_steps_
 
 @contextlib.contextmanager
 def of_ours(dtype_policy: str) -> Iterator[None]:
-    """Sets for a while what the package trains with: Keras' defaults, and a dtype policy.
+    """Sets Keras' defaults and a dtype policy inside a `with` block.
 
     Args:
-        dtype_policy: Name of the policy; under float64 all that has no type of its own is float64, too.
+        dtype_policy: Name of the policy; under float64, floatx is float64 as well.
     """
     floatx = "float64" if dtype_policy == "float64" else "float32"
-    wanted = dict(zip(_SETTINGS, (floatx, EPSILON, IMAGE_DATA_FORMAT, None, None, dtype_policy), strict=True))
+    ours = dict(zip(_SETTINGS, (floatx, EPSILON, IMAGE_DATA_FORMAT, None, None, dtype_policy), strict=True))
     before = {name: getattr(keras.config, name)() for name in _SETTINGS if hasattr(keras.config, name)}
-    _set({name: wanted[name] for name in before})
+    _set({name: ours[name] for name in before})
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ IMPLEMENTATIONS = ("auto", "split", "native")
 
 
 def _has_accelerator() -> bool:
-    """True where the backend has a device other than the CPU."""
+    """Whether the backend has a device other than the CPU."""
     backend = keras.backend.backend()
     if backend == "torch":
         import torch
@@ -21,7 +21,7 @@ def _has_accelerator() -> bool:
 
 
 def _replica() -> tuple:
-    """Index of the running replica and number of replicas, (0, 1) outside `tf.distribute`."""
+    """Returns the index of the running replica and the number of replicas, (0, 1) outside of `tf.distribute`."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -68,7 +68,10 @@ class GroupedConv2D(keras.layers.Conv2D):
         if native or self.groups == 1:
             return super().convolution_op(inputs, kernel)
         channel_axis = -1 if self.data_format == "channels_last" else 1
-        pairs = zip(ops.split(inputs, self.groups, channel_axis), ops.split(kernel, self.groups, -1), strict=True)
+        parts = ops.split(inputs, self.groups, channel_axis)  # each (batch, height, width, input channels / groups)
+        kernels = ops.split(kernel, self.groups, -1)  # each (height, width, input channels / groups, filters / groups)
+        pairs = zip(parts, kernels, strict=True)
+        # (batch, new height, new width, filters)
         return ops.concatenate([super(GroupedConv2D, self).convolution_op(*pair) for pair in pairs], channel_axis)
 
     def get_config(self):
@@ -82,7 +85,7 @@ class LocalResponseNormalization(keras.layers.Layer):
     `y = x / (bias + alpha / size * sum of x**2 over the size channels around) ** beta`, `size = 2 * depth_radius + 1`.
     As in Caffe, `alpha` is divided by the window's size; `tf.nn.local_response_normalization` does not divide it. The
     sum is a product with a banded matrix, which has kernels and gradients on every backend, device and type, and XLA.
-    Under half precision all is computed in float32 and rounded at the end: squares overflow float16 from 256 on.
+    Under half precision it is computed in float32 and rounded at the end: squares overflow float16 from 256 on.
 
     Args:
         depth_radius: Neighbours on each side that count.
@@ -103,29 +106,29 @@ class LocalResponseNormalization(keras.layers.Layer):
     def build(self, input_shape):
         channels = np.arange(input_shape[-1])
         near = np.abs(channels[:, None] - channels) <= self.depth_radius
-        self._band = near * (self.alpha / (2 * self.depth_radius + 1))
+        self._band = near * (self.alpha / (2 * self.depth_radius + 1))  # (channels, channels)
 
     def call(self, inputs):
         wide = "float64" if keras.backend.standardize_dtype(inputs.dtype) == "float64" else "float32"
         band = ops.convert_to_tensor(self._band, wide)
 
-        @ops.custom_gradient  # written out, it passes over memory less often than the derived one
+        @ops.custom_gradient  # written out by hand, it passes over memory less often than the derived one
         def normalize(x):
-            divisor = ops.matmul(ops.square(x), band) + self.bias
+            divisor = ops.matmul(ops.square(x), band) + self.bias  # (batch, height, width, channels), as all here
             scale = self._power(divisor)
             outputs = x * scale
 
             def gradient(*args, upstream=None):
                 above = args[0] if upstream is None else upstream
-                shares = ops.matmul(above * outputs / divisor, band)  # the band is symmetric
-                return above * scale - x * shares * (2 * self.beta)
+                through_energy = ops.matmul(above * outputs / divisor, band)  # the band is its own transpose
+                return above * scale - x * through_energy * (2 * self.beta)
 
             return outputs, gradient
 
         return ops.cast(normalize(ops.cast(inputs, wide)), inputs.dtype)
 
     def _power(self, divisor):
-        """`divisor ** -beta`, at the paper's beta without a logarithm."""
+        """Returns `divisor ** -beta`, for the paper's beta of 0.75 without a logarithm."""
         if self.beta != 0.75:
             return ops.power(divisor, -self.beta)
         root = ops.rsqrt(divisor)
@@ -140,14 +143,14 @@ class LocalResponseNormalization(keras.layers.Layer):
 
 
 def placed(draw: Callable[[tuple], Any], shape: Sequence) -> Any:
-    """Returns noise for the images that this replica holds of the global batch.
+    """Returns the noise of the images that this replica holds of the global batch.
 
-    The noise of the whole batch is drawn in each replica, which takes its share, so that one device and two see the
-    same. Every replica must hold equally many images.
+    The noise of the whole batch is drawn in each replica, which takes its own part, so that one device and two see
+    the same. Every replica must hold equally many images.
 
     Args:
         draw: Draws noise of a shape, from a seed that is the same on every replica.
-        shape: Of the noise, the batch of this replica first; 1 there is one draw for all images.
+        shape: Shape of the noise, the batch of this replica first; a batch of 1 is one draw for all images.
     """
     index, replicas = _replica()
     batch, *rest = shape
@@ -157,11 +160,11 @@ def placed(draw: Callable[[tuple], Any], shape: Sequence) -> Any:
 
 
 class StepNoise(keras.layers.Layer):
-    """A layer whose noise depends on nothing but (seed, step, place of the image in the global batch).
+    """A layer whose noise is a function of (seed, step, place of the image in the global batch).
 
     Keras' own layers of noise give every replica of a `tf.distribute` strategy the same draw. The only state is
     `seed_generator.state`, the pair (seed, training calls so far); `seek` sets the second, to continue a run that was
-    interrupted. Subclasses say what is drawn.
+    interrupted. Subclasses draw it.
 
     Args:
         seed: Any integer from 0 to 2**31 - 1, or None for one drawn at random.
@@ -175,11 +178,11 @@ class StepNoise(keras.layers.Layer):
         self.supports_masking = True
 
     def uniform(self, shape):
-        """Numbers from 0 to below 1 for this replica's part of a batch."""
+        """Returns numbers from 0 to below 1 for this replica's part of a batch, float32 of `shape`."""
         return placed(lambda s: keras.random.uniform(s, dtype="float32", seed=self.seed_generator), shape)
 
     def normal(self, shape):
-        """Standard normal numbers for this replica's part of a batch."""
+        """Returns standard normal numbers for this replica's part of a batch, float32 of `shape`."""
         return placed(lambda s: keras.random.normal(s, dtype="float32", seed=self.seed_generator), shape)
 
     def seek(self, step: int) -> None:
@@ -198,7 +201,7 @@ class MaskNoise(StepNoise):
     """Noise that drops some of the inputs, or whole slices of them.
 
     Args:
-        rate: Share of the inputs dropped in training, at least 0 and below 1.
+        rate: Fraction of the inputs dropped in training, at least 0 and below 1.
         seed: Any integer from 0 to 2**31 - 1, or None for one drawn at random.
         noise_shape: Shape of the mask if it is shared along axes, as in `keras.layers.Dropout`: 1 where it is, None
             where it is not.
@@ -211,10 +214,10 @@ class MaskNoise(StepNoise):
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
 
     def kept(self, inputs):
-        """Draws which of the inputs stay, booleans of a shape that broadcasts to theirs."""
+        """Returns a random mask of the inputs that are kept, bool, of a shape that broadcasts to theirs."""
         shape = ops.shape(inputs)
-        wanted = self.noise_shape or (None,) * len(shape)
-        noise = self.uniform([given if side is None else side for side, given in zip(wanted, shape, strict=True)])
+        mask_shape = self.noise_shape or (None,) * len(shape)
+        noise = self.uniform([given if side is None else side for side, given in zip(mask_shape, shape, strict=True)])
         return noise >= self.rate
 
     def get_config(self):
@@ -223,10 +226,10 @@ class MaskNoise(StepNoise):
 
 @keras.saving.register_keras_serializable(package="tftransfer")
 class ReplicaDropout(MaskNoise):
-    """Dropout whose mask depends on nothing but (seed, step, place of the image in the global batch).
+    """Dropout whose mask is a function of (seed, step, place of the image in the global batch).
 
     Args:
-        rate: Share of the inputs set to 0 in training, in [0, 1); the others are scaled by `1 / (1 - rate)`.
+        rate: Fraction of the inputs set to 0 in training, in [0, 1); the others are scaled by `1 / (1 - rate)`.
         seed: Any integer from 0 to 2**31 - 1, or None for one drawn at random.
         noise_shape: Shape of the mask if it is shared along axes, as in `keras.layers.Dropout`: 1 where it is, None
             where it is not.
@@ -244,5 +247,5 @@ class ReplicaDropout(MaskNoise):
     def call(self, inputs, training=False):
         if not training or self.rate == 0:
             return inputs
-        scale = ops.where(self.kept(inputs), 1 / (1 - self.rate), 0.0)
-        return inputs * ops.cast(scale, inputs.dtype)
+        scale = ops.where(self.kept(inputs), 1 / (1 - self.rate), 0.0)  # broadcasts to the inputs
+        return inputs * ops.cast(scale, inputs.dtype)  # the shape of the inputs

@@ -1,4 +1,4 @@
-"""Takes the softmax off the end of a model: the head is new in every network, and networks are compared by logits."""
+"""Models without their final softmax: the head is new in every network, and networks are compared by logits."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ _NOTHING = object()
 
 
 def without_softmax(model: keras.Model) -> keras.Model:
-    """Returns a model of the same layers without the softmax that it ends in; the model itself if it ends in none.
+    """Returns a model of the same layers without its final softmax; the model itself if it has none.
 
-    It may be the activation of the last layer with weights, a layer or an operation of its own, in the model or in a
-    model that stands in the place of its last layer. All layers below are the same objects.
+    The softmax may be the activation of the last layer with weights, or a layer or operation, in the model or in a
+    model that is its last layer. All layers below are the same objects.
 
     Args:
         model: A functional model with one input and one output.
@@ -36,7 +36,7 @@ def without_softmax(model: keras.Model) -> keras.Model:
 
 
 def _linear(node: Any) -> Any:
-    """Returns what stands in the place of a call that ends in softmax, `_NOTHING` to leave it out; None for others."""
+    """Returns the layer that replaces a call that ends in softmax, `_NOTHING` to drop it; None for other calls."""
     operation = node.operation
     if isinstance(operation, keras.Model):
         inner = without_softmax(operation) if getattr(operation, "outputs", None) else operation

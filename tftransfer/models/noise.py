@@ -1,4 +1,4 @@
-"""Layers of noise of any model, with Keras' meaning and our kind of randomness: (seed, step, place in the batch)."""
+"""Noise layers with Keras' distributions, whose noise is a function of (seed, step, place in the batch)."""
 
 import keras
 from keras import ops
@@ -59,7 +59,7 @@ class StepAlphaDropout(MaskNoise):
     """`keras.layers.AlphaDropout`: drops to the negative limit of SELU and keeps mean and variance.
 
     Args:
-        rate: Share of the inputs dropped in training, from 0 to below 1.
+        rate: Fraction of the inputs dropped in training, from 0 to below 1.
         seed: Any integer from 0 to 2**31 - 1, or None for one drawn at random.
         noise_shape: Shape of the mask if it is shared along axes: 1 where it is, None where it is not.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -76,11 +76,11 @@ class StepAlphaDropout(MaskNoise):
 
 
 def replacement(layer: keras.Layer, seed: int) -> keras.Layer | None:
-    """Returns the layer of ours that means the same as a layer of noise, or None if `layer` is none that we know.
+    """Returns our layer of the same distribution as a noise layer of Keras, or None for any other layer.
 
     Args:
         layer: A layer of some model, built.
-        seed: Seed of the new one.
+        seed: Seed of the new layer.
     """
     common = {"seed": seed, "name": layer.name, "dtype": layer.dtype_policy}
     kind = _kind(layer)
@@ -105,16 +105,16 @@ def replacement(layer: keras.Layer, seed: int) -> keras.Layer | None:
 
 
 def _kind(layer: keras.Layer) -> str:
-    """Returns the name of a layer's class if it is Keras' own: a subclass may mean anything."""
+    """Returns the name of a layer's class if it is Keras' own, else an empty text: a subclass may do anything."""
     return type(layer).__name__ if type(layer).__module__.startswith("keras.") else ""
 
 
 def fault(layer: keras.Layer, places: int = 1) -> str | None:
-    """Returns why the noise of a layer cannot be made a function of seed, step and place, or None if it can.
+    """Returns the reason why the noise of a layer cannot be a function of seed, step and place; None if it can.
 
     Args:
         layer: A layer of some model, not a model itself.
-        places: How often the model calls it.
+        places: Number of times that the model calls it.
     """
     described = f"the layer {layer.name} ({type(layer).__name__})"
     if replacement(layer, 0) is not None:
@@ -133,6 +133,6 @@ def fault(layer: keras.Layer, places: int = 1) -> str | None:
 
 
 def _draws(layer: keras.Layer) -> bool:
-    """Returns True if a layer has a generator and uses it: cells of RNNs have one in any case."""
+    """Whether a layer has a generator and uses it: cells of RNNs have one in any case."""
     is_cell = hasattr(layer, "recurrent_dropout")
     return bool(layer._seed_generators) and not (is_cell and layer.dropout == layer.recurrent_dropout == 0)

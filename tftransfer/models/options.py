@@ -1,4 +1,4 @@
-"""What decides an architecture, as plain values: all that builders are told, and the key of models that are kept."""
+"""The options of an architecture, as plain values: the input of builders, and the key of cached models."""
 
 import dataclasses
 
@@ -7,12 +7,12 @@ from tftransfer.models import catalog
 
 @dataclasses.dataclass(frozen=True)
 class ModelOptions:
-    """What decides an architecture besides the number of classes.
+    """The options of an architecture, without the number of classes.
 
     Attributes:
         model: `AlexNet`, a model of keras.applications, FILE.keras or module:function.
         input_size: Side of the input in pixels; images have three channels.
-        blocks: Names at which blocks end, the head left out; empty for the model's own blocks.
+        blocks: Names at which blocks end, without the head; empty for the model's own blocks.
         width: AlexNet: factor on channels and units, above 0.
         dropout: AlexNet: fraction of the units dropped after fc6 and fc7, 0 to below 1.
         initializer: AlexNet: one of `catalog.INITIALIZERS`.
@@ -27,7 +27,7 @@ class ModelOptions:
 
     @property
     def is_own(self) -> bool:
-        """Whether the architecture is one of tftransfer, whose name and options say all of it."""
+        """Whether the architecture is one of tftransfer, which its name and options describe completely."""
         return self.model in catalog.MODELS
 
     @property

@@ -1,4 +1,4 @@
-"""Architectures as JSON: read safely from a `.keras` file, given a head and a size, digested."""
+"""Architectures as JSON: safe reading from a `.keras` file, a new head and image size, a digest."""
 
 import copy
 import hashlib
@@ -11,10 +11,10 @@ import keras
 from tftransfer.models import archive, sizes, user_code
 from tftransfer.models.blocks import blocks
 
-# What a description does not need, or what would make equal architectures differ.
+# Entries that a description does not need, or by which equal architectures would differ.
 _DROPPED = ("build_config", "compile_config", "shared_object_id")
 _MOST_OBJECTS = 50_000  # layers, initializers and the like; NASNetMobile, with 771 layers, has 3800
-# Whose classes are networks and parts of them. Keras' other modules hold what acts on files, settings and devices.
+# Modules whose classes are networks and parts of them. Keras' others act on files, settings and devices.
 _MODULES = (
     "keras.layers", "keras.models", "keras.initializers", "keras.regularizers", "keras.constraints",
     "keras.dtype_policies", "keras.ops", "keras.quantizers",
@@ -23,7 +23,7 @@ _MODULES = (
 _TOP_CLASSES = ("Model", "Sequential", "Layer", "Initializer", "Quantizer", "DTypePolicy", "FloatDTypePolicy")
 _VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__tuple__")
 _ACTIVATIONS = frozenset(
-    name for name, found in vars(keras.activations).items() if callable(found) and not name.startswith("_")
+    name for name, value in vars(keras.activations).items() if callable(value) and not name.startswith("_")
 ) - {"get", "serialize", "deserialize"}
 _READ_FILES = (
     "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup", "TextVectorization",
@@ -41,7 +41,7 @@ def of(model: keras.Model) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Returns a description without what does not belong to the architecture."""
+    """Returns a description without the entries that are no part of the architecture."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items() if key not in _DROPPED}
     return [_plain(inner) for inner in value] if isinstance(value, list) else value
@@ -50,7 +50,7 @@ def _plain(value: Any) -> Any:
 def digest(model: keras.Model) -> str:
     """Returns the SHA-256 of an architecture: its layers, their names, options and connections.
 
-    The model's own name, seeds (a run has its own) and whether layers were frozen do not count.
+    It ignores the model's own name, seeds (a run has its own) and which layers are frozen.
     """
     described = of(model)["config"] | {"name": ""}
     return hashlib.sha256(json.dumps(_without_seeds(described), sort_keys=True).encode()).hexdigest()
@@ -63,36 +63,35 @@ def _without_seeds(value: Any) -> Any:
 
 
 def of_file(path: str) -> dict[str, Any]:
-    """Reads the architecture in a `.keras` file; its weights are left where they are.
+    """Returns the description of the model in a `.keras` file; its weights are not read.
 
     Raises:
-        ValueError: If the file is none, or holds what is not safe to load: only Keras' own layers and ours are.
+        ValueError: If it is no such file, or holds other layers than those of Keras and ours, which is not safe.
     """
     try:
-        found = archive.configuration(path)
+        described = _plain(archive.configuration(path))
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{path} is no file of model.save(): {error}. Expected the format .keras of Keras 3."
         ) from error
-    found = _plain(found)
-    check_safe(found, path)
-    return found
+    check_safe(described, path)
+    return described
 
 
 def check_safe(described: Any, origin: str) -> None:
-    """Raises ValueError if a description is none, is absurdly long, or names code of neither Keras nor us."""
+    """Raises ValueError if a value is no description, is absurdly long, or names code of neither Keras nor us."""
     if not (isinstance(described, dict) and "class_name" in described and isinstance(described.get("config"), dict)):
         raise ValueError(f"{origin} does not describe a model. Expected an object with class_name and config.")
     _register_own()
-    for number, found in enumerate(_objects(described)):
+    for number, serialised in enumerate(_objects(described)):
         if number >= _MOST_OBJECTS:
             raise ValueError(f"{origin} describes more than {_MOST_OBJECTS:,} objects; a network has some thousand.")
-        _check_object(found, origin)
+        _check_object(serialised, origin)
 
 
-def _check_object(found: dict[str, Any], origin: str) -> None:
+def _check_object(serialised: dict[str, Any], origin: str) -> None:
     """Raises ValueError unless a serialised object is one of Keras or of this package, and is data."""
-    parts = [found["class_name"], found.get("module"), found.get("registered_name")]
+    parts = [serialised["class_name"], serialised.get("module"), serialised.get("registered_name")]
     if not isinstance(parts[0], str) or not all(isinstance(part, str | None) for part in parts):
         raise ValueError(f"{origin} does not describe a model: {ascii(parts)[:200]} names no class.")
     name, module, registered = parts[0], parts[1] or "", parts[2] or ""
@@ -108,14 +107,14 @@ def _check_object(found: dict[str, Any], origin: str) -> None:
             f"--model=module:function."
         )
     if name == "function":
-        _check_function(found, module, origin)
+        _check_function(serialised, module, origin)
     elif not own and not _is_part(name, module):
         raise ValueError(f"{origin} holds {shown}, which is no layer or part of one, and is not loaded from a file.")
 
 
-def _check_function(found: dict[str, Any], module: str, origin: str) -> None:
-    """Raises ValueError unless a function is an activation of Keras: others may do anything when they are called."""
-    name, registered = found.get("config"), found.get("registered_name")
+def _check_function(serialised: dict[str, Any], module: str, origin: str) -> None:
+    """Raises ValueError unless a function is an activation of Keras: a call of any other may do anything."""
+    name, registered = serialised.get("config"), serialised.get("registered_name")
     known = isinstance(name, str) and name in _ACTIVATIONS and registered in (None, name)
     if not known or module not in ("builtins", "keras.activations"):
         shown = ascii(f"{module}.{name}")[1:-1][:160]
@@ -126,8 +125,8 @@ def _check_function(found: dict[str, Any], module: str, origin: str) -> None:
 
 
 def _is_part(name: str, module: str) -> bool:
-    """Returns True for classes of layers and what belongs to them, by their module, and for values such as tensors."""
-    if not module:  # Keras looks these up among its initialisers, constraints and the like, or not at all
+    """Whether an object is a layer, a part of one, or a value such as a tensor, by its module."""
+    if not module:  # Keras looks these up among its initialisers and constraints only
         return not name.startswith("__") or name in _VALUES
     return module.startswith(tuple(f"{known}." for known in _MODULES)) or (
         module in _MODULES or (module == "keras" and name in _TOP_CLASSES)
@@ -135,7 +134,7 @@ def _is_part(name: str, module: str) -> bool:
 
 
 def _register_own() -> None:
-    """Makes the layers of this package known to Keras."""
+    """Registers the layers of this package with Keras."""
     import tftransfer.models.layers
     import tftransfer.models.noise  # noqa: F401
 
@@ -152,17 +151,17 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def load(described: dict[str, Any], origin: str) -> keras.Model:
-    """Returns the model of a description, in Keras' safe mode, with new weights."""
+    """Returns the model of a description, built in Keras' safe mode, with new weights."""
     check_safe(described, origin)
 
-    def make() -> keras.Model:  # of a copy, in which Keras takes away what it has used
+    def make() -> keras.Model:  # from a copy, as Keras removes entries while it reads them
         try:
             return keras.saving.deserialize_keras_object(_plain(described), safe_mode=True)
-        except (AttributeError, KeyError, IndexError, TypeError) as error:  # of Keras, which trusts what it reads
-            said = " ".join(str(error).split())[:200]
+        except (AttributeError, KeyError, IndexError, TypeError) as error:  # Keras does not check what it reads
+            reason = " ".join(str(error).split())[:200]
             raise ValueError(
                 f"{origin}: its description is not that of a Keras model, or of another version "
-                f"({type(error).__name__}: {said}). Save it again with model.save of this Keras, {keras.__version__}."
+                f"({type(error).__name__}: {reason}). Save it again with model.save of this Keras, {keras.__version__}."
             ) from error
 
     sizes.check_before_building(make, origin)

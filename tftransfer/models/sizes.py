@@ -1,4 +1,4 @@
-"""How large a model would be, found without making any of its weights; what is absurd is refused, with the count."""
+"""The size of a model, known without making any of its weights; absurd sizes are refused, with the count."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -19,19 +19,19 @@ def check_before_building(make: Callable[[], Any], label: str) -> None:
     """Raises ValueError if the model that a function makes is absurdly large; its weights are never drawn.
 
     Args:
-        make: Makes the model. What it raises is raised.
+        make: Makes the model. Its errors are passed on.
         label: The model's name, for the message.
     """
     waiting = "uninitialized_variables"
     before = global_state.get_global_attribute(waiting)
-    global_state.set_global_attribute(waiting, [])  # a list of its own, as Keras appends to what it finds
+    global_state.set_global_attribute(waiting, [])  # a new list, as Keras appends to the present one
     try:
-        with keras.StatelessScope(initialize_variables=False):  # where variables have a shape and no value
+        with keras.StatelessScope(initialize_variables=False):  # variables in it have a shape and no value
             model = make()
             check(model, label)
             _check_orthogonal(model, label)
     finally:
-        global_state.set_global_attribute(waiting, before)  # else Keras would draw them later
+        global_state.set_global_attribute(waiting, before)  # otherwise Keras would draw them later
 
 
 def check(model: Any, label: str) -> None:

@@ -1,4 +1,4 @@
-"""Code of a user, such as `--model=module:function`, or of a layer: it may raise anything, close and move things."""
+"""Calls of user code, such as `--model=module:function`, which may raise anything, close streams or change folders."""
 
 import contextlib
 import os
@@ -12,29 +12,29 @@ _SHOWN = 300  # characters
 
 @contextlib.contextmanager
 def guarded(what: str, ours: bool = False) -> Iterator[None]:
-    """Turns whatever code of others raises into one message; folder and standard streams are afterwards as before.
+    """Turns any error of user code into one message; restores the working folder and the standard streams.
 
     Args:
-        what: What could not be done, the message's beginning.
-        ours: True passes on the messages of this package, which say it themselves.
+        what: Beginning of the message, such as "The model cannot be built".
+        ours: True passes on errors of this package, whose messages are complete.
 
     Raises:
-        ValueError: With the message. Signals and Ctrl-C stay what they are.
+        ValueError: With the message. Signals and Ctrl-C are passed on.
     """
     try:
-        with standard_streams.kept(), contextlib.chdir(os.getcwd()):  # options' paths are meant from this folder
+        with standard_streams.kept(), contextlib.chdir(os.getcwd()):  # paths in options are relative to this folder
             yield
     except (KeyboardInterrupt, signals.Terminated):
         raise
-    except BaseException as error:  # GeneratorExit, SystemExit and classes of its own among them
+    except BaseException as error:  # SystemExit, GeneratorExit and classes of users among them
         if ours and isinstance(error, ValueError) and _raised_here(error):
             raise
         where = " Is the module in this folder?" if isinstance(error, ModuleNotFoundError) else ""
-        raise ValueError(f"{what}: {type(error).__name__}: {said(error)}{where}") from error
+        raise ValueError(f"{what}: {type(error).__name__}: {message_of(error)}{where}") from error
 
 
-def said(error: BaseException) -> str:
-    """Returns what an error of somebody else's code says, short and on one line."""
+def message_of(error: BaseException) -> str:
+    """Returns the message of an error of user code, short and on one line."""
     try:
         return " ".join(str(error).split())[:_SHOWN]
     except (KeyboardInterrupt, signals.Terminated):
@@ -44,6 +44,6 @@ def said(error: BaseException) -> str:
 
 
 def _raised_here(error: BaseException) -> bool:
-    """Returns True if a module of this package raised the error."""
+    """Whether a module of this package raised the error."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return bool(frames) and frames[-1][0].f_globals.get("__name__", "").startswith("tftransfer")

@@ -1,4 +1,4 @@
-"""Refuses models that cannot be cut, trained side by side, or compared, each with its reason in one line."""
+"""Checks that a model can be cut, trained side by side and compared; each fault has its message."""
 
 import collections
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ _TYPES = ("float32", "mixed_bfloat16")  # mixed_float16 needs its loss scaled, w
 
 
 def check(model: Any, label: str, shape: tuple[int, int, int], classes: int) -> None:
-    """Raises ValueError if a model is none that the engine can train.
+    """Raises ValueError if a model cannot be trained here.
 
     Args:
-        model: What a builder returned.
+        model: Return value of a builder.
         label: Its name, as the user gave it.
-        shape: Of the images, `(height, width, channels)`.
+        shape: Shape of the images, `(height, width, channels)`.
         classes: Number of classes.
     """
     if not isinstance(model, keras.Model):
@@ -39,11 +39,11 @@ def check(model: Any, label: str, shape: tuple[int, int, int], classes: int) -> 
 
 
 def _check_ends(model: keras.Model, label: str, shape: tuple[int, int, int], classes: int) -> None:
-    """Refuses other inputs than images of the wanted shape, and other outputs than logits."""
-    wanted, found = (None, *shape), tuple(model.inputs[0].shape)
-    if any(side not in (None, given) for side, given in zip(found, wanted, strict=False)) or len(found) != 4:
-        sized = f" Use --image_size={found[1]}." if len(found) == 4 and found[1] == found[2] and found[1] else ""
-        raise ValueError(f"{label} takes inputs of shape {found}; the images have {wanted}.{sized}")
+    """Raises ValueError unless the input takes images of this shape and the output is logits."""
+    images, taken = (None, *shape), tuple(model.inputs[0].shape)
+    if any(side not in (None, given) for side, given in zip(taken, images, strict=False)) or len(taken) != 4:
+        sized = f" Use --image_size={taken[1]}." if len(taken) == 4 and taken[1] == taken[2] and taken[1] else ""
+        raise ValueError(f"{label} takes inputs of shape {taken}; the images have {images}.{sized}")
     output = tuple(model.outputs[0].shape)
     if output != (None, classes):
         raise ValueError(f"{label} must end in logits of shape (None, {classes}). Received: {output}")
@@ -67,7 +67,7 @@ def _outputs(model: keras.Model) -> Iterator[Any]:
 
 
 def _last_activation(model: keras.Model) -> str | None:
-    """Returns the name of the activation which makes the output, through layers that only pass it on."""
+    """Returns the name of the last activation, through layers that only pass it on; None without one."""
     tensor = model.outputs[0]
     while True:
         layer, index = tensor._keras_history.operation, tensor._keras_history.node_index
@@ -84,7 +84,7 @@ def _last_activation(model: keras.Model) -> str | None:
 
 
 def _check_layers(model: keras.Model, label: str) -> None:
-    """Refuses layers that are code, and noise that cannot be a function of seed, step and image."""
+    """Raises ValueError for layers that are code, and for noise that cannot be a function of seed, step and image."""
     uses = collections.Counter(id(node.operation) for block in blocks(model) for node in block.nodes)
     types = (*_TYPES, keras.config.dtype_policy().name)
     for layer in _leaves(model):
@@ -108,12 +108,12 @@ def _check_layers(model: keras.Model, label: str) -> None:
 
 
 def _penalties(layer: keras.Layer) -> list[str]:
-    """Returns the options by which a layer, or one that it is made of, adds to the loss."""
-    found = []
+    """Returns the options by which a layer, or a layer inside it, adds to the loss."""
+    names = []
     for part in every_layer(layer):
-        found += [name for name in dir(part) if name.endswith("_regularizer") and getattr(part, name, None) is not None]
-        found += [f"{weight.name}: regularizer" for weight in part.weights if getattr(weight, "regularizer", None)]
-    return list(dict.fromkeys(found))
+        names += [name for name in dir(part) if name.endswith("_regularizer") and getattr(part, name, None) is not None]
+        names += [f"{weight.name}: regularizer" for weight in part.weights if getattr(weight, "regularizer", None)]
+    return list(dict.fromkeys(names))
 
 
 def _leaves(model: keras.Model) -> Iterator[keras.Layer]:
@@ -126,9 +126,9 @@ def _leaves(model: keras.Model) -> Iterator[keras.Layer]:
 
 
 def check_repeatable(model: keras.Model, label: str, shape: tuple[int, int, int]) -> None:
-    """Raises ValueError if a model draws hidden random numbers: layers whose code we do not know may do so.
+    """Raises ValueError if a model draws hidden random numbers, as layers of users may do.
 
-    A copy with seeds of its own is run twice, as in training.
+    A copy with seeds of its own is called twice in training mode; both outputs must be equal.
     """
     if all(type(layer).__module__.startswith(("keras.", "tftransfer.")) for layer in every_layer(model)):
         return

@@ -1,4 +1,4 @@
-"""The description beside pretrained weights, FILE.json: their network, where each array lies, who made them.
+"""The description beside pretrained weights, FILE.json: their network, the place of each array, their provenance.
 
 docs/pretrained_weights.md describes the format for people.
 """
@@ -20,7 +20,7 @@ KERAS, SAFETENSORS = ".weights.h5", ".safetensors"
 BYTES = {"float32": 4, "int32": 4}
 """Types of weights, and the bytes of one number."""
 _MOST_BYTES = 2**24  # of a description; one of a network with 1000 layers has 2**18
-_MOST_TIMES, _BYTES_BESIDE = 4, 2**26  # a file is read as a whole; besides weights it may hold some states
+_MOST_TIMES, _BYTES_BESIDE = 4, 2**26  # limits of the file, which is read as a whole; it may also hold some states
 _MOST_CLASSES = 10_000_000
 _WORDNET_ID = re.compile(r"n\d{8}")
 _HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
@@ -31,7 +31,7 @@ class Array:
     """One weight of a layer.
 
     Attributes:
-        name: Where it lies in the file: a path inside HDF5, a key of safetensors.
+        name: Its place in the file: a path inside HDF5, a key of safetensors.
         shape: Its shape.
         dtype: A key of `BYTES`.
     """
@@ -42,7 +42,7 @@ class Array:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it takes."""
+        """Its size in bytes."""
         return math.prod(self.shape) * BYTES[self.dtype]
 
     def __str__(self) -> str:
@@ -51,21 +51,21 @@ class Array:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What is known of a file of weights.
+    """The content of the description of a file of weights.
 
     Attributes:
-        model: Name of the architecture, as --model has it.
-        architecture: SHA-256 of the architecture with two classes; None for our own, whose names and shapes say it.
+        model: Name of the architecture, a value of --model.
+        architecture: SHA-256 of the architecture with two classes; None for our own, which name and shapes define.
         image_size: Side of its images in pixels.
-        classes: Number of classes that it was trained on.
-        trained_on: Their names; None if they are not known.
+        classes: Number of classes of its training.
+        trained_on: Their names; None if unknown.
         pixel_scale: Factor on pixels (0 to 255 less the mean of its training images); None if the model gets pixels
             from 0 to 255 and scales them itself.
         layers: Weights by layer name, in the order in which Keras lists them.
         unused: Names of arrays in the file which are no weights, such as the states of random generators.
-        sha256: Of the file.
-        bytes: Its size.
-        provenance: Who trained it, on what, under which licence.
+        sha256: SHA-256 of the file.
+        bytes: Size of the file.
+        provenance: Text for people: authors, data, licence.
     """
 
     model: str
@@ -81,10 +81,10 @@ class Description:
     provenance: str
 
     def classes_in(self, names: tuple[str, ...]) -> frozenset[int] | None:
-        """Returns which classes of a data set it has seen, by their names; None if that is not known.
+        """Returns the indices of the classes of a data set that it has seen, by their names; None if unknown.
 
-        Names are compared without regard to case, "_" and "-". If none of all classes is named, the two lists may be
-        of different vocabularies ("tabby cat", "n02123045"), which says nothing, unless both are WordNet ids.
+        Case, "_" and "-" make no difference. Two lists without a common name may be of different vocabularies ("tabby
+        cat", "n02123045"), so that nothing is known, unless both are of WordNet ids.
         """
         if self.trained_on is None:
             return None
@@ -107,12 +107,12 @@ def _plain(name: str) -> str:
 
 
 def beside(path: pathlib.Path) -> pathlib.Path:
-    """Returns where the description of the weights `path` stands."""
+    """Returns the path of the description of the weights `path`."""
     return path.with_name(f"{path.name}.json")
 
 
 def suffix_fault(path: str) -> str | None:
-    """Returns what was expected if a path is none of a file of weights; None if it is one."""
+    """Returns the expected kind of path if `path` is none of a file of weights; None if it is one."""
     if "\0" in path:
         return "a path without NUL characters"
     if not path or path.endswith((KERAS, SAFETENSORS)):
@@ -125,16 +125,16 @@ def size_of(path: pathlib.Path) -> int:
     """Returns the size in bytes of a regular file, or of the one that a symbolic link leads to.
 
     Raises:
-        ValueError: If there is none. Devices and pipes, which may never end, are not read.
+        ValueError: If there is none, or only a device or pipe, which may never end.
     """
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError as error:
         missing = f" `python -m tftransfer.describe` makes {path.name}." if path.suffix == ".json" else ""
         raise ValueError(f"Cannot read {path}: {error.strerror}.{missing}") from error
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise ValueError(f"{path} is no regular file but a pipe, a device or a folder, which cannot be used.")
-    return found.st_size
+    return status.st_size
 
 
 def read(path: pathlib.Path) -> Description:
@@ -144,7 +144,7 @@ def read(path: pathlib.Path) -> Description:
         ValueError: If it is missing, damaged or contradicts itself, with the field.
     """
     origin = beside(path)
-    size_of(origin)  # which says what to do where there is none
+    size_of(origin)  # its message has the remedy if there is none
     try:
         content = untrusted_files.read_json(origin, _MOST_BYTES)
     except ValueError as error:
@@ -163,7 +163,7 @@ def read(path: pathlib.Path) -> Description:
 
 
 def shown(value: Any) -> str:
-    """Returns a value from a foreign file as it may stand in a message: short, and without control characters."""
+    """Returns a value from an untrusted file for a message: short, and without control characters."""
     text = json.dumps(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -177,13 +177,13 @@ def _is_scale(value: Any) -> bool:
 
 
 def _is_text(value: Any, longest: int = 1000) -> bool:
-    """Returns True for a text that can be written and that says something."""
+    """Whether a value is a text that is not blank and can be encoded."""
     fine = isinstance(value, str) and len(value.strip()) > 0 and len(value) <= longest
     return fine and not any(0xD800 <= ord(c) < 0xE000 for c in value)
 
 
 def _is_name(value: Any) -> bool:
-    """Returns True for a name inside a file; emoji are fine, NUL, `..` and the like are not."""
+    """Whether a value is a name inside a file: printable, emoji included, and without `.` and `..` as parts."""
     return _is_text(value) and value.isprintable() and not {"", ".", ".."} & set(value.split("/"))
 
 
@@ -243,7 +243,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def _fault(content: Any) -> str | None:
-    """Returns what is wrong with a description, in its first wrong field."""
+    """Returns the fault in the first wrong field of a description; None if all are right."""
     if not isinstance(content, dict):
         return "it is not a JSON object"
     absent, unknown = [name for name in _FIELDS if name not in content], sorted(set(content) - set(_FIELDS))
@@ -254,22 +254,22 @@ def _fault(content: Any) -> str | None:
             return f"expected {name} to be {expected}; received {shown(content[name])}"
     if content["trained_on"] is not None and len(content["trained_on"]) != content["classes"]:
         return f"trained_on names {len(content['trained_on'])} classes, classes says {content['classes']}"
-    found = _parsed(content)
-    names = [array.name for arrays in found.layers.values() for array in arrays] + list(found.unused)
+    parsed = _parsed(content)
+    names = [array.name for arrays in parsed.layers.values() for array in arrays] + list(parsed.unused)
     if len(set(names)) != len(names):
         return "an array is named twice"
-    needed = sum(array.nbytes for arrays in found.layers.values() for array in arrays)
-    if needed > found.bytes:
-        return f"its layers have {needed:,} bytes, the file that it is about has {found.bytes:,}"
-    if found.bytes > _MOST_TIMES * needed + _BYTES_BESIDE:
+    needed = sum(array.nbytes for arrays in parsed.layers.values() for array in arrays)
+    if needed > parsed.bytes:
+        return f"its layers have {needed:,} bytes, the file that it is about has {parsed.bytes:,}"
+    if parsed.bytes > _MOST_TIMES * needed + _BYTES_BESIDE:
         return (
-            f"the file that it is about has {found.bytes:,} bytes, its layers {needed:,}: most of it is something else"
+            f"the file that it is about has {parsed.bytes:,} bytes, its layers {needed:,}: most of it is something else"
         )
     return None
 
 
 def _parsed(content: Mapping[str, Any]) -> Description:
-    """Returns the description in a content whose fields are of the right kinds."""
+    """Returns the description of a content without faults in its fields."""
     layers = {
         layer: tuple(Array(array["name"], tuple(array["shape"]), array["dtype"]) for array in arrays)
         for layer, arrays in content["layers"].items()

@@ -1,6 +1,6 @@
-"""A file of pretrained weights, compared with its description and with the network to be copied to; then its arrays.
+"""Files of pretrained weights: checks against their description and the target network, then their arrays.
 
-Sizes, names and types are compared before anything is read; nothing in the file is ever run.
+Sizes, names and types are compared before any array is read; no code of the file is run.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ Expected = Mapping[str, Sequence[tuple[tuple[int, ...], str]]]
 
 
 def opened(path: pathlib.Path) -> Description:
-    """Returns the description of a file of weights after checking that it is that file's. No array is read.
+    """Returns the description of a file of weights after checks that both belong together. No array is read.
 
     Raises:
         ValueError: If description and file do not belong together, or either is damaged or unsafe.
@@ -31,10 +31,10 @@ def opened(path: pathlib.Path) -> Description:
         raise ValueError(
             f"{path} is not the file that its description is about: {size:,} bytes here, {described.bytes:,} there."
         )
-    found = digest(path)
-    if found != described.sha256:
+    sha256 = digest(path)
+    if sha256 != described.sha256:
         raise ValueError(
-            f"{path} is not the file that its description is about, or is damaged: SHA-256 {found[:16]}... here, "
+            f"{path} is not the file that its description is about, or is damaged: SHA-256 {sha256[:16]}... here, "
             f"{described.sha256[:16]}... there."
         )
     check_listing(path, described, listing(path))
@@ -52,10 +52,10 @@ def listing(path: pathlib.Path, content: bytes | None = None) -> dict[str, tuple
 
     Args:
         path: The file.
-        content: Its bytes, if they were read already.
+        content: Its bytes, if they have been read.
 
     Raises:
-        ValueError: If it is no such file, or holds what is not safe to read.
+        ValueError: If it is no such file, or is not safe to read.
     """
     reader = _reader(path)
     try:
@@ -68,27 +68,27 @@ def listing(path: pathlib.Path, content: bytes | None = None) -> dict[str, tuple
 
 
 def _reader(path: pathlib.Path) -> types.ModuleType:
-    """Returns the module that reads a kind of file; both are loaded only where they are needed."""
+    """Returns the module that reads this kind of file; h5py and safetensors are loaded only when needed."""
     kind = "safetensors" if path.name.endswith(description.SAFETENSORS) else "hdf5"
     return importlib.import_module(f"tftransfer.pretrained.{kind}")
 
 
-def check_listing(path: pathlib.Path, described: Description, found: Mapping[str, tuple[tuple[int, ...], str]]) -> None:
+def check_listing(path: pathlib.Path, described: Description, held: Mapping[str, tuple[tuple[int, ...], str]]) -> None:
     """Raises ValueError unless a file holds exactly the arrays that its description names.
 
     Args:
         path: The file, for messages.
         described: Its description.
-        found: What `listing` gave.
+        held: Shape and type of its arrays by name, from `listing`.
     """
-    wanted = {array.name: array for arrays in described.layers.values() for array in arrays}
-    faults = [f"{description.shown(name)} is missing" for name in sorted(set(wanted) - set(found))]
-    surplus = set(found) - set(wanted) - set(described.unused)
+    expected = {array.name: array for arrays in described.layers.values() for array in arrays}
+    faults = [f"{description.shown(name)} is missing" for name in sorted(set(expected) - set(held))]
+    surplus = set(held) - set(expected) - set(described.unused)
     faults += [f"{description.shown(name)} is not described" for name in sorted(surplus)]
-    for name in sorted(set(wanted) & set(found)):
-        shape, dtype = found[name]
-        if (shape, dtype) != (wanted[name].shape, wanted[name].dtype):
-            faults.append(f"{description.shown(name)}: {dtype} {list(shape)} in the file, {wanted[name]} described")
+    for name in sorted(set(expected) & set(held)):
+        shape, dtype = held[name]
+        if (shape, dtype) != (expected[name].shape, expected[name].dtype):
+            faults.append(f"{description.shown(name)}: {dtype} {list(shape)} in the file, {expected[name]} described")
     if faults:
         raise ValueError(f"{path} does not hold what its description says. {_some(faults)}.")
 
@@ -99,15 +99,15 @@ def check_fits(path: pathlib.Path, described: Description, expected: Expected, h
     Args:
         path: The file, for messages.
         described: Its description.
-        expected: The network's weights below its head.
-        head: Names of the layers of its head, which is never copied: in the file they may be missing or differ.
+        expected: Weights of the network below its head.
+        head: Names of the layers of its head, which is never copied: in the file they may be absent or differ.
     """
     faults = []
     for layer in sorted(set(expected) | set(described.layers) - set(head)):
-        wanted = [str(Array("", tuple(shape), dtype)) for shape, dtype in expected.get(layer, ())]
+        here = [str(Array("", tuple(shape), dtype)) for shape, dtype in expected.get(layer, ())]
         there = [str(array) for array in described.layers.get(layer, ())]
-        if there != wanted:
-            sides = [", ".join(side) or "no such layer" for side in (there, wanted)]
+        if there != here:
+            sides = [", ".join(side) or "no such layer" for side in (there, here)]
             faults.append(f"{description.shown(layer)}: {sides[0]} in the file, {sides[1]} here")
     if faults:
         raise ValueError(
@@ -119,29 +119,29 @@ def check_fits(path: pathlib.Path, described: Description, expected: Expected, h
 def arrays(path: pathlib.Path, described: Description, layers: Collection[str]) -> dict[str, list[np.ndarray]]:
     """Returns the weights of some layers, after `opened` and `check_fits` have accepted the file.
 
-    Since then another file may have taken its place. So it is read once, as a whole, and what is used are the bytes
-    that were checked.
+    Another file may have replaced it since. So it is read once, as a whole, and the bytes that are used are those that
+    are checked.
 
     Raises:
         ValueError: If it is no longer the file that its description is about, or a number in it is not finite.
     """
     content = _content(path, described)
     check_listing(path, described, listing(path, content))
-    wanted = {layer: described.layers[layer] for layer in layers}
-    found = _reader(path).read(content, [array.name for of in wanted.values() for array in of])
-    for layer, of in wanted.items():
-        broken = sum(int(np.size(found[a.name]) - np.isfinite(found[a.name]).sum()) for a in of)
+    chosen = {layer: described.layers[layer] for layer in layers}
+    values = _reader(path).read(content, [array.name for weights in chosen.values() for array in weights])
+    for layer, weights in chosen.items():
+        broken = sum(int(np.size(values[w.name]) - np.isfinite(values[w.name]).sum()) for w in weights)
         if broken:
             raise ValueError(
                 f"{path} cannot be used: {broken} weights of {description.shown(layer)} are NaN or infinite."
             )
-    return {layer: [found[array.name] for array in of] for layer, of in wanted.items()}
+    return {layer: [values[array.name] for array in weights] for layer, weights in chosen.items()}
 
 
 def _content(path: pathlib.Path, described: Description) -> bytes:
-    """Returns the bytes of a file after comparing them with its description; no more are read than that says."""
+    """Returns the bytes of a file after comparing them with its description, which also limits their number."""
     try:
-        description.size_of(path)  # devices and pipes are not read
+        description.size_of(path)  # refuses devices and pipes
         with path.open("rb") as file:
             content = file.read(described.bytes + 1)
     except OSError as error:
@@ -152,6 +152,6 @@ def _content(path: pathlib.Path, described: Description) -> bytes:
 
 
 def _some(faults: Sequence[str]) -> str:
-    """Returns the first faults."""
+    """Returns the first faults in one text, and the number of the others."""
     more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
     return "; ".join(faults[:_SHOWN]) + more

@@ -1,4 +1,4 @@
-"""Reads `.weights.h5` as if its maker meant harm: no links, no other files, nothing packed, nothing endless."""
+"""`.weights.h5`, read without trust: no links, no other files, no compression, no more entries than weights need."""
 
 import io
 import pathlib
@@ -11,39 +11,39 @@ _MOST_ENTRIES = 20_000  # a network of 1000 layers has some 5000
 _DEEPEST = 32
 
 
-def listing(source: pathlib.Path | bytes) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Returns shape and type of every array in a file by its path inside; reads none.
+def listing(origin: pathlib.Path | bytes) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Returns shape and type of every array in a file by its path inside; no array is read.
 
     Args:
-        source: The file, or its bytes.
+        origin: Path of the file, or its bytes.
 
     Raises:
-        ValueError: If the file holds anything but plain arrays of its own.
+        ValueError: If the file holds anything but plain arrays.
         OSError: If it is no HDF5, or damaged.
     """
-    size, found = len(source) if isinstance(source, bytes) else source.stat().st_size, {}
-    places = []
-    with h5py.File(_opened(source), "r") as file:
+    size = len(origin) if isinstance(origin, bytes) else origin.stat().st_size
+    arrays, places = {}, []
+    with h5py.File(_opened(origin), "r") as file:
         for name, dataset in _datasets(file):
             _check_plain(name, dataset, size)
-            found[name] = (dataset.shape, str(dataset.dtype) if dataset.dtype.isnative else dataset.dtype.str)
+            arrays[name] = (dataset.shape, str(dataset.dtype) if dataset.dtype.isnative else dataset.dtype.str)
             places.append((dataset.id.get_offset() or 0, dataset.nbytes if dataset.id.get_offset() else 0, name))
     _refuse_overlaps(places)
-    return found
+    return arrays
 
 
-def read(source: pathlib.Path | bytes, names: Iterable[str]) -> dict[str, np.ndarray]:
+def read(origin: pathlib.Path | bytes, names: Iterable[str]) -> dict[str, np.ndarray]:
     """Returns the arrays with the given paths; `listing` must have accepted the file, or its bytes."""
-    with h5py.File(_opened(source), "r") as file:
+    with h5py.File(_opened(origin), "r") as file:
         return {name: file[name][()] for name in names}
 
 
-def _opened(source: pathlib.Path | bytes) -> pathlib.Path | io.BytesIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else source
+def _opened(origin: pathlib.Path | bytes) -> pathlib.Path | io.BytesIO:
+    return io.BytesIO(origin) if isinstance(origin, bytes) else origin
 
 
 def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
-    """Yields all arrays with their paths; entries are counted before they are looked at, and each is one of its own."""
+    """Yields all arrays with their paths; entries are counted before they are opened, and none has two names."""
     waiting, left = [("", file, 0)], _MOST_ENTRIES
     seen = {h5py.h5o.get_info(file["/"].id).addr}
     while waiting:
@@ -72,7 +72,7 @@ def _refuse_overlaps(places: list[tuple[int, int, str]]) -> None:
     """Raises ValueError if two arrays share bytes of the file.
 
     Args:
-        places: Where each begins, its bytes, and its name.
+        places: First byte, number of bytes, and name of each.
     """
     end, before = 0, ""
     for start, stored, name in sorted(places):
@@ -85,15 +85,15 @@ def _refuse_overlaps(places: list[tuple[int, int, str]]) -> None:
 def _check_plain(name: str, dataset: h5py.Dataset, size: int) -> None:
     """Raises ValueError unless the bytes of an array lie in the file one after another, as Keras writes them.
 
-    What is packed or in pieces may be small in the file and unpack to anything; what was never written reads as zeros.
+    Compressed or chunked arrays may be small in the file and huge in memory; arrays never written are read as zeros.
     """
     properties = dataset.id.get_create_plist()
     if dataset.is_virtual or properties.get_external_count():
         raise ValueError(f"{name!a} lies in another file; only arrays of its own are read")
     if dataset.shape == () and dataset.id.get_offset() is None:
-        return  # a single number may lie in its own header
+        return  # a single number may be stored in its header
     if properties.get_layout() != h5py.h5d.CONTIGUOUS:
         raise ValueError(f"{name!a} is packed or in pieces; save it as Keras does, in one piece")
-    start, stored, wanted = dataset.id.get_offset(), dataset.id.get_storage_size(), dataset.nbytes
-    if start is None or stored != wanted or start + stored > size:
-        raise ValueError(f"{name!a} has {wanted:,} bytes, of which the file does not hold all")
+    start, stored, needed = dataset.id.get_offset(), dataset.id.get_storage_size(), dataset.nbytes
+    if start is None or stored != needed or start + stored > size:
+        raise ValueError(f"{name!a} has {needed:,} bytes, of which the file does not hold all")

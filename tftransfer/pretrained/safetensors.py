@@ -1,4 +1,4 @@
-"""Reads and writes `.safetensors` with the library of that name (extra `weights`), which checks the header it reads."""
+"""`.safetensors`, read and written with the library of that name (extra `weights`), which checks headers."""
 
 import io
 import pathlib
@@ -22,29 +22,29 @@ _TYPES = {"F32": "float32", "I32": "int32"}
 FAULT = safetensors.SafetensorError
 
 
-def listing(source: pathlib.Path | bytes) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Returns shape and type of every array in a file by its key; of a file, reads none.
+def listing(origin: pathlib.Path | bytes) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Returns shape and type of every array in a file by its key; no array of a file on disk is read.
 
     Args:
-        source: The file, or its bytes.
+        origin: Path of the file, or its bytes.
 
     Raises:
-        ValueError: If its header is larger than one of weights can be, or names something twice.
-        SafetensorError: If its header is damaged, or tells of other bytes than the file has.
+        ValueError: If its header is larger than weights need, or has a name twice.
+        SafetensorError: If its header is damaged, or does not fit the size of the file.
     """
-    _check_header(source)
-    if isinstance(source, bytes):
-        told = {name: (entry["shape"], entry["dtype"]) for name, entry in safetensors.deserialize(source)}
+    _check_header(origin)
+    if isinstance(origin, bytes):
+        arrays = {name: (entry["shape"], entry["dtype"]) for name, entry in safetensors.deserialize(origin)}
     else:
-        with safetensors.safe_open(source, framework="numpy") as file:
+        with safetensors.safe_open(origin, framework="numpy") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            told = {name: (part.get_shape(), part.get_dtype()) for name, part in slices.items()}
-    return {name: (tuple(shape), _TYPES.get(dtype, dtype)) for name, (shape, dtype) in told.items()}
+            arrays = {name: (part.get_shape(), part.get_dtype()) for name, part in slices.items()}
+    return {name: (tuple(shape), _TYPES.get(dtype, dtype)) for name, (shape, dtype) in arrays.items()}
 
 
-def _check_header(source: pathlib.Path | bytes) -> None:
-    """Raises ValueError unless the header, which the library reads as a whole, names no more than weights need."""
-    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+def _check_header(origin: pathlib.Path | bytes) -> None:
+    """Raises ValueError if the header, which the library reads as a whole, is larger than weights need."""
+    with io.BytesIO(origin) if isinstance(origin, bytes) else origin.open("rb") as file:
         size = int.from_bytes(file.read(_LENGTH_BYTES), "little")
         if size > _MOST_HEADER_BYTES:
             raise ValueError(f"its header has {size:,} bytes; {_MOST_HEADER_BYTES:,} are read at most")
@@ -53,15 +53,15 @@ def _check_header(source: pathlib.Path | bytes) -> None:
     if entries > _MOST_ENTRIES:
         raise ValueError(f"its header has {entries:,} entries; {_MOST_ENTRIES:,} are read at most")
     try:
-        untrusted_files.parsed(header)  # of two entries of one name, libraries keep one without a word
+        untrusted_files.parsed(header)  # of two entries of one name, libraries silently keep one
     except UnicodeDecodeError as error:
         raise ValueError("its header is no text") from error
 
 
-def read(source: bytes, names: Iterable[str]) -> dict[str, np.ndarray]:
+def read(content: bytes, names: Iterable[str]) -> dict[str, np.ndarray]:
     """Returns the arrays with the given keys; `listing` must have accepted the bytes."""
-    found = safetensors.numpy.load(source)
-    return {name: found[name] for name in names}
+    arrays = safetensors.numpy.load(content)
+    return {name: arrays[name] for name in names}
 
 
 def write(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:

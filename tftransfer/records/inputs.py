@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from tftransfer.data import decode, shards
+from tftransfer.data import decode
 from tftransfer.records import record_files
 from tftransfer.records.record_files import Record
-from tftransfer.system import untrusted_files
+from tftransfer.system import atomic, untrusted_files
 
 MEAN = "mean.npy"
 FIELD = "inputs"
@@ -172,5 +172,5 @@ def save(folder: pathlib.Path, described: Mapping[str, Any], mean: np.ndarray) -
     margin = (described["stored_size"] - size) // 2
     buffer = io.BytesIO()
     np.save(buffer, np.ascontiguousarray(mean[margin : margin + size, margin : margin + size], np.float32))
-    shards.write_atomically(str(folder / MEAN), lambda file: file.write(buffer.getvalue()))
+    atomic.write(folder / MEAN, buffer.getvalue())
     return {"mean_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}

@@ -119,7 +119,7 @@ def _changes(group: Group, network: Network, weights: Weights) -> tuple[tuple[st
     """Returns the copied blocks that changed, the frozen ones with moving statistics, and those where these moved."""
     before, statistics = group.copied_weights(network.name), group.statistics()
     anything = set(transfer.changed_layers(before, weights))
-    trained = set(transfer.changed_layers(before, weights, leaving_out=statistics))
+    trained = set(transfer.changed_layers(before, weights, ignore=statistics))
     layers = group.copied_layers(network.name)
     frozen = tuple(layers)[: network.frozen]
     strict = frozen if group.batch_norm == "inference" else ()

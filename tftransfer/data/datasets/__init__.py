@@ -1,4 +1,4 @@
-"""What a data set is, whatever its kind: `open_dataset` for its images, `describe_classes` for its names at once.
+"""Data sets of every kind: `open_dataset` lists the images, `describe_classes` reads the names of the classes alone.
 
 Nothing here imports TensorFlow; TensorFlow Datasets (and TensorFlow with it) is loaded only where one of its sets is
 read.
@@ -41,14 +41,14 @@ def open_dataset(dataset: str, data_dir: str | None = None) -> Dataset:
     Args:
         dataset: "motifs", "tiny_imagenet", "folder", or an image-classification set of TensorFlow Datasets as
             `name`, `name/config`, `name:version` or `name/config:version`.
-        data_dir: Where the data lies. Not needed for "motifs"; for TensorFlow Datasets its folder of prepared sets (by
-            default `~/tensorflow_datasets`), where a set that is not there yet is downloaded to.
+        data_dir: Folder of the data. Not needed for "motifs"; for TensorFlow Datasets its folder of prepared sets (by
+            default `~/tensorflow_datasets`), into which missing sets are downloaded.
 
     Returns:
-        The source, with the subsets "train" and "val".
+        The data set, with the subsets "train" and "val".
 
     Raises:
-        DataSetError: If there is no such data set or it cannot be used, and what to do.
+        DataSetError: If there is no such data set or it cannot be used, with the remedy.
     """
     if dataset == "motifs":
         from tftransfer.data.datasets.motifs import open_motifs

@@ -1,4 +1,4 @@
-"""What every data set offers: its classes, and its images one after the other in a fixed order."""
+"""The interface of every data set: its classes, and its images in a fixed order."""
 
 import collections
 import dataclasses
@@ -12,16 +12,16 @@ from typing import Protocol
 from tftransfer.system import escaping
 
 SUBSETS = ("train", "val")
-# A file of the largest image that is decoded, not compressed (`decode.MAX_BYTES`).
+# An uncompressed file of the largest image that is decoded (`decode.MAX_BYTES`).
 MOST_BYTES = 2**28
 
 
 class DataSetError(ValueError):
-    """A data set cannot be used as it is; the message says what to do."""
+    """A data set that cannot be used as it is; the message names the remedy."""
 
 
 class Example(Protocol):
-    """One labelled image, not read yet. Small and picklable, so that it can travel to another process."""
+    """One labelled image, not yet read. Small and picklable, so that it can be sent to another process."""
 
     label: int
     key: str
@@ -40,7 +40,7 @@ class FileExample:
 
     def load(self) -> bytes:
         """Reads the file."""
-        # A pipe that has taken the file's place would be waited for without end.
+        # Without O_NONBLOCK, opening a pipe in the place of the file would wait for ever.
         with open(os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError(errno.EINVAL, "no regular file")
@@ -52,7 +52,7 @@ class FileExample:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EncodedExample:
-    """An image whose encoded bytes are at hand."""
+    """An image whose encoded bytes are in memory."""
 
     label: int
     key: str
@@ -64,14 +64,14 @@ class EncodedExample:
 
 
 class Examples(Sequence):
-    """The examples of one subset in source order. Reading them in order, `between(start, stop)`, is the cheap way."""
+    """The examples of one subset in the order of the data set. Reading in order, `between(start, stop)`, is fastest."""
 
     def __init__(
         self, count: int, between: Callable[[int, int], Iterator[Example]], labels: Sequence[int] | None = None
     ):
         """Takes the number of examples, a function that yields those from `start` to before `stop`, and their labels.
 
-        The labels may be left out where only the examples know them.
+        Without labels, `labels` reads them from the examples.
         """
         self._count = count
         self._between = between
@@ -97,7 +97,7 @@ class Examples(Sequence):
         return self.between(0, self._count)
 
     def labels(self) -> Sequence[int]:
-        """Returns the label of each example in order, without making the examples where that can be."""
+        """Returns the label of each example in order, if possible without making the examples."""
         return [example.label for example in self] if self._labels is None else self._labels
 
     def between(self, start: int, stop: int) -> Iterator[Example]:
@@ -107,19 +107,19 @@ class Examples(Sequence):
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """A data set as it lies there: nothing decoded, nothing resized.
+    """A data set as it is stored: nothing decoded, nothing resized.
 
     Attributes:
         name: The data set as the user names it.
         class_names: Names of the classes; the position is the label.
-        class_kinds: "manmade" or "natural" per class where the data set itself knows, else None.
-        native_size: Side of the images in pixels if all are square, equal and known beforehand, else None.
-        identity: SHA-256 of all that can be told without reading an image: names, labels, file sizes, versions. It does
-            not depend on where the data lies.
+        class_kinds: "manmade", "natural" or None (not known to the data set) for each class.
+        native_size: Side of the images in pixels if all are square and of one known size, else None.
+        identity: SHA-256 of all that is known without reading an image: names, labels, file sizes, versions. It does
+            not depend on the place of the data.
         subsets: The examples of "train" and "val". Their order is the order of "the first k images" of a class.
-        notes: Counts worth knowing, such as ignored files.
-        left_out: Why something that looks like images is none of them, by path.
-        skip_broken: True to leave out images that cannot be decoded, which are found when they are prepared.
+        notes: Counts of what users should know, such as ignored files.
+        left_out: Reasons why files or folders that look like images are not used, by path.
+        skip_broken: Whether preparation leaves out images that cannot be decoded; else they are errors.
     """
 
     name: str
@@ -133,7 +133,7 @@ class Dataset:
     skip_broken: bool = False
 
     def without_broken(self) -> "Dataset":
-        """Returns the same data set without the images that cannot be decoded; it is prepared in a place of its own."""
+        """Returns the data set without the images that cannot be decoded; it gets a store of its own."""
         identity = Digest(self.identity, "without broken images").hexdigest()
         return dataclasses.replace(self, identity=identity, skip_broken=True)
 
@@ -145,7 +145,7 @@ class Dataset:
 
 
 class Digest:
-    """A SHA-256 over values of mixed types, each kept apart from its neighbour."""
+    """A SHA-256 over values of mixed types, unambiguous about where each ends."""
 
     def __init__(self, *values):
         """Starts with `values`."""
@@ -165,15 +165,15 @@ def existing_folder(data_dir: str | None, dataset: str, layout: str) -> str:
     """Returns `data_dir` as an absolute path.
 
     Raises:
-        DataSetError: If it is missing, no folder, or empty; `layout` says what belongs there.
+        DataSetError: If it is missing, no folder, or empty; the message gives the expected `layout`.
     """
     if not data_dir:
         raise DataSetError(f"The data set {dataset!r} needs --data_dir: {layout}. Received: data_dir={data_dir!r}")
     path = os.path.abspath(os.path.expanduser(data_dir))
     if not os.path.isdir(path):
-        found = "a file" if os.path.exists(path) else "nothing"
+        present = "a file" if os.path.exists(path) else "nothing"
         raise DataSetError(
-            f"The data set {dataset!r} expects a folder at {path}, but there is {found}. Expected: {layout}. "
+            f"The data set {dataset!r} expects a folder at {path}, but there is {present}. Expected: {layout}. "
             f"Received: data_dir={data_dir!r}"
         )
     if all(name.startswith(".") for name in os.listdir(path)):
@@ -182,7 +182,7 @@ def existing_folder(data_dir: str | None, dataset: str, layout: str) -> str:
 
 
 def refuse_equal_names(dataset: str, class_names: Sequence[str]) -> None:
-    """Raises DataSetError if two classes have one name: splits and descriptions know classes by it."""
+    """Raises DataSetError if two classes have one name: splits and descriptions refer to classes by name."""
     twice = [name for name, count in collections.Counter(class_names).items() if count > 1]
     if twice:
         raise DataSetError(

@@ -1,4 +1,4 @@
-"""Images that lie in files: finding them below a folder, listing them as examples."""
+"""Images in files: finding them below a folder, listing them as examples."""
 
 import collections
 import os
@@ -8,22 +8,22 @@ from collections.abc import Iterator, Sequence
 from tftransfer.data.datasets.dataset import DataSetError, Digest, Examples, FileExample
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-# All of ImageNet-21k are 14 million. Links can make a small tree endless.
+# ImageNet-21k has 14 million files. Links can make a small tree endless.
 MOST_ENTRIES = 20_000_000
 FOLDER, IMAGE = "folder", "image"
 LINK_BACK = "a link to a folder that is read already, or to one above"
 
 
 class Finder:
-    """Finds image files below a folder, and names what it leaves out.
+    """Finds image files below a folder, and lists what it leaves out.
 
     Args:
-        root: Folder of the data set, which names are relative to.
+        root: Folder of the data set; names are relative to it.
 
     Attributes:
-        ignored: Files seen whose extension is none of an image. Hidden files are not counted.
-        left_out: Why something that looks like images is left out, by path below `root`.
-        versions: Size in bytes and time of change of every image found, by path.
+        ignored: Number of files without the extension of an image. Hidden files are not counted.
+        left_out: Reasons why files or folders that look like images are left out, by path below `root`.
+        versions: Size in bytes and time of change (nanoseconds) of every image, by path.
     """
 
     def __init__(self, root: str):
@@ -41,7 +41,7 @@ class Finder:
         Raises:
             DataSetError: If a folder cannot be read, or there is no end of them.
         """
-        found: list[str] = []
+        names: list[str] = []
         seen = _above(folder)
         folders, links = collections.deque([(folder, "")]), collections.deque()
         while folders or links:
@@ -57,13 +57,13 @@ class Finder:
                 if kind == FOLDER:
                     (links if entry.is_symlink() else folders).append((entry.path, f"{prefix}{entry.name}/"))
                 elif kind == IMAGE:
-                    found.append(prefix + entry.name)
-        return sorted(found)
+                    names.append(prefix + entry.name)
+        return sorted(names)
 
     def folders(self, path: str) -> list[str]:
         """Returns the names of the visible folders in `path`, sorted; links that lead back up are left out."""
         above = _above(path) | {_place(path)}
-        found = []
+        names = []
         for entry in self._read(path):
             try:
                 is_folder = entry.is_dir()
@@ -73,14 +73,14 @@ class Finder:
             except OSError as error:
                 self._leave_out(entry.path, f"a link to nothing ({error.strerror})")
                 continue
-            found += [entry.name] if is_folder else []
-        return sorted(found)
+            names += [entry.name] if is_folder else []
+        return sorted(names)
 
     def _read(self, path: str) -> list[os.DirEntry]:
         """Returns the visible entries of a folder by name."""
         try:
             with os.scandir(path) as entries:
-                found = []
+                visible = []
                 for entry in entries:
                     self._entries += 1
                     if self._entries > MOST_ENTRIES:
@@ -89,16 +89,16 @@ class Finder:
                             "links lead from class to class? Pass the --data_dir of the images alone."
                         )
                     if not entry.name.startswith("."):
-                        found.append(entry)
+                        visible.append(entry)
         except OSError as error:
             raise DataSetError(
                 f"Cannot read the folder {path}: {error.strerror}. Allow it, or take the folder away."
             ) from error
-        return sorted(found, key=lambda entry: entry.name)
+        return sorted(visible, key=lambda entry: entry.name)
 
     def _kind(self, entry: os.DirEntry) -> str:
-        """Returns what an entry is to us, "folder", "image" or "" for nothing; names what only looks like images."""
-        has_extension = entry.name.lower().endswith(EXTENSIONS)  # no hidden file, which may be all extension, gets here
+        """Returns the kind of an entry, "folder", "image" or "" (not used); lists what only looks like an image."""
+        has_extension = entry.name.lower().endswith(EXTENSIONS)  # hidden files, such as ".png", never get here
         try:
             status = os.stat(entry.path)
         except OSError as error:
@@ -120,24 +120,24 @@ class Finder:
 
 
 def _place(path: str) -> tuple[int, int]:
-    """Returns what tells a real folder from all others."""
+    """Returns device and inode of a folder, which links to it share."""
     status = os.stat(path)
     return status.st_dev, status.st_ino
 
 
 def _above(folder: str) -> set[tuple[int, int]]:
     """Returns the places of the folders above `folder`, as its own path and as links lead to it."""
-    found = set()
+    places = set()
     for path in {os.path.abspath(folder), os.path.realpath(folder)}:
         while (parent := os.path.dirname(path)) != path:
-            found.add(_place(parent))
+            places.add(_place(parent))
             path = parent
-    return found
+    return places
 
 
 def file_examples(root: str, listing: Sequence[tuple[int, str]]) -> Examples:
     """Returns the examples of `listing`, pairs of a label and a path below `root`; the path is the key."""
-    below = os.path.join(root, "")  # joined a hundred thousand times, os.path.join takes most of the time
+    below = os.path.join(root, "")  # os.path.join for each of a million images would take most of the time
 
     def between(start: int, stop: int) -> Iterator[FileExample]:
         for position in range(start, stop):

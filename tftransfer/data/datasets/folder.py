@@ -1,7 +1,7 @@
 """`folder`: any images, sorted into a folder per class.
 
 Either `train/<class>/...` with `val/<class>/...` (or `validation`, `valid`, `test`) beside it, or only `<class>/...`;
-then about a fifth of each class is held out for validation: whether an image is depends on its name and on no other.
+then about a fifth of each class is held out for validation, each image by its own name, whatever the others are.
 """
 
 import collections
@@ -12,9 +12,9 @@ from tftransfer.data.datasets.files import Finder, file_examples, listing_identi
 from tftransfer.seeds import derive
 from tftransfer.system import escaping
 
-# The paper's data sets come with a validation subset; for folders without one, a fifth is the field's usual share.
+# The paper's data sets come with a validation subset; for folders without one, a fifth is the field's usual fraction.
 HOLDOUT_FRACTION = 1 / 5
-# Its name as a note, of classes where the hash of names would leave one side empty.
+# Note of the classes for which the hash of names would leave one subset empty.
 SMALL_CLASSES = "classes_so_small_that_other_images_may_be_held_out_when_some_are_added"
 VALIDATION_FOLDERS = ("val", "validation", "valid", "test")
 LAYOUT = "a folder with train/<class>/<image files> and val/ (or test/) beside it, or with <class>/<image files> alone"
@@ -27,8 +27,8 @@ def describe(data_dir: str | None) -> tuple[str, ...]:
 
 
 def _classes(root: str, finder: Finder) -> tuple[str, str | None, tuple[str, ...]]:
-    """Returns the folders of training and validation classes below `root`, as `_split_folders`, and the class names."""
-    train, validation = _split_folders(root, finder)
+    """Returns the folders of both subsets below `root`, as `_subset_folders`, and the class names."""
+    train, validation = _subset_folders(root, finder)
     class_names = finder.folders(os.path.join(root, train))
     if not class_names:
         raise DataSetError(f"No classes in {os.path.join(root, train)}: it holds no folder. Expected: {LAYOUT}.")
@@ -38,7 +38,7 @@ def _classes(root: str, finder: Finder) -> tuple[str, str | None, tuple[str, ...
 
 
 def open_folder(data_dir: str | None) -> Dataset:
-    """Lists the images below `data_dir` and returns them as a source."""
+    """Returns the data set of the images below `data_dir`."""
     root = existing_folder(data_dir, "folder", LAYOUT)
     finder, notes = Finder(root), collections.Counter()
     train, validation, class_names = _classes(root, finder)
@@ -66,12 +66,12 @@ def open_folder(data_dir: str | None) -> Dataset:
 
 
 def hold_out(keys: list[str], class_name: str) -> tuple[list[str], list[str], bool]:
-    """Parts the images of one class into training and validation images, each in the order given.
+    """Divides the images of one class into training and validation images, each in the order given.
 
-    An image is held out if the hash of its name and class falls into the lowest `HOLDOUT_FRACTION`. Images that are
-    added or removed therefore never move another one, and no network that was trained before has seen a validation
-    image of today. Only where the hash would put no image on a side is the nearest one put there: the lowest hash is
-    held out, the highest trains. Such a class may exchange that one image when it grows.
+    An image is held out if the hash of its name and class falls into the lowest `HOLDOUT_FRACTION`. Adding or removing
+    images therefore never moves another one, and no network that was trained before has seen a validation image of
+    today. Only if the hash would leave a subset empty is the nearest image moved: the lowest hash is held out, the
+    highest trains. Such a class may exchange that one image when it grows.
 
     Args:
         keys: The images of the class, at least two, as paths below the folder of the data set.
@@ -85,24 +85,24 @@ def hold_out(keys: list[str], class_name: str) -> tuple[list[str], list[str], bo
             f"The class {class_name!r} has {len(keys)} image(s); without a val/ folder each class needs two or more, "
             "one of them to be held out. Add images, or lay the data out as train/<class> and val/<class>."
         )
-    share = {key: derive(0, "holdout", class_name, key) / 2**31 for key in keys}
-    by_share = sorted(keys, key=share.__getitem__)
-    wanted = sum(value < HOLDOUT_FRACTION for value in share.values())
-    held = set(by_share[: min(max(1, wanted), len(keys) - 1)])
-    return [key for key in keys if key not in held], [key for key in keys if key in held], len(held) == wanted
+    hashes = {key: derive(0, "holdout", class_name, key) / 2**31 for key in keys}  # 0 to below 1
+    by_hash = sorted(keys, key=hashes.__getitem__)
+    below = sum(value < HOLDOUT_FRACTION for value in hashes.values())
+    held = set(by_hash[: min(max(1, below), len(keys) - 1)])
+    return [key for key in keys if key not in held], [key for key in keys if key in held], len(held) == below
 
 
 def validation_folder(data_dir: str | None) -> str | None:
-    """Returns the name of the folder of validation images; None if a part of each class is held out instead."""
+    """Returns the name of the folder of validation images; None if a fraction of each class is held out instead."""
     root = existing_folder(data_dir, "folder", LAYOUT)
-    return _split_folders(root, Finder(root))[1]
+    return _subset_folders(root, Finder(root))[1]
 
 
-def _split_folders(root: str, finder: Finder) -> tuple[str, str | None]:
+def _subset_folders(root: str, finder: Finder) -> tuple[str, str | None]:
     """Returns the folders of the training and validation classes below `root`; None if there is one for both."""
     names = finder.folders(root)
     if "train" not in names or not finder.folders(os.path.join(root, "train")):
-        return "", None  # A class may well be called "train"; a subset called so holds folders.
+        return "", None  # a class may be called "train", but only a subset holds folders
     for name in VALIDATION_FOLDERS:
         if name in names:
             return "train", name
@@ -114,7 +114,7 @@ def _split_folders(root: str, finder: Finder) -> tuple[str, str | None]:
 
 
 def _refuse_one_sided(root: str, one: tuple[str, list[str]], other: tuple[str, list[str]]) -> None:
-    """Raises if a class is in one subset only."""
+    """Raises DataSetError if a class is in one subset only."""
     for (here, present), (there, expected) in ((one, other), (other, one)):
         if missing := sorted(set(expected) - set(present)):
             raise DataSetError(

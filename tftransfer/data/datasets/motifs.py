@@ -3,13 +3,13 @@
 import dataclasses
 from collections.abc import Iterator
 
+from tftransfer.data import motifs
 from tftransfer.data.datasets.dataset import SUBSETS, Dataset, Digest, Examples
-from tftransfer.data.motifs import CLASS_NAMES, MOTIFS
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MotifExample:
-    """An image that is drawn when it is wanted."""
+    """An image that is drawn when it is loaded."""
 
     label: int
     key: str
@@ -19,27 +19,21 @@ class MotifExample:
 
     @property
     def content(self) -> bytes:
-        """What stands for the pixels in a fingerprint: they may differ in a last bit between machines."""
-        from tftransfer.data import motifs
-
+        """Bytes that stand for the pixels in a fingerprint: pixels may differ in a last bit between machines."""
         return f"motifs {motifs.VERSION} {self.key}".encode()
 
     def load(self):
         """Draws the image, uint8 `(32, 32, 3)`."""
-        from tftransfer.data import motifs
-
         return motifs.draw(self.class_name, {"train": "train", "val": "validation"}[self.subset], self.index)
 
 
 def describe() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Returns class names and kinds, from the static table alone."""
-    return tuple(CLASS_NAMES), tuple(MOTIFS[name] for name in CLASS_NAMES)
+    return motifs.CLASS_NAMES, tuple(motifs.MOTIFS.values())
 
 
 def open_motifs() -> Dataset:
-    """Returns the embedded set as a source."""
-    from tftransfer.data import motifs
-
+    """Returns the embedded data set."""
     class_names, class_kinds = describe()
     per_class = {"train": motifs.TRAIN_PER_CLASS, "val": motifs.VAL_PER_CLASS}
     return Dataset(
@@ -58,7 +52,7 @@ def _examples(subset: str, per_class: int) -> Examples:
     def between(start: int, stop: int) -> Iterator[MotifExample]:
         for position in range(start, stop):
             label, index = divmod(position, per_class)
-            name = CLASS_NAMES[label]
+            name = motifs.CLASS_NAMES[label]
             yield MotifExample(label, f"{subset}/{name}/{index:05d}", name, subset, index)
 
-    return Examples(per_class * len(CLASS_NAMES), between)
+    return Examples(per_class * len(motifs.CLASS_NAMES), between)

@@ -1,8 +1,8 @@
-"""Names of data sets: those of our own, those of TensorFlow Datasets, and which resemble a name that is neither."""
+"""Names of data sets: our own, those of TensorFlow Datasets, and the nearest to a misspelt one."""
 
 import difflib
 
-# Data set -> where it comes from, in the words of `--list`.
+# Data set -> its origin, as `--list` shows it.
 OWN_DATASETS = {
     "motifs": "embedded: drawn images, no download",
     "tiny_imagenet": "the unpacked Tiny ImageNet archive in --data_dir",

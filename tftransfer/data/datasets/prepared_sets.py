@@ -1,4 +1,4 @@
-"""What is checked of a prepared set of TensorFlow Datasets, which may come from anybody, before it is believed."""
+"""Checks of a prepared set of TensorFlow Datasets, which may come from anybody, before it is read."""
 
 import glob
 import itertools
@@ -9,7 +9,7 @@ from typing import Any
 from tftransfer.data.datasets.dataset import DataSetError
 from tftransfer.system import escaping, untrusted_files
 
-# Of a record of TFRecord without content: length, its checksum, checksum.
+# Bytes of an empty TFRecord: length, checksum of the length, checksum of the content.
 RECORD_BYTES = 16
 MOST_CLASSES, MOST_SHARDS = 100_000, 1_000_000
 _MOST_BYTES = 2_000_000  # of a description of features
@@ -26,10 +26,10 @@ def refuse_unknown_code(folder: str) -> None:
         *(glob.iglob(os.path.join(glob.escape(folder), *depth, "features.json")) for depth in _DEPTHS)
     ):
         try:
-            named = list(_classes_named(untrusted_files.read_json(path, _MOST_BYTES)))
+            classes = list(_classes_named(untrusted_files.read_json(path, _MOST_BYTES)))
         except (OSError, ValueError, RecursionError) as error:
             raise DataSetError(f"{path} is damaged ({error}). Prepare or download the data set again.") from error
-        if foreign := [name for name in named if not str(name).startswith("tensorflow_datasets.")]:
+        if foreign := [name for name in classes if not str(name).startswith("tensorflow_datasets.")]:
             raise DataSetError(
                 f"{path} names features that are not of TensorFlow Datasets: {escaping.first(foreign)}. Their modules "
                 "would be imported and run. Prepare the set with the features of TensorFlow Datasets, or save its "
@@ -38,7 +38,7 @@ def refuse_unknown_code(folder: str) -> None:
 
 
 def _classes_named(value: Any) -> Iterator[Any]:
-    """Yields the names of Python classes in a description of features, however deep."""
+    """Yields the names of Python classes in a description of features, at any depth."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if isinstance(value, dict):
         kind = value.get("type")
@@ -50,18 +50,18 @@ def _classes_named(value: Any) -> Iterator[Any]:
 
 
 def refuse_too_many(dataset: str, split) -> None:
-    """Raises DataSetError if a split says that it has more examples than its files can hold."""
-    said, shards = split.num_examples, len(split.shard_lengths or ())
+    """Raises DataSetError if a split of TFDS claims more examples than its files can hold."""
+    claimed, shards = split.num_examples, len(split.shard_lengths or ())
     held = sum(os.path.getsize(path) for path in split.filepaths if os.path.isfile(path)) if shards < MOST_SHARDS else 0
-    if not 0 <= said <= held // RECORD_BYTES:
+    if not 0 <= claimed <= held // RECORD_BYTES:
         raise DataSetError(
-            f"The split {split.name!r} of {dataset!r} says that it has {said:,} examples; its files have {held:,} "
+            f"The split {split.name!r} of {dataset!r} says that it has {claimed:,} examples; its files have {held:,} "
             "bytes. Prepare or download the data set again."
         )
 
 
-def whole(records: Iterator[dict], what: str) -> Iterator[dict]:
-    """Yields records; raises DataSetError where TensorFlow cannot read on."""
+def readable(records: Iterator[dict], what: str) -> Iterator[dict]:
+    """Yields records; raises DataSetError, with `what` was read, at the first that TensorFlow cannot read."""
     import tensorflow as tf
 
     try:

@@ -1,4 +1,4 @@
-"""The 1000 classes of ILSVRC12 and whether each is natural or man-made."""
+"""The 1000 classes of ILSVRC12, natural and man-made ones."""
 
 import csv
 import functools

@@ -22,7 +22,7 @@ from tftransfer.data.datasets.dataset import (
     refuse_equal_names,
 )
 from tftransfer.data.datasets.names import OWN_DATASETS, near_names
-from tftransfer.data.datasets.prepared_sets import MOST_CLASSES, refuse_too_many, refuse_unknown_code, whole
+from tftransfer.data.datasets.prepared_sets import MOST_CLASSES, readable, refuse_too_many, refuse_unknown_code
 from tftransfer.system import escaping
 
 DEFAULT_DATA_DIR = "~/tensorflow_datasets"
@@ -34,13 +34,13 @@ _WORDNET_ID = re.compile(r"n\d{8}")
 
 
 def describe(dataset: str, data_dir: str | None = None) -> tuple[str, ...]:
-    """Returns the class names; label numbers for sets whose names come with their first download."""
+    """Returns the class names; label numbers for sets that get their names with their first download."""
     builder = _builder(dataset, data_dir)
     return _class_order(dataset, builder.info.features[_keys(dataset, builder)[1]].names)[0]
 
 
 def open_tfds(dataset: str, data_dir: str | None) -> Dataset:
-    """Downloads and prepares the set where that was not done yet, and returns it as a source."""
+    """Returns a data set of TensorFlow Datasets; downloads and prepares it if that was not done before."""
     builder = _builder(dataset, data_dir)
     image_key, label_key = _keys(dataset, builder)
     if not builder.is_prepared():
@@ -52,7 +52,7 @@ def open_tfds(dataset: str, data_dir: str | None) -> Dataset:
             "which can be read in order. Remove that folder, or pass another --data_dir."
         )
     names, labels = _class_order(dataset, builder.info.features[label_key].names)
-    splits = _splits(dataset, builder)
+    split_of = _split_names(dataset, builder)
     shape = builder.info.features[image_key].shape
     return Dataset(
         name=dataset,
@@ -62,9 +62,9 @@ def open_tfds(dataset: str, data_dir: str | None) -> Dataset:
         identity=Digest(
             builder.info.full_name,
             names,
-            *((name, theirs, builder.info.splits[theirs].num_examples) for name, theirs in splits.items()),
+            *((subset, split, builder.info.splits[split].num_examples) for subset, split in split_of.items()),
         ).hexdigest(),
-        subsets={name: _examples(builder, theirs, image_key, label_key, labels) for name, theirs in splits.items()},
+        subsets={subset: _examples(builder, split, image_key, label_key, labels) for subset, split in split_of.items()},
     )
 
 
@@ -94,7 +94,7 @@ def _builder(dataset: str, data_dir: str | None):
         ) from error
     except DataSetError:
         raise
-    except Exception as error:  # Unknown configurations, versions, and broken sets raise nearly anything.
+    except Exception as error:  # unknown configurations and versions, and broken sets, raise nearly anything
         raise DataSetError(f"TensorFlow Datasets cannot open {dataset!r}: {error}") from error
 
 
@@ -115,17 +115,17 @@ def _keys(dataset: str, builder) -> tuple[str, str]:
         problem = f"a known number of classes, up to {MOST_CLASSES:,}"
     else:
         return image_key, label_key
-    found = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in held.items()) or type(features).__name__
+    present = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in held.items()) or type(features).__name__
     raise DataSetError(
-        f"{dataset!r} is no image-classification set: expected {problem} per example. Found the features: {found}."
+        f"{dataset!r} is no image-classification set: expected {problem} per example. Found the features: {present}."
     )
 
 
 def _class_order(dataset: str, names: list[str]) -> tuple[tuple[str, ...], dict[int, int]]:
-    """Returns class names in our order and our label for each of theirs.
+    """Returns the class names in our order, and our label for each label of TensorFlow Datasets.
 
-    The order is that of TensorFlow Datasets, but for WordNet ids: those are sorted everywhere, so that one split means
-    the same classes in `imagenet2012` and in `imagenet_resized`.
+    The order is that of TensorFlow Datasets, except for WordNet ids: those are sorted, so that a split of classes is
+    the same in `imagenet2012` and in `imagenet_resized`.
     """
     refuse_equal_names(dataset, names)
     order = list(range(len(names)))
@@ -134,8 +134,8 @@ def _class_order(dataset: str, names: list[str]) -> tuple[tuple[str, ...], dict[
     return tuple(names[theirs] for theirs in order), {theirs: ours for ours, theirs in enumerate(order)}
 
 
-def _splits(dataset: str, builder) -> dict[str, str]:
-    """Returns the set's names for our two splits."""
+def _split_names(dataset: str, builder) -> dict[str, str]:
+    """Returns the split of TensorFlow Datasets that serves as each of our two subsets."""
     present = tuple(builder.info.splits)
     validation = next((name for name in VALIDATION_SPLITS if name in present), None)
     if "train" not in present or validation is None:
@@ -152,7 +152,7 @@ def _splits(dataset: str, builder) -> dict[str, str]:
 def _download(dataset: str, builder, root: str) -> None:
     """Lets TensorFlow Datasets download and prepare the set, in one process at a time."""
     _require_manual_files(dataset, builder, root)
-    if not builder.MANUAL_DOWNLOAD_INSTRUCTIONS:  # else the files are there already
+    if not builder.MANUAL_DOWNLOAD_INSTRUCTIONS:  # otherwise the files are in place
         _require_network(dataset, builder, root)
     try:
         os.makedirs(root, exist_ok=True)
@@ -165,7 +165,7 @@ def _download(dataset: str, builder, root: str) -> None:
 
 
 def _require_manual_files(dataset: str, builder, root: str) -> None:
-    """Raises if files that only the user can get are not there."""
+    """Raises DataSetError if files that only the user can download are missing."""
     instructions = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
     if not instructions:
         return
@@ -186,9 +186,9 @@ def _require_manual_files(dataset: str, builder, root: str) -> None:
 
 
 def _require_network(dataset: str, builder, root: str) -> None:
-    """Raises if the set's host is out of reach; TensorFlow Datasets itself would go on trying for minutes."""
+    """Raises DataSetError if the host cannot be reached; TensorFlow Datasets itself would retry for minutes."""
     hosts = sorted({urllib.parse.urlsplit(url).hostname for url in builder.url_infos} - {None})
-    if not hosts or urllib.request.getproxies():  # Behind a proxy names need not resolve here.
+    if not hosts or urllib.request.getproxies():  # behind a proxy, names need not resolve here
         return
     try:
         socket.getaddrinfo(hosts[0], 443)
@@ -200,7 +200,7 @@ def _require_network(dataset: str, builder, root: str) -> None:
 
 
 def _examples(builder, split: str, image_key: str, label_key: str, labels: dict[int, int]) -> Examples:
-    """Returns the examples of one split in stored order; `labels` gives our label for each of theirs."""
+    """Returns the examples of one split in stored order; `labels` maps the labels of TensorFlow Datasets to ours."""
 
     def between(start: int, stop: int) -> Iterator[EncodedExample]:
         import tensorflow as tf
@@ -213,10 +213,10 @@ def _examples(builder, split: str, image_key: str, label_key: str, labels: dict[
                 decoders=tfds.decode.PartialDecoding(
                     {image_key: True, label_key: True}, decoders={image_key: tfds.decode.SkipDecoding()}
                 ),
-                # Reading several files in turns would make the order depend on where the reading starts.
+                # Several files read in turns would have an order that depends on where reading starts.
                 read_config=tfds.ReadConfig(add_tfds_id=True, interleave_cycle_length=1, try_autocache=False),
             )
-        for record in whole(records.as_numpy_iterator(), f"The split {split!r} of {builder.info.full_name}"):
+        for record in readable(records.as_numpy_iterator(), f"The split {split!r} of {builder.info.full_name}"):
             label, key = int(record[label_key]), record["tfds_id"].decode()
             if label not in labels:
                 raise DataSetError(

@@ -24,7 +24,7 @@ def describe(data_dir: str | None) -> tuple[str, ...]:
 
 
 def open_tiny_imagenet(data_dir: str | None) -> Dataset:
-    """Lists the labelled images below `data_dir` (the test images have no labels) and returns them as a source."""
+    """Returns the data set of the labelled images below `data_dir`; the test images have no labels."""
     class_names = describe(data_dir)
     root = _root(data_dir)
     finder = Finder(root)
@@ -64,7 +64,7 @@ def _text(path: str) -> str:
 
 
 def _refuse_missing_folders(root: str, class_names: tuple[str, ...], finder: Finder) -> None:
-    """Raises unless train/ has the classes of wnids.txt."""
+    """Raises DataSetError unless train/ has the classes of wnids.txt."""
     train = os.path.join(root, "train")
     present = finder.folders(train) if os.path.isdir(train) else []
     if missing := [name for name in class_names if name not in set(present)]:

@@ -1,4 +1,4 @@
-"""The kinds of the embedded data set `motifs`, as bare names."""
+"""Names of the classes of the embedded data set `motifs`; nothing is imported."""
 
 MOTIFS: dict[str, str] = {
     "arrow": "manmade",

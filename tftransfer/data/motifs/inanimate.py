@@ -1,11 +1,10 @@
-"""The seven natural kinds that do not live, of sky, land, water and fire: each function draws one."""
+"""The seven natural kinds of sky, land, water and fire: each function draws one individual."""
 
 import math
 
 import numpy as np
 
-from tftransfer.data.motifs.kind import Drawing, Kind, chance, whole
-from tftransfer.data.motifs.plane import Plane, cut, overlap, repeated, union
+from tftransfer.data.motifs.plane import Drawing, Kind, Plane, chance, cut, overlap, repeated, union, whole
 
 
 def cloud(plane: Plane, rng: np.random.Generator) -> Drawing:

@@ -1,11 +1,10 @@
-"""The 13 natural kinds that live, and their coats and tissues: each function draws one individual."""
+"""The 13 natural kinds of animals, plants, coats and tissues: each function draws one individual."""
 
 import math
 
 import numpy as np
 
-from tftransfer.data.motifs.kind import Drawing, Kind, chance, whole
-from tftransfer.data.motifs.plane import Plane, cut, melt, overlap, repeated, union
+from tftransfer.data.motifs.plane import Drawing, Kind, Plane, chance, cut, melt, overlap, repeated, union, whole
 
 
 def _scattered(rng: np.random.Generator, spacing: float) -> np.ndarray:

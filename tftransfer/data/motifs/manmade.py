@@ -1,11 +1,22 @@
-"""The 20 man-made kinds: each function draws one of a random make."""
+"""The 20 man-made kinds: each function draws one individual."""
 
 import math
 
 import numpy as np
 
-from tftransfer.data.motifs.kind import Drawing, Kind, chance, whole
-from tftransfer.data.motifs.plane import Plane, cut, melt, outline, overlap, repeated, union
+from tftransfer.data.motifs.plane import (
+    Drawing,
+    Kind,
+    Plane,
+    chance,
+    cut,
+    melt,
+    outline,
+    overlap,
+    repeated,
+    union,
+    whole,
+)
 
 # Strokes of capital letters in a box of -1 ... 1, y downwards.
 _LETTERS = (

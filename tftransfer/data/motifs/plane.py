@@ -1,12 +1,15 @@
-"""Shapes as signed distances: negative inside, positive outside, zero on the edge, in units of the plane.
+"""The drawing plane of the motifs: shapes as signed distances, and kinds as functions that draw them.
 
-A distance says how much of a pixel a shape covers, so that edges are smooth without drawing at a higher resolution.
+A distance is negative inside a shape, positive outside and zero on its edge, in units of the plane.
+
+It tells how much of a pixel a shape covers, so that edges are smooth without drawing at a higher resolution.
 """
 
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,8 +24,8 @@ class Plane:
     draw return signed distances `(height, width)`.
 
     Attributes:
-        x: To the right, `(height, width)`.
-        y: Downwards, `(height, width)`.
+        x: Coordinate to the right, `(height, width)`.
+        y: Coordinate downwards, `(height, width)`.
     """
 
     x: np.ndarray
@@ -111,7 +114,7 @@ class Plane:
 
 
 def union(*shapes: np.ndarray) -> np.ndarray:
-    """What lies in any of the shapes."""
+    """The union of shapes."""
     result = shapes[0]
     for shape in shapes[1:]:
         result = np.minimum(result, shape)
@@ -119,7 +122,7 @@ def union(*shapes: np.ndarray) -> np.ndarray:
 
 
 def overlap(*shapes: np.ndarray) -> np.ndarray:
-    """What lies in all of the shapes."""
+    """The intersection of shapes."""
     result = shapes[0]
     for shape in shapes[1:]:
         result = np.maximum(result, shape)
@@ -127,7 +130,7 @@ def overlap(*shapes: np.ndarray) -> np.ndarray:
 
 
 def cut(shape: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """What lies in `shape` and not in `hole`."""
+    """The part of `shape` outside of `hole`."""
     return np.maximum(shape, -hole)
 
 
@@ -145,3 +148,33 @@ def outline(shape: np.ndarray, half_width: float) -> np.ndarray:
 def repeated(values: np.ndarray, period: float) -> np.ndarray:
     """Returns `values` folded to -period/2 ... period/2, which repeats what is drawn around 0."""
     return values - period * np.round(values / period)
+
+
+Drawing = tuple[np.ndarray, np.ndarray | None]
+"""Signed distances of the main shape and, in a second colour on top of it, of its accents."""
+
+
+class Kind(NamedTuple):
+    """One class of the data set.
+
+    Attributes:
+        draw: Draws one individual on a plane.
+        turn: Largest rotation either way, in degrees; 180 for any rotation.
+        fills: True for a pattern that covers the picture, False for an object in front of something.
+        wobble: Largest displacement of its edges, in units of the plane.
+    """
+
+    draw: Callable[[Plane, np.random.Generator], Drawing]
+    turn: float = 180.0
+    fills: bool = False
+    wobble: float = 0.03
+
+
+def chance(rng: np.random.Generator, probability: float) -> bool:
+    """Draws True with this probability."""
+    return rng.random() < probability
+
+
+def whole(rng: np.random.Generator, low: int, high: int) -> int:
+    """Draws an integer from `low` to `high`, both included."""
+    return low + int(rng.random() * (high - low + 1))

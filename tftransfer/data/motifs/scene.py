@@ -1,11 +1,10 @@
-"""Everything around a shape that must not give its class away: pose, colours, background, light, noise."""
+"""Nuisance variables, which must not give the class away: pose, colours, background, light, noise."""
 
 import math
 
 import numpy as np
 
-from tftransfer.data.motifs.kind import Drawing, Kind, chance, whole
-from tftransfer.data.motifs.plane import Plane, overlap
+from tftransfer.data.motifs.plane import Drawing, Kind, Plane, chance, overlap, whole
 
 SIZE = 32
 """Height and width of a picture in pixels."""
@@ -21,9 +20,9 @@ def render(kind: Kind, natural: bool, rng: np.random.Generator) -> np.ndarray:
     """Returns one picture `(32, 32, 3)` uint8 of this kind.
 
     Args:
-        kind: What to draw and in which poses.
-        natural: True prefers the colours of plants, earth and water, mildly.
-        rng: Decides everything else.
+        kind: The kind to draw, with its poses.
+        natural: True slightly prefers the colours of plants, earth and water.
+        rng: Generator of everything else.
     """
     plane, pixel = _pose(kind, rng)
     main, accents = _cropped(kind, kind.draw(plane, rng), rng)
@@ -63,7 +62,7 @@ def _pose(kind: Kind, rng: np.random.Generator) -> tuple[Plane, float]:
 
 
 def _cropped(kind: Kind, drawing: Drawing, rng: np.random.Generator) -> Drawing:
-    """Returns a pattern seen on a part of the picture only, now and then."""
+    """Returns the drawing; one pattern in four is confined to a part of the picture."""
     if not kind.fills or chance(rng, 0.75):
         return drawing
     spot = _PIXELS.moved(rng.uniform(-4, 4), rng.uniform(-4, 4)).turned(rng.uniform(0, 6.3))
@@ -87,7 +86,7 @@ def _hue(natural: bool, rng: np.random.Generator) -> float:
 
 def _palette(natural: bool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns colours of ground, shape and accents; neighbours differ in grey level."""
-    # Most shapes are lighter than their ground, and grounds vary less: else a small network is slow to leave chance.
+    # Most shapes are lighter than their ground, and grounds vary less: otherwise small networks are slow to learn.
     step = rng.uniform(0.3, 0.55)
     level = rng.uniform(0.15, 0.85 - step)
     level, ink = (level, level + step) if chance(rng, 0.75) else (level + step, level)
@@ -112,7 +111,7 @@ def _smooth_noise(cells: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _background(colour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns a picture `(32, 32, 3)` of uneven ground with out-of-place things on it."""
+    """Returns a picture `(32, 32, 3)` of uneven ground with distractors on it."""
     other = np.clip(colour + rng.uniform(-0.12, 0.12, 3), 0, 1)
     blend = _smooth_noise(whole(rng, 1, 5), rng) * 0.5 + 0.5
     picture = colour + blend[..., None] * (other - colour)
@@ -175,7 +174,7 @@ def _photograph(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _cover(distance: np.ndarray) -> np.ndarray:
-    """Returns how much of each pixel a shape covers; distances in pixels."""
+    """Returns the fraction of each pixel that a shape covers, from distances in pixels."""
     return np.clip(0.5 - distance, 0, 1)
 
 
