@@ -1,12 +1,14 @@
-"""The proofs of an outcome, where something changes a network that should have stayed as it was."""
+"""Outcomes: the proof of what stayed, where something changes it, and what part of a group's arithmetic is whose."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from tftransfer.training import trainer
-from tftransfer.training.group import Network
+from tftransfer.models import AlexNet
+from tftransfer.models.costs import block_cost
+from tftransfer.training import outcomes, trainer
+from tftransfer.training.group import Group, Network
 
 BASE = Network("base")
 
@@ -68,3 +70,32 @@ def test_a_moving_statistic_that_something_changed_is_named(residual, task, spoi
     assert outcome.moved_statistics == (first,)
     assert outcome.changed_blocks == (first,), "they had to stay"
     assert sound.frozen_blocks == sound.blocks_with_statistics
+
+
+@pytest.fixture(scope="module")
+def template():
+    return AlexNet((32, 32, 3), 5, width=0.1)
+
+
+@pytest.fixture(scope="module")
+def sources(template):
+    return {
+        name: Group(template, [Network("base")], {}, seed, "A").weights("base") for name, seed in (("s", 1), ("t", 2))
+    }
+
+
+def test_what_trains_counts_three_times_and_what_is_frozen_once_for_all_that_share_it(template, sources):
+    networks = [Network("base"), Network("two", "s", 2, 2), Network("four", "s", 4, 4), Network("other", "t", 2, 2)]
+    group = Group(template, networks, sources, 0, "B")
+    work = [block_cost(block).multiply_adds for block in group.blocks]
+    lower, middle, upper = sum(work[:2]), sum(work[2:4]), sum(work[4:])
+    expected = {
+        "base": 3 * sum(work),
+        "two": lower / 2 + 3 * (middle + upper),
+        "four": lower / 2 + middle + 3 * upper,
+        "other": lower + 3 * (middle + upper),
+    }
+    found = outcomes.cost_fractions(group)
+    assert sum(found.values()) == pytest.approx(1)
+    whole = sum(expected.values())
+    assert found == pytest.approx({name: cost / whole for name, cost in expected.items()})

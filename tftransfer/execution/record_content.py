@@ -13,7 +13,7 @@ from tftransfer.models import architectures, catalog
 from tftransfer.records import chance_level, commands, identities, record_files, record_warnings
 from tftransfer.records.record_files import Record
 from tftransfer.system import environment
-from tftransfer.training import evaluation, rounding, trainer
+from tftransfer.training import evaluation, strategies, trainer
 from tftransfer.training.outcomes import Outcome
 
 # Say where files lie on this machine, which is nobody's business in a record.
@@ -74,8 +74,8 @@ def content(
         "reference": identities.origin(reference) if reference else None,
         "cost": {
             # Of a group's time each network bears the share that its arithmetic has.
-            "seconds": round(outcome.seconds * outcome.share, 2),
-            "train_seconds": round(outcome.train_seconds * outcome.share, 2),
+            "seconds": round(outcome.seconds * outcome.cost_fraction, 2),
+            "train_seconds": round(outcome.train_seconds * outcome.cost_fraction, 2),
             "group": {"networks": outcome.group_size, "seconds": round(outcome.seconds, 2)},
             "images_per_second": round(outcome.images_per_second, 1),
             "train_steps": outcome.train_steps,
@@ -100,7 +100,7 @@ def content(
 
 def _machine(strategy: str) -> dict[str, Any]:
     """Returns on what a network was trained, with all that decides the last bits of its weights."""
-    rounds = rounding.of(strategy)
+    rounds = strategies.rounding(strategy)
     del rounds["versions"]  # stands beside it
     return environment.machine() | rounds | {"jit_compile": False}
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import filelock
 
 from tftransfer.data.store import Store
-from tftransfer.execution.group_training import GroupTraining, Member, OnProgress
+from tftransfer.execution.group_training import GroupTraining, Member
 from tftransfer.execution.pretrained_base import PretrainedBase
 from tftransfer.execution.source_weights import SourceWeights
+from tftransfer.execution.training_reports import OnProgress
 from tftransfer.experiment import plan
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import architectures

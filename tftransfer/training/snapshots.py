@@ -17,7 +17,7 @@ from tftransfer.data import pipeline
 from tftransfer.experiment.config import Config
 from tftransfer.records import record_files
 from tftransfer.system.signals import Interruption
-from tftransfer.training import rounding
+from tftransfer.training import strategies
 from tftransfer.training.checkpoints import Checkpoint, Checkpoints
 from tftransfer.training.group import Network
 from tftransfer.training.history import TrainingHistory
@@ -61,7 +61,7 @@ def circumstances(config: Config, strategy: str) -> dict[str, Any]:
         config: The options.
         strategy: On what it runs.
     """
-    return {**rounding.of(strategy), "evaluations": config.evaluations}
+    return {**strategies.rounding(strategy), "evaluations": config.evaluations}
 
 
 def _digest(*arrays: np.ndarray) -> str:

@@ -16,10 +16,9 @@ from tftransfer.data.store import Half
 from tftransfer.experiment.config import Config
 from tftransfer.models import architectures, keras_settings
 from tftransfer.system import signals
-from tftransfer.training import batch_norm, history, memory, outcomes, snapshots, strategies
+from tftransfer.training import batch_norm, compilation, history, memory, outcomes, snapshots, strategies
 from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.training.group import Group, Network
-from tftransfer.training.optimizers import CaffeSGD, RateSchedule
 from tftransfer.training.outcomes import Outcome
 from tftransfer.transfer import Weights
 
@@ -162,10 +161,10 @@ def train(
         group = Group(template, networks, sources, seed, task.target, blocks, config.batch_norm)
         if not strategies.on_gpu():  # a GPU's memory is its own, and says itself when it is full
             memory.require_room(group.model, config.batch_size, memory_fraction)
-        compile_group(group, config, images, task.classes)
+        compilation.compile_group(group, config, images, task.classes)
         names = [network.name for network in networks]
         watch = history.TrainingHistory(
-            names, config.steps_per_epoch(images), schedule_of(config, images), report, stage
+            names, config.steps_per_epoch(images), compilation.schedule_of(config, images), report, stage
         )
         stage("compiling the first step")
         if checkpoints is None:
@@ -182,65 +181,6 @@ def train(
         logits, labels = _predict(group, config, task)
     seconds = watch.earlier_seconds + time.perf_counter() - started
     return outcomes.gather(group, watch, logits, labels, seconds, config.batch_size / watch.seconds_per_step, kind)
-
-
-def schedule_of(config: Config, images: int) -> RateSchedule:
-    """Returns the course of the rate of a recipe, for a half of so many training images."""
-    return RateSchedule(
-        config.learning_rate,
-        config.train_steps(images),
-        config.schedule,
-        min(config.warmup_steps, config.train_steps(images) // 4),
-        config.steps_between_drops(images),
-        config.drop_factor,
-    )
-
-
-def compile_group(group: Group, config: Config, images: int, classes: int) -> None:
-    """Compiles the combined model: each network has its own loss and metrics, and one optimizer serves all."""
-    rate, starts = schedule_of(config, images), group.starts()
-    config.check_release(max(starts.values(), default=0))
-    if config.optimizer == "sgd":
-        optimizer = CaffeSGD(
-            rate,
-            config.momentum,
-            config.weight_decay,
-            config.bias_lr_multiplier,
-            config.bias_decay_multiplier,
-            lr_multipliers=group.trained_rates(
-                config.block_lr_multipliers(architectures.block_names(config.architecture))
-            ),
-            layer_starts=starts,
-        )
-    else:
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
-        optimizer.exclude_from_weight_decay(var_names=["bias"])
-    group.follow(lambda: optimizer.iterations)
-    names = [network.name for network in group.networks]
-    group.model.compile(
-        optimizer=optimizer,
-        loss={name: _loss(config.label_smoothing, classes) for name in names},
-        weighted_metrics={
-            name: [
-                keras.metrics.SparseCategoricalAccuracy(name="top1"),
-                keras.metrics.SparseTopKCategoricalAccuracy(min(5, classes), name="top5"),
-                keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="cross_entropy"),
-            ]
-            for name in names
-        },
-        jit_compile=False,  # on CPUs XLA gains nothing, and under MirroredStrategy it fails
-    )
-
-
-def _loss(smoothing: float, classes: int) -> Any:
-    if not smoothing:
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    def smoothed(labels: Any, logits: Any) -> Any:
-        wanted = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), classes)
-        return keras.losses.categorical_crossentropy(wanted, logits, from_logits=True, label_smoothing=smoothing)
-
-    return smoothed
 
 
 def _fit(
