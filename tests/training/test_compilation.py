@@ -98,17 +98,17 @@ def test_frozen_blocks_have_no_slots(recipe):
 
 
 @pytest.fixture
-def rates(recipe, task):
+def rates(small, task):
     """Returns the rate of each of eight steps."""
 
     def taken(**options):
-        config = dataclasses.replace(recipe, steps=8, evaluations=8, learning_rate=0.004, **options)
+        config = dataclasses.replace(small, steps=8, evaluations=8, learning_rate=0.004, **options)
         return trainer.train(config, task, [Network("base")], {})[0].history["learning_rate"]
 
     return taken
 
 
-def test_a_cosine_falls_from_the_first_update_to_the_last(rates):
+def test_a_cosine_falls_from_the_first_step_to_the_last(rates):
     expected = [0.004 * 0.5 * (1 + math.cos(math.pi * step / 8)) for step in range(8)]
     assert rates() == pytest.approx(expected, abs=1e-9)
 
