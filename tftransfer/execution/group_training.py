@@ -46,7 +46,7 @@ class GroupTraining:
         say: Takes lines for the user.
         progress_bar: True shows Keras' progress bar in place of lines while a network trains.
         watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
-        memory_fraction: Share of the available memory that a group may take, 0 to 1.
+        memory_fraction: Fraction of the available memory that a group may take, 0 to 1.
         keep_best: True keeps the weights of each group's best network, too.
         stage: Told what is done while no evaluation tells it.
     """
@@ -207,7 +207,7 @@ class GroupTraining:
             raise
 
     def _checkpoints(self, members: Sequence[Member]) -> Checkpoints | None:
-        """Returns where checkpoints of a group's training are kept, None if none are wanted."""
+        """Returns the checkpoints of a group's training, None if the options ask for none."""
         cells = [member.cell for member in members]
         minutes = cells[0].config.minutes_between_checkpoints
         if minutes == 0:
@@ -255,11 +255,12 @@ class GroupTraining:
         return self._tasks[key]
 
     def _about_images(self, cell: Cell, task: trainer.Task) -> dict[str, Any]:
-        """Returns what must be known of a network's images to trust its score: copies, and what was left out."""
-        found = {"by_itself": task.validation.copies_in(task.training)}
+        """Returns what a record says of a network's images: copies among them, and images that were left out."""
+        copies = {"by_itself": task.validation.copies_in(task.training)}
         if cell.treatment.source in treatments.LETTERS and cell.source:
-            kept = cell.source.images_per_class or None
-            found["by_source"] = task.validation.copies_in(self._store.select("train", cell.source_classes, kept))
+            per_class = cell.source.images_per_class or None
+            of_source = self._store.select("train", cell.source_classes, per_class)
+            copies["by_source"] = task.validation.copies_in(of_source)
         named, left_out = dict(list(self._store.left_out.items())[:_NAMED]), self._store.notes.get(BROKEN, 0)
-        about = {"validation_images_trained_on": found}
+        about = {"validation_images_trained_on": copies}
         return about | ({"images_left_out": {"count": left_out, "first": named}} if left_out else {})

@@ -1,4 +1,4 @@
-"""What the record of a trained network says: scores, cost, proofs, and how it was made."""
+"""The content of a trained network's record: scores, cost, proofs, and how it was made."""
 
 import dataclasses
 import datetime
@@ -73,7 +73,7 @@ def content(
         "integrity": _integrity(cell, task, outcome, chance, source, pretrained) | dict(images or {}),
         "reference": identities.origin(reference) if reference else None,
         "cost": {
-            # Of a group's time each network bears the share that its arithmetic has.
+            # Of a group's time each network bears the fraction that its arithmetic has.
             "seconds": round(outcome.seconds * outcome.cost_fraction, 2),
             "train_seconds": round(outcome.train_seconds * outcome.cost_fraction, 2),
             "group": {"networks": outcome.group_size, "seconds": round(outcome.seconds, 2)},
@@ -156,7 +156,7 @@ def _origin(pretrained: PretrainedBase) -> dict[str, Any]:
 
 
 def _statistics(batch_norm: str, outcome: Outcome) -> dict[str, Any]:
-    """Returns what became of the moving statistics of frozen blocks, if there are any."""
+    """Returns which frozen blocks have moving statistics and where these moved; nothing if none has any."""
     if not outcome.blocks_with_statistics:
         return {}
     moved = set(outcome.moved_statistics)

@@ -1,4 +1,4 @@
-"""What a trained network is and what it cost; its copied blocks are compared with their source bit by bit."""
+"""A trained network, its cost, and its copied blocks compared with their source bit by bit."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -147,7 +147,7 @@ def cost_fractions(group: Group) -> dict[str, float]:
 
 
 def _cost(network: Network, group: Group, work: Sequence[int]) -> float:
-    """Returns the multiply-adds of one network for one image, its part of what it shares included."""
+    """Returns the multiply-adds of one network for one image, with its part of the blocks that it shares."""
     cost = 0.0
     for number, of_block in enumerate(work, start=1):
         if number > network.frozen:

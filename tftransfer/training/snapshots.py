@@ -137,7 +137,7 @@ class Saver(keras.callbacks.Callback):
         interruption: Signals that were noted.
 
     Attributes:
-        is_inside_round: True if training goes on inside a round; the metrics must then be built before `fit`.
+        is_inside_round: Whether training goes on inside a round; the metrics must then be built before `fit`.
         unevaluated: Results of the round in hand if its steps are done and its evaluation is not.
     """
 

@@ -38,7 +38,7 @@ def make(kind: str, replicas: int = 0) -> tf.distribute.Strategy:
 
 
 def on_gpu() -> bool:
-    """Returns True if training runs on a GPU."""
+    """Whether training runs on a GPU."""
     return bool(tf.config.list_physical_devices("GPU"))
 
 
@@ -60,9 +60,9 @@ def describe(strategy: tf.distribute.Strategy) -> str:
 
 
 def replicas_of(description: str) -> int:
-    """Returns how many replicas there were, from what `describe` said of them."""
-    found = re.fullmatch(r"mirrored: .* x (\d+)", description)
-    return int(found[1]) if found else 1
+    """Returns the number of replicas in a description from `describe`."""
+    match = re.fullmatch(r"mirrored: .* x (\d+)", description)
+    return int(match[1]) if match else 1
 
 
 def rounding(strategy: str) -> dict[str, Any]:
@@ -95,16 +95,16 @@ def rounding(strategy: str) -> dict[str, Any]:
     }
 
 
-def _logical_devices(kind: str, wanted: int) -> list[str]:
-    """Returns the names of logical devices, after making as many logical CPUs as wanted."""
-    if kind == "CPU" and wanted > 1:
+def _logical_devices(kind: str, replicas: int) -> list[str]:
+    """Returns the names of logical devices, after making a logical CPU for each replica."""
+    if kind == "CPU" and replicas > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]
         configured = tf.config.get_logical_device_configuration(cpu) or [None]
-        if len(configured) < wanted:
+        if len(configured) < replicas:
             try:
-                tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * wanted)
+                tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
             except RuntimeError as error:
                 raise ValueError(
-                    f"TensorFlow has started with {len(configured)} logical CPU(s), too late to make {wanted}."
+                    f"TensorFlow has started with {len(configured)} logical CPU(s), too late to make {replicas}."
                 ) from error
     return [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices(kind)]

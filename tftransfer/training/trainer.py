@@ -132,7 +132,7 @@ def train(
         report: Called after every evaluation with the step and each network's row of history.
         progress_bar: True shows Keras' progress bar.
         checkpoints: Those of this very training; None keeps none.
-        memory_fraction: Share of the available memory that the group may take, 0 to 1.
+        memory_fraction: Fraction of the available memory that the group may take, 0 to 1.
         stage: Told in a few words what is done where that can take long and no evaluation tells it.
 
     Returns:
@@ -194,6 +194,7 @@ def _fit(
     """Runs `fit` over rounds of equal length, each ending in an evaluation, and a last shorter one if need be."""
     names = [network.name for network in group.networks]
     sampling = task.sampling(config)
+    # Images (batch, height, width, channels); by network, labels (batch,) and their weights, 0 for what fills a batch.
     validation = pipeline.evaluation_batches(task.validation, task.view, config.batch_size).map(
         lambda x, y, w: (x, dict.fromkeys(names, y), dict.fromkeys(names, w))
     )
@@ -223,18 +224,18 @@ def _rounds(config: Config, images: int, done: int) -> list[tuple[int, int, int,
     A round that was interrupted comes first, then those of full length, then a shorter last one.
     """
     train_steps = config.train_steps(images)
-    wanted = config.evaluations or min(_MOST_EVALUATIONS, max(1, round(train_steps / config.steps_per_epoch(images))))
-    length = -(-train_steps // min(wanted, train_steps))
+    rounds = config.evaluations or min(_MOST_EVALUATIONS, max(1, round(train_steps / config.steps_per_epoch(images))))
+    length = -(-train_steps // min(rounds, train_steps))
     calls = []
     while done < train_steps:
         before, inside = divmod(done, length)
         whole = train_steps // length - before
         if inside or whole == 0:
-            steps, rounds = min(length - inside, train_steps - done), 1
+            steps, repeats = min(length - inside, train_steps - done), 1
         else:
-            steps, rounds = length, whole
-        calls.append((done, steps, before, rounds))
-        done += steps * rounds
+            steps, repeats = length, whole
+        calls.append((done, steps, before, repeats))
+        done += steps * repeats
     return calls
 
 
@@ -248,7 +249,8 @@ def _evaluate_round(
 
 
 def _predict(group: Group, config: Config, task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Returns each network's logits of all validation images, and their labels."""
+    """Returns each network's logits of all validation images, `(images, classes)`, and their labels, `(images,)`."""
     batches = pipeline.evaluation_batches(task.validation, task.view, config.batch_size)
     logits = group.model.predict(batches.map(lambda x, y, w: x), verbose=0)
-    return {name: values[: len(task.validation)] for name, values in logits.items()}, np.asarray(task.validation.labels)
+    images = len(task.validation)  # the last batch is filled up
+    return {name: values[:images] for name, values in logits.items()}, np.asarray(task.validation.labels)
