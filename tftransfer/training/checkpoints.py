@@ -130,8 +130,8 @@ class Checkpoints:
         if names == {_LAYOUT}:
             why = record_files.differences(checkpoint.notes["circumstances"], self._circumstances) or differences
             raise KeptError(
-                f"The checkpoint at step {checkpoint.step} is of this training, but its variables are not laid out as here: "
-                f"{'; '.join(why)}. It is kept; --resume=no begins anew and sets it aside."
+                f"The checkpoint at step {checkpoint.step} is of this training, but its variables are not laid out as "
+                f"here: {'; '.join(why)}. It is kept; --resume=no begins anew and sets it aside."
             )
         if names == {_REPLACED} and any(self._identity[_REPLACED]):
             self._say("its checkpoints are of a training that has ended since, and are removed")

@@ -11,9 +11,9 @@ def scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         labels: `(images,)`, 0 to classes - 1.
 
     Returns:
-        Fractions from 0 to 1: `top1`, `top5` (best of all if there are fewer classes), `per_class_top1` (mean over classes
-        of each one's top-1, as the paper's sets are not balanced everywhere); and `cross_entropy` in nats, without any
-        penalty.
+        Fractions from 0 to 1: `top1`, `top5` (best of all if there are fewer classes), `per_class_top1` (mean over
+        classes of each one's top-1, as the paper's sets are not balanced everywhere); and `cross_entropy` in nats,
+        without any penalty.
 
     Example:
         >>> scores(np.array([[0.0, 9.0], [0.0, 9.0]]), np.array([1, 0]))["top1"]
