@@ -134,13 +134,14 @@ def cautions(cells: Sequence[Cell], counted: Images | None) -> list[str]:
     if not cells:
         return []
     options, sentences = cells[0].config, []
-    short = [(steps, cell) for cell in cells if (steps := steps(cell, counted)) and steps < config.FEW_STEPS]
+    lengths = [(steps(cell, counted), cell) for cell in cells]
+    short = [(length, cell) for length, cell in lengths if length and length < config.FEW_STEPS]
     if short:
-        steps, cell = min(short, key=lambda pair: pair[0])
-        length = f"--steps={options.steps}" if options.steps else f"--epochs={options.epochs:g}"
+        length, cell = min(short, key=lambda pair: pair[0])
+        option = f"--steps={options.steps}" if options.steps else f"--epochs={options.epochs:g}"
         sentences.append(
-            f"{cell.treatment.label} gets {steps} steps, which may be too few: the default recipe needs some "
-            f"{config.LEAST_STEPS}. Received: {length}. Leave it out, or use --steps={config.LEAST_STEPS} or more"
+            f"{cell.treatment.label} gets {length} steps, which may be too few: the default recipe needs some "
+            f"{config.LEAST_STEPS}. Received: {option}. Leave it out, or use --steps={config.LEAST_STEPS} or more"
         )
     if counted and counted.side and options.input_size > _ENLARGED * counted.side:
         smaller = max(32, round(counted.side))

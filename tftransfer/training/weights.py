@@ -78,12 +78,7 @@ def _read_into(model: Any, record: Record) -> Weights | None:
     try:
         hdf5.listing(record.weights_file)  # Keras would follow links in a file of somebody else
         model.load_weights(record.weights_file)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        RuntimeError,
-    ):  # truncated, or no such file: h5py and Keras raise any of these
+    except (OSError, ValueError, KeyError, RuntimeError):  # truncated or not ours: h5py and Keras raise any of these
         return None
     weights = transfer.weights_of(model)
     return weights if record_files.weights_digest(weights) == record.weights_digest else None
