@@ -1,4 +1,4 @@
-"""Trainings: bit for bit again, alone as in a group; divergence, rounds, and that every option does something."""
+"""Trainings: bit for bit again, alone as in a group; evaluations, divergence, blocks that wait for their release."""
 
 import dataclasses
 
@@ -102,7 +102,8 @@ def test_a_network_that_diverges_is_named_and_stops(small, task):
 def test_a_network_that_diverges_ends_alike_alone_and_in_a_group(small, task, small_base, evaluations):
     """Seen between two evaluations, which are 50 steps apart, and at one."""
     config = dataclasses.replace(small, steps=100, evaluations=evaluations, schedule="constant", learning_rate=1e-4)
-    broken = {name: [array * np.float32(1e30) for array in arrays] for name, arrays in small_base.weights.items()}
+    kernel, bias = small_base.weights["fc3"]
+    broken = small_base.weights | {"fc3": [kernel, bias + np.float32(3e38)]}  # dropout doubles it: infinite
     bad, good = Network("bad", "broken", 3, 3), Network("good", "s", 3, 3)
     sources = {"broken": broken, "s": small_base.weights}
     told = []
@@ -129,84 +130,6 @@ def test_blocks_that_wait_for_their_release_need_an_optimizer_that_holds_them(re
     waiting = Network("late", "s", 4, 2, release_step=3)
     with pytest.raises(ValueError, match=r"--release_step needs --optimizer=sgd. Received: --release_step=3"):
         trainer.train(dataclasses.replace(recipe, optimizer="adamw"), task, [waiting], {"s": base.weights})
-
-
-@pytest.mark.parametrize("network", [BASE, Network("B2B", "s", 2, 2)])
-def test_networks_of_two_splits_share_nothing_random(small, task, small_base, network):
-    """Else intervals over splits would take for chance what all splits have in common."""
-    still = dataclasses.replace(small, learning_rate=1e-30)
-    first, again, other = (
-        trainer.train(still, dataclasses.replace(task, split=split), [network], {"s": small_base.weights})[0]
-        for split in ("random0", "random0", "random1")
-    )
-    assert digest(first) == digest(again)
-    trained = list(first.weights)[network.frozen :]
-    for layer in trained:
-        assert not np.array_equal(first.weights[layer][0], other.weights[layer][0]), layer
-    assert first.history["loss"] != other.history["loss"]
-
-
-def test_batches_of_two_splits_have_another_order_and_other_crops(recipe, task):
-    first, other = (dataclasses.replace(task, split=split).sampling(recipe) for split in ("random0", "random1"))
-    assert (first.positions(task.training, 0)[0] != other.positions(task.training, 0)[0]).any()
-    ids = np.arange(200)
-    assert all(
-        (a != b).any() for a, b in zip(first.augmentation(ids, 0, 4), other.augmentation(ids, 0, 4), strict=True)
-    )
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"optimizer": "adamw"},
-        {"label_smoothing": 0.1},
-        {"augment": "none"},
-        {"augment": "crop"},
-        {"augment": "mirror"},
-        {"momentum": 0.0},
-        {"weight_decay": 0.1},
-        {"bias_lr_multiplier": 1.0},
-        {"bias_decay_multiplier": 1.0, "weight_decay": 0.1},
-        {"schedule": "constant"},
-        {"schedule": "step", "drop_steps": 2},
-        {"precision": "mixed_bfloat16"},
-        {"seed": 1},
-        {"lr_multipliers": "conv1:0"},
-        {"layerwise_lr_decay": 0.5},
-    ],
-    ids=str,
-)
-def test_every_training_option_changes_the_result(small, task, small_base, options):
-    (outcome,) = trainer.train(dataclasses.replace(small, **options), task, [BASE], {})
-    assert digest(outcome) != digest(small_base)
-    assert outcome.diverged_at is None
-
-
-@pytest.mark.parametrize("options", [{"dropout": 0.0}, {"initializer": "glorot_uniform"}], ids=str)
-def test_options_of_alexnet_change_the_result(recipe, task, base, options):
-    (outcome,) = trainer.train(dataclasses.replace(recipe, **options), task, [BASE], {})
-    assert digest(outcome) != digest(base)
-    assert outcome.diverged_at is None
-
-
-def test_warm_up_takes_a_quarter_of_the_steps_at_most(small, task):
-    def trained(warmup_steps):
-        return digest(
-            trainer.train(dataclasses.replace(small, steps=8, warmup_steps=warmup_steps), task, [BASE], {})[0]
-        )
-
-    none, two, many = trained(0), trained(2), trained(1000)
-    assert none != two
-    assert two == many
-
-
-def test_label_smoothing_changes_the_loss_but_not_the_reported_cross_entropy(small, task):
-    still = dataclasses.replace(small, learning_rate=1e-12, steps=1)
-    plain, smoothed = (
-        trainer.train(dataclasses.replace(still, label_smoothing=s), task, [BASE], {})[0] for s in (0.0, 0.5)
-    )
-    assert smoothed.history["loss"] != plain.history["loss"]
-    assert smoothed.scores == pytest.approx(plain.scores, rel=1e-4)
 
 
 def test_batches_must_divide_by_the_replicas(task):
