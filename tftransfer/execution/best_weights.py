@@ -14,7 +14,7 @@ from tftransfer.records import record_files
 from tftransfer.records.record_files import RECORD, Record
 
 BEST = "best"
-"""What stands in a record under `weights.kept_as`: kept because it was the best of its group."""
+"""The value of `weights.kept_as` in records whose weights were kept as the best of their group."""
 
 
 def of_group(scores: Mapping[str, float]) -> str | None:

@@ -255,7 +255,7 @@ class GroupTraining:
         return self._tasks[key]
 
     def _about_images(self, cell: Cell, task: trainer.Task) -> dict[str, Any]:
-        """Returns what a record says of a network's images: copies among them, and images that were left out."""
+        """Returns the entries of a record on a network's images: copies among them, and images that were left out."""
         copies = {"by_itself": task.validation.copies_in(task.training)}
         if cell.treatment.source in treatments.LETTERS and cell.source:
             per_class = cell.source.images_per_class or None

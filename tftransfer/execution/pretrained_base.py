@@ -191,7 +191,7 @@ def keys(model: keras.Model) -> dict[str, list[str]]:
 
 
 def _places(model: keras.Model) -> dict[str, list[str]]:
-    """Returns where Keras puts the weights of each layer inside HDF5.
+    """Returns the names under which Keras stores the weights of each layer in HDF5.
 
     Keras names groups by rules of its own, so it is asked: each weight is filled with a number, saved and looked up.
     """

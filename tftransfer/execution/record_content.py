@@ -22,7 +22,7 @@ _ONCE = ("resume",)  # of one call, not of the training
 
 
 def identity_of(cell: Cell, source: Record | None, fingerprint: str) -> dict[str, Any]:
-    """Returns all that decides a network's result.
+    """Returns the identity of a network: all that decides its result.
 
     Args:
         cell: The network.
@@ -113,7 +113,7 @@ def _integrity(
     source: Record | None,
     pretrained: PretrainedBase | None,
 ) -> dict[str, Any]:
-    """Returns what was proven about a network, and what must be known to trust its score."""
+    """Returns the proofs about a network, and all else that decides whether its score can be trusted."""
     changed = set(outcome.frozen_blocks) & set(outcome.changed_blocks)
     tuned = [name for name in outcome.copied_blocks if name not in outcome.frozen_blocks]
     knows = pretrained.seen if pretrained else cell.source_classes
@@ -142,7 +142,7 @@ def _integrity(
 
 
 def _origin(pretrained: PretrainedBase) -> dict[str, Any]:
-    """Returns where pretrained weights come from, as far as their description says."""
+    """Returns the origin of pretrained weights, as far as their description says."""
     described = pretrained.described
     return {
         "file": pretrained.file,
@@ -156,7 +156,7 @@ def _origin(pretrained: PretrainedBase) -> dict[str, Any]:
 
 
 def _statistics(batch_norm: str, outcome: Outcome) -> dict[str, Any]:
-    """Returns which frozen blocks have moving statistics and where these moved; nothing if none has any."""
+    """Returns the frozen blocks with moving statistics and those where these moved; nothing if none has any."""
     if not outcome.blocks_with_statistics:
         return {}
     moved = set(outcome.moved_statistics)

@@ -68,7 +68,7 @@ def _chance(half: str, content: Mapping[str, Any]) -> str:
 
 
 def _seconds(networks: Sequence[Network], seconds: float) -> str:
-    """Returns what the call took, and which networks it trained."""
+    """Returns the row of the seconds of the call, and of the networks that it trained or reused."""
     spent = [
         f"{n.record.content['treatment']['label']} {n.record.content['cost']['seconds']:.0f}" for n in networks if n.now
     ]
@@ -79,7 +79,7 @@ def _seconds(networks: Sequence[Network], seconds: float) -> str:
 
 
 def _next(study: pathlib.Path, records: Sequence[Record]) -> list[str]:
-    """Returns where the records are, and how to compare and to use the networks."""
+    """Returns the rows on the records' place, and on how to compare and to use the networks."""
     rows = [f"records    {study}", f"compare    tensorboard --logdir {shlex.quote(str(study))}"]
     kept = [record for record in records if record.status == record_files.DONE and record.weights_file]
     # The last is the one that was asked for; its weights are kept if it is a base or the user said so.

@@ -36,7 +36,7 @@ class SourceWeights:
         return base.name in self._bases or self.load(base, record) is not None
 
     def pretrained_for(self, cell: Cell) -> PretrainedBase | None:
-        """Returns what a network copies from in the place of a base of the study."""
+        """Returns the pretrained weights that a network copies in the place of a base of the study."""
         return self._pretrained if cell.treatment.pretrained else None
 
     def add(self, cell: Cell, task: trainer.Task, sources: dict[str, Weights]) -> str | None:

@@ -1,4 +1,4 @@
-"""What the user, TensorBoard and a sweep are told while a group trains."""
+"""Reports of a group's training while it runs: to the user, to TensorBoard and to a sweep."""
 
 import dataclasses
 import math

@@ -6,8 +6,8 @@
 A file is written under another name, brought to the disk and then renamed, so that a kill, a power loss or a full disk
 leaves the ones before it as they were. The last two are kept. A folder that is set aside is never written to.
 
-This is not `system.atomic`: the name holds the digest of the content, which is as large as the training and is known
-only when it is on the disk, and what a kill leaves half written must have a name that the next process removes.
+Not with `system.atomic`: the name holds the digest of the content, which is known only when all of it is on the disk,
+and a file that a kill leaves half written needs a name under which the next process removes it.
 """
 
 import dataclasses
@@ -140,7 +140,7 @@ def _between(folder: pathlib.Path) -> pathlib.Path:
 
 
 def _places(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns where a folder may be set aside."""
+    """Returns the places to which a folder may be set aside."""
     return [folder.with_name(f"{folder.name}.aside-{number}") for number in range(1, MOST_ASIDE + 1)]
 
 

@@ -121,7 +121,7 @@ class Checkpoints:
         self._say(text)
 
     def _differences(self, checkpoint: Checkpoint) -> list[str]:
-        """Returns what makes a checkpoint one of another training, one line each."""
+        """Returns the differences that make a checkpoint one of another training, one line each."""
         return record_files.differences(checkpoint.notes["identity"], self._identity)
 
     def _give_way(self, checkpoint: Checkpoint, differences: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""How a group is trained: the optimizer and its schedule, and each network's loss and metrics."""
+"""Compiles a group for Keras' `fit`: one optimizer with its schedule, and each network's loss and metrics."""
 
 from typing import Any
 

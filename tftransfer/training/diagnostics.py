@@ -1,6 +1,6 @@
-"""What a report shows of a network and cannot be told from its record: first-layer filters, similarity of features.
+"""Diagnostics of a network for its report: pictures of first-layer filters, and similarity of features.
 
-It is computed at the end of training, when weights and images are at hand, and kept as small arrays beside the record.
+They are computed at the end of training, when weights and images are at hand, and kept as small arrays beside the record.
 """
 
 import dataclasses

@@ -115,7 +115,7 @@ class Group:
         return trunk
 
     def _tower(self, network: Network) -> keras.Model:
-        """Returns what trains of a network, with initial weights of its own."""
+        """Returns the part of a network that trains, with initial weights of its own."""
         start = self.blocks[network.frozen - 1].output if network.frozen else self.template.input
         role = "base" if network.source is None else "top"
         held = self._held_layers(network) if self.batch_norm == "inference" else ()
@@ -190,7 +190,7 @@ class Group:
                     layer.seek(step)
 
     def statistics(self) -> dict[str, tuple[int, ...]]:
-        """Returns which weights of each layer are moving statistics, by their places in the layer's weights."""
+        """Returns the places of moving statistics in the weights of each layer that has some."""
         return transfer.statistics_of(self.template)
 
     def weights(self, name: str) -> dict[str, list[Any]]:

@@ -1,4 +1,4 @@
-"""What is watched while a group trains: histories, divergence, speed."""
+"""A Keras callback with the history of a group's training: metrics, divergence, speed."""
 
 import math
 import time
@@ -87,7 +87,7 @@ class TrainingHistory(keras.callbacks.Callback):
         return len(self.diverged) == len(self.networks)
 
     def state(self) -> dict[str, Any]:
-        """Returns all that was seen, for `resume`, as JSON has it."""
+        """Returns histories, divergence and times for `resume`, as JSON has them."""
         return {
             "step": self.step,
             "histories": self.histories,

@@ -1,4 +1,4 @@
-"""Whether a group of networks fits into the memory that there is."""
+"""An estimate of the memory that training a group takes, compared with what is available."""
 
 import keras
 import psutil

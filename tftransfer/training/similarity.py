@@ -1,4 +1,4 @@
-"""How alike two sets of features are: linear CKA, estimated without bias from small batches of images.
+"""Similarity of two sets of features: linear CKA, estimated without bias from small batches of images.
 
 No well-kept implementation runs on NumPy; those of PyTorch are the same few sums.
 """

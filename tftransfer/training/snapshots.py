@@ -33,7 +33,7 @@ def identity(
     networks: Sequence[Network],
     sources: Mapping[str, Weights],
 ) -> dict[str, Any]:
-    """Returns what a training is, as far as the trainer knows it: another recipe is another training.
+    """Returns the identity of a training, as far as the trainer knows it: another recipe is another training.
 
     Args:
         config: The options.
@@ -53,7 +53,7 @@ def identity(
 
 
 def circumstances(config: Config, strategy: str) -> dict[str, Any]:
-    """Returns what may differ when the same training goes on elsewhere: what rounds differently, and its evaluations.
+    """Returns the circumstances in which a training may go on elsewhere: how sums are rounded, and its evaluations.
 
     Another number of replicas is one of them: they sum gradients in another order, as other threads do.
 

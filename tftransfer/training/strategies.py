@@ -1,4 +1,4 @@
-"""On which devices a process trains, and what there decides how sums are rounded."""
+"""The devices that a process trains on, and the circumstances there that decide how sums are rounded."""
 
 import functools
 import re
@@ -52,7 +52,7 @@ def check_batch(batch_size: int, strategy: tf.distribute.Strategy) -> None:
 
 
 def describe(strategy: tf.distribute.Strategy) -> str:
-    """Returns what a strategy runs on: `one_device: CPU`, `mirrored: NVIDIA H200 x 2`."""
+    """Returns strategy and devices in words: `one_device: CPU`, `mirrored: NVIDIA H200 x 2`."""
     gpus = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus] or ["CPU"]
     replicas = strategy.num_replicas_in_sync
@@ -66,7 +66,7 @@ def replicas_of(description: str) -> int:
 
 
 def rounding(strategy: str) -> dict[str, Any]:
-    """Returns what decides the last bits of a training besides its recipe.
+    """Returns the circumstances that decide the last bits of a training besides its recipe.
 
     Sums are divided over threads and replicas; processors differ in their instructions, and libraries choose their code
     by them, by their version and by variables of the environment.

@@ -48,7 +48,7 @@ class Task:
     view: pipeline.View
 
     def sampling(self, config: Config) -> pipeline.Sampling:
-        """Returns which images the training steps of a recipe see, and how they are augmented."""
+        """Returns the order and augmentation of the images that the training steps of a recipe see."""
         return pipeline.Sampling(
             seeds.of_split(config.seed, self.split),
             self.target,
@@ -88,7 +88,7 @@ def build_model(config: Config, classes: int, seed: int | None = None) -> keras.
 
 
 def view_of(config: Config, training: Half) -> pipeline.View:
-    """Returns how the images of a task become inputs: the mean is that of its own training images.
+    """Returns the way from the images of a task to inputs: the mean is that of its own training images.
 
     A model that scales its images itself gets pixels from 0 to 255.
     """

@@ -55,7 +55,7 @@ def with_own_statistics(config: Config, task: trainer.Task, weights: Weights) ->
 
 
 def statistics(config: Config) -> dict[str, tuple[int, ...]]:
-    """Returns which weights of the configured architecture are moving statistics, as `transfer.statistics_of`."""
+    """Returns the places of moving statistics in the weights of each layer, as `transfer.statistics_of`."""
     if not architectures.has_batch_norm(config.architecture):
         return {}
     with trainer.dtype_policy(config.precision):
