@@ -1,6 +1,7 @@
 """Diagnostics of a network for its report: pictures of first-layer filters, and similarity of features.
 
-They are computed at the end of training, when weights and images are at hand, and kept as small arrays beside the record.
+They are computed at the end of training, when weights and images are at hand, and kept as small arrays beside the
+record.
 """
 
 import dataclasses
