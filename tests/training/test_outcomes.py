@@ -14,13 +14,13 @@ BASE = Network("base")
 
 
 @pytest.fixture(scope="module")
-def base(recipe, task):
-    return trainer.train(recipe, task, [BASE], {})[0]
+def base(small, task):
+    return trainer.train(small, task, [BASE], {})[0]
 
 
 @pytest.fixture(scope="module")
-def residual(recipe):
-    return dataclasses.replace(recipe, model="small_models:residual", batch_size=16, steps=1)
+def normalized(recipe):
+    return dataclasses.replace(recipe, model="small_models:normalized", batch_size=16, steps=1)
 
 
 @pytest.fixture
@@ -45,28 +45,28 @@ def spoilt(monkeypatch, task):
     return trained
 
 
-@pytest.mark.parametrize(("layer", "place"), [("conv1", 0), ("conv3", 1)])
-def test_a_frozen_block_that_something_changed_is_named(recipe, base, spoilt, layer, place):
+@pytest.mark.parametrize(("layer", "place"), [("conv1", 0), ("fc3", 1)])
+def test_a_frozen_block_that_something_changed_is_named(small, base, spoilt, layer, place):
     """By one bit of one weight."""
-    outcome = spoilt(recipe, Network("net", "s", 3, 3), base, layer, place, value=None)
+    outcome = spoilt(small, Network("net", "s", 3, 3), base, layer, place, value=None)
     assert outcome.changed_blocks == (layer,)
-    assert outcome.frozen_blocks == ("conv1", "conv2", "conv3")
+    assert outcome.frozen_blocks == ("conv1", "conv2", "fc3")
 
 
-def test_a_weight_that_is_no_number_is_divergence(recipe, base, spoilt):
-    """Logits may hide it: a rectifier makes 0 of what is less than all numbers."""
-    outcome = spoilt(recipe, Network("net", "s", 3, 3), base, "conv3", 1, value=-np.inf)
+def test_a_weight_that_is_no_number_is_divergence(small, base, spoilt):
+    """Logits may hide it: a ReLU makes 0 of what is less than all numbers."""
+    outcome = spoilt(small, Network("net", "s", 3, 3), base, "fc3", 1, value=-np.inf)
     assert all(np.isfinite(value) for value in outcome.scores.values()), "or the scores alone would tell"
-    assert outcome.diverged_at == recipe.steps
+    assert outcome.diverged_at == small.steps
 
 
-def test_a_moving_statistic_that_something_changed_is_named(residual, task, spoilt):
-    (source,) = trainer.train(residual, task, [BASE], {})
+def test_a_moving_statistic_that_something_changed_is_named(normalized, task, spoilt):
+    (source,) = trainer.train(normalized, task, [BASE], {})
     network = Network("net", "s", 2, 2)
-    (sound,) = trainer.train(residual, task, [network], {"s": source.weights})
+    (sound,) = trainer.train(normalized, task, [network], {"s": source.weights})
     assert (sound.changed_blocks, sound.moved_statistics) == ((), ())
     first = sound.blocks_with_statistics[0]
-    outcome = spoilt(residual, network, source, "batch_normalization", 2, value=None)
+    outcome = spoilt(normalized, network, source, "norm1", 2, value=None)
     assert outcome.moved_statistics == (first,)
     assert outcome.changed_blocks == (first,), "they had to stay"
     assert sound.frozen_blocks == sound.blocks_with_statistics
