@@ -1,6 +1,8 @@
 """Settings and small networks that tests share."""
 
+import dataclasses
 import os
+import shutil
 import signal
 
 # Before TensorFlow starts: no GPU is needed, and its own log lines are no warnings of ours.
@@ -79,6 +81,12 @@ def recipe():
 
 
 @pytest.fixture(scope="session")
+def small(recipe):
+    """The same with four blocks and dropout, for what does not depend on the network: it is traced in half the time."""
+    return dataclasses.replace(recipe, model="small_models:dropping")
+
+
+@pytest.fixture(scope="session")
 def store(tmp_path_factory):
     """Six easy classes in memory."""
     from easy_study import EasyStore
@@ -92,6 +100,15 @@ def study(tmp_path, store):
     from tftransfer.execution import studies
 
     return studies.Study(tmp_path / "study", store, say=lambda line: None)
+
+
+@pytest.fixture
+def study_with_bases(study, finished):
+    """A study of the easy classes of which both bases are trained: copies of those in `finished`."""
+    for letter in "AB":
+        name = f"random0-base{letter}-seed0"
+        shutil.copytree(finished / name, study.root / name)
+    return study
 
 
 @pytest.fixture(scope="session")

@@ -19,10 +19,12 @@ LOAD_TENSORFLOW = {
     ),
     "tftransfer.records": ("event_files",),  # TensorBoard alone
     "tftransfer.training": (
-        "batch_norm", "costs", "diagnostics", "group", "history", "memory", "optimizers", "outcomes", "rounding",
+        "batch_norm", "compilation", "diagnostics", "group", "history", "memory", "optimizers", "outcomes",
         "snapshots", "strategies", "trainer", "untrained_sources", "weights",
     ),
-    "tftransfer.execution": ("group_training", "pretrained_base", "record_content", "source_weights", "studies"),
+    "tftransfer.execution": (
+        "group_training", "pretrained_base", "record_content", "source_weights", "studies", "training_reports",
+    ),
     "tftransfer.scheduling": ("worker",),
     "tftransfer.tuning": ("search", "trial", "view"),
     "tftransfer.benchmarking": ("equality", "images", "products", "stepping"),

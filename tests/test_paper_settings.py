@@ -18,7 +18,7 @@ from tftransfer.data import pipeline
 from tftransfer.execution import run_config
 from tftransfer.experiment import prepared_images, treatments
 from tftransfer.models import AlexNet, LocalResponseNormalization
-from tftransfer.training import trainer
+from tftransfer.training import compilation, trainer
 from tftransfer.training.group import Group, Network
 from tftransfer.training.optimizers import RateSchedule
 
@@ -167,7 +167,7 @@ def paper_group():
     """A narrow network for small images, compiled with all else as in the paper's flag file."""
     options = dataclasses.replace(options_of("paper_ilsvrc12.flags"), width=0.05, image_size=32)
     group = Group(trainer.build_model(options, 5), [Network("base")], {}, seed=0, target="B")
-    trainer.compile_group(group, options, images=640_000, classes=5)
+    compilation.compile_group(group, options, images=640_000, classes=5)
     return group
 
 

@@ -20,14 +20,14 @@ SAVES = 10
 
 def measured(name, networks, folder):
     from tftransfer.experiment.config import Config
-    from tftransfer.training import checkpoints, snapshots, trainer, untrained_sources
+    from tftransfer.training import checkpoints, compilation, snapshots, trainer, untrained_sources
     from tftransfer.training.group import Group
 
     config = Config(steps=744)
     template = trainer.build_model(config, 20)
     sources = {key: untrained_sources.random_weights(config, "random0", key) for key in "AB"}
     group = Group(template, networks, sources, 0, "B")
-    trainer.compile_group(group, config, 4000, 20)
+    compilation.compile_group(group, config, 4000, 20)
     group.model.optimizer.build(group.model.trainable_variables)
     kept = checkpoints.Checkpoints(folder, say=lambda line: None)
     kept.restore({})

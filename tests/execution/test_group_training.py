@@ -1,24 +1,19 @@
-"""What training a group leaves behind: records, weights, events, checkpoints."""
+"""What training a group leaves behind: records, weights, events."""
 
 import dataclasses
-import signal
+import shutil
 
 import numpy as np
 import pytest
 
 import tftransfer
 from easy_study import CLASSES, RECIPE, EasyStore, cell, names
-from tensorboard_events import scalars
-from tftransfer.cli import command_line
-from tftransfer.data.store import StoreError
 from tftransfer.execution import studies
-from tftransfer.execution.group_training import GroupTraining, Member
+from tftransfer.execution.group_training import GroupTraining
 from tftransfer.execution.source_weights import SourceWeights
 from tftransfer.experiment import splits, treatments
 from tftransfer.experiment.plan import Cell
 from tftransfer.records import record_files
-from tftransfer.system import signals
-from tftransfer.training import checkpoints
 
 
 def test_bases_keep_weights_others_only_if_asked(finished):
@@ -26,13 +21,11 @@ def test_bases_keep_weights_others_only_if_asked(finished):
     assert kept == {"random0-A4B-seed0", "random0-baseA-seed0", "random0-baseB-seed0"}
 
 
-def test_a_sweeps_group_keeps_its_best_network(tmp_path, store):
-    import tftransfer
-
-    study = studies.Study(tmp_path / "study", store, say=lambda line: None, keep_best=True)
-    for base in (cell("A1B").source, cell("A1B").reference):
-        study.train_group([base])
-    group = [cell("A1B"), cell("A2B"), cell("B1B"), cell("B2B")]
+def test_a_sweeps_group_keeps_its_best_network(study_with_bases, store):
+    shutil.rmtree(study_with_bases.root / "random0-baseB-seed0")
+    study = studies.Study(study_with_bases.root, store, say=lambda line: None, keep_best=True)
+    study.train_group([cell("A1B").reference])
+    group = [cell("A1B"), cell("A2B"), cell("B1B")]
     study.train_group(group)
     found = {one.name: record_files.read(study.root / one.name) for one in group}
     (kept,) = (record for record in found.values() if record.weights_file)
@@ -87,8 +80,8 @@ def test_all_classes(study):
     assert names(study.root) == ["random0-R2all-seed0", "random0-baseall-seed0"]
 
 
-def test_preserved_and_released_blocks(study):
-    record = study.ensure(cell("A2B", preserve=2, release_step=1)).record
+def test_preserved_and_released_blocks(study_with_bases):
+    record = study_with_bases.ensure(cell("A2B", preserve=2, release_step=1)).record
     assert record.name == "random0-A2B-keep2-from1-seed0"
     integrity = record.content["integrity"]
     assert integrity["frozen_blocks"] == ["conv1", "conv2"]
@@ -96,35 +89,17 @@ def test_preserved_and_released_blocks(study):
     assert integrity["fine_tuned_blocks_moved"]
 
 
-def test_a_base_as_long_as_source_and_target(study):
+def test_a_base_as_long_as_source_and_target(study_with_bases):
     control = cell("A4B").control
-    record = study.ensure(control).record
+    record = study_with_bases.ensure(control).record
     assert record.content["cost"]["train_steps"] == 6
     assert record.result["minus_base"] is not None
     assert not (record.folder / record_files.WEIGHTS).exists(), "only standard bases are copied from"
     assert "--budget=equal_total" in record.content["command"]
 
 
-def test_what_takes_long_before_the_first_evaluation_is_told(tmp_path, store):
-    stages, said = [], []
-    study = studies.Study(tmp_path, store, say=said.append, stage=stages.append)
-    study.train_group([cell("base")])
-    assert [text.partition(",")[0] for text in stages] == [
-        "building the network", "compiling the first step", "first step done", "scoring all validation images",
-    ]  # fmt: skip
-    assert said[1:3] == ["baseB: building the network", "baseB: compiling the first step"]
-
-
-def test_evaluations_are_told_as_they_come(tmp_path, store):
-    seen = []
-    study = studies.Study(
-        tmp_path, store, say=lambda line: None, watch=lambda step, steps, rows: seen.append((step, steps, list(rows)))
-    )
-    study.train_group([cell("base", evaluations=3)])
-    assert seen == [(step, 3, ["random0-baseB-seed0"]) for step in (1, 2, 3)]
-
-
-def test_a_group_leaves_the_records_that_its_networks_would_have_had_alone(finished, study, store):
+def test_a_group_leaves_the_records_that_its_networks_would_have_had_alone(finished, study_with_bases, store):
+    study = study_with_bases
     for label in ("A", "B"):
         assert study.train_group([dataclasses.replace(cell("base"), treatment=treatments.base(label))]).lost == []
     end = study.train_group([cell("B4B+"), cell("A4B"), cell("A2B")])
@@ -146,110 +121,17 @@ def test_a_group_leaves_the_records_that_its_networks_would_have_had_alone(finis
     assert cost[0]["seconds"] > cost[1]["seconds"], "the fine-tuned network trains all of its blocks"
 
 
-def test_a_group_too_large_for_memory_is_refused_before_it_trains(study, store):
-    study.ensure(cell("base"))
+def test_a_group_too_large_for_memory_is_refused_before_it_trains(study_with_bases, store):
+    study, before = study_with_bases, names(study_with_bases.root)
     small = studies.Study(study.root, store, say=lambda line: None, memory_fraction=1e-6)
     with pytest.raises(MemoryError, match="GB are available"):
         small.train_group([cell("B2B")])
-    assert names(study.root) == ["random0-baseB-seed0"]
+    assert names(study.root) == before
 
 
-def test_an_interrupted_network_goes_on_and_leaves_nothing_behind(study, store, tmp_path, monkeypatch):
-    rounds = {"evaluations": 3}
-    whole = study.ensure(cell("B2B", **rounds)).record
-    said = []
-    other = studies.Study(tmp_path / "other", store, say=said.append)
-    due = checkpoints.Checkpoints.due
-
-    def end_after_two_steps(self, size):
-        self.asked = getattr(self, "asked", 0) + 1
-        if self.asked == 2:
-            signal.raise_signal(signal.SIGTERM)
-        return True
-
-    monkeypatch.setattr(checkpoints.Checkpoints, "due", end_after_two_steps)
-    for _ in range(2):  # baseB, then B2B
-        with pytest.raises(signals.Terminated):
-            other.ensure(cell("B2B", **rounds))
-        assert len(list((other.root / ".checkpoints").glob("*/*.npz"))) == 2
-        assert not list(other.root.glob("random*/*step*.npz"))
-        monkeypatch.setattr(checkpoints.Checkpoints, "due", due)
-        other.ensure(cell("base", **rounds))
-        monkeypatch.setattr(checkpoints.Checkpoints, "due", end_after_two_steps)
-    monkeypatch.setattr(checkpoints.Checkpoints, "due", due)
-    record = other.ensure(cell("B2B", **rounds)).record
-    assert "B2B: goes on from its checkpoint at step 2" in said
-    assert sum(line.startswith("B2B: step") for line in said) == 3, "no line is said twice"
-    assert record.weights_digest == whole.weights_digest
-    assert record.result == whole.result
-    assert {**record.content["history"], "seconds": 0} == {**whole.content["history"], "seconds": 0}
-    assert scalars(record.folder) == scalars(whole.folder)
-    assert not (other.root / ".checkpoints").exists()
-    assert names(other.root) == names(study.root)
-
-
-def test_checkpoints_that_outlived_their_record_are_not_used_by_force(study, store):
-    first = study.ensure(cell("base")).record
-    training = GroupTraining(study.root, store, SourceWeights())
-    before, after = (training._checkpoints([Member(cell("base"), None, None)]) for _ in range(2))
-    study.root.joinpath("random0-baseB-seed0", record_files.RECORD).unlink()
-    of_first = training._checkpoints([Member(cell("base"), None, None)])
-    assert before._about == after._about
-    assert before._about["replaces"] == [first.content["finished"]]
-    assert of_first._about["replaces"] == [None]
-
-
-def test_no_checkpoints_if_none_are_wanted(tmp_path, store):
-    training = GroupTraining(tmp_path, store, SourceWeights())
-    assert training._checkpoints([Member(cell("base", checkpoint_minutes="0"), None, None)]) is None
-    assert training._checkpoints([Member(cell("base", checkpoint_minutes="2"), None, None)]) is not None
-
-
-def test_a_checkpoint_of_other_replicas_ends_in_a_reason_and_leaves_no_trace(study, monkeypatch):
-    def end_at_once(self, size):
-        signal.raise_signal(signal.SIGTERM)
-        return True
-
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoints.Checkpoints, "due", end_at_once)
-        with pytest.raises(signals.Terminated):
-            study.ensure(cell("base", strategy="mirrored", replicas=2))
-    with pytest.raises(
-        checkpoints.KeptError, match=r"cannot be gone on from exactly: strategy: .*CPU x 2.* --resume=any"
-    ):
-        study.ensure(cell("base", resume="exact"), force=True)
-    assert not (study.root / "random0-baseB-seed0").exists()
-    assert list(study.root.glob(".checkpoints/random0-baseB-seed0/*.npz"))
-
-
-def test_images_that_are_removed_under_a_training_end_it_in_a_line_and_it_goes_on(tmp_path, monkeypatch):
-    class Vanishing(EasyStore):
-        """A store whose validation images are gone for a while, as a `data.store.Store` tells it."""
-
-        gone = True
-
-        def read(self, split, ids):
-            if split == "val" and self.gone:
-                self.lost = StoreError("The prepared images are gone")
-                raise self.lost
-            return super().read(split, ids)
-
-    store, said = Vanishing(tmp_path / "means"), []
-    study = studies.Study(tmp_path / "study", store, say=said.append)
-    monkeypatch.setattr(checkpoints.Checkpoints, "due", lambda self, size: True)
-    with pytest.raises(StoreError, match=r"^The prepared images are gone$") as caught:
-        study.ensure(cell("base"))
-    assert command_line._raised_here(caught.value), "a line for the user, not a traceback"
-    assert names(study.root) == []
-    assert list(study.root.glob(".checkpoints/random0-baseB-seed0/*.npz"))
-    store.gone = False
-    assert study.ensure(cell("base")).now
-    assert any("goes on from its checkpoint" in line for line in said)
-
-
-def test_copies_of_validation_images_are_counted_for_a_network_and_its_source(tmp_path):
-    store = EasyStore(tmp_path / "means")
-    study = studies.Study(tmp_path / "study", store, say=lambda line: None)
+def test_copies_of_validation_images_are_counted_for_a_network_and_its_source(study_with_bases, tmp_path):
+    store = EasyStore(tmp_path / "own_means")
+    study = studies.Study(study_with_bases.root, store, say=lambda line: None)
     labels = store.images["val"].labels
     ours, theirs = cell("A2B").classes[0], cell("A2B").source_classes[0]
     copied = store.images["val"].images[labels == ours][:3]
@@ -269,23 +151,35 @@ def test_images_that_were_left_out_are_named_in_the_record(tmp_path):
     assert record.content["integrity"]["images_left_out"] == {"count": 1, "first": {"a/1.png": "truncated"}}
 
 
-def test_released_blocks_train_from_their_step_on(study):
+def test_released_blocks_train_from_their_step_on(study_with_bases):
     """At the last of three steps, or before: the blocks end elsewhere."""
-    early, late = (study.ensure(cell("A2B", preserve=2, release_step=step)).record for step in (0, 2))
+    early, late = (study_with_bases.ensure(cell("A2B", preserve=2, release_step=step)).record for step in (0, 2))
     assert early.weights_digest != late.weights_digest
     assert early.content["integrity"]["fine_tuned_blocks_moved"] is True
     assert late.content["integrity"]["fine_tuned_blocks_moved"] is True
 
 
-@pytest.mark.parametrize(
-    ("text", "options"),
-    [("B4B", {}), ("A4B", {}), ("B4B+", {}), ("A4B+", {}), ("R4B", {}), ("S4B", {}), ("A2B", {"preserve": 2})],
-)
-def test_a_network_copies_freezes_and_trains_what_its_name_says(study, text, options):
+COPYING = {"B4B": {}, "A4B": {}, "B4B+": {}, "A4B+": {}, "R4B": {}, "S4B": {}, "A2B": {"preserve": 2}}
+
+
+@pytest.fixture(scope="module")
+def copying(tmp_path_factory, store):
+    """The study of the networks in `COPYING`, trained as one group; it has both bases."""
+    study = studies.Study(tmp_path_factory.mktemp("copying") / "study", store, say=lambda line: None)
+    asked = [cell(text, keep_weights=True, learning_rate=1e-4, **more) for text, more in COPYING.items()]
+    for base in "AB":
+        study.train_group([dataclasses.replace(asked[0], treatment=treatments.base(base))])
+    assert study.train_group(asked) == studies.GroupEnd()
+    return study.root
+
+
+@pytest.mark.parametrize(("text", "options"), COPYING.items())
+def test_a_network_copies_freezes_and_trains_what_its_name_says(copying, text, options):
     """In the kept weights: frozen blocks are the source's to the bit, tuned ones near them, all others far away."""
-    network = cell(text, keep_weights=True, learning_rate=1e-4, **options)
-    record = study.ensure(network).record
-    tops = {name: tftransfer.load(study.root / name) for name in names(study.root)}
+    record = record_files.read(copying / cell(text, **options).name)
+    tops = {
+        name: tftransfer.load(copying / name) for name in (record.name, "random0-baseA-seed0", "random0-baseB-seed0")
+    }
     made, bases = tops.pop(record.name), {name[len("random0-base")]: model for name, model in tops.items()}
     frozen, copied = (0 if text.endswith("+") else int(text[1])), 4
     for place, block in enumerate(("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"), start=1):
@@ -297,7 +191,6 @@ def test_a_network_copies_freezes_and_trains_what_its_name_says(study, text, opt
         near = far.pop(text[0])
         assert near == 0 if place <= frozen else 0 < near < 0.1, f"{block} of base{text[0]}"
         assert all(distance > 0.5 for distance in far.values()), f"{block} is of no other base"
-    assert set(bases) == {"B"} | ({"A"} & {text[0]})
 
 
 def _distance(one, other):

@@ -86,7 +86,7 @@ def said(text, training=(20, 30, 40), validation=(40, 40, 40), source=None, pret
         "scores": {"top1": 0.9, "top5": 1.0, "per_class_top1": 0.9, "cross_entropy": 0.1}, "history": {"step": [3]},
         "copied_blocks": copied, "frozen_blocks": frozen, "changed_blocks": copied[len(frozen) :],
         "trained_parameters": 10, "train_steps": 3, "seconds": 8.0, "train_seconds": 4.0, "images_per_second": 9.0,
-        "group_size": 2, "share": 0.25, "strategy": "one device",
+        "group_size": 2, "cost_fraction": 0.25, "strategy": "one device",
     }  # fmt: skip
     task = trainer.Task(network.split.name, "B", 3, images(*training), images(*validation), None)
     identity = network.identity("f" * 64, None)

@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+import shutil
 import threading
 import time
 
@@ -12,6 +13,12 @@ from tftransfer.experiment import plan, treatments
 from tftransfer.models import architectures
 from tftransfer.records import record_files, record_warnings
 from tftransfer.training import trainer
+
+
+def with_network(study, finished, name):
+    """Adds a network of `finished` to a study that has its bases."""
+    shutil.copytree(finished / name, study.root / name)
+    return study
 
 
 def test_what_is_needed_is_trained_in_order(tmp_path, store):
@@ -41,17 +48,21 @@ def test_another_configuration_under_the_same_name_is_refused(finished, store):
     assert (finished / "random0-baseB-seed0" / record_files.RECORD).read_bytes() == before
 
 
-def test_force_trains_the_asked_network_again_and_only_it(study):
-    first = study.ensure(cell("B2B"))
-    again = study.ensure(cell("B2B"), force=True)
+def test_force_trains_the_asked_network_again_and_only_it(study_with_bases, finished):
+    study = with_network(study_with_bases, finished, "random0-A4B-seed0")
+    bases = [record_files.read(study.root / f"random0-base{letter}-seed0") for letter in "AB"]
+    first = study.ensure(cell("A4B", keep_weights=True))
+    assert not first.now
+    again = study.ensure(cell("A4B", keep_weights=True), force=True)
     assert again.now
     assert again.record.key == first.record.key
     assert again.record.weights_digest == first.record.weights_digest, "a forced run repeats bit for bit"
     assert again.record.content["finished"] >= first.record.content["finished"]
+    assert [record_files.read(base.folder) for base in bases] == bases
 
 
-def test_a_base_whose_weights_are_lost_or_damaged_is_trained_again(study, store):
-    study.ensure(cell("base"))
+def test_a_base_whose_weights_are_lost_or_damaged_is_trained_again(study_with_bases, store):
+    study = study_with_bases
     weights = study.root / "random0-baseB-seed0" / record_files.WEIGHTS
     whole = weights.read_bytes()
     for damage in (None, whole[: len(whole) // 2], bytes([whole[-5000] ^ 1]).join([whole[:-5000], whole[-4999:]])):
@@ -72,8 +83,8 @@ def test_an_unfinished_folder_is_trained_again(study):
     assert len(list(folder.glob("events*"))) == 1
 
 
-def test_an_interruption_leaves_nothing_that_counts_as_done(study, monkeypatch):
-    study.ensure(cell("base"))
+def test_an_interruption_leaves_nothing_that_counts_as_done(study_with_bases, monkeypatch):
+    study = study_with_bases
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
@@ -82,7 +93,8 @@ def test_an_interruption_leaves_nothing_that_counts_as_done(study, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         study.ensure(cell("B4B"))
     monkeypatch.undo()
-    assert [record.name for record in record_files.read_study(study.root)] == ["random0-baseB-seed0"]
+    done = [record.name for record in record_files.read_study(study.root)]
+    assert done == ["random0-baseA-seed0", "random0-baseB-seed0"]
     assert study.ensure(cell("B4B")).now
 
 
@@ -98,7 +110,8 @@ def test_a_diverged_base_is_recorded_and_not_copied_from(study):
     assert not (record.folder / record_files.WEIGHTS).exists()
 
 
-def test_a_forced_training_that_is_interrupted_keeps_the_old_result(study, monkeypatch):
+def test_a_forced_training_that_is_interrupted_keeps_the_old_result(study_with_bases, monkeypatch):
+    study = study_with_bases
     first = study.ensure(cell("base")).record
 
     def interrupted(*_, **__):
@@ -112,10 +125,10 @@ def test_a_forced_training_that_is_interrupted_keeps_the_old_result(study, monke
     assert record.weights_file
 
 
-def test_a_finished_network_does_not_need_its_sources_weights(study, store):
-    study.ensure(cell("B4B"))
+def test_a_finished_network_does_not_need_its_sources_weights(study_with_bases, finished, store):
+    study = with_network(study_with_bases, finished, "random0-B4B-tuned-seed0")
     (study.root / "random0-baseB-seed0" / record_files.WEIGHTS).unlink()
-    assert not studies.Study(study.root, store, say=pytest.fail).ensure(cell("B4B")).now
+    assert not studies.Study(study.root, store, say=pytest.fail).ensure(cell("B4B+")).now
 
 
 def test_two_processes_that_want_the_same_base_train_it_once(study, store):
@@ -149,16 +162,16 @@ def test_chance_is_named(finished):
     assert fault.startswith("random0-B4B-tuned-seed0 is not shown to be above chance: top-1 33.0 %, chance 36.7 %")
 
 
-def test_a_group_trains_only_what_is_missing(study):
-    study.ensure(cell("A2B"))
-    before = record_files.read(study.root / cell("A2B").name)
-    study.train_group([cell("A2B"), cell("A3B")])
-    assert record_files.read(study.root / cell("A2B").name) == before
+def test_a_group_trains_only_what_is_missing(study_with_bases, finished):
+    study = with_network(study_with_bases, finished, "random0-A4B-seed0")
+    before = record_files.read(study.root / cell("A4B").name)
+    study.train_group([cell("A4B"), cell("A3B")])
+    assert record_files.read(study.root / cell("A4B").name) == before
     assert record_files.read(study.root / cell("A3B").name).content["cost"]["group"]["networks"] == 1
 
 
-def test_a_group_leaves_out_what_another_process_trains(study):
-    study.ensure(cell("A2B"))
+def test_a_group_leaves_out_what_another_process_trains(study_with_bases):
+    study = study_with_bases
     with studies.Study(study.root, study._store)._only_one(cell("A3B")):
         end = study.train_group([cell("A3B"), cell("A4B")])
     assert end.elsewhere == ["random0-A3B-seed0"]
@@ -166,8 +179,8 @@ def test_a_group_leaves_out_what_another_process_trains(study):
     assert record_files.read(study.root / cell("A3B").name) is None
 
 
-def test_a_group_names_the_bases_whose_weights_are_gone_or_damaged(study, store):
-    study.ensure(cell("A2B"))
+def test_a_group_names_the_bases_whose_weights_are_gone_or_damaged(study_with_bases, store):
+    study = study_with_bases
     (study.root / "random0-baseA-seed0" / record_files.WEIGHTS).write_bytes(b"damaged")
     again = studies.Study(study.root, store, say=lambda line: None)
     assert again.train_group([cell("A3B")]).lost == ["random0-baseA-seed0"]
@@ -191,8 +204,8 @@ def test_classes_that_pretrained_weights_have_seen_are_counted(finished):
     assert "is not known" in faults(None)[0]
 
 
-def test_a_group_neither_copies_from_nor_is_compared_with_bases_on_other_images(study, store):
-    study.ensure(cell("A2B"))
+def test_a_group_neither_copies_from_nor_is_compared_with_bases_on_other_images(study_with_bases, store):
+    study = study_with_bases
     other = copy.copy(store)
     other.fingerprint = "e" * 64
     changed = studies.Study(study.root, other, say=pytest.fail)
@@ -204,8 +217,8 @@ def test_a_group_neither_copies_from_nor_is_compared_with_bases_on_other_images(
         changed.check(plan.steps_for(cell("A3B")), force=False)
 
 
-def test_a_group_does_not_copy_from_a_base_of_another_architecture(study, monkeypatch):
-    study.ensure(cell("A2B"))
+def test_a_group_does_not_copy_from_a_base_of_another_architecture(study_with_bases, monkeypatch):
+    study = study_with_bases
     monkeypatch.setattr(architectures, "identity", lambda config: {"sha256": "a" * 64})
     with pytest.raises(ValueError, match="another architecture"):
         study.train_group([cell("A3B")])

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import pathlib
 import tomllib
 from collections.abc import Sequence
@@ -49,28 +50,35 @@ def read(path: pathlib.Path = LIST) -> list[Mutant]:
 def check(mutants: Sequence[Mutant], root: pathlib.Path = ROOT) -> None:
     """Raises ValueError, with every fault, if a text is not there exactly once, or a test is not there."""
     faults = []
+    text, body = functools.cache(_text), functools.cache(_body)  # many mutants have files in common
     for mutant in mutants:
-        path = root / mutant.file
-        times = path.read_text(encoding="utf-8").count(mutant.old) if path.is_file() else 0
+        times = text(root / mutant.file).count(mutant.old)
         if times != 1:
             faults.append(f"{mutant.area}/{mutant.name}: {mutant.old!r} stands {times} times in {mutant.file}")
         if mutant.old == mutant.new:
             faults.append(f"{mutant.area}/{mutant.name} changes nothing")
-        faults += [f"{mutant.area}/{mutant.name}: no test {test}" for test in mutant.tests if not _is_there(test, root)]
+        for test in mutant.tests:
+            path, _, name = test.partition("[")[0].partition("::")
+            if not _is_there(name, body(root / path)):
+                faults.append(f"{mutant.area}/{mutant.name}: no test {test}")
     if faults:
         raise ValueError("The list of mutants does not fit the checkout; each text must stand there once.\n  "
                          + "\n  ".join(faults))  # fmt: skip
 
 
-def _is_there(test: str, root: pathlib.Path) -> bool:
-    """Returns True if a test of that name is defined; which parameters it takes is only known when it is run."""
-    path, _, name = test.partition("[")[0].partition("::")
-    if not (root / path).is_file():
-        return False
-    body = ast.parse((root / path).read_text(encoding="utf-8")).body
+def _text(path: pathlib.Path) -> str:
+    """Returns the text of a file; nothing for one that is not there."""
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _body(path: pathlib.Path) -> list[ast.stmt] | None:
+    """Returns the statements of a module; None if there is no such file."""
+    return ast.parse(_text(path)).body if path.is_file() else None
+
+
+def _is_there(name: str, body: Sequence[ast.stmt] | None) -> bool:
+    """Whether a test of that name is defined; which parameters it takes is only known when it is run."""
     for part in filter(None, name.split("::")):
-        inside = next((node for node in body if getattr(node, "name", None) == part), None)
-        if inside is None:
-            return False
-        body = inside.body
-    return True
+        inside = next((node for node in body or () if getattr(node, "name", None) == part), None)
+        body = inside and inside.body
+    return body is not None

@@ -116,3 +116,29 @@ def _logits(builder, input_shape, classes, **options):
 def open_chain(input_shape, classes):
     """Forgets where its model begins."""
     return keras.Sequential([layers.Flatten(), layers.Dense(5), layers.Dense(classes)])
+
+
+def dropping(input_shape, classes):
+    """Four blocks with dropout: as much of AlexNet as most tests of training need, traced in half the time."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.Conv2D(4, 3, strides=2, activation="relu", name="conv1"),  # (15, 15, 4) of 32 pixels
+            layers.Conv2D(8, 3, strides=2, activation="relu", name="conv2"),  # (7, 7, 8)
+            layers.Flatten(name="flat"),
+            layers.Dense(16, activation="relu", name="fc3"),
+            layers.Dropout(0.5, name="drop3"),
+            layers.Dense(classes, name="logits"),
+        ],
+        name="dropping",
+    )
+
+
+def normalized(input_shape, classes):
+    """The same with batch normalisation, whose moving averages are no trained weights."""
+    inputs = x = keras.Input(input_shape)
+    for number in (1, 2):
+        x = layers.Conv2D(4 * number, 3, strides=2, use_bias=False, name=f"conv{number}")(x)
+        x = layers.ReLU(name=f"relu{number}")(layers.BatchNormalization(momentum=0.9, name=f"norm{number}")(x))
+    x = layers.Dense(16, activation="relu", name="fc3")(layers.Flatten(name="flat")(x))
+    return keras.Model(inputs, layers.Dense(classes, name="logits")(layers.Dropout(0.5, name="drop3")(x)))

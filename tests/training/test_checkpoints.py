@@ -1,5 +1,6 @@
+"""Checkpoints of a training: which one it goes on from, and when the next is due."""
+
 import errno
-import hashlib
 import math
 import os
 
@@ -84,39 +85,6 @@ def test_a_damaged_one_is_never_used(damage, tmp_path):
     assert begun(tmp_path, said)[1] is None
     assert said[-1] == "no whole checkpoint is left; training starts anew"
     assert len(filled(tmp_path, [5])) == 1
-
-
-def test_a_pipe_named_like_a_checkpoint_is_not_waited_for(tmp_path):
-    filled(tmp_path, [1])
-    os.mkfifo(tmp_path / f"000009-step9-{'0' * 64}.npz")
-    assert begun(tmp_path)[1].step == 1
-
-
-def test_a_file_with_the_right_digest_that_is_no_checkpoint(tmp_path):
-    for number, content in enumerate((b"", b"no archive", _archive(tmp_path, x=np.zeros(2)))):
-        (tmp_path / f"00000{number}-step1-{hashlib.sha256(content).hexdigest()}.npz").write_bytes(content)
-    (tmp_path / "notes.npz").write_bytes(b"somebody's own file")
-    said = []
-    assert begun(tmp_path, said)[1] is None
-    assert len(said) == 4
-    assert [path.name for path in tmp_path.glob("*.npz")] == ["notes.npz"]
-
-
-def test_pickled_objects_are_not_loaded(tmp_path):
-    content = _archive(tmp_path, notes=np.array([print], dtype=object))
-    (tmp_path / f"000001-step1-{hashlib.sha256(content).hexdigest()}.npz").write_bytes(content)
-    said = []
-    assert begun(tmp_path, said)[1] is None
-    assert "allow_pickle" in said[0]
-
-
-def _archive(folder, **arrays):
-    path = folder / "made"
-    with path.open("wb") as file:
-        np.savez(file, **arrays)
-    content = path.read_bytes()
-    path.unlink()
-    return content
 
 
 @pytest.mark.parametrize(
@@ -376,18 +344,3 @@ def test_they_are_cleared_with_their_folder(tmp_path):
     begun(other)[0].clear()
     begun(other)[0].clear()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_archives_that_nobody_can_read_are_damaged(tmp_path):
-    """With the right digest, and a flipped bit in what the archive says of its compression."""
-    first = Checkpoints(tmp_path, say=str)
-    first.restore({"a": 1})
-    first.save(1, {"x": np.zeros(3)}, {})
-    (path,) = tmp_path.glob("*.npz")
-    whole = path.read_bytes()
-    place = whole.index(b"PK\x01\x02") + 10
-    content, said = whole[:place] + b"\x63" + whole[place + 1 :], []
-    path.unlink()
-    (tmp_path / f"000001-step1-{hashlib.sha256(content).hexdigest()}.npz").write_bytes(content)
-    assert Checkpoints(tmp_path, say=said.append).restore({"a": 1}) is None
-    assert "damaged" in said[0]

@@ -1,24 +1,26 @@
-"""The proofs of an outcome, where something changes a network that should have stayed as it was."""
+"""Outcomes: the proof of what stayed, where something changes it, and what part of a group's arithmetic is whose."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from tftransfer.training import trainer
-from tftransfer.training.group import Network
+from tftransfer.models import AlexNet
+from tftransfer.models.costs import block_cost
+from tftransfer.training import outcomes, trainer
+from tftransfer.training.group import Group, Network
 
 BASE = Network("base")
 
 
 @pytest.fixture(scope="module")
-def base(recipe, task):
-    return trainer.train(recipe, task, [BASE], {})[0]
+def base(small, task):
+    return trainer.train(small, task, [BASE], {})[0]
 
 
 @pytest.fixture(scope="module")
-def residual(recipe):
-    return dataclasses.replace(recipe, model="small_models:residual", batch_size=16, steps=1)
+def normalized(recipe):
+    return dataclasses.replace(recipe, model="small_models:normalized", batch_size=16, steps=1)
 
 
 @pytest.fixture
@@ -43,28 +45,57 @@ def spoilt(monkeypatch, task):
     return trained
 
 
-@pytest.mark.parametrize(("layer", "place"), [("conv1", 0), ("conv3", 1)])
-def test_a_frozen_block_that_something_changed_is_named(recipe, base, spoilt, layer, place):
+@pytest.mark.parametrize(("layer", "place"), [("conv1", 0), ("fc3", 1)])
+def test_a_frozen_block_that_something_changed_is_named(small, base, spoilt, layer, place):
     """By one bit of one weight."""
-    outcome = spoilt(recipe, Network("net", "s", 3, 3), base, layer, place, value=None)
+    outcome = spoilt(small, Network("net", "s", 3, 3), base, layer, place, value=None)
     assert outcome.changed_blocks == (layer,)
-    assert outcome.frozen_blocks == ("conv1", "conv2", "conv3")
+    assert outcome.frozen_blocks == ("conv1", "conv2", "fc3")
 
 
-def test_a_weight_that_is_no_number_is_divergence(recipe, base, spoilt):
-    """Logits may hide it: a rectifier makes 0 of what is less than all numbers."""
-    outcome = spoilt(recipe, Network("net", "s", 3, 3), base, "conv3", 1, value=-np.inf)
+def test_a_weight_that_is_no_number_is_divergence(small, base, spoilt):
+    """Logits may hide it: a ReLU makes 0 of what is less than all numbers."""
+    outcome = spoilt(small, Network("net", "s", 3, 3), base, "fc3", 1, value=-np.inf)
     assert all(np.isfinite(value) for value in outcome.scores.values()), "or the scores alone would tell"
-    assert outcome.diverged_at == recipe.steps
+    assert outcome.diverged_at == small.steps
 
 
-def test_a_moving_statistic_that_something_changed_is_named(residual, task, spoilt):
-    (source,) = trainer.train(residual, task, [BASE], {})
+def test_a_moving_statistic_that_something_changed_is_named(normalized, task, spoilt):
+    (source,) = trainer.train(normalized, task, [BASE], {})
     network = Network("net", "s", 2, 2)
-    (sound,) = trainer.train(residual, task, [network], {"s": source.weights})
+    (sound,) = trainer.train(normalized, task, [network], {"s": source.weights})
     assert (sound.changed_blocks, sound.moved_statistics) == ((), ())
     first = sound.blocks_with_statistics[0]
-    outcome = spoilt(residual, network, source, "batch_normalization", 2, value=None)
+    outcome = spoilt(normalized, network, source, "norm1", 2, value=None)
     assert outcome.moved_statistics == (first,)
     assert outcome.changed_blocks == (first,), "they had to stay"
     assert sound.frozen_blocks == sound.blocks_with_statistics
+
+
+@pytest.fixture(scope="module")
+def template():
+    return AlexNet((32, 32, 3), 5, width=0.1)
+
+
+@pytest.fixture(scope="module")
+def sources(template):
+    return {
+        name: Group(template, [Network("base")], {}, seed, "A").weights("base") for name, seed in (("s", 1), ("t", 2))
+    }
+
+
+def test_what_trains_counts_three_times_and_what_is_frozen_once_for_all_that_share_it(template, sources):
+    networks = [Network("base"), Network("two", "s", 2, 2), Network("four", "s", 4, 4), Network("other", "t", 2, 2)]
+    group = Group(template, networks, sources, 0, "B")
+    work = [block_cost(block).multiply_adds for block in group.blocks]
+    lower, middle, upper = sum(work[:2]), sum(work[2:4]), sum(work[4:])
+    expected = {
+        "base": 3 * sum(work),
+        "two": lower / 2 + 3 * (middle + upper),
+        "four": lower / 2 + middle + 3 * upper,
+        "other": lower + 3 * (middle + upper),
+    }
+    found = outcomes.cost_fractions(group)
+    assert sum(found.values()) == pytest.approx(1)
+    whole = sum(expected.values())
+    assert found == pytest.approx({name: cost / whole for name, cost in expected.items()})

@@ -1,9 +1,10 @@
-"""Two replicas train what one device trains: uneven batches, dropout, batch norm, frozen and preserved blocks.
+"""Two replicas train what one device trains: uneven batches, dropout, frozen and preserved blocks.
 
 In float64, so that sums in another order stay small on every processor.
 """
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -18,10 +19,10 @@ BASE = Network("base")
 ROUNDING = 1e-9
 REPLICAS = {"strategy": "mirrored", "replicas": 2}
 GROUP = (
-    Network("frozen", "s", 4, 4),
-    Network("tuned", "s", 4, 0),
-    Network("preserved", "s", 4, 2),
-    Network("released", "s", 4, 2, release_step=2),
+    Network("frozen", "s", 3, 3),
+    Network("tuned", "s", 2, 0),
+    Network("preserved", "s", 3, 1),
+    Network("released", "s", 3, 1, release_step=2),
     BASE,
 )
 
@@ -53,10 +54,10 @@ def test_training_images_that_are_no_multiple_of_the_batch(recipe, task):
 
 
 @pytest.mark.parametrize("images", [1, 17, 33])
-def test_validation_images_that_fill_no_batch(recipe, task, images):
+def test_validation_images_that_fill_no_batch(small, task, images):
     """The first batch may be the uneven one, and a replica may get none but images of weight 0."""
     half = make_half(images, 5, seed=1)
-    (one,), (two,) = on_both(recipe, dataclasses.replace(task, validation=half), steps=2, evaluations=2)
+    (one,), (two,) = on_both(small, dataclasses.replace(task, validation=half), steps=2, evaluations=2)
     for column in ("val_top1", "val_top5"):
         assert two.history[column] == one.history[column]
         assert two.history[column][-1] == pytest.approx(two.scores[column.removeprefix("val_")]), "without padding"
@@ -104,14 +105,15 @@ def test_dropout_is_that_of_the_place_in_the_global_batch(recipe, task):
     assert len(set(seen)) == len(seen) == 12, "each replica, layer and step has a mask of its own"
 
 
-def test_a_group_of_frozen_tuned_preserved_and_released_blocks(recipe, task):
-    (source,) = trainer.train(recipe, task, [BASE], {})
-    one, two = on_both(recipe, task, GROUP, {"s": source.weights})
-    blocks = ("conv1", "conv2", "conv3", "conv4")
-    changed = {"frozen": (), "tuned": blocks, "preserved": blocks[2:], "released": blocks[2:], "base": ()}
+def test_a_group_of_frozen_tuned_preserved_and_released_blocks(small, task):
+    (source,) = trainer.train(small, task, [BASE], {})
+    one, two = on_both(small, task, GROUP, {"s": source.weights})
+    blocks = ("conv1", "conv2", "fc3")
+    changed = {"frozen": (), "tuned": blocks[:2], "preserved": blocks[1:], "released": blocks[1:], "base": ()}
     for network, alone, mirrored in zip(GROUP, one, two, strict=True):
         assert largest_difference(alone, mirrored) <= ROUNDING, network.name
         assert alone.scores["top1"] == mirrored.scores["top1"]
+        assert mirrored.scores == pytest.approx(alone.scores, abs=1e-6), "53 validation images on two replicas"
         for outcome in (alone, mirrored):
             assert outcome.changed_blocks == changed[network.name]
         for layer in blocks[: network.frozen]:
@@ -119,11 +121,29 @@ def test_a_group_of_frozen_tuned_preserved_and_released_blocks(recipe, task):
                 assert ours.tobytes() == theirs.tobytes(), (network.name, layer)
 
 
-def test_preserved_blocks_wait_for_their_release_on_two_replicas(recipe, task):
-    (source,) = trainer.train(recipe, task, [BASE], {})
-    held = dataclasses.replace(recipe, steps=2, **REPLICAS)
+def test_preserved_blocks_wait_for_their_release_on_two_replicas(small, task):
+    (source,) = trainer.train(small, task, [BASE], {})
+    held = dataclasses.replace(small, steps=2, **REPLICAS)
     (outcome,) = trainer.train(held, task, [GROUP[3]], {"s": source.weights})
     assert outcome.changed_blocks == (), "not one step after the release"
+
+
+def test_what_decides_the_last_bits_is_named(monkeypatch):
+    """Threads as Python set them, else as the environment says; processor, instructions, settings and versions."""
+    found = strategies.rounding("one_device: CPU")
+    assert found.keys() == {
+        "strategy", "threads", "processor", "instructions", "settings", "jit", "tensor_float_32", "versions"
+    }  # fmt: skip
+    assert found["strategy"] == "one_device: CPU"
+    assert found["versions"].keys() == {"tftransfer", "tensorflow", "keras", "numpy"}
+    assert json.loads(json.dumps(found)) == found, "as checkpoints keep it"
+    set_before = tf.config.threading.get_intra_op_parallelism_threads()
+    assert set_before in (0, found["threads"]["intra_op"])
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: 7)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    other = strategies.rounding("mirrored: CPU x 2")
+    assert {name for name in found if found[name] != other[name]} == {"strategy", "threads", "settings"}
+    assert other["threads"]["intra_op"] == 7
 
 
 @pytest.mark.parametrize(

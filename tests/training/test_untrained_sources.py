@@ -37,15 +37,15 @@ def test_random_weights_with_the_statistics_of_trained_ones(base):
 
 
 def test_random_weights_with_statistics_keep_variances_positive(recipe, task):
-    config = dataclasses.replace(recipe, model="small_models:residual", batch_size=16, steps=3)
+    config = dataclasses.replace(recipe, model="small_models:normalized", batch_size=16, steps=2)
     (source,) = trainer.train(config, task, [BASE], {})
     places = untrained_sources.statistics(config)
-    assert places["batch_normalization"] == (2, 3)
+    assert places["norm1"] == (2, 3)
     made = untrained_sources.weights_like(source.weights, 0, "B", places)
     for layer, kept in places.items():
         for place in kept:
             assert np.array_equal(made[layer][place], source.weights[layer][place])
-    assert not np.array_equal(made["conv2d"][0], source.weights["conv2d"][0])
+    assert not np.array_equal(made["conv1"][0], source.weights["conv1"][0])
 
 
 def test_random_sources_of_two_splits_differ(recipe):

@@ -13,7 +13,7 @@ from tftransfer.benchmarking.cases import Case
 from tftransfer.data import pipeline
 from tftransfer.experiment.config import Config
 from tftransfer.models import architectures
-from tftransfer.training import strategies, trainer, untrained_sources
+from tftransfer.training import compilation, strategies, trainer, untrained_sources
 from tftransfer.training.group import Group, Network
 
 _MATRIX = 2048  # large enough for the highest rate, small enough for a tenth of a second on one core
@@ -60,7 +60,7 @@ class Steps:
             letters = {letter: weights for letter, n in case.frozen if n}
             seed = seeds.of_split(config.seed, images.split)
             group = Group(template, networks, letters, seed, "B", architectures.block_names(config.architecture))
-            trainer.compile_group(group, config, len(images.training), images.classes)
+            compilation.compile_group(group, config, len(images.training), images.classes)
             self._model = group.model
             batches = _batches(config, images, [network.name for network in networks])
             self._model.fit(batches, steps_per_epoch=_WARM_STEPS, verbose=0, shuffle=False)

@@ -14,7 +14,7 @@ from tftransfer.records import record_files
 from tftransfer.records.record_files import RECORD, Record
 
 BEST = "best"
-"""What stands in a record under `weights.kept_as`: kept because it was the best of its group."""
+"""The value of `weights.kept_as` in records whose weights were kept as the best of their group."""
 
 
 def of_group(scores: Mapping[str, float]) -> str | None:
@@ -36,10 +36,10 @@ def prune(study: pathlib.Path) -> list[Record]:
         key = str(record.identity["split"]), str(record.identity["treatment"]["target"])
         groups.setdefault(key, {})[record.name] = record
     stay = []
-    for _, found in sorted(groups.items()):
-        first = of_group({name: record.result["top1"] for name, record in found.items()})
-        stay.append(found.pop(first))
-        for record in found.values():
+    for _, group in sorted(groups.items()):
+        first = of_group({name: record.result["top1"] for name, record in group.items()})
+        stay.append(group.pop(first))
+        for record in group.values():
             with contextlib.suppress(OSError):  # on a disk that cannot be written it stays, which harms nothing
                 (record.folder / record_files.WEIGHTS).unlink()
     return stay

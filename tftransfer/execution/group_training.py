@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import hashlib
-import math
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ import tensorflow as tf
 from tftransfer.data.store import BROKEN, Store, StoreError
 from tftransfer.execution import best_weights, record_content
 from tftransfer.execution.source_weights import SourceWeights
+from tftransfer.execution.training_reports import Listeners, OnProgress, TrainingReports
 from tftransfer.experiment import treatments
 from tftransfer.experiment.plan import Cell
 from tftransfer.records import event_files, inputs, record_files, record_warnings
@@ -25,8 +25,6 @@ from tftransfer.training.outcomes import Outcome
 from tftransfer.transfer import Weights
 
 _NAMED = 10  # images that were left out, in a record
-
-OnProgress = Callable[[int, int, Mapping[str, Mapping[str, float]]], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +46,7 @@ class GroupTraining:
         say: Takes lines for the user.
         progress_bar: True shows Keras' progress bar in place of lines while a network trains.
         watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
-        memory_fraction: Share of the available memory that a group may take, 0 to 1.
+        memory_fraction: Fraction of the available memory that a group may take, 0 to 1.
         keep_best: True keeps the weights of each group's best network, too.
         stage: Told what is done while no evaluation tells it.
     """
@@ -66,13 +64,10 @@ class GroupTraining:
         stage: Callable[[str], None] | None = None,
     ) -> None:
         self._root = root
-        self._stage = stage
         self._keep_best = keep_best
         self._store = store
         self._sources = sources
-        self._say = say
-        self._progress_bar = progress_bar
-        self._watch = watch
+        self._listeners = Listeners(say, progress_bar, watch, stage)
         self._memory_fraction = memory_fraction
         self._tasks: dict[tuple[Any, ...], trainer.Task] = {}
 
@@ -175,28 +170,9 @@ class GroupTraining:
         checkpoints: Checkpoints | None,
     ) -> list[Outcome]:
         """Trains a group, telling the user and TensorBoard how it goes."""
-        config, labels = cells[0].training_config(self._store.counts("train")), [cell.treatment.label for cell in cells]
-        steps = config.train_steps(len(task.training))
-        who = labels[0] if len(labels) == 1 else f"{len(labels)} networks in lockstep ({', '.join(labels)})"
-        self._say(
-            f"{who}: training on {task.classes} classes, {len(task.training)} images, {steps} steps "
-            f"of {config.batch_size}"
-        )
-
-        def report(step: int, rows: Mapping[str, Mapping[str, float]]) -> None:
-            for name, row in rows.items():
-                events[name].scalars(step, event_files.row(row, task.classes), time.time())
-            if self._watch:
-                self._watch(step, steps, {c.name: rows[c.treatment.slug] for c in cells if c.treatment.slug in rows})
-            if not self._progress_bar and not (checkpoints and step <= checkpoints.told_until):
-                self._say(f"{who}: {_progress(step, steps, list(rows.values()))}")
-
-        def stage(text: str) -> None:
-            if self._stage:
-                self._stage(text)
-            if not self._progress_bar:
-                self._say(f"{who}: {text}")
-
+        config, images = cells[0].training_config(self._store.counts("train")), len(task.training)
+        reports = TrainingReports(self._listeners, cells, task.classes, config.train_steps(images), events, checkpoints)
+        reports.begin(images, config.batch_size)
         sources: dict[str, Weights] = {}
         networks = [
             Network(
@@ -210,20 +186,28 @@ class GroupTraining:
         ]
         try:
             return trainer.train(
-                config, task, networks, sources, report, self._progress_bar, checkpoints, self._memory_fraction, stage
+                config,
+                task,
+                networks,
+                sources,
+                reports.evaluated,
+                self._listeners.progress_bar,
+                checkpoints,
+                self._memory_fraction,
+                reports.stage,
             )
         except memory.NoRoomError as error:
-            raise memory.NoRoomError(f"{who}: {error}") from error
+            raise memory.NoRoomError(f"{reports.who}: {error}") from error
         except tf.errors.ResourceExhaustedError as error:
             first = error.message.partition("\n")[0]
-            raise MemoryError(f"{who}: {first}") from error
+            raise MemoryError(f"{reports.who}: {first}") from error
         except tf.errors.OpError as error:
             if self._store.lost:  # TensorFlow read the images in a thread of its own, and made a long text of it
                 raise StoreError(str(self._store.lost)) from error
             raise
 
     def _checkpoints(self, members: Sequence[Member]) -> Checkpoints | None:
-        """Returns where checkpoints of a group's training are kept, None if none are wanted."""
+        """Returns the checkpoints of a group's training, None if the options ask for none."""
         cells = [member.cell for member in members]
         minutes = cells[0].config.minutes_between_checkpoints
         if minutes == 0:
@@ -239,7 +223,11 @@ class GroupTraining:
             digest = hashlib.sha256(" ".join(cell.name for cell in cells).encode()).hexdigest()[:8]
             name, label = f"{name}-and-{len(cells) - 1}-{digest}", f"{len(cells)} networks"
         return Checkpoints(
-            self._root / ".checkpoints" / name, about, lambda line: self._say(f"{label}: {line}"), minutes, resume
+            self._root / ".checkpoints" / name,
+            about,
+            lambda line: self._listeners.say(f"{label}: {line}"),
+            minutes,
+            resume,
         )
 
     def _task(self, cell: Cell) -> trainer.Task:
@@ -267,20 +255,12 @@ class GroupTraining:
         return self._tasks[key]
 
     def _about_images(self, cell: Cell, task: trainer.Task) -> dict[str, Any]:
-        """Returns what must be known of a network's images to trust its score: copies, and what was left out."""
-        found = {"by_itself": task.validation.copies_in(task.training)}
+        """Returns the entries of a record on a network's images: copies among them, and images that were left out."""
+        copies = {"by_itself": task.validation.copies_in(task.training)}
         if cell.treatment.source in treatments.LETTERS and cell.source:
-            kept = cell.source.images_per_class or None
-            found["by_source"] = task.validation.copies_in(self._store.select("train", cell.source_classes, kept))
+            per_class = cell.source.images_per_class or None
+            of_source = self._store.select("train", cell.source_classes, per_class)
+            copies["by_source"] = task.validation.copies_in(of_source)
         named, left_out = dict(list(self._store.left_out.items())[:_NAMED]), self._store.notes.get(BROKEN, 0)
-        about = {"validation_images_trained_on": found}
+        about = {"validation_images_trained_on": copies}
         return about | ({"images_left_out": {"count": left_out, "first": named}} if left_out else {})
-
-
-def _progress(step: int, steps: int, rows: Sequence[Mapping[str, float]]) -> str:
-    """Returns one plain line of progress, of a group its means."""
-    losses, scores = ([row[column] for row in rows if math.isfinite(row[column])] for column in ("loss", "val_top1"))
-    loss = f"{sum(losses) / len(losses):.3f}" if losses else "nan"
-    top1 = f", validation top-1 {100 * sum(scores) / len(scores):.1f} %" if scores else ""
-    seconds = rows[0]["seconds"]
-    return f"step {step}/{steps}, epoch {rows[0]['epoch']:.3g}, loss {loss}{top1}, {seconds:.0f} s"

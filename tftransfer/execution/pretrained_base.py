@@ -1,4 +1,4 @@
-"""Weights that someone else trained, in the place of a base that others copy from; and descriptions of such weights."""
+"""Pretrained weights in the place of a base that others copy from, and descriptions of such weights."""
 
 import dataclasses
 import os
@@ -27,7 +27,7 @@ class PretrainedBase:
 
     Attributes:
         file: Name of its file.
-        described: What is said of it.
+        described: Its description.
         weights: Its weights below the head, by layer name.
         seen: Classes of the data set that it was trained on; None if that is not known.
     """
@@ -67,11 +67,11 @@ def _weighted(model: keras.Model, parts: list) -> dict[str, list[tuple[tuple[int
 
 def _check_preparation(path: pathlib.Path, described: Description, config: Config) -> None:
     """Raises ValueError if the weights know other inputs than they would get: their features would mean nothing."""
-    wanted = None if architectures.takes_raw_images(config.architecture) else config.pixel_scale
-    if described.pixel_scale != wanted:
+    here = None if architectures.takes_raw_images(config.architecture) else config.pixel_scale
+    if described.pixel_scale != here:
         sides = ["0 to 255 as they are" if s is None else f"less the mean, times {s:g}" for s in
-                 (described.pixel_scale, wanted)]  # fmt: skip
-        fix = "" if None in (described.pixel_scale, wanted) else f" Use --pixel_scale={described.pixel_scale!r}."
+                 (described.pixel_scale, here)]  # fmt: skip
+        fix = "" if None in (described.pixel_scale, here) else f" Use --pixel_scale={described.pixel_scale!r}."
         raise ValueError(f"{path} was trained on pixels {sides[0]}; here networks get pixels {sides[1]}.{fix}")
 
 
@@ -112,13 +112,15 @@ def export(record: Record, path: pathlib.Path, trained_on: tuple[str, ...] | Non
             safetensors.write(aside, {f"{layer}/{n}": w for layer, of in named.items() for n, w in enumerate(of)})
         else:
             model.save_weights(aside)
-        found = _describe(aside, model, trained_on, provenance)
+        described = _describe(aside, model, trained_on, provenance)
         architecture = record.identity.get("architecture") or {}
         scale = None if architecture.get("raw_images") else recipe["pixel_scale"]
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
-    return dataclasses.replace(found, model=recipe["model"], architecture=architecture.get("sha256"), pixel_scale=scale)
+    return dataclasses.replace(
+        described, model=recipe["model"], architecture=architecture.get("sha256"), pixel_scale=scale
+    )
 
 
 def describe(
@@ -152,8 +154,8 @@ def describe(
 def _describe(
     path: pathlib.Path, model: keras.Model, trained_on: tuple[str, ...] | None, provenance: str
 ) -> Description:
-    """Returns what a file with the weights of a model says of itself; the model's own weights are overwritten."""
-    found = files.listing(path)
+    """Returns the description of a file with the weights of a model; the model's own weights are overwritten."""
+    listed = files.listing(path)
     places = keys(model) if path.name.endswith(description.SAFETENSORS) else _places(model)
     layers = {layer.name: [(tuple(w.shape), str(w.dtype)) for w in layer.weights] for layer in model.layers}
     arrays = {
@@ -173,12 +175,12 @@ def _describe(
         trained_on=trained_on,
         pixel_scale=None,
         layers=arrays,
-        unused=tuple(sorted(set(found) - named)),
+        unused=tuple(sorted(set(listed) - named)),
         sha256=files.digest(path),
         bytes=path.stat().st_size,
         provenance=provenance,
     )
-    files.check_listing(path, described, found)
+    files.check_listing(path, described, listed)
     files.arrays(path, described, list(arrays))
     return described
 
@@ -189,7 +191,7 @@ def keys(model: keras.Model) -> dict[str, list[str]]:
 
 
 def _places(model: keras.Model) -> dict[str, list[str]]:
-    """Returns where Keras puts the weights of each layer inside HDF5.
+    """Returns the names under which Keras stores the weights of each layer in HDF5.
 
     Keras names groups by rules of its own, so it is asked: each weight is filled with a number, saved and looked up.
     """
@@ -203,7 +205,7 @@ def _places(model: keras.Model) -> dict[str, list[str]]:
     # What is not filled with one number, such as the state of a random generator, is no weight of a layer.
     filled = {name: a for name, a in saved.items() if a.size and str(a.dtype) in description.BYTES}
     names = {int(a.flat[0]): name for name, a in filled.items() if np.all(a == a.flat[0])}
-    found = {layer.name: [] for layer in model.layers}
+    places = {layer.name: [] for layer in model.layers}
     for number, (layer, _) in enumerate(weights, 1):
-        found[layer].append(names[number])
-    return found
+        places[layer].append(names[number])
+    return places

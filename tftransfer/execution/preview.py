@@ -1,4 +1,4 @@
-"""What a command is about to train, told before it does: images, halves, steps, weights, and what gives pause.
+"""A preview of what a command trains: images, halves, steps, weights, and cautions.
 
 Nothing here imports TensorFlow, and no image is decoded.
 """
@@ -33,7 +33,7 @@ class Images:
         training: Of each class.
         validation: Of each class.
         side: Median side of some of them in pixels, the root of their area; None if it is not known.
-        held_out: True if the validation images are a part of each class that no training sees, as there is no folder
+        held_out: Whether the validation images are a part of each class that no training sees, as there is no folder
             of them.
     """
 
@@ -70,13 +70,13 @@ def _median_side(source: datasets.Dataset) -> float | None:
     return statistics.median(sides) if sides else None
 
 
-def check(cells: Sequence[Cell], study: pathlib.Path, found: Images | None) -> None:
+def check(cells: Sequence[Cell], study: pathlib.Path, counted: Images | None) -> None:
     """Refuses networks that cannot end well, as far as this is known before images are prepared.
 
     Args:
         cells: The networks.
         study: The study's folder.
-        found: The images, None if they are not known yet.
+        counted: The images, None if they are not known yet.
 
     Raises:
         ValueError: If a recipe does not fit its images, a record of another configuration is in the way, or the folder
@@ -89,30 +89,30 @@ def check(cells: Sequence[Cell], study: pathlib.Path, found: Images | None) -> N
         above = next(path for path in runs.absolute().parents if path.exists())
         record_files.refuse_unwritable(above, "runs folder", "--runs_dir")
     for cell in cells:
-        if found is not None:
-            plan.check_recipe(cell, found.training)
+        if counted is not None:
+            plan.check_recipe(cell, counted.training)
         record = record_files.read(study / cell.name)
         if record:
             identities.check(record, cell)
 
 
-def data_rows(options: Config, names: Sequence[str], found: Images | None) -> list[str]:
-    """Returns what is known of the images: classes, counts, what is held out, sizes."""
+def data_rows(options: Config, names: Sequence[str], counted: Images | None) -> list[str]:
+    """Returns rows on the images: classes, counts, what is held out, sizes."""
     rows = [f"data set  {options.dataset}, {len(names)} classes"]
-    if found is None:
+    if counted is None:
         rows.append("images    not counted before the set is there; it is downloaded by the first run")
     else:
-        from_where = "held out, which no training sees" if found.held_out else "for validation"
+        from_where = "held out, which no training sees" if counted.held_out else "for validation"
         rows.append(
-            f"images    {found.training.sum():,} for training ({_extremes(found.training)} a class), "
-            f"{found.validation.sum():,} {from_where} ({_extremes(found.validation)} a class)"
+            f"images    {counted.training.sum():,} for training ({_extremes(counted.training)} a class), "
+            f"{counted.validation.sum():,} {from_where} ({_extremes(counted.validation)} a class)"
         )
     size = f"input     {options.input_size} x {options.input_size} pixels, {options.model}"
-    return [*rows, size + (f"; images have about {found.side:.0f} a side" if found and found.side else "")]
+    return [*rows, size + (f"; images have about {counted.side:.0f} a side" if counted and counted.side else "")]
 
 
 def half_rows(split: splits.Split, names: Sequence[str], with_digest: bool = False) -> list[str]:
-    """Returns the classes of both halves: how many, and the first names."""
+    """Returns rows on both halves: the number of classes, and the first names."""
     rows = [f"split     {split.name}"]
     for letter in treatments.LETTERS:
         classes = split.classes(letter)
@@ -122,34 +122,35 @@ def half_rows(split: splits.Split, names: Sequence[str], with_digest: bool = Fal
     return rows
 
 
-def steps(cell: Cell, found: Images | None) -> int | None:
+def steps(cell: Cell, counted: Images | None) -> int | None:
     """Returns the steps of a network, None if they depend on images that are not known yet."""
-    if found is None:
+    if counted is None:
         return None if cell.treatment.longer_by else cell.config.steps or None
-    return cell.training_config(found.training).train_steps(plan.training_images(cell, found.training))
+    return cell.training_config(counted.training).train_steps(plan.training_images(cell, counted.training))
 
 
-def cautions(cells: Sequence[Cell], found: Images | None) -> list[str]:
-    """Returns what a user should know before any of some networks is trained, one sentence each."""
+def cautions(cells: Sequence[Cell], counted: Images | None) -> list[str]:
+    """Returns cautions before some networks are trained, one sentence each."""
     if not cells:
         return []
-    options, said = cells[0].config, []
-    short = [(steps, cell) for cell in cells if (steps := steps(cell, found)) and steps < config.FEW_STEPS]
+    options, sentences = cells[0].config, []
+    lengths = [(steps(cell, counted), cell) for cell in cells]
+    short = [(length, cell) for length, cell in lengths if length and length < config.FEW_STEPS]
     if short:
-        steps, cell = min(short, key=lambda pair: pair[0])
-        length = f"--steps={options.steps}" if options.steps else f"--epochs={options.epochs:g}"
-        said.append(
-            f"{cell.treatment.label} gets {steps} steps, which may be too few: the default recipe needs some "
-            f"{config.LEAST_STEPS}. Received: {length}. Leave it out, or use --steps={config.LEAST_STEPS} or more"
+        length, cell = min(short, key=lambda pair: pair[0])
+        option = f"--steps={options.steps}" if options.steps else f"--epochs={options.epochs:g}"
+        sentences.append(
+            f"{cell.treatment.label} gets {length} steps, which may be too few: the default recipe needs some "
+            f"{config.LEAST_STEPS}. Received: {option}. Leave it out, or use --steps={config.LEAST_STEPS} or more"
         )
-    if found and found.side and options.input_size > _ENLARGED * found.side:
-        smaller = max(32, round(found.side))
-        share = (options.input_size / smaller) ** 2
-        said.append(
-            f"images of about {found.side:.0f} pixels a side are enlarged to {options.input_size}, which costs time "
-            f"and adds nothing: --image_size={smaller} takes about 1/{share:.0f} of the time"
+    if counted and counted.side and options.input_size > _ENLARGED * counted.side:
+        smaller = max(32, round(counted.side))
+        times = (options.input_size / smaller) ** 2
+        sentences.append(
+            f"images of about {counted.side:.0f} pixels a side are enlarged to {options.input_size}, which costs time "
+            f"and adds nothing: --image_size={smaller} takes about 1/{times:.0f} of the time"
         )
-    return said
+    return sentences
 
 
 def _extremes(counts: np.ndarray) -> str:

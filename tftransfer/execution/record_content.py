@@ -1,4 +1,4 @@
-"""What the record of a trained network says: scores, cost, proofs, and how it was made."""
+"""The content of a trained network's record: scores, cost, proofs, and how it was made."""
 
 import dataclasses
 import datetime
@@ -13,7 +13,7 @@ from tftransfer.models import architectures, catalog
 from tftransfer.records import chance_level, commands, identities, record_files, record_warnings
 from tftransfer.records.record_files import Record
 from tftransfer.system import environment
-from tftransfer.training import evaluation, rounding, trainer
+from tftransfer.training import evaluation, strategies, trainer
 from tftransfer.training.outcomes import Outcome
 
 # Say where files lie on this machine, which is nobody's business in a record.
@@ -22,7 +22,7 @@ _ONCE = ("resume",)  # of one call, not of the training
 
 
 def identity_of(cell: Cell, source: Record | None, fingerprint: str) -> dict[str, Any]:
-    """Returns all that decides a network's result.
+    """Returns the identity of a network: all that decides its result.
 
     Args:
         cell: The network.
@@ -73,9 +73,9 @@ def content(
         "integrity": _integrity(cell, task, outcome, chance, source, pretrained) | dict(images or {}),
         "reference": identities.origin(reference) if reference else None,
         "cost": {
-            # Of a group's time each network bears the share that its arithmetic has.
-            "seconds": round(outcome.seconds * outcome.share, 2),
-            "train_seconds": round(outcome.train_seconds * outcome.share, 2),
+            # Of a group's time each network bears the fraction that its arithmetic has.
+            "seconds": round(outcome.seconds * outcome.cost_fraction, 2),
+            "train_seconds": round(outcome.train_seconds * outcome.cost_fraction, 2),
             "group": {"networks": outcome.group_size, "seconds": round(outcome.seconds, 2)},
             "images_per_second": round(outcome.images_per_second, 1),
             "train_steps": outcome.train_steps,
@@ -100,7 +100,7 @@ def content(
 
 def _machine(strategy: str) -> dict[str, Any]:
     """Returns on what a network was trained, with all that decides the last bits of its weights."""
-    rounds = rounding.of(strategy)
+    rounds = strategies.rounding(strategy)
     del rounds["versions"]  # stands beside it
     return environment.machine() | rounds | {"jit_compile": False}
 
@@ -113,7 +113,7 @@ def _integrity(
     source: Record | None,
     pretrained: PretrainedBase | None,
 ) -> dict[str, Any]:
-    """Returns what was proven about a network, and what must be known to trust its score."""
+    """Returns the proofs about a network, and all else that decides whether its score can be trusted."""
     changed = set(outcome.frozen_blocks) & set(outcome.changed_blocks)
     tuned = [name for name in outcome.copied_blocks if name not in outcome.frozen_blocks]
     knows = pretrained.seen if pretrained else cell.source_classes
@@ -142,7 +142,7 @@ def _integrity(
 
 
 def _origin(pretrained: PretrainedBase) -> dict[str, Any]:
-    """Returns where pretrained weights come from, as far as their description says."""
+    """Returns the origin of pretrained weights, as far as their description says."""
     described = pretrained.described
     return {
         "file": pretrained.file,
@@ -156,7 +156,7 @@ def _origin(pretrained: PretrainedBase) -> dict[str, Any]:
 
 
 def _statistics(batch_norm: str, outcome: Outcome) -> dict[str, Any]:
-    """Returns what became of the moving statistics of frozen blocks, if there are any."""
+    """Returns the frozen blocks with moving statistics and those where these moved; nothing if none has any."""
     if not outcome.blocks_with_statistics:
         return {}
     moved = set(outcome.moved_statistics)

@@ -85,7 +85,7 @@ def parse_treatment(config: RunConfig, given: set[str], blocks: Sequence[str] | 
 
 
 def block_number(text: str, blocks: Sequence[str] | None) -> int | None:
-    """Returns how many blocks `--n` means: a number, or the name of the last copied block.
+    """Returns the number of blocks that `--n` means: a number, or the name of the last copied block.
 
     Args:
         text: Value of the option.

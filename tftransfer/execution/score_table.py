@@ -1,4 +1,4 @@
-"""What `run` ends with: the scores as a short table, what chance is beside them, and what to do next."""
+"""The table that `run` ends with: scores, chance beside them, and what to do next."""
 
 import pathlib
 import shlex
@@ -17,7 +17,7 @@ class Network(Protocol):
 
     Attributes:
         record: What is known of it.
-        now: True if this call trained it.
+        now: Whether this call trained it.
     """
 
     record: Record
@@ -36,13 +36,13 @@ def text(split: Split, study: pathlib.Path, dataset: str, networks: Sequence[Net
     """
     sizes = ", ".join(f"{letter} {len(split.classes(letter))}" for letter in treatments.LETTERS)
     rows = ["", f"data set   {escaping.terminal(dataset)}", f"split      {split.name} (classes: {sizes})", ""]
-    found = [network.record for network in networks]
-    with_top5 = any(record_files.top5(record.content) is not None for record in found)
+    records = [network.record for network in networks]
+    with_top5 = any(record_files.top5(record.content) is not None for record in records)
     rows.append(f"{'network':<18}{'top-1':>8}{'top-5' if with_top5 else '':>9}{'minus base':>15}{'cross-entropy':>16}")
-    rows += [_scores(record) for record in found]
-    by_half = {str(record.identity["treatment"]["target"]): record.content for record in reversed(found)}
+    rows += [_scores(record) for record in records]
+    by_half = {str(record.identity["treatment"]["target"]): record.content for record in reversed(records)}
     rows += [_chance(half, content) for half, content in sorted(by_half.items())]
-    return "\n".join([*rows, "", _seconds(networks, seconds), *_next(study, found)])
+    return "\n".join([*rows, "", _seconds(networks, seconds), *_next(study, records)])
 
 
 def _scores(record: Record) -> str:
@@ -57,7 +57,7 @@ def _scores(record: Record) -> str:
 
 
 def _chance(half: str, content: Mapping[str, Any]) -> str:
-    """Returns what always naming the most frequent class scores on a half, and how many images say so."""
+    """Returns the row of the score of always naming the most frequent class of a half, and of its images."""
     few, many = content["integrity"].get("class_images", {}).get("validation", (None, None))
     images = f"of {content['cost']['validation_images']:,} validation images"
     if few != many:
@@ -68,7 +68,7 @@ def _chance(half: str, content: Mapping[str, Any]) -> str:
 
 
 def _seconds(networks: Sequence[Network], seconds: float) -> str:
-    """Returns what the call took, and which networks it trained."""
+    """Returns the row of the seconds of the call, and of the networks that it trained or reused."""
     spent = [
         f"{n.record.content['treatment']['label']} {n.record.content['cost']['seconds']:.0f}" for n in networks if n.now
     ]
@@ -78,21 +78,23 @@ def _seconds(networks: Sequence[Network], seconds: float) -> str:
     return f"seconds    {seconds:.0f} ({'; '.join(parts)})"
 
 
-def _next(study: pathlib.Path, found: Sequence[Record]) -> list[str]:
-    """Returns where the records are, and how to compare and to use the networks."""
+def _next(study: pathlib.Path, records: Sequence[Record]) -> list[str]:
+    """Returns the rows on the records' place, and on how to compare and to use the networks."""
     rows = [f"records    {study}", f"compare    tensorboard --logdir {shlex.quote(str(study))}"]
-    kept = [record for record in found if record.status == record_files.DONE and record.weights_file]
+    kept = [record for record in records if record.status == record_files.DONE and record.weights_file]
     # The last is the one that was asked for; its weights are kept if it is a base or the user said so.
     rows += [f"predict    model = tftransfer.load({str(record.folder)!r})" for record in kept[-1:]]
     # Those that a sweep kept as its best give way to better ones, as they have to.
-    lasting = [one for one in found[-1:] if one.content["weights"]["kept"] and "kept_as" not in one.content["weights"]]
+    lasting = [
+        one for one in records[-1:] if one.content["weights"]["kept"] and "kept_as" not in one.content["weights"]
+    ]
     gone = [record for record in lasting if record.status == record_files.DONE and not record.weights_file]
     return [*rows, *(f"weights    those of {record.name} are gone; --force trains it again" for record in gone)]
 
 
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
+def _percent(fraction: float | None) -> str:
+    return "" if fraction is None else f"{100 * fraction:.1f} %"
 
 
-def _points(share: float | None) -> str:
-    return "unknown" if share is None else f"{100 * share:+.1f} points"
+def _points(fraction: float | None) -> str:
+    return "unknown" if fraction is None else f"{100 * fraction:+.1f} points"

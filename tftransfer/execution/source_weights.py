@@ -1,4 +1,4 @@
-"""Where the weights come from that a network copies: a base in memory or on disk, random ones, someone else's."""
+"""Weights that networks copy: those of a base in memory or on disk, random ones, pretrained ones."""
 
 from tftransfer import seeds
 from tftransfer.execution.pretrained_base import PretrainedBase
@@ -26,17 +26,17 @@ class SourceWeights:
 
     def load(self, base: Cell, record: Record) -> Weights | None:
         """Returns the weights of a base from its folder, None if they are missing or not the recorded ones."""
-        found = weights.read(record, base.config, len(base.classes))
-        if found is not None:
-            self._bases[base.name] = found
-        return found
+        trained = weights.read(record, base.config, len(base.classes))
+        if trained is not None:
+            self._bases[base.name] = trained
+        return trained
 
     def has(self, base: Cell, record: Record) -> bool:
-        """Returns True if a base's weights are in memory, or in its folder as recorded."""
+        """Whether a base's weights are in memory, or in its folder as recorded."""
         return base.name in self._bases or self.load(base, record) is not None
 
     def pretrained_for(self, cell: Cell) -> PretrainedBase | None:
-        """Returns what a network copies from in the place of a base of the study."""
+        """Returns the pretrained weights that a network copies in the place of a base of the study."""
         return self._pretrained if cell.treatment.pretrained else None
 
     def add(self, cell: Cell, task: trainer.Task, sources: dict[str, Weights]) -> str | None:

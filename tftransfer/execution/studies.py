@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import filelock
 
 from tftransfer.data.store import Store
-from tftransfer.execution.group_training import GroupTraining, Member, OnProgress
+from tftransfer.execution.group_training import GroupTraining, Member
 from tftransfer.execution.pretrained_base import PretrainedBase
 from tftransfer.execution.source_weights import SourceWeights
+from tftransfer.execution.training_reports import OnProgress
 from tftransfer.experiment import plan
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import architectures
@@ -54,7 +55,7 @@ class Study:
         say: Takes lines for the user.
         progress_bar: True shows Keras' progress bar in place of lines while a network trains.
         watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
-        memory_fraction: Share of the available memory that a group may take, 0 to 1.
+        memory_fraction: Fraction of the available memory that a group may take, 0 to 1.
         pretrained: Weights that someone else trained, for networks whose treatment has their SHA-256.
         keep_best: True keeps the weights of each group's best network, not of bases only.
         stage: Told what is done while no evaluation tells it.
@@ -101,7 +102,7 @@ class Study:
         Args:
             cell: The network.
             source: Record of its source's base, if it has one and that is done.
-            replace: True if a record of the same network, from another training of its source, may be replaced.
+            replace: Whether a record of the same network, from another training of its source, may be replaced.
 
         Raises:
             AnotherNetworkError: If the folder holds another network.
@@ -228,7 +229,7 @@ class Study:
             members.append(Member(cell, source, self._record_of(cell.reference)))
 
     def _source_is_whole(self, base: Cell, record: Record) -> bool:
-        """Returns True if a base's weights are there as recorded; raises SourceError if it diverged."""
+        """Whether a base's weights are there as recorded; raises SourceError if it diverged."""
         if record.status != record_files.DONE:
             raise SourceError(f"{base.treatment.label} {record.status} and cannot be copied from.")
         return self._sources.has(base, record)

@@ -5,13 +5,13 @@
 
 __all__ = [
     "checkpoints",
+    "compilation",
     "diagnostics",
     "evaluation",
     "group",
     "memory",
     "optimizers",
     "outcomes",
-    "rounding",
     "strategies",
     "trainer",
     "untrained_sources",

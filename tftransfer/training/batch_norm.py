@@ -17,7 +17,7 @@ _MOST_BATCHES = 50
 class HeldBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation that is frozen for some steps: it uses and keeps the moving statistics it was given.
 
-    From the update `release_step` on it is Keras' own.
+    From step `release_step` on it is Keras' own.
 
     Args:
         release_step: Steps before it trains.
@@ -27,16 +27,16 @@ class HeldBatchNormalization(keras.layers.BatchNormalization):
     def __init__(self, release_step: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.release_step = release_step
-        self._updates: Callable[[], Any] = lambda: 0
+        self._steps: Callable[[], Any] = lambda: 0
 
     def follow(self, steps: Callable[[], Any]) -> None:
-        """Takes what tells the number of steps done: the optimizer's own count, which holds the other weights."""
-        self._updates = steps
+        """Takes a function that returns the steps done: the optimizer's own count, which holds the other weights."""
+        self._steps = steps
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if not training:
-            return super().call(inputs, training=False, mask=mask)
-        held = ops.convert_to_tensor(self._updates()) < self.release_step
+            return super().call(inputs, training=False, mask=mask)  # (batch, ..., channels), as all that follow
+        held = ops.convert_to_tensor(self._steps()) < self.release_step
         frozen = super().call(inputs, training=False, mask=mask)
         before = [(weight, ops.copy(weight)) for weight in self.non_trainable_weights]  # read before they change
         released = super().call(inputs, training=True, mask=mask)
@@ -49,7 +49,7 @@ class HeldBatchNormalization(keras.layers.BatchNormalization):
 
 
 def held(layer: keras.Layer, release_step: int) -> keras.Layer | None:
-    """Returns the layer of ours that holds a batch normalisation until a step; None for other layers.
+    """Returns the `HeldBatchNormalization` that takes the place of a layer; None if it has no moving statistics.
 
     Raises:
         ValueError: If the layer is a kind of batch normalisation whose code we do not know.
@@ -65,7 +65,7 @@ def held(layer: keras.Layer, release_step: int) -> keras.Layer | None:
 
 
 def synchronise(model: keras.Model) -> None:
-    """Makes replicas normalise by the statistics of the whole batch, as one device does; the model's copies, too."""
+    """Makes replicas normalise by the statistics of the whole batch, as one device does; also in the model's copies."""
     for layer in _norms(model):
         layer.synchronized = True
 
@@ -82,14 +82,14 @@ def let_statistics_follow(trunk: keras.Model) -> None:
 def with_own_statistics(
     model: keras.Model, weights: Weights, half: pipeline.Half, view: pipeline.View, sampling: pipeline.Sampling
 ) -> Weights:
-    """Returns weights that were never trained, with the moving statistics that they have on training images.
+    """Returns untrained weights with the moving statistics that they have on training images, by layer name.
 
     They are the means over the first batches of training, of an epoch at most, as they are normalised there: noise and
     augmentation included, each batch by itself.
 
     Args:
         model: A network of the architecture whose noise is given by seeds; its weights are replaced.
-        weights: By layer name; others than moving statistics come back as they are.
+        weights: By layer name; all but moving statistics come back unchanged.
         half: Training images.
         view: How images become inputs.
         sampling: Order and augmentation.
@@ -102,12 +102,12 @@ def with_own_statistics(
     for done, (images, _) in enumerate(pipeline.training_batches(half, view, sampling, 0, batches)):
         for layer in norms:
             layer.momentum = done / (done + 1)  # the moving mean is then that of all batches so far
-        model(images, training=True)
+        model(images, training=True)  # (batch, height, width, channels)
     return weights_of(model)
 
 
 def follow(model: keras.Model, steps: Callable[[], Any]) -> None:
-    """Tells all held layers of a model what counts its steps."""
+    """Passes on the function that returns the steps done to all held layers of a model."""
     for layer in _norms(model):
         if isinstance(layer, HeldBatchNormalization):
             layer.follow(steps)

@@ -1,10 +1,13 @@
-"""The files of checkpoints: there as a whole or not at all, with their SHA-256 in their names.
+"""Checkpoint files: written as a whole or not at all, with their SHA-256 in their names.
 
     <study>/.checkpoints/<network>/000017-step310-<SHA-256 of the file>.npz
                          <network>.aside-1/             of another training, or of one that was begun anew
 
 A file is written under another name, brought to the disk and then renamed, so that a kill, a power loss or a full disk
 leaves the ones before it as they were. The last two are kept. A folder that is set aside is never written to.
+
+Not with `system.atomic`: the name holds the digest of the content, which is known only when all of it is on the disk,
+and a file that a kill leaves half written needs a name under which the next process removes it.
 """
 
 import dataclasses
@@ -47,15 +50,15 @@ class Checkpoint:
 
 def listed(folder: pathlib.Path) -> list[pathlib.Path]:
     """Returns the checkpoints in a folder by age, the newest last; a pipe, which may never end, is none."""
-    found = [path for path in folder.glob("*.npz") if _NAME.fullmatch(path.name) and path.is_file()]
-    return sorted(found, key=lambda path: int(path.name.partition("-")[0]))
+    files = [path for path in folder.glob("*.npz") if _NAME.fullmatch(path.name) and path.is_file()]
+    return sorted(files, key=lambda path: int(path.name.partition("-")[0]))
 
 
 def read(path: pathlib.Path) -> Checkpoint:
-    """Returns the content of a file, its digest checked before anything else is made of it.
+    """Returns the checkpoint in a file, whose digest is checked before it is parsed.
 
     Raises:
-        DamagedError: If it is not what was written.
+        DamagedError: If its content is not what was written.
         OSError: If it cannot be read.
     """
     _, step, digest = _NAME.fullmatch(path.name).groups()
@@ -116,7 +119,7 @@ def set_aside(folder: pathlib.Path) -> pathlib.Path | None:
 
 
 def bring_back(aside: pathlib.Path, folder: pathlib.Path) -> bool:
-    """Renames a folder that was set aside back to `folder`; returns True if it changed places with another.
+    """Renames a folder that was set aside back to `folder`; returns whether it changed places with another.
 
     A kill in between loses nothing: every name on the way is one of those that `asides` looks at.
     """
@@ -137,7 +140,7 @@ def _between(folder: pathlib.Path) -> pathlib.Path:
 
 
 def _places(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns where a folder may be set aside."""
+    """Returns the places to which a folder may be set aside."""
     return [folder.with_name(f"{folder.name}.aside-{number}") for number in range(1, MOST_ASIDE + 1)]
 
 

@@ -20,9 +20,9 @@ from tftransfer.training.checkpoint_files import Checkpoint, DamagedError
 
 FORMAT = 2
 EXACT, ANY, NO = "exact", "any", "no"
-_COURSE = "evaluations"  # where rounds end: part of the history, not of the weights
+_EVALUATIONS = "evaluations"  # where rounds end: part of the history, not of the weights
 _REPLACED, _LAYOUT = "replaces", "variables"
-_SAVES_IN_ALL = 50  # training lasts so many times as long as saving: less than 2 % of the time
+_SAVES_IN_ALL = 50  # training lasts this many times as long as saving, which takes less than 2 % of the time
 _SHORTEST_SECONDS = 5.0  # between two saves: less work than that is not worth keeping
 _EXPECTED_BYTES_PER_SECOND = 100e6  # of a slow disk, until a save was measured
 
@@ -44,7 +44,7 @@ class Checkpoints:
     Attributes:
         told_until: Step of the last evaluation that the training knows from a checkpoint; 0 if it began anew.
         resumed: Where the training went on though something was not as before: `step`, `differences` (one line each)
-            and `inexact` (True if bits of the weights may differ), in order.
+            and `inexact` (whether bits of the weights may differ), in order.
     """
 
     def __init__(
@@ -88,50 +88,50 @@ class Checkpoints:
             if checkpoint_files.listed(self._folder):
                 self._say(f"begins anew (--resume=no); its checkpoints {self._set_aside()}")
             return None
-        found = self._newest(self._folder)
-        if found is None or self._differences(found):
-            found = self._fetched() or found
-        if found is None:
+        checkpoint = self._newest(self._folder)
+        if checkpoint is None or self._differences(checkpoint):
+            checkpoint = self._fetched() or checkpoint
+        if checkpoint is None:
             return None
-        if differences := self._differences(found):
-            self._give_way(found, differences)
+        if differences := self._differences(checkpoint):
+            self._give_way(checkpoint, differences)
             return None
-        self._accept(found)
-        return found
+        self._accept(checkpoint)
+        return checkpoint
 
-    def _accept(self, found: Checkpoint) -> None:
+    def _accept(self, checkpoint: Checkpoint) -> None:
         """Says how training goes on from a checkpoint; raises KeptError if it may not."""
-        self.resumed = list(found.notes["resumed"])
-        differences = record_files.differences(found.notes["circumstances"], self._circumstances)
-        inexact = [line for line in differences if not line.startswith(f"{_COURSE}:")]
+        self.resumed = list(checkpoint.notes["resumed"])
+        differences = record_files.differences(checkpoint.notes["circumstances"], self._circumstances)
+        inexact = [line for line in differences if not line.startswith(f"{_EVALUATIONS}:")]
         earlier = [line for before in self.resumed for line in before["differences"]]
         if self._resume == EXACT and (differences or earlier):
             raise KeptError(
-                f"The checkpoint at step {found.step} cannot be gone on from exactly: "
+                f"The checkpoint at step {checkpoint.step} cannot be gone on from exactly: "
                 f"{'; '.join(differences) or 'it was itself gone on with inexactly (' + '; '.join(earlier) + ')'}. It "
                 f"is kept. Make these agree, or use --resume=any to go on all the same, or --resume=no to begin anew."
             )
         if differences:
-            self.resumed.append({"step": found.step, "differences": differences, "inexact": bool(inexact)})
-        text = f"goes on from its checkpoint at step {found.step}"
+            self.resumed.append({"step": checkpoint.step, "differences": differences, "inexact": bool(inexact)})
+        text = f"goes on from its checkpoint at step {checkpoint.step}"
         if inexact:
             text += f", inexactly: {'; '.join(differences)}; bits may differ from those of an uninterrupted training"
         elif differences:
             text += f"; {'; '.join(differences)}: its weights stay the same, its history has other steps"
         self._say(text)
 
-    def _differences(self, found: Checkpoint) -> list[str]:
-        """Returns what makes a checkpoint one of another training, one line each."""
-        return record_files.differences(found.notes["identity"], self._identity)
+    def _differences(self, checkpoint: Checkpoint) -> list[str]:
+        """Returns the differences that make a checkpoint one of another training, one line each."""
+        return record_files.differences(checkpoint.notes["identity"], self._identity)
 
-    def _give_way(self, found: Checkpoint, differences: Sequence[str]) -> None:
+    def _give_way(self, checkpoint: Checkpoint, differences: Sequence[str]) -> None:
         """Leaves the folder of a network to this training; what is there belongs to another."""
         names = {line.partition(":")[0].partition(".")[0].partition("[")[0] for line in differences}
         if names == {_LAYOUT}:
-            why = record_files.differences(found.notes["circumstances"], self._circumstances) or differences
+            why = record_files.differences(checkpoint.notes["circumstances"], self._circumstances) or differences
             raise KeptError(
-                f"The checkpoint at step {found.step} is of this training, but its variables are not laid out as here: "
-                f"{'; '.join(why)}. It is kept; --resume=no begins anew and sets it aside."
+                f"The checkpoint at step {checkpoint.step} is of this training, but its variables are not laid out as "
+                f"here: {'; '.join(why)}. It is kept; --resume=no begins anew and sets it aside."
             )
         if names == {_REPLACED} and any(self._identity[_REPLACED]):
             self._say("its checkpoints are of a training that has ended since, and are removed")
@@ -155,15 +155,15 @@ class Checkpoints:
         """Returns the newest checkpoint of this training that was set aside, back in its place, if there is one."""
         for path in checkpoint_files.asides(self._folder):
             with contextlib.suppress(KeptError):  # one that cannot be read stays where it is
-                found = self._newest(path)
-                if found and not self._differences(found):
+                checkpoint = self._newest(path)
+                if checkpoint and not self._differences(checkpoint):
                     if checkpoint_files.bring_back(path, self._folder):
                         self._say("checkpoints of another training change places with those of this one")
-                    return found
+                    return checkpoint
         return None
 
     def _newest(self, folder: pathlib.Path) -> Checkpoint | None:
-        """Returns the newest whole checkpoint in a folder, of whatever training; removes damaged ones, aloud.
+        """Returns the newest whole checkpoint in a folder, of whatever training; removes damaged ones, with a message.
 
         Raises:
             KeptError: If there are some and none can be read: they may be as good as ever.
@@ -185,7 +185,7 @@ class Checkpoints:
         return None
 
     def due(self, size: int) -> bool:
-        """Returns True if it is time for the next checkpoint.
+        """Whether it is time for the next checkpoint.
 
         Args:
             size: Its bytes, from which the time of a first save is guessed.
@@ -197,7 +197,7 @@ class Checkpoints:
         return waited >= max(_SHORTEST_SECONDS, _SAVES_IN_ALL * expected)
 
     def save(self, step: int, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> bool:
-        """Writes a checkpoint; a disk that does not take it is said once, and training goes on without.
+        """Writes a checkpoint; if the disk does not take it, a message says so once and training goes on without.
 
         Args:
             step: Steps done.
@@ -205,7 +205,7 @@ class Checkpoints:
             notes: All else, as JSON has it.
 
         Returns:
-            True if it was written.
+            Whether it was written.
         """
         started = time.monotonic()
         try:
@@ -224,7 +224,7 @@ class Checkpoints:
         return True
 
     def clear(self) -> None:
-        """Removes them all: the training has ended and what it found is kept elsewhere."""
+        """Removes them all: the training has ended and its result is kept elsewhere."""
         try:
             shutil.rmtree(self._folder)
         except FileNotFoundError:

@@ -1,6 +1,7 @@
-"""What a report shows of a network and cannot be told from its record: first-layer filters, similarity of features.
+"""Diagnostics of a network for its report: pictures of first-layer filters, and similarity of features.
 
-It is computed at the end of training, when weights and images are at hand, and kept as small arrays beside the record.
+They are computed at the end of training, when weights and images are at hand, and kept as small arrays beside the
+record.
 """
 
 import dataclasses
@@ -27,7 +28,7 @@ IMAGES = 256
 # Images in a batch of the estimate; as Nguyen et al. 2021 found, its size hardly matters.
 BATCH = 64
 _MOST_FILTERS = 128
-# Share of the first layer's weights that the grey scale spans; the few beyond it are shown black or white.
+# Fraction of the first layer's weights that the grey scale spans; the few beyond it are shown black or white.
 _SPANNED = 0.995
 
 
@@ -82,8 +83,8 @@ class DiagnosticsMaker:
             own, others = self._shared(base), {"with_base": _grams(self._model, network, self._images)}
             others |= {} if source is None else {"source_with_base": self._shared(source)}
         arrays |= {"blocks": np.array(list(own)), "images": np.array(len(self._images), np.int32)}
-        for name, found in others.items():
-            arrays[name] = np.array([similarity.linear_cka(found[block], own[block]) for block in own], np.float32)
+        for name, grams in others.items():
+            arrays[name] = np.array([similarity.linear_cka(grams[block], own[block]) for block in own], np.float32)
         return arrays
 
     @functools.cached_property
@@ -117,8 +118,8 @@ def filters(weights: Weights) -> np.ndarray:
         raise ValueError(f"The network has no convolution to show. Its layers are {', '.join(weights)}.")
     kernel = np.moveaxis(np.asarray(kernels[0], np.float64), -1, 0)[:_MOST_FILTERS]
     largest = np.quantile(np.abs(kernel), _SPANNED)
-    share = np.clip(kernel / largest, -1, 1) if largest > 0 else np.zeros_like(kernel)
-    return np.rint(128 + 127 * share).astype(np.uint8)
+    scaled = np.clip(kernel / largest, -1, 1) if largest > 0 else np.zeros_like(kernel)  # -1 to 1
+    return np.rint(128 + 127 * scaled).astype(np.uint8)
 
 
 def inputs(task: trainer.Task, count: int = IMAGES) -> np.ndarray:
@@ -195,12 +196,12 @@ def _features_model(config: Config, classes: int) -> keras.Model:
 def _grams(model: keras.Model, weights: Weights, images: np.ndarray) -> dict[str, list[np.ndarray]]:
     """Returns the inner products of the images' features at every block, batch by batch."""
     transfer.copy_layers(_present(weights, model), model)
-    found: dict[str, list[np.ndarray]] = {}
+    grams: dict[str, list[np.ndarray]] = {}  # each (batch, batch)
     for batch in _batches(images):
         features = model(batch, training=False)
         for block, values in features.items():
-            found.setdefault(block, []).append(similarity.gram(keras.ops.convert_to_numpy(values)))
-    return found
+            grams.setdefault(block, []).append(similarity.gram(keras.ops.convert_to_numpy(values)))
+    return grams
 
 
 def _batches(images: np.ndarray) -> list[np.ndarray]:

@@ -79,8 +79,9 @@ class Group:
         self.batch_norm = batch_norm
         self.blocks = blocks(template, block_names)
         self._seed, self._target = seed, target
-        inputs = keras.Input(template.input_shape[1:])
+        inputs = keras.Input(template.input_shape[1:])  # (batch, height, width, channels)
         self._trunks = {key: self._trunk(key, sources[key]) for key in self._frozen_sources()}
+        # By source and depth "n", what block n makes: (batch, height, width, channels), or (batch, units).
         cuts = {key: trunk(inputs) for key, trunk in self._trunks.items()}
         self._towers: dict[str, keras.Model] = {}
         self._starts: dict[str, Weights] = {}
@@ -89,7 +90,7 @@ class Group:
             tower = self._tower(network)
             self._towers[network.name] = tower
             start = cuts[network.source][str(network.frozen)] if network.frozen else inputs
-            outputs[network.name] = _as_float32(tower(start), network.name)
+            outputs[network.name] = _as_float32(tower(start), network.name)  # (batch, classes)
             self._starts[network.name] = self._copy(network, sources)
         self.model = keras.Model(inputs, outputs, name="group")
 
@@ -103,18 +104,18 @@ class Group:
 
     def _trunk(self, key: str, weights: Weights) -> keras.Model:
         """Returns the frozen blocks of a source, with an output at every cut that a network needs."""
-        wanted = sorted({network.frozen for network in self.networks if network.source == key} - {0})
-        outputs = {str(n): self.blocks[n - 1].output for n in wanted}
+        depths = sorted({network.frozen for network in self.networks if network.source == key} - {0})
+        outputs = {str(n): self.blocks[n - 1].output for n in depths}
         name = f"trunk-{list(self._frozen_sources()).index(key)}"
         trunk = self._clone(keras.Model(self.template.input, outputs), name, role="trunk")
-        transfer.copy_layers(_only(weights, self.blocks[: wanted[-1]]), trunk)
+        transfer.copy_layers(_only(weights, self.blocks[: depths[-1]]), trunk)
         trunk.trainable = False
         if self.batch_norm == "adapt":
             normalisation.let_statistics_follow(trunk)
         return trunk
 
     def _tower(self, network: Network) -> keras.Model:
-        """Returns what trains of a network, with initial weights of its own."""
+        """Returns the part of a network that trains, with initial weights of its own."""
         start = self.blocks[network.frozen - 1].output if network.frozen else self.template.input
         role = "base" if network.source is None else "top"
         held = self._held_layers(network) if self.batch_norm == "inference" else ()
@@ -125,7 +126,7 @@ class Group:
         return self._clone(keras.Model(start, self.template.output), network.name, role, instead)
 
     def _held_layers(self, network: Network) -> tuple[str, ...]:
-        """Returns the layers of a network that train from a later update on."""
+        """Returns the layers of a network that train from a later step on."""
         if not network.release_step:
             return ()
         return tuple(layer for block in self.blocks[network.frozen : network.copied] for layer in block.layers)
@@ -177,7 +178,7 @@ class Group:
         }
 
     def follow(self, steps: Callable[[], Any]) -> None:
-        """Takes what tells the number of steps done: moving statistics that are held wait for it."""
+        """Takes a function that returns the steps done: moving statistics that are held wait for it."""
         for tower in self._towers.values():
             normalisation.follow(tower, steps)
 
@@ -189,16 +190,16 @@ class Group:
                     layer.seek(step)
 
     def statistics(self) -> dict[str, tuple[int, ...]]:
-        """Returns which weights of each layer are moving statistics, by their places in the layer's weights."""
+        """Returns the places of moving statistics in the weights of each layer that has some."""
         return transfer.statistics_of(self.template)
 
     def weights(self, name: str) -> dict[str, list[Any]]:
         """Returns all weights of a network by layer name, its frozen blocks included."""
         network = self._network(name)
-        found = {}
+        frozen = {}
         if network.frozen:
-            found |= _only(transfer.weights_of(self._trunks[network.source]), self.blocks[: network.frozen])
-        return found | transfer.weights_of(self._towers[name])
+            frozen = _only(transfer.weights_of(self._trunks[network.source]), self.blocks[: network.frozen])
+        return frozen | transfer.weights_of(self._towers[name])
 
     def copied_weights(self, name: str) -> Weights:
         """Returns the weights that were copied into a network at the start, by layer name."""
@@ -211,12 +212,12 @@ class Group:
         return {block.name: tuple(layer for layer in block.layers if layer in start) for block in copied}
 
     def trained_variables(self, name: str) -> int:
-        """Returns how many parameters of a network train."""
+        """Returns the number of a network's parameters that train."""
         return sum(math.prod(variable.shape) for variable in self._towers[name].trainable_variables)
 
 
 def _as_float32(logits: Any, name: str) -> Any:
-    """Returns logits in float32: under half precision a head of any model may give less."""
+    """Returns logits `(batch, classes)` in float32: under half precision a model's head may give fewer bits."""
     if logits.dtype in ("float32", "float64"):
         return logits
     return keras.layers.Activation("linear", dtype="float32", name=f"{name}-float32")(logits)
@@ -224,5 +225,5 @@ def _as_float32(logits: Any, name: str) -> Any:
 
 def _only(weights: Weights, of: Sequence[Block]) -> dict[str, list[Any]]:
     """Returns the weights of the layers in some blocks."""
-    wanted = {layer for block in of for layer in block.layers}
-    return {layer: arrays for layer, arrays in weights.items() if layer in wanted}
+    names = {layer for block in of for layer in block.layers}
+    return {layer: arrays for layer, arrays in weights.items() if layer in names}

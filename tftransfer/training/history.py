@@ -1,4 +1,4 @@
-"""What is watched while a group trains: histories, divergence, speed."""
+"""A Keras callback with the history of a group's training: metrics, divergence, speed."""
 
 import math
 import time
@@ -64,7 +64,7 @@ class TrainingHistory(keras.callbacks.Callback):
 
     @property
     def seconds_per_step(self) -> float:
-        """Median over the training steps, the first few and evaluations left out; those of this process, if any."""
+        """Median over the training steps without the first few and evaluations; those of this process, if any."""
         steady = self._step_seconds[_FIRST_STEPS:]
         earlier = self._earlier["seconds_per_step"]
         if not steady and earlier is not None:
@@ -78,16 +78,16 @@ class TrainingHistory(keras.callbacks.Callback):
 
     @property
     def earlier_seconds(self) -> float:
-        """What the checkpoint that training went on from had taken."""
+        """Seconds that the checkpoint from which training went on had taken."""
         return self._earlier["seconds"]
 
     @property
     def all_diverged(self) -> bool:
-        """True if there is nothing left to train."""
+        """Whether there is nothing left to train."""
         return len(self.diverged) == len(self.networks)
 
     def state(self) -> dict[str, Any]:
-        """Returns all that was seen, for `resume`, as JSON has it."""
+        """Returns histories, divergence and times for `resume`, as JSON has them."""
         return {
             "step": self.step,
             "histories": self.histories,
@@ -145,15 +145,15 @@ class TrainingHistory(keras.callbacks.Callback):
         rows = {}
         for name in networks:
             row = {"step": self.step, "epoch": self.step / self._steps_per_epoch}
-            row |= {"seconds": time.perf_counter() - self._started, "learning_rate": self._rate_of_last_update()}
+            row |= {"seconds": time.perf_counter() - self._started, "learning_rate": self._rate_of_last_step()}
             row |= {metric: of_network(logs, name, metric) for metric in METRICS}
             rows[name] = {c: value if value is not None and math.isfinite(value) else None for c, value in row.items()}
             for column, value in rows[name].items():
                 self.histories[name].setdefault(column, []).append(value)
         self._tell(rows)
 
-    def _rate_of_last_update(self) -> float:
-        """Returns the rate of the update just done; the optimizer's own is already that of the next."""
+    def _rate_of_last_step(self) -> float:
+        """Returns the learning rate of the step just done; the optimizer's own is already that of the next."""
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)  # inside loss scaling
         done = int(keras.ops.convert_to_numpy(optimizer.iterations))
         return float(keras.ops.convert_to_numpy(self._rate(max(0, done - 1))))
@@ -167,12 +167,12 @@ class TrainingHistory(keras.callbacks.Callback):
 
     def _look_for_divergence(self, logs: Mapping[str, Any]) -> list[str]:
         """Returns the networks whose loss is no longer finite, which it was when last looked at."""
-        found = []
+        new = []
         for name in self.networks:
             loss = of_network(logs, name, "loss")
             if name not in self.diverged and loss is not None and not math.isfinite(loss):
                 self.diverged[name] = self.step
-                found.append(name)
+                new.append(name)
         if self.all_diverged:
             self.model.stop_training = True
-        return found
+        return new

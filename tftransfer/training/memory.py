@@ -1,4 +1,4 @@
-"""Whether a group of networks fits into the memory that there is."""
+"""An estimate of the memory that training a group takes, compared with what is available."""
 
 import keras
 import psutil
@@ -15,7 +15,7 @@ class NoRoomError(MemoryError):
 
 
 def needed_bytes(model: keras.Model, batch_size: int) -> int:
-    """Returns about how much memory training takes: weights, gradients and slots, activations and their gradients.
+    """Returns the bytes that training takes, roughly: weights, gradients and slots, activations and their gradients.
 
     Args:
         model: The combined model of a group.
@@ -27,15 +27,15 @@ def needed_bytes(model: keras.Model, batch_size: int) -> int:
     return _PROCESS_BYTES + _BYTES * (3 * trained + frozen + batch_size * activations)
 
 
-def require_room(model: keras.Model, batch_size: int, share: float) -> None:
-    """Raises NoRoomError if a group needs more than a share of the memory that is available now.
+def require_room(model: keras.Model, batch_size: int, fraction: float) -> None:
+    """Raises NoRoomError if a group needs more than a fraction of the memory that is available now.
 
     Args:
         model: The combined model of a group.
         batch_size: Images in a step on this machine.
-        share: Of this machine's available memory, 0 to 1.
+        fraction: Of this machine's available memory, 0 to 1.
     """
-    needed, available = needed_bytes(model, batch_size), psutil.virtual_memory().available * share
+    needed, available = needed_bytes(model, batch_size), psutil.virtual_memory().available * fraction
     available = min(available, _PROCESS_BYTES + limits.address_space_left())  # the process itself is there already
     if needed > available:
         raise NoRoomError(

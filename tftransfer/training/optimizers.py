@@ -1,4 +1,4 @@
-"""The optimizer of Caffe, with rates and decays per layer, and the course of the rate."""
+"""The optimizer of Caffe, with rates and decays per layer, and learning-rate schedules."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -127,7 +127,7 @@ class CaffeSGD(keras.optimizers.SGD):
 
 
 def _matches(name: str, path: str) -> bool:
-    """Returns True if the parts of `name` stand next to each other in `path`."""
+    """Whether the parts of `name` stand next to each other in `path`."""
     return f"/{name}/" in f"/{path}/"
 
 
@@ -152,7 +152,7 @@ def geometric_rates(layers: Sequence[str], factor: float) -> dict[str, float]:
 
 @keras.saving.register_keras_serializable(package="tftransfer")
 class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """The course of the rate, in steps.
+    """The learning rate, by the number of steps done.
 
     Args:
         peak: Highest rate.

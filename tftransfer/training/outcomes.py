@@ -1,16 +1,19 @@
-"""What a trained network is and what it cost; its copied blocks are compared with their source bit by bit."""
+"""A trained network, its cost, and its copied blocks compared with their source bit by bit."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tftransfer import transfer
-from tftransfer.training import costs, evaluation
+from tftransfer.models.costs import block_cost
+from tftransfer.training import evaluation
 from tftransfer.training.group import Group, Network
 from tftransfer.training.history import TrainingHistory
 from tftransfer.transfer import Weights
+
+_TRAINED = 3  # forward, gradient of the inputs, gradient of the weights: as many multiply-adds each
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Outcome:
         train_seconds: Of the whole group, in training steps.
         images_per_second: In the group's median training step.
         group_size: Networks in the group.
-        share: Of the group's arithmetic that was this network's, 0 to 1.
+        cost_fraction: Fraction of the group's arithmetic that was this network's, 0 to 1.
         strategy: Name of the strategy and its devices.
     """
 
@@ -54,7 +57,7 @@ class Outcome:
     train_seconds: float
     images_per_second: float
     group_size: int
-    share: float
+    cost_fraction: float
     strategy: str
     blocks_with_statistics: tuple[str, ...] = ()
     moved_statistics: tuple[str, ...] = ()
@@ -83,14 +86,14 @@ def gather(
     Returns:
         One outcome for each network, in order.
     """
-    shares, found = costs.shares(group), []
+    fractions, ended = cost_fractions(group), []
     for network in group.networks:
         name = network.name
         weights, copied = group.weights(name), tuple(group.copied_layers(name))
         changed, with_statistics, moved = _changes(group, network, weights)
         arrays = [logits[name], *(array for layer in weights.values() for array in layer)]
         finite = all(np.isfinite(array).all() for array in arrays)
-        found.append(
+        ended.append(
             Outcome(
                 name=name,
                 diverged_at=watch.diverged.get(name, None if finite else watch.step),
@@ -108,11 +111,11 @@ def gather(
                 train_seconds=watch.train_seconds,
                 images_per_second=images_per_second,
                 group_size=len(group.networks),
-                share=shares[name],
+                cost_fraction=fractions[name],
                 strategy=strategy,
             )
         )
-    return found
+    return ended
 
 
 def _changes(group: Group, network: Network, weights: Weights) -> tuple[tuple[str, ...], ...]:
@@ -129,3 +132,26 @@ def _changes(group: Group, network: Network, weights: Weights) -> tuple[tuple[st
     now = {name: [weights[name][i] for i in statistics[name]] for name in alone}
     moved = set(transfer.changed_layers(alone, now))
     return changed, with_statistics, tuple(name for name in with_statistics if set(layers[name]) & moved)
+
+
+def cost_fractions(group: Group) -> dict[str, float]:
+    """Returns each network's fraction of a group's arithmetic, by name; they add up to 1.
+
+    A block that trains costs three times its forward pass; a frozen one costs it once, divided among all networks that
+    share it.
+    """
+    work = [block_cost(block).multiply_adds for block in group.blocks]
+    costs = {network.name: _cost(network, group, work) for network in group.networks}
+    whole = sum(costs.values())
+    return {name: cost / whole for name, cost in costs.items()}
+
+
+def _cost(network: Network, group: Group, work: Sequence[int]) -> float:
+    """Returns the multiply-adds of one network for one image, with its part of the blocks that it shares."""
+    cost = 0.0
+    for number, of_block in enumerate(work, start=1):
+        if number > network.frozen:
+            cost += _TRAINED * of_block
+        else:
+            cost += of_block / sum(n.source == network.source and n.frozen >= number for n in group.networks)
+    return cost

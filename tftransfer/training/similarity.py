@@ -1,4 +1,4 @@
-"""How alike two sets of features are: linear CKA, estimated without bias from small batches of images.
+"""Similarity of two sets of features: linear CKA, estimated without bias from small batches of images.
 
 No well-kept implementation runs on NumPy; those of PyTorch are the same few sums.
 """
@@ -20,10 +20,10 @@ def gram(features: np.ndarray) -> np.ndarray:
     Returns:
         `(images, images)` float64 with zeros on the diagonal.
     """
-    flat = np.asarray(features, np.float64).reshape(len(features), -1)
+    flat = np.asarray(features, np.float64).reshape(len(features), -1)  # (images, features)
     # Centred: the estimate is the same, and large means cost no digits.
     flat = flat - flat.mean(axis=0)
-    products = flat @ flat.T
+    products = flat @ flat.T  # (images, images)
     np.fill_diagonal(products, 0)
     return products
 
@@ -32,10 +32,13 @@ def hsic(first: np.ndarray, second: np.ndarray) -> float:
     """Returns the unbiased estimate of the Hilbert-Schmidt independence criterion (Song et al. 2012, eq. 5).
 
     Args:
-        first: From `gram`.
+        first: From `gram`, `(images, images)`.
         second: From `gram`, of the same images.
+
+    Raises:
+        ValueError: If there are fewer than 4 images, or not the same number on both sides.
     """
-    n = len(first)
+    n = len(first)  # images
     if n < LEAST_IMAGES or first.shape != second.shape:
         raise ValueError(
             f"The estimate needs the same {LEAST_IMAGES} or more images on both sides. Received: {len(first)} and "
@@ -56,7 +59,7 @@ def linear_cka(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> flo
         second: The same batches' other features.
 
     Returns:
-        The similarity; NaN if one side says nothing (all its features are constant).
+        The similarity; NaN if all features of one side are constant.
     """
     pairs = list(zip(first, second, strict=True))
     both = np.mean([hsic(a, b) for a, b in pairs])

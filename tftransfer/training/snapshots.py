@@ -17,7 +17,7 @@ from tftransfer.data import pipeline
 from tftransfer.experiment.config import Config
 from tftransfer.records import record_files
 from tftransfer.system.signals import Interruption
-from tftransfer.training import rounding
+from tftransfer.training import strategies
 from tftransfer.training.checkpoints import Checkpoint, Checkpoints
 from tftransfer.training.group import Network
 from tftransfer.training.history import TrainingHistory
@@ -33,7 +33,7 @@ def identity(
     networks: Sequence[Network],
     sources: Mapping[str, Weights],
 ) -> dict[str, Any]:
-    """Returns what a training is, as far as the trainer knows it: another recipe is another training.
+    """Returns the identity of a training, as far as the trainer knows it: another recipe is another training.
 
     Args:
         config: The options.
@@ -53,7 +53,7 @@ def identity(
 
 
 def circumstances(config: Config, strategy: str) -> dict[str, Any]:
-    """Returns what may differ when the same training goes on elsewhere: what rounds differently, and its evaluations.
+    """Returns the circumstances in which a training may go on elsewhere: how sums are rounded, and its evaluations.
 
     Another number of replicas is one of them: they sum gradients in another order, as other threads do.
 
@@ -61,7 +61,7 @@ def circumstances(config: Config, strategy: str) -> dict[str, Any]:
         config: The options.
         strategy: On what it runs.
     """
-    return {**rounding.of(strategy), "evaluations": config.evaluations}
+    return {**strategies.rounding(strategy), "evaluations": config.evaluations}
 
 
 def _digest(*arrays: np.ndarray) -> str:
@@ -137,7 +137,7 @@ class Saver(keras.callbacks.Callback):
         interruption: Signals that were noted.
 
     Attributes:
-        is_inside_round: True if training goes on inside a round; the metrics must then be built before `fit`.
+        is_inside_round: Whether training goes on inside a round; the metrics must then be built before `fit`.
         unevaluated: Results of the round in hand if its steps are done and its evaluation is not.
     """
 

@@ -1,9 +1,14 @@
-"""On which devices a process trains."""
+"""The devices that a process trains on, and the circumstances there that decide how sums are rounded."""
 
 import functools
 import re
+from typing import Any
 
 import tensorflow as tf
+
+from tftransfer.system import environment
+
+_PACKAGES = ("tftransfer", "tensorflow", "keras", "numpy")
 
 
 @functools.cache
@@ -33,7 +38,7 @@ def make(kind: str, replicas: int = 0) -> tf.distribute.Strategy:
 
 
 def on_gpu() -> bool:
-    """Returns True if training runs on a GPU."""
+    """Whether training runs on a GPU."""
     return bool(tf.config.list_physical_devices("GPU"))
 
 
@@ -47,7 +52,7 @@ def check_batch(batch_size: int, strategy: tf.distribute.Strategy) -> None:
 
 
 def describe(strategy: tf.distribute.Strategy) -> str:
-    """Returns what a strategy runs on: `one_device: CPU`, `mirrored: NVIDIA H200 x 2`."""
+    """Returns strategy and devices in words: `one_device: CPU`, `mirrored: NVIDIA H200 x 2`."""
     gpus = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus] or ["CPU"]
     replicas = strategy.num_replicas_in_sync
@@ -55,21 +60,51 @@ def describe(strategy: tf.distribute.Strategy) -> str:
 
 
 def replicas_of(description: str) -> int:
-    """Returns how many replicas there were, from what `describe` said of them."""
-    found = re.fullmatch(r"mirrored: .* x (\d+)", description)
-    return int(found[1]) if found else 1
+    """Returns the number of replicas in a description from `describe`."""
+    match = re.fullmatch(r"mirrored: .* x (\d+)", description)
+    return int(match[1]) if match else 1
 
 
-def _logical_devices(kind: str, wanted: int) -> list[str]:
-    """Returns the names of logical devices, after making as many logical CPUs as wanted."""
-    if kind == "CPU" and wanted > 1:
+def rounding(strategy: str) -> dict[str, Any]:
+    """Returns the circumstances that decide the last bits of a training besides its recipe.
+
+    Sums are divided over threads and replicas; processors differ in their instructions, and libraries choose their code
+    by them, by their version and by variables of the environment.
+
+    Args:
+        strategy: Strategy and devices, from `describe`.
+
+    Returns:
+        Plain data by name: strategy, threads, processor, instructions, settings, jit, tensor_float_32, versions.
+    """
+    threads = environment.threads()
+    chosen = {  # from Python, before the environment
+        "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
+        "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
+    }
+    versions = environment.versions_of(_PACKAGES)
+    return {
+        "strategy": strategy,
+        "threads": {kind: chosen[kind] or count for kind, count in threads.items()},
+        "processor": environment.machine()["processor"],
+        "instructions": environment.instructions(),
+        "settings": environment.settings(),
+        "jit": str(tf.config.optimizer.get_jit() or ""),
+        "tensor_float_32": tf.config.experimental.tensor_float_32_execution_enabled(),
+        "versions": versions,
+    }
+
+
+def _logical_devices(kind: str, replicas: int) -> list[str]:
+    """Returns the names of logical devices, after making a logical CPU for each replica."""
+    if kind == "CPU" and replicas > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]
         configured = tf.config.get_logical_device_configuration(cpu) or [None]
-        if len(configured) < wanted:
+        if len(configured) < replicas:
             try:
-                tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * wanted)
+                tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
             except RuntimeError as error:
                 raise ValueError(
-                    f"TensorFlow has started with {len(configured)} logical CPU(s), too late to make {wanted}."
+                    f"TensorFlow has started with {len(configured)} logical CPU(s), too late to make {replicas}."
                 ) from error
     return [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices(kind)]

@@ -16,10 +16,9 @@ from tftransfer.data.store import Half
 from tftransfer.experiment.config import Config
 from tftransfer.models import architectures, keras_settings
 from tftransfer.system import signals
-from tftransfer.training import batch_norm, history, memory, outcomes, snapshots, strategies
+from tftransfer.training import batch_norm, compilation, history, memory, outcomes, snapshots, strategies
 from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.training.group import Group, Network
-from tftransfer.training.optimizers import CaffeSGD, RateSchedule
 from tftransfer.training.outcomes import Outcome
 from tftransfer.transfer import Weights
 
@@ -49,7 +48,7 @@ class Task:
     view: pipeline.View
 
     def sampling(self, config: Config) -> pipeline.Sampling:
-        """Returns which images the training steps of a recipe see, and how they are augmented."""
+        """Returns the order and augmentation of the images that the training steps of a recipe see."""
         return pipeline.Sampling(
             seeds.of_split(config.seed, self.split),
             self.target,
@@ -89,7 +88,7 @@ def build_model(config: Config, classes: int, seed: int | None = None) -> keras.
 
 
 def view_of(config: Config, training: Half) -> pipeline.View:
-    """Returns how the images of a task become inputs: the mean is that of its own training images.
+    """Returns the way from the images of a task to inputs: the mean is that of its own training images.
 
     A model that scales its images itself gets pixels from 0 to 255.
     """
@@ -133,7 +132,7 @@ def train(
         report: Called after every evaluation with the step and each network's row of history.
         progress_bar: True shows Keras' progress bar.
         checkpoints: Those of this very training; None keeps none.
-        memory_fraction: Share of the available memory that the group may take, 0 to 1.
+        memory_fraction: Fraction of the available memory that the group may take, 0 to 1.
         stage: Told in a few words what is done where that can take long and no evaluation tells it.
 
     Returns:
@@ -162,10 +161,10 @@ def train(
         group = Group(template, networks, sources, seed, task.target, blocks, config.batch_norm)
         if not strategies.on_gpu():  # a GPU's memory is its own, and says itself when it is full
             memory.require_room(group.model, config.batch_size, memory_fraction)
-        compile_group(group, config, images, task.classes)
+        compilation.compile_group(group, config, images, task.classes)
         names = [network.name for network in networks]
         watch = history.TrainingHistory(
-            names, config.steps_per_epoch(images), schedule_of(config, images), report, stage
+            names, config.steps_per_epoch(images), compilation.schedule_of(config, images), report, stage
         )
         stage("compiling the first step")
         if checkpoints is None:
@@ -184,65 +183,6 @@ def train(
     return outcomes.gather(group, watch, logits, labels, seconds, config.batch_size / watch.seconds_per_step, kind)
 
 
-def schedule_of(config: Config, images: int) -> RateSchedule:
-    """Returns the course of the rate of a recipe, for a half of so many training images."""
-    return RateSchedule(
-        config.learning_rate,
-        config.train_steps(images),
-        config.schedule,
-        min(config.warmup_steps, config.train_steps(images) // 4),
-        config.steps_between_drops(images),
-        config.drop_factor,
-    )
-
-
-def compile_group(group: Group, config: Config, images: int, classes: int) -> None:
-    """Compiles the combined model: each network has its own loss and metrics, and one optimizer serves all."""
-    rate, starts = schedule_of(config, images), group.starts()
-    config.check_release(max(starts.values(), default=0))
-    if config.optimizer == "sgd":
-        optimizer = CaffeSGD(
-            rate,
-            config.momentum,
-            config.weight_decay,
-            config.bias_lr_multiplier,
-            config.bias_decay_multiplier,
-            lr_multipliers=group.trained_rates(
-                config.block_lr_multipliers(architectures.block_names(config.architecture))
-            ),
-            layer_starts=starts,
-        )
-    else:
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
-        optimizer.exclude_from_weight_decay(var_names=["bias"])
-    group.follow(lambda: optimizer.iterations)
-    names = [network.name for network in group.networks]
-    group.model.compile(
-        optimizer=optimizer,
-        loss={name: _loss(config.label_smoothing, classes) for name in names},
-        weighted_metrics={
-            name: [
-                keras.metrics.SparseCategoricalAccuracy(name="top1"),
-                keras.metrics.SparseTopKCategoricalAccuracy(min(5, classes), name="top5"),
-                keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="cross_entropy"),
-            ]
-            for name in names
-        },
-        jit_compile=False,  # on CPUs XLA gains nothing, and under MirroredStrategy it fails
-    )
-
-
-def _loss(smoothing: float, classes: int) -> Any:
-    if not smoothing:
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    def smoothed(labels: Any, logits: Any) -> Any:
-        wanted = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), classes)
-        return keras.losses.categorical_crossentropy(wanted, logits, from_logits=True, label_smoothing=smoothing)
-
-    return smoothed
-
-
 def _fit(
     group: Group,
     config: Config,
@@ -254,6 +194,7 @@ def _fit(
     """Runs `fit` over rounds of equal length, each ending in an evaluation, and a last shorter one if need be."""
     names = [network.name for network in group.networks]
     sampling = task.sampling(config)
+    # Images (batch, height, width, channels); by network, labels (batch,) and their weights, 0 for what fills a batch.
     validation = pipeline.evaluation_batches(task.validation, task.view, config.batch_size).map(
         lambda x, y, w: (x, dict.fromkeys(names, y), dict.fromkeys(names, w))
     )
@@ -283,18 +224,18 @@ def _rounds(config: Config, images: int, done: int) -> list[tuple[int, int, int,
     A round that was interrupted comes first, then those of full length, then a shorter last one.
     """
     train_steps = config.train_steps(images)
-    wanted = config.evaluations or min(_MOST_EVALUATIONS, max(1, round(train_steps / config.steps_per_epoch(images))))
-    length = -(-train_steps // min(wanted, train_steps))
+    rounds = config.evaluations or min(_MOST_EVALUATIONS, max(1, round(train_steps / config.steps_per_epoch(images))))
+    length = -(-train_steps // min(rounds, train_steps))
     calls = []
     while done < train_steps:
         before, inside = divmod(done, length)
         whole = train_steps // length - before
         if inside or whole == 0:
-            steps, rounds = min(length - inside, train_steps - done), 1
+            steps, repeats = min(length - inside, train_steps - done), 1
         else:
-            steps, rounds = length, whole
-        calls.append((done, steps, before, rounds))
-        done += steps * rounds
+            steps, repeats = length, whole
+        calls.append((done, steps, before, repeats))
+        done += steps * repeats
     return calls
 
 
@@ -308,7 +249,8 @@ def _evaluate_round(
 
 
 def _predict(group: Group, config: Config, task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Returns each network's logits of all validation images, and their labels."""
+    """Returns each network's logits of all validation images, `(images, classes)`, and their labels, `(images,)`."""
     batches = pipeline.evaluation_batches(task.validation, task.view, config.batch_size)
     logits = group.model.predict(batches.map(lambda x, y, w: x), verbose=0)
-    return {name: values[: len(task.validation)] for name, values in logits.items()}, np.asarray(task.validation.labels)
+    images = len(task.validation)  # the last batch is filled up
+    return {name: values[:images] for name, values in logits.items()}, np.asarray(task.validation.labels)

@@ -1,4 +1,4 @@
-"""Weights of sources that are never trained: random ones, for RnB, and such with learnt variances, for SnB."""
+"""Weights of sources that are never trained: random ones, for RnB, and ones with the statistics of a base, for SnB."""
 
 from collections.abc import Mapping, Sequence
 
@@ -50,12 +50,12 @@ def with_own_statistics(config: Config, task: trainer.Task, weights: Weights) ->
         network = _network(config, task.split, task.target)
         head = blocks(network, architectures.block_names(config.architecture))[-1].layers
         below = {layer: arrays for layer, arrays in weights.items() if layer not in head}
-        found = batch_norm.with_own_statistics(network, below, task.training, task.view, task.sampling(config))
-    return {layer: found[layer] for layer in below}
+        measured = batch_norm.with_own_statistics(network, below, task.training, task.view, task.sampling(config))
+    return {layer: measured[layer] for layer in below}
 
 
 def statistics(config: Config) -> dict[str, tuple[int, ...]]:
-    """Returns which weights of the configured architecture are moving statistics, as `transfer.statistics_of`."""
+    """Returns the places of moving statistics in the weights of each layer, as `transfer.statistics_of`."""
     if not architectures.has_batch_norm(config.architecture):
         return {}
     with trainer.dtype_policy(config.precision):

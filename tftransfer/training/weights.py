@@ -78,7 +78,7 @@ def _read_into(model: Any, record: Record) -> Weights | None:
     try:
         hdf5.listing(record.weights_file)  # Keras would follow links in a file of somebody else
         model.load_weights(record.weights_file)
-    except (OSError, ValueError, KeyError, RuntimeError):  # truncated or foreign: h5py and Keras raise any of these
+    except (OSError, ValueError, KeyError, RuntimeError):  # truncated or not ours: h5py and Keras raise any of these
         return None
     weights = transfer.weights_of(model)
     return weights if record_files.weights_digest(weights) == record.weights_digest else None
@@ -156,9 +156,9 @@ def _untrained(record: Record, classes: int) -> Any:
 def _config(record: Record) -> Config:
     """Returns the options that decide the network's architecture; no others are needed to load it."""
     recipe = record.identity["recipe"]
-    wanted = ["image_size", "model", "precision"]
-    wanted += ["width", "dropout", "initializer"] if recipe["model"] in catalog.MODELS else []
+    names = ["image_size", "model", "precision"]
+    names += ["width", "dropout", "initializer"] if recipe["model"] in catalog.MODELS else []
     try:
-        return Config(**{name: recipe[name] for name in wanted})
+        return Config(**{name: recipe[name] for name in names})
     except (KeyError, TypeError) as error:
         raise ValueError(f"The recipe in the record of {record.name} cannot be used: {error}.") from error

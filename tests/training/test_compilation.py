@@ -1,12 +1,16 @@
-"""AdamW as the trainer sets it up, against NumPy: the decay is decoupled, follows the rate, and spares biases."""
+"""What a group is trained with: AdamW against NumPy, and the learning-rate schedule that a training really takes.
+
+The decay of AdamW is decoupled, follows the rate, and spares biases. Caffe's SGD has tests of its own.
+"""
 
 import dataclasses
+import math
 
 import keras
 import numpy as np
 import pytest
 
-from tftransfer.training import trainer
+from tftransfer.training import compilation, trainer
 from tftransfer.training.group import Group, Network
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Keras' defaults
@@ -31,7 +35,7 @@ def compiled(recipe):
             recipe, optimizer="adamw", learning_rate=0.05, steps=STEPS, schedule="cosine", **options
         )
         group = Group(template(), [Network("base")], {}, seed=0, target="B")
-        trainer.compile_group(group, config, images=64, classes=3)
+        compilation.compile_group(group, config, images=64, classes=3)
         rates = [0.05 * 0.5 * (1 + np.cos(np.pi * step / STEPS)) for step in range(STEPS)]
         return group.model, rates
 
@@ -86,8 +90,33 @@ def test_frozen_blocks_have_no_slots(recipe):
     base = Group(template(), [Network("base")], {}, seed=0, target="A")
     config = dataclasses.replace(recipe, optimizer="adamw")
     group = Group(template(), [Network("net", "s", 1, 1)], {"s": base.weights("base")}, seed=0, target="B")
-    trainer.compile_group(group, config, images=64, classes=3)
+    compilation.compile_group(group, config, images=64, classes=3)
     group.model.optimizer.build(group.model.trainable_variables)
     paths = [variable.path for variable in group.model.optimizer.variables]
     assert sum("head" in path for path in paths) == 4, "two for each of its weights"
     assert not any("conv" in path or "norm" in path for path in paths)
+
+
+@pytest.fixture
+def rates(small, task):
+    """Returns the rate of each of eight steps."""
+
+    def taken(**options):
+        config = dataclasses.replace(small, steps=8, evaluations=8, learning_rate=0.004, **options)
+        return trainer.train(config, task, [Network("base")], {})[0].history["learning_rate"]
+
+    return taken
+
+
+def test_a_cosine_falls_from_the_first_step_to_the_last(rates):
+    expected = [0.004 * 0.5 * (1 + math.cos(math.pi * step / 8)) for step in range(8)]
+    assert rates() == pytest.approx(expected, abs=1e-9)
+
+
+def test_steps_drop_when_and_by_what_the_options_say(rates):
+    found = rates(schedule="step", drop_steps=3, drop_factor=0.5)
+    assert found == pytest.approx([0.004, 0.004, 0.004, 0.002, 0.002, 0.002, 0.001, 0.001])
+
+
+def test_a_constant_rate_stays_and_warm_up_is_a_line(rates):
+    assert rates(schedule="constant", warmup_steps=2) == pytest.approx([0.002] + [0.004] * 7), "1 of 2, then 2 of 2"
