@@ -77,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
                 f"{'not trained here':<32}{options.pretrained}: {described.model}, {described.classes} classes"
             )
         if blocks is None:
-            escaping.say(_unchecked(options))
+            escaping.say(_unchecked(options, treatment))
         return 0
     pretrained = _pretrained_base(options, described) if described else None
     return _train(options, treatment, study, names, kinds, started, pretrained)
@@ -99,9 +99,9 @@ def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:
     return trainer.checked_blocks(options, given)
 
 
-def _unchecked(options: RunConfig) -> str:
+def _unchecked(options: RunConfig, treatment: treatments.Treatment) -> str:
     """Returns what a dry run cannot know of a model that only Keras can build."""
-    text = f"which block --n={options.n} is, " if _names_a_block(options) else "whether it has so many blocks, "
+    text = f"which block --n={options.n} is, " if treatment.n is None else "whether it has so many blocks, "
     return f"\nnot checked: --model={options.model} was not built, so {text}and whether records are of its architecture"
 
 
@@ -250,8 +250,8 @@ def _plan_text(cell: Cell, study: pathlib.Path, names: Sequence[str]) -> str:
     rows += [*preview.half_rows(cell.split, names, with_digest=True), "", f"{'network':<18}{'state':<14}why"]
     for step in steps:
         label, state, unchecked = _shown(step, study)
-        steps = preview.steps(step.cell, found)
-        length = "" if steps is None else f"; {steps} steps of {cell.config.batch_size}"
+        count = preview.steps(step.cell, found)
+        length = "" if count is None else f"; {count} steps of {cell.config.batch_size}"
         forced = "; --force" if step.role == plan.ASKED and cell.config.force else ""
         rows.append(f"{label:<18}{state:<14}{step.why}{forced}{length}{unchecked}")
     left = _left(steps, study)
@@ -263,16 +263,11 @@ def _shown(step: plan.Step, study: pathlib.Path) -> tuple[str, str, str]:
     """Returns a network's label and state, and what of it is not checked before the model is built."""
     treatment, options = step.cell.treatment, step.cell.config
     label, state = treatment.label, _state(step, study)
-    if not treatment.n or catalog.blocks_of(options.model, options.blocks):
+    if treatment.is_base or catalog.blocks_of(options.model, options.blocks):
         return label, state, ""
-    if isinstance(options, RunConfig) and _names_a_block(options):
-        return treatment.family, "not known", f"; not checked: a block {options.n}"
+    if treatment.n is None:
+        return label, "not known", f"; not checked: a block {options.n}"
     return label, state, f"; not checked: {treatment.n} blocks to copy"
-
-
-def _names_a_block(options: RunConfig) -> bool:
-    """Returns True if `--n` is the name of a block that only Keras can look up."""
-    return bool(options.n) and run_config.block_number(options.n, None) is None
 
 
 def _state(step: plan.Step, study: pathlib.Path) -> str:

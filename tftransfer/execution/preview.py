@@ -134,12 +134,12 @@ def cautions(cells: Sequence[Cell], found: Images | None) -> list[str]:
     if not cells:
         return []
     options, said = cells[0].config, []
-    short = [(steps, cell) for cell in cells if (steps := steps(cell, found)) and steps < config.FEW_STEPS]
+    short = [(count, cell) for cell in cells if (count := steps(cell, found)) and count < config.FEW_STEPS]
     if short:
-        steps, cell = min(short, key=lambda pair: pair[0])
+        few, cell = min(short, key=lambda pair: pair[0])
         length = f"--steps={options.steps}" if options.steps else f"--epochs={options.epochs:g}"
         said.append(
-            f"{cell.treatment.label} gets {steps} steps, which may be too few: the default recipe needs some "
+            f"{cell.treatment.label} gets {few} steps, which may be too few: the default recipe needs some "
             f"{config.LEAST_STEPS}. Received: {length}. Leave it out, or use --steps={config.LEAST_STEPS} or more"
         )
     if found and found.side and options.input_size > _ENLARGED * found.side:

@@ -46,15 +46,12 @@ def parse_treatment(config: RunConfig, given: set[str], blocks: Sequence[str] | 
         blocks: The model's blocks if Keras was asked for them; by default what is known without.
 
     Returns:
-        The treatment. Its `n` is 1 in place of the name of a block that only Keras can tell.
+        The treatment. Its `n` is None if it is the name of a block that only Keras can look up.
     """
     if not config.treatment:
         raise ValueError(f"Which network? Expected --treatment={'|'.join(treatments.TREATMENTS)}. Received none.")
     blocks = blocks or catalog.blocks_of(config.model, config.blocks)
-    n = None
-    if "n" in given:
-        n = block_number(config.n, blocks)
-        n = 1 if n is None else n
+    n = block_number(config.n, blocks) if "n" in given else None
     unused_options.refuse(config, given)
     catalog.check_reachable(config.model)
     config.check_release(config.release_step)
@@ -84,7 +81,7 @@ def parse_treatment(config: RunConfig, given: set[str], blocks: Sequence[str] | 
     return treatment
 
 
-def block_number(text: str, blocks: Sequence[str] | None) -> int | None:
+def block_number(text: str, blocks: Sequence[str] | None) -> int | str:
     """Returns how many blocks `--n` means: a number, or the name of the last copied block.
 
     Args:
@@ -92,7 +89,7 @@ def block_number(text: str, blocks: Sequence[str] | None) -> int | None:
         blocks: The model's blocks from the input upwards; None if they are not known yet.
 
     Returns:
-        The number; None for a name that cannot be looked up yet.
+        The number; the name as it is if it cannot be looked up yet.
 
     Raises:
         ValueError: If the model has no such block below its head.
@@ -100,7 +97,7 @@ def block_number(text: str, blocks: Sequence[str] | None) -> int | None:
     if _NUMBER.fullmatch(str(text)):
         return int(text)
     if blocks is None:
-        return None
+        return text
     if text not in blocks[:-1]:
         near = difflib.get_close_matches(text, blocks[:-1], n=3)
         raise ValueError(

@@ -57,15 +57,14 @@ class Grid:
         self.roles()
 
     def is_counted(self, blocks: Sequence[str] | None) -> bool:
-        """Returns False if only building the model tells how many values `n` has: names of blocks, or all."""
+        """Whether the values of `n` can be counted; of names of blocks, and of `all`, only the built model tells."""
         return blocks is not None or all(c in "0123456789-," for c in self.n)
 
     def roles(self) -> list[str]:
         """Returns the treatments as they are written; raises ValueError if one is unknown."""
         roles = _words(self.treatments, "treatments")
         for role in roles:
-            treatment = _parse(role, None if any(c.isdigit() for c in role) else 1, 0, 0, None)
-            treatments.for_target(treatment, "B")
+            treatments.for_target(_parse(role, "n", 0, 0, None), "B")  # grammar alone: any n
         return roles
 
     def cells(self, config: Config, split_of: SplitOf, blocks: Sequence[str] | None) -> Iterator[Cell]:
@@ -74,7 +73,8 @@ class Grid:
         Args:
             config: What they have in common.
             split_of: Gives the halves of a kind of split and its seed.
-            blocks: The model's blocks, its head the last; None if only building it can tell.
+            blocks: The model's blocks, its head the last; None if they are not known yet. Then names of blocks,
+                and `all`, are one treatment whose n is None.
 
         Raises:
             ValueError: If a combination makes no sense.
@@ -125,26 +125,26 @@ class Grid:
             for release_step in releases:
                 yield _parse(role, n, preserve, release_step, blocks)
 
-    def _numbers(self, blocks: Sequence[str] | None) -> list[int]:
-        """Returns the values of n; raises ValueError if there is none."""
+    def _numbers(self, blocks: Sequence[str] | None) -> list[int | str]:
+        """Values of n, as they are written where they are not known yet; raises ValueError if there are none."""
         if not self.n:
             raise ValueError(
                 f"How many blocks? --treatments={self.treatments} needs --n: a number, a list or a range as in 1-7. "
                 f"Received no --n."
             )
         if not self.is_counted(blocks):
-            return [1]  # a name, or all: which blocks these are is known once the model is built
+            return [self.n]
         if self.n == "all":
             return list(range(1, len(blocks)))
         names = {name: number for number, name in enumerate(blocks or (), start=1)}
         return integers(self.n, "n", names)
 
 
-def _parse(role: str, n: int | None, preserve: int, release_step: int, blocks: Sequence[str] | None) -> Treatment:
-    """Reads a role; a model whose blocks are not known yet gets its n checked when it is built."""
+def _parse(role: str, n: int | str | None, preserve: int, release_step: int, blocks: Sequence[str] | None) -> Treatment:
+    """Reads a role; n is compared with the model's blocks when they are known."""
     if role == "base":
         return treatments.base("B")
-    return treatments.parse(role, n, None, len(blocks) if blocks else 10_000, preserve, release_step)
+    return treatments.parse(role, n, None, len(blocks) if blocks else None, preserve, release_step)
 
 
 def read(text: str, defaults: Mapping[str, str]) -> Grid:

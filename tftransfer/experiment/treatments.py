@@ -39,7 +39,8 @@ class Treatment:
 
     Attributes:
         source: Where the first blocks come from: "A", "B", "R" or "S" (random), or None for a base.
-        n: Copied blocks, counted from the input; 0 for a base. Frozen unless `fine_tuned`.
+        n: Copied blocks, counted from the input; 0 for a base. Frozen unless `fine_tuned`. None if it is not known yet:
+            the last of them was named, and the model, which alone tells its number, is not built.
         target: The half that it is trained on: "A", "B" or "all".
         fine_tuned: True if the copied blocks go on training.
         preserve: Further blocks, above the n frozen ones, that are copied too and go on training (the authors' logs
@@ -51,7 +52,7 @@ class Treatment:
     """
 
     source: str | None
-    n: int
+    n: int | None
     target: str
     fine_tuned: bool = False
     preserve: int = 0
@@ -76,12 +77,12 @@ class Treatment:
 
     @property
     def copied(self) -> int:
-        """Blocks with weights from the source."""
+        """Number of blocks with weights from the source."""
         return self.n + self.preserve
 
     @property
     def frozen_blocks(self) -> int:
-        """Blocks that keep their weights."""
+        """Number of blocks that keep their weights."""
         return self.n if self.frozen else 0
 
     @property
@@ -93,10 +94,14 @@ class Treatment:
 
     @property
     def label(self) -> str:
-        """The paper's name: `baseB`, `B4B`, `A4B+`; with what the paper has no name for: `A3B-keep2-from500`."""
+        """The paper's name: `baseB`, `B4B`, `A4B+`; with what the paper has no name for: `A3B-keep2-from500`.
+
+        It is `AnB` while n is not known.
+        """
         if self.is_base:
             return f"base{self.target}" + (f"-plus{self.longer_by}" if self.longer_by else "")
-        return f"{self.source}{self.n}{self.target}{'+' if self.fine_tuned else ''}{self._stages}{self.origin}"
+        n = "n" if self.n is None else self.n
+        return f"{self.source}{n}{self.target}{'+' if self.fine_tuned else ''}{self._stages}{self.origin}"
 
     @property
     def origin(self) -> str:
@@ -128,7 +133,7 @@ def base(target: str) -> Treatment:
 
 def parse(
     text: str,
-    n: int | None = None,
+    n: int | str | None = None,
     target: str | None = None,
     blocks: int | None = 8,
     preserve: int = 0,
@@ -138,14 +143,15 @@ def parse(
 
     Args:
         text: `base`, a name with the letter n (`AnB+`) or with a number in its place (`A4B+`).
-        n: Blocks to copy, 1 to `blocks - 1`; needed if `text` says n, forbidden for `base`.
+        n: Blocks to copy, 1 to `blocks - 1`; needed if `text` has the letter n, forbidden for `base`. A name is that of
+            the last copied block of a model that is not built yet.
         target: The half of a base, "A", "B" or "all"; forbidden for others, whose name has it.
-        blocks: Number of blocks of the network, its head included; None if it is not known yet.
+        blocks: Number of blocks of the network, its head included (AlexNet: 8); None if it is not known yet.
         preserve: Blocks above the n frozen ones that are copied and fine-tuned.
         release_step: Step from which on they train.
 
     Returns:
-        The treatment.
+        The treatment. Its n is None where that is not known yet.
 
     Raises:
         ValueError: If the parts are unknown, missing, or contradict each other.
@@ -157,12 +163,30 @@ def parse(
         True
     """
     if text == "base":
-        if preserve or release_step:
-            raise ValueError(
-                f"A base copies no blocks. Leave --preserve and --release_step out. Received: --treatment=base "
-                f"--preserve={preserve} --release_step={release_step}"
-            )
-        return _parse_base(n, target)
+        return _parse_base(n, target, preserve, release_step)
+    match = _match(text, target)
+    if match["n"] != "n":
+        n = _written(text, int(match["n"]), n)
+    n = _copied(text, n, blocks)
+    _refuse_contradictions(text, match, n, blocks, preserve, release_step)
+    return Treatment(match["source"], n, match["target"], bool(match["tuned"]), preserve, release_step)
+
+
+def _parse_base(n: int | str | None, target: str | None, preserve: int, release_step: int) -> Treatment:
+    if preserve or release_step:
+        raise ValueError(
+            f"A base copies no blocks. Leave --preserve and --release_step out. Received: --treatment=base "
+            f"--preserve={preserve} --release_step={release_step}"
+        )
+    if n is not None:
+        raise ValueError(f"A base copies no blocks. Leave --n out. Received: --treatment=base --n={n}")
+    if target not in TARGETS:
+        raise ValueError(f"A base needs its half. Expected --target=A, B or all. Received: --target={target or ''}")
+    return base(target)
+
+
+def _match(text: str, target: str | None) -> re.Match[str]:
+    """Parts of a treatment that copies blocks: source, n, target, tuned."""
     match = _GRAMMAR.fullmatch(text)
     known = ", ".join(TREATMENTS)
     if not match or match["source"] not in SOURCES or match["target"] not in TARGETS:
@@ -175,24 +199,39 @@ def parse(
             f"--target contradicts the treatment, whose last letter is the target. Leave --target out. "
             f"Received: --treatment={text} --target={target}"
         )
-    written = None if match["n"] == "n" else int(match["n"])
-    if None not in (n, written) and n != written:
+    return match
+
+
+def _written(text: str, written: int, n: int | str | None) -> int:
+    """The number in a treatment such as `A4B`, which `n` must not contradict; a name cannot be compared yet."""
+    if isinstance(n, int) and n != written:
         raise ValueError(f"--n contradicts the treatment. Leave --n out. Received: --treatment={text} --n={n}")
-    n = written if n is None else n
+    return written
+
+
+def _copied(text: str, n: int | str | None, blocks: int | None) -> int | None:
+    """The number of blocks to copy, compared with the model's as far as both are known."""
     if n is None:
         most = f" to --n={blocks - 1}" if blocks else " or more"
         raise ValueError(
             f"--treatment={text} needs the number of blocks to copy. Expected --n=1{most}. Received no --n."
         )
-    if blocks is None:
-        if n < 1:
-            raise ValueError(f"n must be at least 1. Received: n={n}")
-        blocks = n + preserve + 1  # as many as it needs: the model itself is asked later
-    if not 1 <= n <= blocks - 1:
+    if isinstance(n, str):
+        return None
+    if blocks is None and n < 1:
+        raise ValueError(f"n must be at least 1. Received: n={n}")
+    if blocks is not None and not 1 <= n <= blocks - 1:
         raise ValueError(
             f"n must be 1 to {blocks - 1}: the network has {blocks} blocks, and the last, its head, is always trained. "
             f"Received: n={n}"
         )
+    return n
+
+
+def _refuse_contradictions(
+    text: str, match: re.Match[str], n: int | None, blocks: int | None, preserve: int, release_step: int
+) -> None:
+    """Raises ValueError if the parts of a treatment cannot go together."""
     if match["source"] in RANDOM and match["tuned"]:
         raise ValueError(
             f"Random weights which are trained are a base. Use --treatment=base --target={match['target']}. "
@@ -208,7 +247,9 @@ def parse(
             f"--preserve goes with frozen blocks of a trained source, such as AnB. "
             f"Received: --treatment={text} --preserve={preserve}"
         )
-    if preserve < 0 or n + preserve > blocks - 1:
+    if preserve < 0:
+        raise ValueError(f"--preserve must be at least 0. Received: preserve={preserve}")
+    if None not in (n, blocks) and n + preserve > blocks - 1:
         raise ValueError(
             f"--n plus --preserve must be at most {blocks - 1}: the network has {blocks} blocks, and its head is "
             f"always new. Received: n={n} preserve={preserve}"
@@ -217,15 +258,6 @@ def parse(
         raise ValueError(
             f"--release_step says when preserved blocks train: it needs --preserve. Received: {release_step}"
         )
-    return Treatment(match["source"], n, match["target"], bool(match["tuned"]), preserve, release_step)
-
-
-def _parse_base(n: int | None, target: str | None) -> Treatment:
-    if n is not None:
-        raise ValueError(f"A base copies no blocks. Leave --n out. Received: --treatment=base --n={n}")
-    if target not in TARGETS:
-        raise ValueError(f"A base needs its half. Expected --target=A, B or all. Received: --target={target or ''}")
-    return base(target)
 
 
 def for_target(role: Treatment, target: str) -> Treatment:
