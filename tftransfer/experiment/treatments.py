@@ -284,23 +284,27 @@ def for_target(role: Treatment, target: str) -> Treatment:
             f"A network trained on all classes has no other half to copy from; only base, RnB and SnB go with "
             f"direction all. Received: {role.family}"
         )
-    mirrored = {"A": "B", "B": "A"} if target == "A" else {}
-    exchange = {field: mirrored.get(getattr(role, field), getattr(role, field)) for field in ("source", "longer_by")}
-    return dataclasses.replace(role, target=target, **exchange)
+    return _exchanged(role, target) if target == "A" else dataclasses.replace(role, target=target)
 
 
 def role(treatment: Treatment) -> str:
-    """Returns the family that a treatment has when it is written for target B.
+    """Returns the family of the treatment of target B that does the same: how networks of both directions are compared.
 
     Example:
         >>> [role(parse(text)) for text in ("A4B", "B4A", "A4A+", "R4all")]
         ['AnB', 'AnB', 'BnB+', 'RnB']
+        >>> role(base("A"))
+        'base'
     """
-    mirrored = {"A": "B", "B": "A"} if treatment.target == "A" else {}
-    exchange = {
-        field: mirrored.get(getattr(treatment, field), getattr(treatment, field)) for field in ("source", "longer_by")
-    }
-    return dataclasses.replace(treatment, target="B", **exchange).family
+    written = _exchanged(treatment, "B") if treatment.target == "A" else dataclasses.replace(treatment, target="B")
+    return written.family
+
+
+def _exchanged(treatment: Treatment, target: str) -> Treatment:
+    """The treatment of the other half: A for B and B for A, wherever they stand."""
+    other = {"A": "B", "B": "A"}
+    source, longer_by = (other.get(letter, letter) for letter in (treatment.source, treatment.longer_by))
+    return dataclasses.replace(treatment, target=target, source=source, longer_by=longer_by)
 
 
 def required_bases(treatment: Treatment) -> tuple[Treatment, ...]:
