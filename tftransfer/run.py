@@ -25,7 +25,7 @@ from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import catalog
 from tftransfer.pretrained import description, files
-from tftransfer.records import identities, record_files, record_warnings
+from tftransfer.records import record_files, record_warnings
 from tftransfer.scheduling import dry_run
 from tftransfer.system import escaping
 
@@ -143,7 +143,7 @@ def _train(
         _say(line)
     cell = Cell(treatment, _split(options, store.class_names, store.class_kinds), options)
     found = found or preview.Images(store.counts("train"), store.counts("val"))
-    steps = _steps(cell, root, found)
+    steps = plan.steps_for(cell, options.budget == "equal_total")
     _caution(steps, root, found)
     execution = _start_tensorflow(options)
     if pretrained:
@@ -275,8 +275,6 @@ def _state(step: plan.Step, study: pathlib.Path) -> str:
     cell, record = step.cell, record_files.read(study / step.cell.name)
     if record is None or (step.role == plan.ASKED and cell.config.force):
         return TO_TRAIN
-    if identities.what_differs(record, cell):
-        return "other recipe"
     lost = cell.treatment.is_reference and record.weights_file is None and record.status == record_files.DONE
     return WEIGHTS_LOST if lost else record.status
 

@@ -91,9 +91,7 @@ def check(cells: Sequence[Cell], study: pathlib.Path, found: Images | None) -> N
     for cell in cells:
         if found is not None:
             plan.check_recipe(cell, found.training)
-        record = record_files.read(study / cell.name)
-        if record:
-            identities.check(record, cell)
+        identities.find(study, cell)  # refuses a record of another network
 
 
 def data_rows(options: Config, names: Sequence[str], found: Images | None) -> list[str]:

@@ -1,12 +1,13 @@
-"""Which records belong together: the one place that says whether a record is the one that is wanted here.
+"""Which records belong together: the only module that tells whether a record is that of a network asked for.
 
-Everything asks here: `run` and a group's process before they copy from a base or compare with it, a sweep before it
-starts, a report before it averages.
+Everything asks `find` or `check`: `run` and a group's process before they copy from a base or compare with it, a sweep
+before it starts. A report asks `digest` and `strays` before it averages.
 """
 
 import dataclasses
 import hashlib
 import json
+import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -38,6 +39,24 @@ class Versions:
 
 
 UNKNOWN = Versions()
+
+
+def find(study: pathlib.Path, cell: Cell, versions: Versions = UNKNOWN) -> Record | None:
+    """Returns a network's record, or None if the network was not finished.
+
+    Args:
+        study: The study's folder.
+        cell: The network.
+        versions: What decides results besides its options.
+
+    Raises:
+        AnotherNetworkError: If the record under its name is that of another network.
+        ValueError: If there is a record that cannot be used.
+    """
+    record = record_files.read(study / cell.name)
+    if record:
+        check(record, cell, versions)
+    return record
 
 
 def what_differs(record: Record, cell: Cell, versions: Versions = UNKNOWN) -> list[str]:
@@ -79,6 +98,11 @@ def check(record: Record, cell: Cell, versions: Versions = UNKNOWN) -> None:
 def origin(source: Record) -> dict[str, str]:
     """Returns what a network's identity keeps of the base that it copies from: another training is another source."""
     return {"key": source.key, "weights": source.weights_digest}
+
+
+def copies_from(record: Record, source: Record | None) -> bool:
+    """Whether a network was made from this very training of its source; True if it has no source."""
+    return source is None or record.identity["source"] == origin(source)
 
 
 def digest(identity: Mapping[str, Any]) -> str:
