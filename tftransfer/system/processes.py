@@ -7,6 +7,8 @@ that ends. It watches before the module is loaded: TensorFlow alone takes second
 leave a training behind that nobody waits for.
 """
 
+import dataclasses
+import json
 import os
 import pathlib
 import runpy
@@ -16,13 +18,30 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tftransfer
-from tftransfer.system import signals
+from tftransfer.system import atomic, signals, untrusted_files
 
 _LONGEST_REASON = 500
 _PARENT = "TFTRANSFER_PARENT"
 _LOOK_SECONDS = 0.5
+REQUEST, ANSWER, LOG = "request.json", "answer.json", "log.txt"
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """How a process ended that was asked one thing.
+
+    Attributes:
+        content: Its answer, any JSON; None if it gave none.
+        code: Its exit code, negative for a signal that it could not handle; None if it was ended at the time limit.
+        reason: Why there is no answer, in words; empty if there is one, or if the process told the user itself.
+    """
+
+    content: Any
+    code: int | None
+    reason: str = ""
 
 
 def words(module: str, *arguments: str) -> list[str]:
@@ -39,25 +58,66 @@ def environment() -> dict[str, str]:
 
 
 def start(
-    words: Sequence[str], log: pathlib.Path, more: Mapping[str, str] | None = None, own_session: bool = False
+    words: Sequence[str], log: pathlib.Path, extra_env: Mapping[str, str] | None = None, own_session: bool = False
 ) -> subprocess.Popen:
     """Starts a module of this package.
 
     Args:
         words: As from `words`.
-        log: File of all that it says, written anew.
-        more: What its environment has besides this process's.
+        log: File of all its output, written anew.
+        extra_env: Variables that its environment has besides this process's.
         own_session: True keeps Ctrl-C from it, so that whoever started it ends it.
     """
-    with log.open("wb") as said:
+    with log.open("wb") as output:
         return subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
-            env=environment() | (more or {}),
+            env=environment() | (extra_env or {}),
             start_new_session=own_session,
         )
+
+
+def ask(
+    module: str,
+    request: Any,
+    folder: pathlib.Path,
+    shown: bool = False,
+    limit_seconds: float | None = None,
+    grace_seconds: float = 10.0,
+) -> Answer:
+    """Asks a module of this package one thing, in a process of its own, whose memory and faults end with it.
+
+    The module is run as `python -m MODULE REQUEST.json ANSWER.json`: it reads the first file and writes the second.
+
+    Args:
+        module: Its full name.
+        request: What it is asked, any JSON.
+        folder: Where request, answer and log are kept, as `REQUEST`, `ANSWER` and `LOG`; earlier ones are replaced.
+        shown: True shows its output to the user, in place of a log.
+        limit_seconds: Time after which it is ended; None for no limit.
+        grace_seconds: Time that it has to end in order, at the limit or after Ctrl-C, before it is killed.
+
+    Raises:
+        ValueError: If the answer is no JSON that can be read.
+    """
+    request_path, answer_path, log = (folder.resolve() / name for name in (REQUEST, ANSWER, LOG))
+    atomic.write_text(request_path, json.dumps(request, indent=1) + "\n")
+    answer_path.unlink(missing_ok=True)
+    command = words(module, str(request_path), str(answer_path))
+    process = subprocess.Popen(command, env=environment()) if shown else start(command, log)
+    try:
+        code = process.wait(limit_seconds)
+    except subprocess.TimeoutExpired:
+        return Answer(None, None, f"ended after {limit_seconds:g} seconds, its limit")
+    finally:  # also after Ctrl-C
+        end([process], grace_seconds)
+    if code == 0 and answer_path.is_file():
+        return Answer(untrusted_files.read_json(answer_path), 0)
+    if shown:
+        return Answer(None, code, by_signal(signal_of(code)) if signal_of(code) else "")
+    return Answer(None, code, reason(code, log))
 
 
 def end(running: Sequence[subprocess.Popen], grace_seconds: float) -> None:
@@ -76,10 +136,10 @@ def end(running: Sequence[subprocess.Popen], grace_seconds: float) -> None:
 def end_with_parent() -> None:
     """Ends this process soon after the one that started it, which may have been killed and cannot do it itself.
 
-    Who that is was said by it: once it has gone, nothing tells it from the process that takes its children over.
+    The parent names itself in the environment: once it has gone, its children belong to another process.
     """
-    said = os.environ.pop(_PARENT, "")  # a process that this one starts has another
-    parent = int(said) if said.isdecimal() else os.getppid()
+    named = os.environ.pop(_PARENT, "")  # a process that this one starts has another
+    parent = int(named) if named.isdecimal() else os.getppid()
     if os.getppid() != parent:
         os._exit(1)
 
@@ -92,16 +152,16 @@ def end_with_parent() -> None:
 
 
 def reason(code: int, log: pathlib.Path) -> str:
-    """Returns why a process failed: by which signal, or the last thing that it said.
+    """Returns why a process failed: by which signal, or the last line that it wrote.
 
     Args:
         code: Its exit code, negative for a signal that it had no time to handle.
-        log: What it wrote.
+        log: File of its output.
     """
     if number := signal_of(code):
         return by_signal(number)
-    said = last_lines(log, 1)
-    return said[0][:_LONGEST_REASON] if said else f"ended with exit code {code} and said nothing"
+    last = last_lines(log, 1)
+    return last[0][:_LONGEST_REASON] if last else f"ended with exit code {code} and said nothing"
 
 
 def signal_of(code: int) -> int:
