@@ -107,7 +107,7 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
     values = _Options()
     for field in fields:
         _define(field, values)
-    flags.DEFINE_string("flagfile", "", "File of options, one a line; `#` starts a comment.", flag_values=values)
+    flags.DEFINE_string("flagfile", "", "File of options, one per line; `#` starts a comment.", flag_values=values)
     flags.DEFINE_boolean("help", False, "Show the options.", short_name="h", flag_values=values)
     try:
         rest = values(list(argv))[1:]
@@ -179,12 +179,12 @@ def help_text(config_class: type, usage: str) -> str:
             text = field.metadata["help"]
             if field.metadata["choices"]:
                 text += f" ({', '.join(field.metadata['choices'])})"
-            if field.default not in ("", False, ()):
+            if field.default is not False and field.default not in ("", ()):
                 text += f" [{field.default:g}]" if isinstance(field.default, float) else f" [{field.default}]"
             name = f"  --{'[no]' if isinstance(field.default, bool) else ''}{field.name}"
             lines += _hang(name, text)
         lines.append("")
-    lines += ["More:", *_hang("  --flagfile", "file of options, one a line; flags/ has named recipes")]
+    lines += ["More:", *_hang("  --flagfile", "file of options, one per line; flags/ has named recipes")]
     return "\n".join([*lines, *_hang("  --help", "this text")])
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 DATA, SPLIT, MODEL, RECIPE, MACHINE, COMMAND = "data", "split", "model", "recipe", "machine", "command"
 SECTIONS = {
-    COMMAND: "What to train",
+    COMMAND: "What to do",
     DATA: "Images",
-    SPLIT: "Halves",
+    SPLIT: "Halves A and B",
     MODEL: "Network",
     RECIPE: "Training",
     MACHINE: "Where and how it runs (does not change results)",

@@ -3,4 +3,4 @@
 Nothing here imports TensorFlow, so that a wrong request is refused at once.
 """
 
-__all__ = ["config", "grids", "plan", "prepared_images", "splits", "treatments", "unused_options"]
+__all__ = ["config", "grids", "plan", "prepared_images", "splits", "treatments"]
