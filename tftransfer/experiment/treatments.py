@@ -1,4 +1,4 @@
-"""The grammar of treatments: what `AnB+` means and what it is called."""
+"""Treatments: their grammar (`AnB+`), their names, and the bases that they need."""
 
 import dataclasses
 import re
@@ -35,20 +35,20 @@ _GRAMMAR = re.compile(r"(?P<source>[A-Z])(?P<n>n|[0-9]{1,400})(?P<target>[A-Z]|a
 
 @dataclasses.dataclass(frozen=True)
 class Treatment:
-    """What is done to one network.
+    """The treatment of one network: what is copied, frozen and trained.
 
     Attributes:
         source: Where the first blocks come from: "A", "B", "R" or "S" (random), or None for a base.
         n: Copied blocks, counted from the input; 0 for a base. Frozen unless `fine_tuned`. None if it is not known yet:
             the last of them was named, and the model, which alone tells its number, is not built.
-        target: The half that it is trained on: "A", "B" or "all".
+        target: The classes that it is trained on: half "A", half "B" or "all".
         fine_tuned: True if the copied blocks go on training.
         preserve: Further blocks, above the n frozen ones, that are copied too and go on training (the authors' logs
             call such networks "preserved").
-        release_step: Step from which on the preserved blocks train; 0 means at once.
-        longer_by: For a base: letter of the half whose steps it gets on top of its own, as a control for networks
+        release_step: First step that trains the preserved blocks; 0 for all steps.
+        longer_by: For a base: letter of the half whose training steps are added to its own, as a control for networks
             whose source was trained there; empty for a standard base.
-        pretrained: SHA-256 of a file of weights that take the place of the source's base; empty if it is trained here.
+        pretrained: SHA-256 of the file of weights that replaces the source's base; empty if the base is trained here.
     """
 
     source: str | None
@@ -62,17 +62,17 @@ class Treatment:
 
     @property
     def is_base(self) -> bool:
-        """True if nothing is copied."""
+        """Whether nothing is copied."""
         return self.source is None
 
     @property
     def is_reference(self) -> bool:
-        """True for the standard base of a half, which others are compared with and copy from."""
+        """Whether it is the standard base of a half, which others are compared with and copy from."""
         return self.is_base and not self.longer_by
 
     @property
     def frozen(self) -> bool:
-        """True if the first `n` blocks keep their weights."""
+        """Whether the first `n` blocks keep their weights."""
         return not self.is_base and not self.fine_tuned
 
     @property
@@ -87,14 +87,14 @@ class Treatment:
 
     @property
     def source_base(self) -> str | None:
-        """Target of the base that must be trained before this network can be made; None if there is none."""
+        """Target of the base that it copies from, or whose statistics it takes; None if there is none."""
         if self.pretrained:
             return None
         return {None: None, "R": None, "S": self.target}.get(self.source, self.source)
 
     @property
     def label(self) -> str:
-        """The paper's name: `baseB`, `B4B`, `A4B+`; with what the paper has no name for: `A3B-keep2-from500`.
+        """The paper's name: `baseB`, `B4B`, `A4B+`; further parts follow a dash, as in `A3B-keep2-from500`.
 
         It is `AnB` while n is not known.
         """
@@ -105,7 +105,7 @@ class Treatment:
 
     @property
     def origin(self) -> str:
-        """What tells copies of pretrained weights, `-w1a2b3c4d`, from those of a base trained here, which have none."""
+        """Suffix of copies of pretrained weights, `-w1a2b3c4d`; empty for those of a base trained here."""
         return f"-w{self.pretrained[:8]}" if self.pretrained else ""
 
     @property
@@ -122,7 +122,7 @@ class Treatment:
 
     @property
     def slug(self) -> str:
-        """The label as it stands in file names and URLs: `A4B-tuned`."""
+        """The label for file names and URLs: `A4B-tuned`."""
         return self.label.replace("+", "-tuned")
 
 
@@ -148,7 +148,7 @@ def parse(
         target: The half of a base, "A", "B" or "all"; forbidden for others, whose name has it.
         blocks: Number of blocks of the network, its head included (AlexNet: 8); None if it is not known yet.
         preserve: Blocks above the n frozen ones that are copied and fine-tuned.
-        release_step: Step from which on they train.
+        release_step: First step that trains them.
 
     Returns:
         The treatment. Its n is None where that is not known yet.
@@ -261,10 +261,10 @@ def _refuse_contradictions(
 
 
 def for_target(role: Treatment, target: str) -> Treatment:
-    """Returns the treatment of `target` that plays a role written for target B.
+    """Returns the treatment of `target` that a role, written for target B, stands for.
 
     Args:
-        role: With target B; source A stands for the other half, source B for the target's own.
+        role: A treatment of target B: source A stands for the other half, source B for the target's own.
         target: "A", "B", or "all", which only bases and random sources can have.
 
     Raises:
@@ -276,8 +276,8 @@ def for_target(role: Treatment, target: str) -> Treatment:
     """
     if role.target != "B":
         raise ValueError(
-            f"Roles are written for target B, with source A for the other half and B for the own one; the targets are "
-            f"named beside them (--targets). Received: {role.label}"
+            f"Roles are written for target B, with source A for the other half and B for the target's own; the targets "
+            f"are given by --targets. Received: {role.label}"
         )
     if target == "all" and role.source in LETTERS:
         raise ValueError(
@@ -288,7 +288,7 @@ def for_target(role: Treatment, target: str) -> Treatment:
 
 
 def role(treatment: Treatment) -> str:
-    """Returns the family of the treatment of target B that does the same: how networks of both directions are compared.
+    """Returns the family of a treatment as written for target B, which networks of both directions have in common.
 
     Example:
         >>> [role(parse(text)) for text in ("A4B", "B4A", "A4A+", "R4all")]
@@ -308,7 +308,7 @@ def _exchanged(treatment: Treatment, target: str) -> Treatment:
 
 
 def required_bases(treatment: Treatment) -> tuple[Treatment, ...]:
-    """Returns the bases that must exist first: the source, then the one to compare with.
+    """Returns the bases that must be trained first: the source, then the one to compare with.
 
     Example:
         >>> [network.label for network in required_bases(parse("A4B"))]
@@ -321,7 +321,7 @@ def required_bases(treatment: Treatment) -> tuple[Treatment, ...]:
 
 
 def control_base(treatment: Treatment) -> Treatment | None:
-    """Returns the base that gets as many steps as a network and its source together; None where these are not known.
+    """Returns the base with the steps of a network and its source together; None where these are not known.
 
     Example:
         >>> control_base(parse("A4B")).label
@@ -333,7 +333,7 @@ def control_base(treatment: Treatment) -> Treatment | None:
 
 
 def variant(images_per_class: int = 0, preserve: int = 0, release_step: int = 0) -> str:
-    """Returns what is not at its default, in words.
+    """Returns the settings of a network that are not at their defaults, in words.
 
     Example:
         >>> variant(images_per_class=10, preserve=2)
