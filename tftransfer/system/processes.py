@@ -3,8 +3,8 @@
     python -m tftransfer.system.processes MODULE ARGUMENTS
 
 runs a module of this package as `python -m MODULE ARGUMENTS` does, and ends with the process that started it, however
-that ends. It watches before the module is loaded: TensorFlow alone takes seconds, and who is killed meanwhile would
-leave a training behind that nobody waits for.
+that ends. It watches before the module is loaded: TensorFlow alone takes seconds, and a parent that is killed meanwhile
+would leave a training behind that nobody waits for.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ REQUEST, ANSWER, LOG = "request.json", "answer.json", "log.txt"
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """How a process ended that was asked one thing.
+    """The answer of a process that was asked one thing, and how it ended.
 
     Attributes:
         content: Its answer, any JSON; None if it gave none.
@@ -50,7 +50,7 @@ def words(module: str, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Returns the environment of a process that this one starts: who its parent is, and where the package is."""
+    """Returns the environment of a process that this one starts, with its parent's number and the package's path."""
     package = str(pathlib.Path(tftransfer.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     defaults = {"TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}  # whatever a keras.json says
@@ -63,7 +63,7 @@ def start(
     """Starts a module of this package.
 
     Args:
-        words: As from `words`.
+        words: Command line, from `words`.
         log: File of all its output, written anew.
         extra_env: Variables that its environment has besides this process's.
         own_session: True keeps Ctrl-C from it, so that whoever started it ends it.
@@ -121,7 +121,7 @@ def ask(
 
 
 def end(running: Sequence[subprocess.Popen], grace_seconds: float) -> None:
-    """Ends processes, giving them some time, all together, to save what they have."""
+    """Ends processes: asks all of them, and kills those that are still running after `grace_seconds` together."""
     for process in running:
         process.terminate()
     deadline = time.monotonic() + grace_seconds
@@ -134,7 +134,7 @@ def end(running: Sequence[subprocess.Popen], grace_seconds: float) -> None:
 
 
 def end_with_parent() -> None:
-    """Ends this process soon after the one that started it, which may have been killed and cannot do it itself.
+    """Makes this process end soon after the one that started it, even if that is killed.
 
     The parent names itself in the environment: once it has gone, its children belong to another process.
     """
@@ -152,7 +152,7 @@ def end_with_parent() -> None:
 
 
 def reason(code: int, log: pathlib.Path) -> str:
-    """Returns why a process failed: by which signal, or the last line that it wrote.
+    """Returns the reason of a process's failure: the signal that ended it, or the last line that it wrote.
 
     Args:
         code: Its exit code, negative for a signal that it had no time to handle.
@@ -165,16 +165,16 @@ def reason(code: int, log: pathlib.Path) -> str:
 
 
 def signal_of(code: int) -> int:
-    """Returns the signal that ended a process, 0 if none did.
+    """Returns the number of the signal that ended a process; 0 if none did.
 
     Args:
-        code: Its exit code: negative for a signal, or 128 and the signal if our own handler ended it in order.
+        code: Its exit code: negative for a signal, or 128 and the signal if the package's handler ended it in order.
     """
     return -code if code < 0 else code - 128 if code - 128 in signals.ASKING else 0
 
 
 def by_signal(number: int) -> str:
-    """Returns in words that a signal ended a process, and who sends it."""
+    """Returns the end of a process by a signal in words, with the usual senders of that signal."""
     name = signal.Signals(number).name if number in iter(signal.Signals) else f"signal {number}"
     if number in signals.ASKING:
         who = ": somebody asked it to end, as an administrator, systemd or a watch over memory does"
@@ -184,7 +184,7 @@ def by_signal(number: int) -> str:
 
 
 def last_lines(log: pathlib.Path, count: int) -> Sequence[str]:
-    """Returns the last lines of a log that are not empty."""
+    """Returns the last lines of a log, without empty ones; none if there is no log."""
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
