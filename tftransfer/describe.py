@@ -1,4 +1,4 @@
-"""Describes weights for `run --pretrained`, and exports those of finished networks.
+"""The command that describes weights for `run --pretrained`, and exports those of finished networks.
 
     python -m tftransfer.describe --network=runs/STUDY/NETWORK --to=base.safetensors
     python -m tftransfer.describe --weights=FILE.weights.h5 --model=ResNet50 --classes=10 --provenance="..."
@@ -27,9 +27,9 @@ _USAGE = """
 usage: python -m tftransfer.describe --network=FOLDER --to=FILE [options]
        python -m tftransfer.describe --weights=FILE --classes=NUMBER --provenance=TEXT [options]
 
-The first exports a finished network, the second is about a file of weights that you have. Both write FILE.json, the
-description with which `python -m tftransfer.run --pretrained=FILE` takes the weights in place of training a base.
-The second reads the file with the same distrust as `run`; give it the options with which the network was built.
+The first form exports a finished network; the second describes a file of weights that you have. Both write FILE.json,
+the description with which `python -m tftransfer.run --pretrained=FILE` copies from the weights instead of training a
+base. The second reads the file as carefully as `run` does; give it the options that the network was built with.
 """
 _DATASETS_WITHOUT_FOLDER = ("motifs", "imagenet2012")
 
@@ -38,7 +38,7 @@ _DATASETS_WITHOUT_FOLDER = ("motifs", "imagenet2012")
 class DescribeConfig:
     """The options of `python -m tftransfer.describe`."""
 
-    network: str = option("", COMMAND, "folder of a finished network whose weights were kept, runs/STUDY/NETWORK")
+    network: str = option("", COMMAND, "folder of a finished network with its weights, runs/STUDY/NETWORK")
     to: str = option(
         "", COMMAND, "FILE.safetensors or FILE.weights.h5 to export --network to", description.suffix_fault
     )
@@ -46,14 +46,16 @@ class DescribeConfig:
                           description.suffix_fault)  # fmt: skip
     classes: int = option(0, COMMAND, "number of classes that --weights were trained on", at_least(0))
     trained_on: str = option(
-        "", COMMAND, "names of these classes with commas between, or @FILE with one a line; without, they are not known"
+        "", COMMAND, "names of these classes, with commas between, or @FILE with one per line; without: not known"
     )
     provenance: str = option("", COMMAND, "who trained the weights, on what, under which licence")
-    model: str = option("AlexNet", MODEL, "as in run: the architecture of --weights", catalog.fault)
-    image_size: int = option(32, MODEL, "side of its images in pixels",
+    model: str = option("AlexNet", MODEL, "architecture of --weights, as in run", catalog.fault)
+    image_size: int = option(32, MODEL, "height and width of its input in pixels",
                              lambda v: None if 32 <= v <= 1024 else "32 to 1024")  # fmt: skip
     width: float = option(0.25, MODEL, "AlexNet: factor on channels and units", within(0.01, 8))
-    pixel_scale: float = option(1 / 64, MODEL, "factor on pixels (0-255 less the mean image) in its training", above(0))
+    pixel_scale: float = option(
+        1 / 64, MODEL, "factor on pixels in its training, 0 to 255 minus the mean image", above(0)
+    )
 
     def __post_init__(self) -> None:
         """Checks the options; raises ValueError."""
@@ -72,10 +74,10 @@ class DescribeConfig:
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     options, given = command_line.parse(DescribeConfig, argv, _USAGE)
-    idle = given & {"classes", "model", "image_size", "width", "pixel_scale"} if options.network else set()
-    idle |= {"width"} & given if options.model not in catalog.MODELS else set()
-    if idle:
-        raise ValueError(f"--{sorted(idle)[0]} would change nothing here. Leave it out.")
+    unused = given & {"classes", "model", "image_size", "width", "pixel_scale"} if options.network else set()
+    unused |= {"width"} & given if options.model not in catalog.MODELS else set()
+    if unused:
+        raise ValueError(f"--{sorted(unused)[0]} would change nothing here. Leave it out.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     path = pathlib.Path(options.to or options.weights)
     described = _exported(options, path) if options.network else _described(options, path)
@@ -88,7 +90,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _classes(options: DescribeConfig) -> tuple[str, ...] | None:
-    """Returns the names of classes that the user gave."""
+    """Returns the class names of --trained_on; None if it is not given."""
     if options.trained_on.startswith("@"):
         try:
             lines = untrusted_files.content(options.trained_on[1:]).decode("utf-8").splitlines()
@@ -101,24 +103,24 @@ def _classes(options: DescribeConfig) -> tuple[str, ...] | None:
 
 
 def _check_count(names: tuple[str, ...] | None, classes: int) -> None:
-    """Raises ValueError if other classes are named than a network has."""
+    """Raises ValueError unless as many different classes are named as a network has."""
     if names is not None and (len(names) != classes or len(set(names)) != classes):
         raise ValueError(f"--trained_on names {len(set(names))} different classes; the network has {classes}.")
 
 
 def _described(options: DescribeConfig, path: pathlib.Path) -> description.Description:
-    """Describes a file that is there."""
+    """Returns the description of a file of weights."""
     description.size_of(path)
     names = _classes(options)
     _check_count(names, options.classes)
-    foreign_base = _trainer()
+    pretrained_base = _pretrained_base()
     own = {"width": options.width} if options.model in catalog.MODELS else {}
     about = Config(model=options.model, image_size=options.image_size, pixel_scale=options.pixel_scale, **own)
-    return foreign_base.describe(path, about, options.classes, names, options.provenance)
+    return pretrained_base.describe(path, about, options.classes, names, options.provenance)
 
 
 def _exported(options: DescribeConfig, path: pathlib.Path) -> description.Description:
-    """Exports a finished network and describes the file."""
+    """Writes the weights of a finished network into a file, and returns its description."""
     record = record_files.read(pathlib.Path(options.network))
     if record is None:
         raise ValueError(f"No finished network in {options.network}. Expected a folder with {record_files.RECORD}.")
@@ -127,11 +129,11 @@ def _exported(options: DescribeConfig, path: pathlib.Path) -> description.Descri
     names = _classes(options) or _classes_of(record)
     _check_count(names, record.identity["data"]["class_count"])
     provenance = options.provenance or f"Trained with tftransfer: {record.content.get('command', record.name)}"
-    return _trainer().export(record, path, names, provenance)
+    return _pretrained_base().export(record, path, names, provenance)
 
 
 def _classes_of(record: Record) -> tuple[str, ...] | None:
-    """Returns the names of the classes of a finished network, where its data set tells them without a folder."""
+    """Returns the class names of a finished network; None for data sets that need a folder to tell them."""
     identity = record.identity
     dataset, target = identity["recipe"]["dataset"], treatments.Treatment(**identity["treatment"]).target
     if dataset not in _DATASETS_WITHOUT_FOLDER:
@@ -146,8 +148,8 @@ def _classes_of(record: Record) -> tuple[str, ...] | None:
     return tuple(names[index] for index in classes) if same else None
 
 
-def _trainer() -> Any:
-    """Loads TensorFlow, and returns the module that knows networks."""
+def _pretrained_base() -> Any:
+    """Loads TensorFlow, and returns the module `execution.pretrained_base`."""
     with command_line.suppress_stderr():
         from tftransfer.execution import pretrained_base
     return pretrained_base

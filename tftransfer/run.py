@@ -1,4 +1,4 @@
-"""Trains one network of the experiment, and what it must be compared with.
+"""The command that trains one network of the experiment, with the bases that it needs.
 
     python -m tftransfer.run --treatment=BnB --n=4
 
@@ -25,19 +25,22 @@ from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import catalog
 from tftransfer.pretrained import description, files
-from tftransfer.records import identities, record_files, record_warnings
+from tftransfer.records import record_files, record_warnings
 from tftransfer.scheduling import dry_run
 from tftransfer.system import escaping
 
 _USAGE = """
 usage: python -m tftransfer.run --treatment=TREATMENT --n=BLOCKS [options]
 
-Trains a base network on one half of a data set's classes, copies its first blocks into a new network, freezes or
-fine-tunes them, trains the rest on a half, and compares the result with the half's own base. What was trained before
-is reused. Example: python -m tftransfer.run --treatment=BnB --n=4
+Trains a base network on one half of a data set's classes, copies its first n blocks into a new network, freezes or
+fine-tunes them, trains the rest on a half, and compares the result with the base of that half. Finished networks are
+reused. Example: python -m tftransfer.run --treatment=BnB --n=4
 
-Exit code: 0 trained; warnings name what is at chance, overfitted, unbalanced or leaks. 3 a network diverged, found no
-memory, or its frozen blocks changed; 2 bad input.
+A treatment is named by source, n and target: A4B copies 4 blocks of the base of half A and trains on half B. The copied
+blocks are frozen; with a +, as in A4B+, they are fine-tuned. --list explains all of them.
+
+Exit code: 0 trained, with warnings of networks that are at chance, overfitted, unbalanced or have seen the target's
+classes; 2 bad input; 3 a network diverged, ran out of memory, or its frozen blocks changed.
 """
 TO_TRAIN, WEIGHTS_LOST = "to train", "weights lost"
 
@@ -77,14 +80,14 @@ def main(argv: Sequence[str]) -> int:
                 f"{'not trained here':<32}{options.pretrained}: {described.model}, {described.classes} classes"
             )
         if blocks is None:
-            escaping.say(_unchecked(options))
+            escaping.say(_unchecked(options, treatment))
         return 0
     pretrained = _pretrained_base(options, described) if described else None
     return _train(options, treatment, study, names, kinds, started, pretrained)
 
 
 def _pretrained_base(options: RunConfig, described: description.Description) -> Any:
-    """Returns the weights of --pretrained, after comparing them with the model."""
+    """Returns the weights of --pretrained, compared with the model."""
     _start_tensorflow(options)
     from tftransfer.execution import pretrained_base
 
@@ -92,21 +95,21 @@ def _pretrained_base(options: RunConfig, described: description.Description) -> 
 
 
 def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:
-    """Builds a model that is not built in, and returns its blocks after refusing options that would change nothing."""
+    """Returns the blocks of a model that must be built to know them, after refusing options that it does not use."""
     _start_tensorflow(options)
     from tftransfer.training import trainer
 
     return trainer.checked_blocks(options, given)
 
 
-def _unchecked(options: RunConfig) -> str:
-    """Returns what a dry run cannot know of a model that only Keras can build."""
-    text = f"which block --n={options.n} is, " if _names_a_block(options) else "whether it has so many blocks, "
+def _unchecked(options: RunConfig, treatment: treatments.Treatment) -> str:
+    """Returns the line of a dry run about a model that was not built."""
+    text = f"which block --n={options.n} is, " if treatment.n is None else "whether it has that many blocks, "
     return f"\nnot checked: --model={options.model} was not built, so {text}and whether records are of its architecture"
 
 
 def _blocks_text(options: RunConfig) -> str:
-    """Returns the model's blocks with their cost, and all places where it may be cut."""
+    """Returns the table of the model's blocks with their costs, and of all places where it can be cut."""
     catalog.check_reachable(options.model)
     _start_tensorflow(options)
     from tftransfer.models import architectures
@@ -128,23 +131,23 @@ def _train(
     started: float,
     pretrained: Any = None,
 ) -> int:
-    """Prepares the images, trains what is missing and prints the table."""
+    """Prepares the images, trains the missing networks and prints the table; returns the exit code."""
     from tftransfer.experiment import prepared_images
 
     record_files.check_writable(pathlib.Path(options.runs_dir))
-    found = preview.images(options)
+    images = preview.images(options)
     # Sets of TFDS that were never prepared have numbers for names: their split waits for the real ones.
     if tuple(names) != tuple(map(str, range(len(names)))):
-        _steps(Cell(treatment, _split(options, names, kinds), options), root, found)
+        _steps(Cell(treatment, _split(options, names, kinds), options), root, images)
     if options.dataset not in datasets.OWN_DATASETS:
         _start_tensorflow(options)  # its devices must be there before TFDS loads it to read a set
     store = prepared_images.prepare(options, progress.printer(options.dataset))
     for line in progress.notes(store):
         _say(line)
     cell = Cell(treatment, _split(options, store.class_names, store.class_kinds), options)
-    found = found or preview.Images(store.counts("train"), store.counts("val"))
-    steps = _steps(cell, root, found)
-    _caution(steps, root, found)
+    images = images or preview.Images(store.counts("train"), store.counts("val"))
+    steps = plan.steps_for(cell, options.budget == "equal_total")
+    _caution(steps, root, images)
     execution = _start_tensorflow(options)
     if pretrained:
         pretrained = dataclasses.replace(pretrained, seen=pretrained.described.classes_in(tuple(store.class_names)))
@@ -158,33 +161,33 @@ def _train(
     except execution.SourceError as error:
         escaping.say(f"python -m tftransfer.run: {error}", sys.stderr)
         return command_line.EXIT_FAILED
-    found = [study.finished(step.cell) for step in steps]
-    for warning in _warnings(cell, found):
+    networks = [study.finished(step.cell) for step in steps]
+    for warning in _warnings(cell, networks):
         escaping.say(f"WARNING: {warning}", sys.stderr)
-    for notice in (notice for network in found for notice in record_warnings.notices(network.record.content)):
+    for notice in (notice for network in networks for notice in record_warnings.notices(network.record.content)):
         escaping.say(f"NOTE: {notice.text}", sys.stderr)
-    escaping.say(score_table.text(cell.split, root, store.dataset, found, time.perf_counter() - started))
-    failed = any(not record_warnings.sound(network.record) for network in found)
+    escaping.say(score_table.text(cell.split, root, store.dataset, networks, time.perf_counter() - started))
+    failed = any(not record_warnings.sound(network.record) for network in networks)
     return command_line.EXIT_FAILED if failed else 0
 
 
-def _steps(cell: Cell, root: pathlib.Path, found: preview.Images | None) -> list[plan.Step]:
-    """Returns the steps to a cell, after refusing what cannot end well."""
+def _steps(cell: Cell, root: pathlib.Path, images: preview.Images | None) -> list[plan.Step]:
+    """Returns the steps to a cell, after refusing those that cannot end well."""
     steps = plan.steps_for(cell, cell.config.budget == "equal_total")
-    preview.check([step.cell for step in steps], root, found)
+    preview.check([step.cell for step in steps], root, images)
     return steps
 
 
 def _left(steps: Sequence[plan.Step], root: pathlib.Path) -> list[Cell]:
-    """Returns the networks that are still to be trained: a base without weights only if something copies from it."""
-    wanted = {plan.SOURCE: (TO_TRAIN, WEIGHTS_LOST)}
-    return [step.cell for step in steps if _state(step, root) in wanted.get(step.role, (TO_TRAIN,))]
+    """Returns the networks that are still to be trained: of bases without weights only those that are copied from."""
+    missing = {plan.SOURCE: (TO_TRAIN, WEIGHTS_LOST)}
+    return [step.cell for step in steps if _state(step, root) in missing.get(step.role, (TO_TRAIN,))]
 
 
-def _caution(steps: Sequence[plan.Step], root: pathlib.Path, found: preview.Images) -> None:
-    """Says what a user should know before networks are trained."""
+def _caution(steps: Sequence[plan.Step], root: pathlib.Path, images: preview.Images) -> None:
+    """Prints warnings about networks that are about to be trained, and whose weights are not kept."""
     left = _left(steps, root)
-    for caution in preview.cautions(left, found):
+    for caution in preview.cautions(left, images):
         escaping.say(f"WARNING: {caution}", sys.stderr)
     dropped = [cell.treatment.label for cell in left if not (cell.treatment.is_reference or cell.config.keep_weights)]
     if dropped:
@@ -202,9 +205,9 @@ def _start_tensorflow(options: Config) -> types.ModuleType:
     return studies
 
 
-def _warnings(cell: Cell, found: Sequence) -> list[str]:
-    """Returns what a user must know before trusting the table."""
-    by_name = {network.record.name: network.record for network in found}
+def _warnings(cell: Cell, networks: Sequence) -> list[str]:
+    """Returns the warnings about the networks of the table, each distinct one once."""
+    by_name = {network.record.name: network.record for network in networks}
     warnings = [(name, fault) for name, record in by_name.items() for fault in record_warnings.faults(record)]
     reference = by_name[cell.reference.name]
     warnings += [(name, text) for name, record in by_name.items() if (text := record_warnings.stale(record, reference))]
@@ -220,7 +223,7 @@ def _say(line: str) -> None:
 
 
 def _catalogue() -> str:
-    """Returns the names of data sets, models and treatments."""
+    """Returns the text of --list: data sets, models, treatments, splits."""
     rows = ["Data sets (--dataset):"]
     rows += [f"  {name:<16} {text}" for name, text in datasets.OWN_DATASETS.items()]
     rows += [f"  {'NAME':<16} any image classification set of TensorFlow Datasets, such as cifar100, imagenet2012"]
@@ -243,45 +246,38 @@ def _catalogue() -> str:
 
 
 def _plan_text(cell: Cell, study: pathlib.Path, names: Sequence[str]) -> str:
-    """Returns what a run would do, after refusing what the run itself would refuse."""
-    found = preview.images(cell.config)
-    steps = _steps(cell, study, found)
-    rows = [f"study     {study}", *preview.data_rows(cell.config, names, found)]
+    """Returns the text of --dry_run, after refusing all that a run would refuse."""
+    images = preview.images(cell.config)
+    steps = _steps(cell, study, images)
+    rows = [f"study     {study}", *preview.data_rows(cell.config, names, images)]
     rows += [*preview.half_rows(cell.split, names, with_digest=True), "", f"{'network':<18}{'state':<14}why"]
     for step in steps:
         label, state, unchecked = _shown(step, study)
-        steps = preview.steps(step.cell, found)
-        length = "" if steps is None else f"; {steps} steps of {cell.config.batch_size}"
+        count = preview.steps(step.cell, images)
+        length = "" if count is None else f"; {count} steps of {cell.config.batch_size}"
         forced = "; --force" if step.role == plan.ASKED and cell.config.force else ""
         rows.append(f"{label:<18}{state:<14}{step.why}{forced}{length}{unchecked}")
     left = _left(steps, study)
-    rows += ["", *dry_run.costs(left, found.training if found else None, 1)]
-    return "\n".join([*rows, *(f"caution   {text}" for text in preview.cautions(left, found))])
+    rows += ["", *dry_run.costs(left, images.training if images else None, 1)]
+    return "\n".join([*rows, *(f"caution   {text}" for text in preview.cautions(left, images))])
 
 
 def _shown(step: plan.Step, study: pathlib.Path) -> tuple[str, str, str]:
-    """Returns a network's label and state, and what of it is not checked before the model is built."""
+    """Returns a network's label, its state, and a note if its blocks are not checked before the model is built."""
     treatment, options = step.cell.treatment, step.cell.config
     label, state = treatment.label, _state(step, study)
-    if not treatment.n or catalog.blocks_of(options.model, options.blocks):
+    if treatment.is_base or catalog.blocks_of(options.model, options.blocks):
         return label, state, ""
-    if isinstance(options, RunConfig) and _names_a_block(options):
-        return treatment.family, "not known", f"; not checked: a block {options.n}"
+    if treatment.n is None:
+        return label, "not known", f"; not checked: a block {options.n}"
     return label, state, f"; not checked: {treatment.n} blocks to copy"
 
 
-def _names_a_block(options: RunConfig) -> bool:
-    """Returns True if `--n` is the name of a block that only Keras can look up."""
-    return bool(options.n) and run_config.block_number(options.n, None) is None
-
-
 def _state(step: plan.Step, study: pathlib.Path) -> str:
-    """Returns whether a network is done, as far as can be told without its images."""
+    """Returns the state of a network, as far as it is known without its images: a record's, or one of the above."""
     cell, record = step.cell, record_files.read(study / step.cell.name)
     if record is None or (step.role == plan.ASKED and cell.config.force):
         return TO_TRAIN
-    if identities.what_differs(record, cell):
-        return "other recipe"
     lost = cell.treatment.is_reference and record.weights_file is None and record.status == record_files.DONE
     return WEIGHTS_LOST if lost else record.status
 

@@ -18,7 +18,7 @@ from tftransfer.cli import command_line
 from tftransfer.cli.options import COMMAND, option
 from tftransfer.data import datasets
 from tftransfer.data.store import Store
-from tftransfer.experiment import prepared_images, splits, treatments, unused_options
+from tftransfer.experiment import prepared_images, splits, treatments
 from tftransfer.experiment.config import EPOCHS, PROTOCOL, Config
 from tftransfer.models import catalog
 from tftransfer.records import record_files
@@ -82,7 +82,7 @@ class TuneConfig(Config):
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     options, given = command_line.parse(TuneConfig, argv, _USAGE)
-    unused_options.refuse(options, given)
+    options.refuse_unused(given)
     if options.model not in catalog.MODELS:
         raise ValueError(
             f"A search varies width, dropout and initial weights, which only {', '.join(catalog.MODELS)} has. "

@@ -182,7 +182,7 @@ def test_a_shells_substitution_is_a_pipe_and_refused():
     words = ["bash", "-c", f"{sys.executable} -m tftransfer.run --dry_run --flagfile=<(echo --epochs=3)"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert done.returncode == command_line.EXIT_BAD_INPUT
-    assert "write what a pipe such as <(...) gives into one" in done.stderr
+    assert "write the output of a pipe such as <(...) into one" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["--flagfile=/dev/zero"], ["--flagfile", "/dev/zero"], ["--flagfile=a\0b"]])

@@ -163,3 +163,29 @@ def test_numbers_that_no_arithmetic_holds_are_refused(options):
 def test_rates_that_multiply_to_infinity_are_refused():
     with pytest.raises(ValueError, match="Bad --lr_multipliers"):
         Config(lr_multipliers="conv1:1e308,conv1:1e308")
+
+
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [
+        ({"data_dir": "photographs"}, "data_dir"),
+        ({"split": "natural_manmade", "split_seed": 1}, "split_seed"),
+        ({"optimizer": "adamw", "momentum": 0.5}, "momentum"),
+        ({"optimizer": "adamw", "bias_lr_multiplier": 1.0}, "bias_lr_multiplier"),
+        ({"steps": 100, "epochs": 3.0}, "epochs"),
+        ({"drop_factor": 0.5}, "drop_factor"),
+        ({"batch_norm": "adapt"}, "batch_norm"),
+        ({"model": "VGG16", "batch_norm": "adapt"}, "batch_norm"),
+        ({"model": "ResNet50", "width": 0.5}, "width"),
+        ({"model": "ResNet50", "dropout": 0.1}, "dropout"),
+        ({"model": "ResNet50", "initializer": "paper"}, "initializer"),
+    ],
+)
+def test_options_that_would_change_nothing_are_refused(options, given):
+    with pytest.raises(ValueError, match=f"--{given} would change nothing"):
+        Config(**options).refuse_unused({given})
+
+
+def test_no_epochs_may_be_said_beside_steps():
+    """As one does who gives --steps with a flag file of --epochs."""
+    Config(steps=100, epochs=0.0).refuse_unused({"steps", "epochs"})

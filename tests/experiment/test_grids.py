@@ -78,6 +78,14 @@ def test_blocks_may_be_named():
     assert labels(grids.union([Grid("BnB", "conv3,fc6", "B")], CONFIG, split_of)) == ["baseB", "B3B", "B6B"]
 
 
+def test_blocks_that_only_the_built_model_knows_are_one_network():
+    config = Config(model="ResNet50")
+    for n in ("all", "conv4_block6,conv5_block1"):
+        cells = grids.union([Grid("BnB", n, "B")], config, split_of)
+        assert [(cell.treatment.label, cell.treatment.n) for cell in cells] == [("baseB", 0), ("BnB", None)]
+    assert labels(grids.union([Grid("BnB", "3,20000", "B")], config, split_of)) == ["baseB", "B3B", "B20000B"]
+
+
 @pytest.mark.parametrize(
     ("grid", "message"),
     [

@@ -127,3 +127,28 @@ def test_copies_of_pretrained_weights_have_names_of_their_own_and_wait_for_no_so
 def test_numbers_that_are_no_plain_digits_are_unknown_treatments(text):
     with pytest.raises(ValueError, match="Unknown treatment"):
         treatments.parse(text)
+
+
+def test_what_only_the_built_model_tells_is_not_known_yet():
+    network = parse("AnB", n="conv4_block6", blocks=None)
+    assert network.n is None
+    assert (network.label, network.family, network.frozen) == ("AnB", "AnB", True)
+    assert parse("AnB", n="conv4_block6", blocks=None, preserve=2).label == "AnB-keep2"
+    assert parse("A3B", n="conv4_block6", blocks=None).n == 3, "the name is looked up once the model is built"
+    assert parse("AnB", n=10**6, blocks=None, preserve=3).copied == 10**6 + 3
+    for arguments, message in (
+        ({"text": "AnB"}, "Expected --n=1 or more"),
+        ({"text": "AnB", "n": 0}, "n must be at least 1"),
+        ({"text": "AnB", "n": "a", "preserve": -1}, "preserve must be at least 0"),
+        ({"text": "AnB+", "n": "a", "preserve": 1}, "goes with frozen blocks"),
+        ({"text": "RnB+", "n": "a"}, "are a base"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            parse(blocks=None, **arguments)
+
+
+def test_roles_are_families_written_for_target_b():
+    texts = ("A4B", "B4A", "A4A+", "R4all")
+    assert [treatments.role(parse(text)) for text in texts] == ["AnB", "AnB", "BnB+", "RnB"]
+    assert [treatments.role(treatments.base(target)) for target in treatments.TARGETS] == ["base"] * 3
+    assert treatments.role(treatments.control_base(parse("B4A"))) == "base-plusA"

@@ -119,7 +119,7 @@ def test_networks(kind, network, tmp_path, tally):
         check(tally, f".keras bomb: {kind}", lambda path=path: build(path), (kind, number))
 
 
-class Named(ValueError):
+class NamedError(ValueError):
     """A refusal in one line that names the file."""
 
 
@@ -128,7 +128,7 @@ def build_or_say(path):
         build(path)
     except ValueError as error:
         if path.name in str(error) and "\n" not in str(error):
-            raise Named(str(error)) from error
+            raise NamedError(str(error)) from error
         raise
 
 

@@ -48,6 +48,23 @@ def test_a_record_of_another_recipe_is_refused_and_what_differs_is_named(tmp_pat
         identities.check(record, other, Versions("e" * 64))
 
 
+def test_a_network_is_found_under_its_name_or_refused(tmp_path):
+    of, record = write(tmp_path, "base", target="B")
+    assert identities.find(tmp_path, of, Versions("f" * 64)) == record
+    assert identities.find(tmp_path, fake_study.cell("A4B")) is None
+    with pytest.raises(AnotherNetworkError, match="another version of the data set"):
+        identities.find(tmp_path, of, Versions("e" * 64))
+
+
+def test_a_network_copies_from_one_training_of_its_source(tmp_path):
+    _, base = write(tmp_path, "base", target="A")
+    _, record = write(tmp_path, "A4B")
+    assert identities.copies_from(record, base)
+    assert identities.copies_from(record, None)
+    again = record_files.write(base.folder, base.content | {"weights": {"kept": False, "sha256": "9" * 64}})
+    assert not identities.copies_from(record, again)
+
+
 def test_networks_of_two_architectures_under_one_name_are_never_averaged(tmp_path):
     for number, sha256 in enumerate(("a" * 64, "b" * 64)):
         architecture = NET | {"sha256": sha256}

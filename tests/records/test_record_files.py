@@ -90,7 +90,7 @@ def test_a_change_anywhere_in_the_content_is_noticed(there, damaged, tmp_path):
         record_files.read(tmp_path)
 
 
-@pytest.mark.parametrize("told", [1, 2, 0, 4, "3", True, None, [3], 3.5])
+@pytest.mark.parametrize("told", [1, 2, 3, 0, 5, "4", True, None, [4], 4.5])
 def test_no_other_format_is_believed(tmp_path, told):
     """A record of format 1 had no SHA-256, so that a score could be edited in a record that said it was one."""
     record_files.write(tmp_path, content())

@@ -1,10 +1,13 @@
 import contextlib
+import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
 import time
+
+import pytest
 
 from tftransfer.system import processes
 
@@ -19,7 +22,7 @@ def test_a_process_finds_the_package_and_writes_its_log(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "log").write_text("old")
     code = "import os, sys, tftransfer\nprint(os.environ['MORE'], sys.stdin.read())\nsys.exit('the end')"
-    assert started(tmp_path, code, more={"MORE": "more"}).wait(60) == 1
+    assert started(tmp_path, code, extra_env={"MORE": "more"}).wait(60) == 1
     assert processes.last_lines(tmp_path / "log", 9) == ["more", "the end"]
     assert processes.reason(1, tmp_path / "log") == "the end"
 
@@ -83,6 +86,67 @@ def test_a_module_runs_as_by_itself(tmp_path, monkeypatch):
     done = parent_of_a_slow_module(tmp_path, monkeypatch, "waits")
     assert done.stdout.split()[1:] == ["0"], done
     assert (tmp_path / "trained").read_text() == "__main__ ['an', 'argument']"
+
+
+ANSWERS = """
+import json, pathlib, sys, time
+request, answer = map(pathlib.Path, sys.argv[1:])
+content = json.loads(request.read_text())
+print("asked for", content["square_of"], flush=True)
+time.sleep(content.get("seconds", 0))
+if content["square_of"] < 0:
+    sys.exit("it is negative")
+if content["square_of"]:
+    answer.write_text(json.dumps(content["square_of"] ** 2))
+"""
+
+
+@pytest.fixture
+def ask(tmp_path, monkeypatch):
+    (tmp_path / "squares.py").write_text(ANSWERS)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))
+
+    def ask(number, seconds=0, **options):
+        return processes.ask("squares", {"square_of": number, "seconds": seconds}, tmp_path, **options)
+
+    return ask
+
+
+def test_a_module_is_asked_one_thing_and_answers(ask, tmp_path):
+    assert ask(3) == processes.Answer(9, 0)
+    assert json.loads((tmp_path / processes.REQUEST).read_text()) == {"square_of": 3, "seconds": 0}
+    assert processes.last_lines(tmp_path / processes.LOG, 9) == ["asked for 3"]
+    assert ask(-3) == processes.Answer(None, 1, "it is negative"), "no earlier answer is taken for this one"
+    assert ask(0) == processes.Answer(None, 0, "asked for 0"), "it ended without an answer"
+
+
+def test_output_may_be_shown_in_place_of_a_log(ask, tmp_path, capfd):
+    assert ask(2, shown=True) == processes.Answer(4, 0)
+    assert ask(-2, shown=True) == processes.Answer(None, 1), "it has said why"
+    output = capfd.readouterr()
+    assert (output.out, output.err) == ("asked for 2\nasked for -2\n", "it is negative\n")
+    assert not (tmp_path / processes.LOG).exists()
+
+
+def test_who_is_asked_is_ended_at_the_limit(ask):
+    begun = time.monotonic()
+    assert ask(2, seconds=60, limit_seconds=0.5) == processes.Answer(None, None, "ended after 0.5 seconds, its limit")
+    assert time.monotonic() - begun < 30
+
+
+def test_who_is_asked_ends_with_an_interruption(ask, monkeypatch):
+    started, wait = [], subprocess.Popen.wait
+
+    def interrupted(process, timeout=None):
+        if process in started:
+            return wait(process, timeout)
+        started.append(process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ask(2, seconds=60)
+    assert [process.returncode for process in started] == [-signal.SIGTERM]
 
 
 def is_alive(number):

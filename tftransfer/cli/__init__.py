@@ -1,3 +1,3 @@
-"""What an option is, and what makes flags, messages and exit codes of options."""
+"""Command lines: options as dataclass fields, their flags, and the messages and exit codes of commands."""
 
 __all__ = ["command_line", "options"]

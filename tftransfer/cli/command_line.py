@@ -1,7 +1,7 @@
 """Flags from a configuration's fields, and the frame that every command runs in.
 
-absl-py parses, so `--flagfile=FILE`, `--flag value`, `--noflag` and abbreviations of a user's shell habits work as in
-other tools built on it. TensorFlow is not imported here.
+absl-py parses, so `--flagfile=FILE`, `--flag value`, `--noflag` and abbreviations work as in other tools built on it.
+TensorFlow is not imported here.
 """
 
 import contextlib
@@ -25,14 +25,14 @@ ConfigT = TypeVar("ConfigT")
 
 EXIT_BAD_INPUT = 2
 EXIT_FAILED = 3  # a network diverged, found no memory or could not be trained
-EXIT_DOUBTFUL = 4  # all is trained, but something must be known before a score is trusted
+EXIT_DOUBTFUL = 4  # all is trained, with warnings about some scores
 EXIT_BROKEN_PIPE = standard_streams.EXIT_BROKEN_PIPE
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EXIT_TERMINATED = 143  # 128 + SIGTERM
 _MOST_FLAG_BYTES = 1_000_000  # in all files of one command line; a recipe has some hundred
-_BYTES_OF_A_FILE = 1_000  # that even an empty one counts for, so that there are not too many
+_BYTES_OF_A_FILE = 1_000  # counted for each file besides its content, so that there are not too many
 _DEEPEST_FLAG_FILE = 10
-_PLACES = ("runs_dir", "cache_dir")  # an empty one is a variable of a shell that was not set
+_PLACES = ("runs_dir", "cache_dir")  # an empty one comes from a shell variable that is not set
 _GOES_ON = "What is done is kept; the same command goes on from there."
 
 
@@ -41,17 +41,17 @@ class UsageError(ValueError):
 
 
 class _Options(flags.FlagValues):
-    """Options that absl reads, and files of them that may be anybody's: to a limit, and regular files only.
+    """absl's flags, whose files may come from anybody: they are read to a limit, and regular files only.
 
-    So a shell's `<(...)`, a pipe, is refused like all pipes: it may never end, and cannot be told from one that does.
+    A shell's `<(...)` is refused like all pipes, which may never end.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.__dict__["_bytes_left"] = _MOST_FLAG_BYTES  # as absl keeps what is no flag
+        self.__dict__["_bytes_left"] = _MOST_FLAG_BYTES  # an attribute would be taken for a flag
 
     def _get_flag_file_lines(self, filename: str, parsed_file_stack: list[str] | None = None) -> list[str]:
-        """Returns the options in a file and in those that it names; absl calls it for each `--flagfile`."""
+        """Returns the options in a file and in the files that it names; absl calls it for each `--flagfile`."""
         above = parsed_file_stack or []
         real = os.path.realpath(filename)
         if real in above or len(above) >= _DEEPEST_FLAG_FILE:
@@ -59,18 +59,18 @@ class _Options(flags.FlagValues):
                 f"Flag files may name others {_DEEPEST_FLAG_FILE} deep, not each other. "
                 f"Received: {' > '.join([*above, real])[:500]}"
             )
-        found = []
+        options = []
         for line in self._lines_of(filename):
             if not line or line.startswith(("#", "//")):
                 continue
             if self._is_flag_file_directive(line):
-                found += self._get_flag_file_lines(self._extract_filename(line), [*above, real])
+                options += self._get_flag_file_lines(self._extract_filename(line), [*above, real])
             else:
-                found.append(line)
-        return found
+                options.append(line)
+        return options
 
     def _lines_of(self, filename: str) -> list[str]:
-        """Returns the lines of one file, which count for what may still be read."""
+        """Returns the lines of one file, and subtracts its size from the bytes that may still be read."""
         try:
             if os.path.exists(filename) and os.path.samefile(filename, os.devnull):
                 return []
@@ -82,32 +82,32 @@ class _Options(flags.FlagValues):
             raise UsageError(f"The flag file {filename} is no text: {error}.") from error
         except ValueError as error:
             raise UsageError(
-                f"Cannot read the flag file {filename}: {error}. Expected a file of options, one a line; write what a "
-                f"pipe such as <(...) gives into one."
+                f"Cannot read the flag file {filename}: {error}. Expected a file of options, one per line; write the "
+                f"output of a pipe such as <(...) into one."
             ) from error
         self.__dict__["_bytes_left"] -= len(content) + _BYTES_OF_A_FILE
         return [line.strip() for line in re.split("\r\n|\r|\n", text)]
 
 
 def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple[ConfigT, set[str]]:
-    """Reads a command line.
+    """Returns the configuration of a command line.
 
     Args:
         config_class: A dataclass of `options.option` fields.
         argv: The command line, the program's name first.
-        usage: What `--help` prints above the options. The process ends with exit code 0 after it.
+        usage: Text above the options in `--help`, after which the process ends with exit code 0.
 
     Returns:
-        The configuration, and the names of the options which the user gave.
+        The configuration, and the names of the options that the user gave.
 
     Raises:
-        ValueError: If an option is unknown or its value wrong.
+        ValueError: If an option is unknown, or its value is wrong.
     """
     fields = dataclasses.fields(config_class)
     values = _Options()
     for field in fields:
         _define(field, values)
-    flags.DEFINE_string("flagfile", "", "File of options, one a line; `#` starts a comment.", flag_values=values)
+    flags.DEFINE_string("flagfile", "", "File of options, one per line; `#` starts a comment.", flag_values=values)
     flags.DEFINE_boolean("help", False, "Show the options.", short_name="h", flag_values=values)
     try:
         rest = values(list(argv))[1:]
@@ -147,28 +147,28 @@ def _define(field: dataclasses.Field, values: flags.FlagValues) -> None:
 
 
 class _WholeNumber(flags.IntegerParser):
-    """Reads whole numbers in ASCII, as all other options do."""
+    """Whole numbers in ASCII digits."""
 
     def convert(self, argument: str | float) -> int:
         return super().convert(_ascii(argument))
 
 
 class _Number(flags.FloatParser):
-    """Reads numbers in ASCII."""
+    """Numbers in ASCII digits."""
 
     def convert(self, argument: str | float) -> float:
         return super().convert(_ascii(argument))
 
 
 def _ascii(argument: str | float) -> str | float:
-    """Returns what stands for a number, after refusing digits that only some readers take for such."""
+    """Returns a number or its text, after refusing digits that are not ASCII."""
     if isinstance(argument, str) and not argument.isascii():
         raise ValueError("expected digits from 0 to 9")
     return argument
 
 
 def help_text(config_class: type, usage: str) -> str:
-    """Returns all options by section, with their defaults."""
+    """Returns the text of `--help`: all options by section, with their defaults."""
     lines = [usage.strip(), ""]
     for section, title in SECTIONS.items():
         fields = [f for f in dataclasses.fields(config_class) if f.metadata["section"] == section]
@@ -179,12 +179,12 @@ def help_text(config_class: type, usage: str) -> str:
             text = field.metadata["help"]
             if field.metadata["choices"]:
                 text += f" ({', '.join(field.metadata['choices'])})"
-            if field.default not in ("", False, ()):
+            if field.default is not False and field.default not in ("", ()):
                 text += f" [{field.default:g}]" if isinstance(field.default, float) else f" [{field.default}]"
             name = f"  --{'[no]' if isinstance(field.default, bool) else ''}{field.name}"
             lines += _hang(name, text)
         lines.append("")
-    lines += ["More:", *_hang("  --flagfile", "file of options, one a line; flags/ has named recipes")]
+    lines += ["More:", *_hang("  --flagfile", "file of options, one per line; flags/ has named recipes")]
     return "\n".join([*lines, *_hang("  --help", "this text")])
 
 
@@ -200,11 +200,11 @@ def _first_upper(text: str) -> str:
 
 
 def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | None = None) -> None:
-    """Runs a command; bad input ends in one line on standard error, as do signals, without a traceback.
+    """Runs a command and exits; bad input and signals end in one line on standard error, without a traceback.
 
     Args:
-        command: Takes the command line, returns the exit code.
-        argv: The command line; the process's own if None.
+        command: Function from the command line to the exit code.
+        argv: The command line; that of the process if None.
     """
     argv = list(sys.argv if argv is None else argv)
     program = f"python -m tftransfer.{pathlib.Path(argv[0]).stem}"
@@ -225,19 +225,19 @@ def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | N
 
 
 def _judged(error: BaseException) -> tuple[int, str]:
-    """Returns exit code and message for what a command may raise; what is a fault of ours is raised again."""
-    if isinstance(error, BrokenPipeError):  # the reader of our output has gone, as `| head` does
+    """Returns exit code and message for an error of a command; errors of the package itself are raised again."""
+    if isinstance(error, BrokenPipeError):  # the reader of the output has gone, as in `| head`
         return EXIT_BROKEN_PIPE, ""
     if isinstance(error, ValueError | RuntimeError) and _raised_here(error):
-        ours = "\n" if getattr(error, "in_lines", False) else ""
-        return EXIT_BAD_INPUT, escaping.visible(str(error), keep=ours, most=escaping.MOST_OF_TEXT)
+        kept = "\n" if getattr(error, "in_lines", False) else ""
+        return EXIT_BAD_INPUT, escaping.visible(str(error), keep=kept, most=escaping.MOST_OF_TEXT)
     if isinstance(error, MemoryError):
         return EXIT_FAILED, f"out of memory. {error or 'Use a smaller --batch_size, --width or --image_size.'}"
     if isinstance(error, OSError):
-        said = escaping.terminal(error, escaping.MOST_OF_TEXT)
+        reason = escaping.terminal(error, escaping.MOST_OF_TEXT)
         if limit := limits.open_files_exhausted(error):
-            return EXIT_FAILED, f"{said}. {limit} {_GOES_ON}"
-        return EXIT_BAD_INPUT, f"{said}. Check that the path exists, can be written and has room."
+            return EXIT_FAILED, f"{reason}. {limit} {_GOES_ON}"
+        return EXIT_BAD_INPUT, f"{reason}. Check that the path exists, can be written and has room."
     if isinstance(error, KeyboardInterrupt):
         return EXIT_INTERRUPTED, f"interrupted. {_GOES_ON}"
     if isinstance(error, signals.Terminated):
@@ -246,31 +246,31 @@ def _judged(error: BaseException) -> tuple[int, str]:
 
 
 def _raised_here(error: BaseException) -> bool:
-    """Returns True if the package itself raised `error`: its message was then written for the user."""
+    """Whether the package itself raised an error, whose message is then written for the user."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return bool(frames) and frames[-1][0].f_globals.get("__name__", "").startswith(("tftransfer", "__main__"))
 
 
 @contextlib.contextmanager
 def suppress_stderr() -> Iterator[None]:
-    """Keeps standard error quiet while TensorFlow or Keras starts; if that fails, what it said is shown.
+    """Suppresses standard error while TensorFlow or Keras starts; it is shown if that fails.
 
-    TensorFlow prints notes on its build, and on GPUs that are not there, before its log level is read.
+    TensorFlow prints notes on its build and on missing GPUs before it reads its log level.
     """
     limits.require_address_space()
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # a keras.json may name another
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as said, contextlib.ExitStack() as undo:
+    with tempfile.TemporaryFile() as output, contextlib.ExitStack() as undo:
         kept = os.dup(2)
         undo.callback(os.close, kept)
-        os.dup2(said.fileno(), 2)
+        os.dup2(output.fileno(), 2)
         try:
             yield
         except Exception as error:
             os.dup2(kept, 2)
-            if not _raised_here(error):  # our own messages need no company
-                said.seek(0)
-                sys.stderr.write(said.read().decode(errors="replace"))
+            if not _raised_here(error):  # the package's own messages say it all
+                output.seek(0)
+                sys.stderr.write(output.read().decode(errors="replace"))
             raise
         finally:
             os.dup2(kept, 2)

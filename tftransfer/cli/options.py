@@ -1,4 +1,4 @@
-"""What an option is: a dataclass field with section, help and check, from which flags are made."""
+"""Options as dataclass fields with section, help and check, from which flags are made."""
 
 import dataclasses
 import difflib
@@ -8,20 +8,20 @@ from typing import Any
 
 DATA, SPLIT, MODEL, RECIPE, MACHINE, COMMAND = "data", "split", "model", "recipe", "machine", "command"
 SECTIONS = {
-    COMMAND: "What to train",
+    COMMAND: "What to do",
     DATA: "Images",
-    SPLIT: "Halves",
+    SPLIT: "Halves A and B",
     MODEL: "Network",
     RECIPE: "Training",
     MACHINE: "Where and how it runs (does not change results)",
 }
-MOST = 1e9  # of what is counted; far beyond any use, and no arithmetic with it overflows
+MOST = 1e9  # the largest count: far beyond any use, and no arithmetic with it overflows
 
 Check = Callable[[Any], str | None]
 
 
 def at_least(low: float) -> Check:
-    """Accepts `low <= value`, up to what makes any sense."""
+    """Accepts `low <= value <= MOST`."""
     return lambda value: None if low <= value <= MOST else f"at least {low}, at most {MOST:,.0f}"
 
 
@@ -36,7 +36,7 @@ def within(low: float, high: float) -> Check:
 
 
 def one_of(known: Mapping[str, Any] | tuple[str, ...]) -> Check:
-    """Accepts known names; of others it says which they are near to."""
+    """Accepts known names; the expectation for others has the names nearest to them."""
 
     def check(value: str) -> str | None:
         if value in known:
@@ -48,19 +48,19 @@ def one_of(known: Mapping[str, Any] | tuple[str, ...]) -> Check:
 
 
 def plain_name(value: str) -> str | None:
-    """Accepts what is safe as one component of a path and of a URL."""
+    """Accepts names that are safe as one component of a path and of a URL."""
     fine = all(c.isascii() and (c.isalnum() or c in "._-") for c in value) and not value.startswith((".", "-"))
     return None if fine and len(value) <= 120 else "at most 120 ASCII letters, digits, '.', '_', '-', no '.' first"
 
 
 def name_list(value: str) -> str | None:
-    """Accepts names with commas between them, each once, or nothing."""
+    """Accepts names with commas between them, each once, or an empty text."""
     names = value.split(",")
     return None if not value or (all(names) and len(set(names)) == len(names)) else "NAME,NAME,... each once"
 
 
 def auto_or_minutes(value: str) -> str | None:
-    """Accepts `auto` and times of at least 0."""
+    """Accepts `auto` and numbers of minutes of at least 0."""
     try:
         fine = value == "auto" or 0 <= float(value) < math.inf
     except ValueError:
@@ -69,24 +69,24 @@ def auto_or_minutes(value: str) -> str | None:
 
 
 def no_nul(value: str) -> str | None:
-    """Accepts what an operating system takes for a path."""
+    """Accepts texts that can be paths."""
     return None if "\0" not in value else "a path without NUL characters"
 
 
 def some_path(value: str) -> str | None:
-    """Accepts what an operating system takes for a path, and not nothing, which would mean this folder."""
+    """Accepts texts that can be paths, except the empty one, which would mean this folder."""
     return no_nul(value) if value else "a folder, which may be . for this one"
 
 
 def option(default: Any, section: str, help_: str, check: Check | None = None, choices: Any = None) -> Any:
-    """Returns a dataclass field which carries what a flag needs.
+    """Returns a dataclass field with the metadata of a flag.
 
     Args:
-        default: Its value if it is not given; the flag has its type.
-        section: One of `SECTIONS`.
-        help_: What `--help` says.
-        check: Returns what was expected instead of a value, None if it is fine.
-        choices: Names that it takes, in place of a check.
+        default: Default value; the flag has its type.
+        section: Key of `SECTIONS`.
+        help_: Text in `--help`.
+        check: Function from a value to the expectation that it breaks; None if the value is fine.
+        choices: Names that it accepts, in place of a check.
     """
     check = one_of(choices) if choices else check
     return dataclasses.field(
@@ -95,7 +95,7 @@ def option(default: Any, section: str, help_: str, check: Check | None = None, c
 
 
 def check_fields(config: Any) -> None:
-    """Applies each field's own check; raises ValueError with option, expectation and value."""
+    """Raises ValueError, with option, expectation and value, if a field fails its check."""
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if isinstance(value, float) and not math.isfinite(value):

@@ -91,9 +91,7 @@ def check(cells: Sequence[Cell], study: pathlib.Path, counted: Images | None) ->
     for cell in cells:
         if counted is not None:
             plan.check_recipe(cell, counted.training)
-        record = record_files.read(study / cell.name)
-        if record:
-            identities.check(record, cell)
+        identities.find(study, cell)  # refuses a record of another network
 
 
 def data_rows(options: Config, names: Sequence[str], counted: Images | None) -> list[str]:

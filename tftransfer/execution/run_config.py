@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from tftransfer.cli.options import COMMAND, at_least, option
-from tftransfer.experiment import treatments, unused_options
+from tftransfer.experiment import treatments
 from tftransfer.experiment.config import BUDGETS, Config
 from tftransfer.models import catalog
 from tftransfer.pretrained import description
@@ -18,22 +18,27 @@ _NUMBER = re.compile("[+-]?[0-9]{1,9}")
 class RunConfig(Config):
     """The options of `python -m tftransfer.run`."""
 
-    treatment: str = option("", COMMAND, "base, BnB, AnB, BnB+, AnB+, RnB, SnB, mirrored AnA ..., or as in B4B+")
-    n: str = option("", COMMAND, "blocks to copy: how many (1 to 7 for AlexNet), or the name of the last, as in conv3")
-    target: str = option("", COMMAND, "half of --treatment=base: A, B or all")
+    treatment: str = option("", COMMAND, "base, BnB, AnB, BnB+, AnB+, RnB, SnB, AnA ..., or with a number, as in B4B+")
+    n: str = option("", COMMAND, "number of blocks to copy (AlexNet: 1 to 7), or the name of the last, as in conv3")
+    target: str = option("", COMMAND, "--treatment=base: classes to train on, A, B or all")
     preserve: int = option(0, COMMAND, "blocks above the n frozen ones that are copied and fine-tuned", at_least(0))
-    release_step: int = option(0, COMMAND, "step from which on preserved blocks train; 0: at once", at_least(0))
+    release_step: int = option(0, COMMAND, "first step that trains preserved blocks; 0: from the start", at_least(0))
     budget: str = option(
-        "equal_steps", COMMAND, "equal_total also trains a base as long as source and target", choices=BUDGETS
+        "equal_steps",
+        COMMAND,
+        "equal_total: also train a base for the steps of source and target together",
+        choices=BUDGETS,
     )
     pretrained: str = option(
-        "", COMMAND, "FILE.weights.h5 or FILE.safetensors that someone else trained, with its FILE.json, in place of "
-        "the source's base; `python -m tftransfer.describe` makes both", description.suffix_fault,
+        "", COMMAND, "FILE.weights.h5 or FILE.safetensors in place of the source's base, with its description "
+        "FILE.json, which `python -m tftransfer.describe` writes", description.suffix_fault,
     )  # fmt: skip
     dry_run: bool = option(False, COMMAND, "print what would be trained, and why, then stop")
-    force: bool = option(False, COMMAND, "train this network again though its record exists")
+    force: bool = option(False, COMMAND, "train this network again, even if it is done")
     list: bool = option(False, COMMAND, "print the names of data sets, models and treatments, then stop")
-    list_blocks: bool = option(False, COMMAND, "print where the model can be cut, its blocks and their cost, then stop")
+    list_blocks: bool = option(
+        False, COMMAND, "print the model's blocks, their cost, and where it can be cut, then stop"
+    )
     version: bool = option(False, COMMAND, "print the version, then stop")
 
 
@@ -46,16 +51,13 @@ def parse_treatment(config: RunConfig, given: set[str], blocks: Sequence[str] | 
         blocks: The model's blocks if Keras was asked for them; by default what is known without.
 
     Returns:
-        The treatment. Its `n` is 1 in place of the name of a block that only Keras can tell.
+        The treatment. Its `n` is None if it is the name of a block that only Keras can look up.
     """
     if not config.treatment:
         raise ValueError(f"Which network? Expected --treatment={'|'.join(treatments.TREATMENTS)}. Received none.")
     blocks = blocks or catalog.blocks_of(config.model, config.blocks)
-    n = None
-    if "n" in given:
-        n = block_number(config.n, blocks)
-        n = 1 if n is None else n
-    unused_options.refuse(config, given)
+    n = block_number(config.n, blocks) if "n" in given else None
+    config.refuse_unused(given)
     catalog.check_reachable(config.model)
     config.check_release(config.release_step)
     treatment = treatments.parse(
@@ -84,7 +86,7 @@ def parse_treatment(config: RunConfig, given: set[str], blocks: Sequence[str] | 
     return treatment
 
 
-def block_number(text: str, blocks: Sequence[str] | None) -> int | None:
+def block_number(text: str, blocks: Sequence[str] | None) -> int | str:
     """Returns the number of blocks that `--n` means: a number, or the name of the last copied block.
 
     Args:
@@ -92,7 +94,7 @@ def block_number(text: str, blocks: Sequence[str] | None) -> int | None:
         blocks: The model's blocks from the input upwards; None if they are not known yet.
 
     Returns:
-        The number; None for a name that cannot be looked up yet.
+        The number; the name as it is if it cannot be looked up yet.
 
     Raises:
         ValueError: If the model has no such block below its head.
@@ -100,7 +102,7 @@ def block_number(text: str, blocks: Sequence[str] | None) -> int | None:
     if _NUMBER.fullmatch(str(text)):
         return int(text)
     if blocks is None:
-        return None
+        return text
     if text not in blocks[:-1]:
         near = difflib.get_close_matches(text, blocks[:-1], n=3)
         raise ValueError(

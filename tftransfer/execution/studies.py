@@ -108,7 +108,7 @@ class Study:
             AnotherNetworkError: If the folder holds another network.
         """
         record = self._record_of(cell)
-        if record is None or source is None or record.identity["source"] == identities.origin(source):
+        if record is None or identities.copies_from(record, source):
             return record
         if replace:
             return None
@@ -167,11 +167,10 @@ class Study:
 
         Whatever is copied from, compared with or counted as done comes through here.
         """
-        record = record_files.read(self.root / cell.name) if cell else None
-        if record:
-            architecture = architectures.identity(cell.config.architecture)
-            identities.check(record, cell, Versions(self._store.fingerprint, architecture, model_is_known=True))
-        return record
+        if cell is None:
+            return None
+        architecture = architectures.identity(cell.config.architecture)
+        return identities.find(self.root, cell, Versions(self._store.fingerprint, architecture, model_is_known=True))
 
     @contextlib.contextmanager
     def _only_one(self, cell: Cell) -> Iterator[None]:

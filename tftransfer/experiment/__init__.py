@@ -1,6 +1,6 @@
 """The experiment as data: treatments, splits, options, and the networks of a study.
 
-Nothing here imports TensorFlow, so that a wrong request is refused at once.
+Nothing here imports TensorFlow, so that wrong options are refused at once.
 """
 
-__all__ = ["config", "grids", "plan", "prepared_images", "splits", "treatments", "unused_options"]
+__all__ = ["config", "grids", "plan", "prepared_images", "splits", "treatments"]

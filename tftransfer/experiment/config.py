@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from tftransfer.cli.options import (
@@ -36,14 +36,14 @@ from tftransfer.models.options import ModelOptions
 PROTOCOL = 2
 
 EPOCHS, LEAST_STEPS = 12.0, 600
-"""Length of training unless --epochs or --steps say another: so many epochs, and so many steps at least.
+"""Length of training without --epochs and --steps: epochs, and the fewest steps.
 
 The default recipe needs its steps, however few the images are: on a half of motifs its base reaches 8.7 % top-1 after
-100, 14.4 % after 200, 50.2 % after 400, 71.2 % after 600 and 80.6 % after 744, its own 12 epochs (chance: 5 %). 600 is
+100, 14.4 % after 200, 50.2 % after 400, 71.2 % after 600 and 80.6 % after 744, its 12 epochs (chance: 5 %). 600 is
 four times the warm-up, the fewest that leave its 150 steps whole.
 """
 FEW_STEPS = 200
-"""Steps below which nobody can expect a network to be trained, by the same scores."""
+"""Steps below which a network is hardly trained, by the same scores."""
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("constant", "step", "cosine")
@@ -59,24 +59,31 @@ AUGMENTATIONS = ("crop_mirror", "crop", "mirror", "none")
 class Config:
     """The options that all commands share, each described by its help text."""
 
-    dataset: str = option("motifs", DATA, "motifs (embedded), tiny_imagenet, folder, or a name of TFDS (cifar100)")
-    data_dir: str = option("", DATA, "where the images are: tiny_imagenet, folder; for TFDS, its data folder", no_nul)
+    dataset: str = option(
+        "motifs",
+        DATA,
+        "motifs (drawn, no download), tiny_imagenet, folder (a sub-folder per class), or a set of TensorFlow Datasets, "
+        "such as cifar100",
+    )
+    data_dir: str = option(
+        "", DATA, "folder of the images of tiny_imagenet and folder; of TensorFlow Datasets otherwise", no_nul
+    )
     skip_broken: bool = option(
         False,
         DATA,
-        "leave out images that cannot be decoded, naming them in records, instead of ending with their names",
+        "leave out images that cannot be decoded, and name them in the records, instead of stopping",
     )
     image_size: int = option(
-        0, DATA, "side of the network's input in pixels; 0: 32 for motifs and cifar, 56 for tiny_imagenet, else 227",
+        0, DATA, "height and width of the input in pixels; 0: 32 for motifs and cifar, 56 for tiny_imagenet, else 227",
         lambda v: None if v == 0 or 32 <= v <= 1024 else "0 or 32 to 1024",
     )  # fmt: skip
-    images_per_class: int = option(0, DATA, "first k training images of each class of the target; 0: all", at_least(0))
-    augment: str = option("crop_mirror", DATA, "what is random in training images", choices=AUGMENTATIONS)
-    pixel_scale: float = option(
-        1 / 64, DATA, "factor on pixels (0-255 less the mean image); the paper's is 1", above(0)
+    images_per_class: int = option(
+        0, DATA, "train on the first k images of each class of the target; 0: all", at_least(0)
     )
+    augment: str = option("crop_mirror", DATA, "random augmentation of training images", choices=AUGMENTATIONS)
+    pixel_scale: float = option(1 / 64, DATA, "factor on pixels, 0 to 255 minus the mean image; paper: 1", above(0))
 
-    split: str = option("random", SPLIT, "how classes are divided into A and B", choices=splits.SPLITS)
+    split: str = option("random", SPLIT, "how the classes are divided into the halves A and B", choices=splits.SPLITS)
     split_seed: int = option(0, SPLIT, "seed of a random split; 0 to 3 are the paper's", within(0, 2**32))
     split_file: str = option("", SPLIT, 'JSON file {"A": [names], "B": [names]} for --split=file', no_nul)
 
@@ -86,11 +93,11 @@ class Config:
     blocks: str = option(
         "",
         MODEL,
-        "where blocks end: names of blocks or layers, as --list_blocks shows; the rest is the head",
+        "last layer of each block, or names of AlexNet's blocks, as --list_blocks shows; the rest is the head",
         name_list,
     )
-    width: float = option(0.25, MODEL, "AlexNet: factor on channels and units; the paper's is 1", within(0.01, 8))
-    dropout: float = option(0.5, MODEL, "AlexNet: share of units dropped after fc6 and fc7", within(0, 1))
+    width: float = option(0.25, MODEL, "AlexNet: factor on channels and units; paper: 1", within(0.01, 8))
+    dropout: float = option(0.5, MODEL, "AlexNet: dropout rate after fc6 and fc7", within(0, 1))
     initializer: str = option(
         "he_normal",
         MODEL,
@@ -99,64 +106,72 @@ class Config:
     )
 
     epochs: float = option(
-        0.0, RECIPE, f"passes over the training half; 0: {EPOCHS:g}, or more where these are fewer than {LEAST_STEPS} "
-        "steps", at_least(0),
+        0.0, RECIPE, f"epochs to train; 0: {EPOCHS:g}, or as many as make {LEAST_STEPS} steps", at_least(0),
     )  # fmt: skip
-    steps: int = option(0, RECIPE, "length of training in steps instead of epochs; 0: --epochs decides", at_least(0))
-    batch_size: int = option(64, RECIPE, "images in a step, over all replicas", at_least(1))
-    optimizer: str = option("sgd", RECIPE, "sgd is Caffe's, with the options below", choices=OPTIMIZERS)
-    learning_rate: float = option(0.015, RECIPE, "highest rate", above(0))
-    momentum: float = option(0.9, RECIPE, "of sgd", within(0, 1))
-    weight_decay: float = option(5e-4, RECIPE, "sgd: weight decay in the gradient; adamw: decoupled decay", at_least(0))
-    bias_lr_multiplier: float = option(2.0, RECIPE, "sgd: factor on the rate of biases (paper: 2)", at_least(0))
-    bias_decay_multiplier: float = option(0.0, RECIPE, "sgd: factor on the decay of biases (paper: 0)", at_least(0))
+    steps: int = option(0, RECIPE, "steps to train, instead of --epochs; 0: as --epochs says", at_least(0))
+    batch_size: int = option(64, RECIPE, "images per step, over all replicas", at_least(1))
+    optimizer: str = option("sgd", RECIPE, "Caffe's SGD, with the options below, or AdamW", choices=OPTIMIZERS)
+    learning_rate: float = option(0.015, RECIPE, "peak learning rate", above(0))
+    momentum: float = option(0.9, RECIPE, "sgd: momentum", within(0, 1))
+    weight_decay: float = option(5e-4, RECIPE, "weight decay; sgd: in the gradient (L2); adamw: decoupled", at_least(0))
+    bias_lr_multiplier: float = option(2.0, RECIPE, "sgd: factor on the learning rate of biases; paper: 2", at_least(0))
+    bias_decay_multiplier: float = option(
+        0.0, RECIPE, "sgd: factor on the weight decay of biases; paper: 0", at_least(0)
+    )
     lr_multipliers: str = option(
-        "", RECIPE, "sgd: factors on the rate of blocks, as in conv1:0.1,conv2:0.5 (0 holds a block still)"
+        "", RECIPE, "sgd: factors on the learning rate of blocks, as in conv1:0,conv2:0.5; 0 keeps a block as it is"
     )
     layerwise_lr_decay: float = option(
         1.0,
         RECIPE,
-        "sgd: factor on the rate from each block to the one below it",
+        "sgd: factor on the learning rate from each block to the one below it",
         lambda v: None if 0 < v <= 1 else "above 0 to 1",
     )
-    schedule: str = option("cosine", RECIPE, "course of the rate", choices=SCHEDULES)
-    warmup_steps: int = option(
-        150, RECIPE, "steps over which the rate rises from 0 at first, a quarter of all at most", at_least(0)
+    schedule: str = option("cosine", RECIPE, "learning-rate schedule", choices=SCHEDULES)
+    warmup_steps: int = option(150, RECIPE, "steps of linear warm-up; a quarter of all at most", at_least(0))
+    drop_steps: int = option(0, RECIPE, "schedule=step: steps between drops of the learning rate", at_least(0))
+    drop_epochs: float = option(
+        0.0, RECIPE, "schedule=step: epochs between drops, instead of --drop_steps", at_least(0)
     )
-    drop_steps: int = option(0, RECIPE, "schedule=step: steps between drops of the rate", at_least(0))
-    drop_epochs: float = option(0.0, RECIPE, "schedule=step: epochs between drops, instead of steps", at_least(0))
-    drop_factor: float = option(0.1, RECIPE, "schedule=step: factor at a drop", within(0, 1))
-    label_smoothing: float = option(0.0, RECIPE, "share of the label spread over all classes", within(0, 1))
+    drop_factor: float = option(0.1, RECIPE, "schedule=step: factor on the learning rate at each drop", within(0, 1))
+    label_smoothing: float = option(0.0, RECIPE, "fraction of the label spread over all classes", within(0, 1))
     batch_norm: str = option(
         "inference",
         RECIPE,
-        "in frozen blocks: use and keep the source's moving statistics, or let them adapt to the target's images",
+        "moving statistics of frozen blocks: inference keeps the source's, adapt follows the target's images",
         choices=BATCH_NORMS,
     )
     batch_norm_momentum: float = option(
-        0.9, RECIPE, "of moving statistics; 0: the model's own, often 0.99, which a few hundred steps do not settle",
+        0.9, RECIPE, "momentum of moving statistics; 0: the model's own, often 0.99, too slow for a few hundred steps",
         within(0, 1),
     )  # fmt: skip
     precision: str = option("float32", RECIPE, "Keras dtype policy", choices=PRECISIONS)
-    seed: int = option(0, RECIPE, "decides initial weights, data order, augmentation and dropout", within(0, 2**31))
+    seed: int = option(0, RECIPE, "seed of initial weights, data order, augmentation and dropout", within(0, 2**31))
 
     runs_dir: str = option("runs", MACHINE, "folder of all studies", some_path)
-    study: str = option("", MACHINE, "name of the study's folder; made from data, model, split and recipe", plain_name)
-    cache_dir: str = option("", MACHINE, "prepared images; default ~/.cache/tftransfer", no_nul)
-    strategy: str = option("auto", MACHINE, "auto: mirrored if there are several GPUs", choices=STRATEGIES)
-    replicas: int = option(0, MACHINE, "devices of --strategy=mirrored; 0: all. Logical CPUs without GPU", at_least(0))
+    study: str = option(
+        "", MACHINE, "name of the study's folder; without: made from data, model, split and recipe", plain_name
+    )
+    cache_dir: str = option("", MACHINE, "folder of prepared images; without: ~/.cache/tftransfer", no_nul)
+    strategy: str = option(
+        "auto", MACHINE, "tf.distribute strategy; auto: mirrored if there are several GPUs", choices=STRATEGIES
+    )
+    replicas: int = option(
+        0, MACHINE, "GPUs of --strategy=mirrored, or logical CPUs without a GPU; 0: all", at_least(0)
+    )
     keep_weights: bool = option(
         False, MACHINE, "keep the weights of all networks, not only of bases and, after a sweep, the best"
     )
-    evaluations: int = option(0, MACHINE, "times the validation half is evaluated; 0: once an epoch, 50 at most",
+    evaluations: int = option(0, MACHINE, "evaluations on the validation images; 0: one per epoch, 50 at most",
                               at_least(0))  # fmt: skip
     checkpoint_minutes: str = option(
-        "auto", MACHINE, "time between checkpoints, from which an interrupted training goes on; auto: less than 2 % of "
-        "the time goes into them; 0: none", auto_or_minutes,
+        "auto", MACHINE, "minutes between checkpoints, from which an interrupted training goes on; auto: as often as "
+        "takes less than 2 % of the time; 0: none", auto_or_minutes,
     )  # fmt: skip
     resume: str = option(
-        "any", MACHINE, "go on from a checkpoint; any: though threads, hardware, replicas or versions differ, which is "
-        "said; exact: only if bits stay the same; no: begin anew, setting it aside", choices=RESUMES,
+        "any", MACHINE, "whether to go on from a checkpoint; any: also on other hardware, threads, replicas or "
+        "versions, which are named; exact: only if every bit stays the same; no: train anew, and move it aside",
+        choices=RESUMES,
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -207,7 +222,7 @@ class Config:
 
     @property
     def architecture(self) -> ModelOptions:
-        """What decides the architecture, apart from the number of classes."""
+        """Options of the architecture, apart from the number of classes."""
         blocks = tuple(self.blocks.split(",")) if self.blocks else ()
         return ModelOptions(self.model, self.input_size, blocks, self.width, self.dropout, self.initializer)
 
@@ -218,15 +233,15 @@ class Config:
 
     @property
     def minutes_between_checkpoints(self) -> float | None:
-        """Minutes, 0 for no checkpoints, None for as often as costs little."""
+        """Minutes between checkpoints; 0 for no checkpoints, None for `auto`."""
         return None if self.checkpoint_minutes == "auto" else float(self.checkpoint_minutes)
 
     def block_lr_multipliers(self, blocks: Sequence[str] | None = None) -> dict[str, float]:
-        """Returns the factors on the rate of blocks that are not 1.
+        """Returns the factors on the learning rate of blocks that are not 1.
 
         Args:
-            blocks: The model's blocks if Keras was asked for them; by default what is known without. Where they are
-                not known, only what can be read without them is checked and returned.
+            blocks: The model's blocks if it was built; by default those that are known without. Where they are not
+                known, only the factors of --lr_multipliers are checked and returned.
 
         Raises:
             ValueError: If the factors cannot be read, or are of blocks which the model does not have.
@@ -251,7 +266,7 @@ class Config:
                 raise ValueError(f"Bad --lr_multipliers. Expected factors of less than 1e308. Received: {part!r}")
         rates = {block: rate for block, rate in rates.items() if rate != 1}
         if (rates or self.layerwise_lr_decay != 1) and self.optimizer != "sgd":
-            raise ValueError(f"Rates per layer need --optimizer=sgd. Received: --optimizer={self.optimizer}")
+            raise ValueError(f"Learning rates per block need --optimizer=sgd. Received: --optimizer={self.optimizer}")
         return rates
 
     def check_release(self, release_step: int) -> None:
@@ -262,12 +277,39 @@ class Config:
                 f"--optimizer={self.optimizer}"
             )
 
+    def refuse_unused(self, given: Collection[str]) -> None:
+        """Refuses options that the user gave and that would change nothing.
+
+        Of models that only Keras can build, `training.trainer.checked_blocks` refuses the rest.
+
+        Args:
+            given: Names of the options that the user gave.
+
+        Raises:
+            ValueError: If there is one, with what it goes with.
+        """
+        only_sgd, own = (self.optimizer != "sgd", "--optimizer=sgd"), self.model in catalog.MODELS
+        no_batch_norm = (catalog.has_batch_norm(self.model) is False, "a model with batch normalisation")
+        # Option -> whether it is unused here, and what it goes with.
+        unused = {
+            "data_dir": (self.dataset == "motifs", "--dataset=folder, tiny_imagenet or a set of TensorFlow Datasets"),
+            "split_seed": (self.split != "random", "--split=random"),
+            "epochs": (bool(self.steps and self.epochs), "--steps=0; --epochs=0 undoes what a flag file says"),
+            **dict.fromkeys(("momentum", "bias_lr_multiplier", "bias_decay_multiplier"), only_sgd),
+            "drop_factor": (self.schedule != "step", "--schedule=step"),
+            **dict.fromkeys(("batch_norm", "batch_norm_momentum"), no_batch_norm),
+            **dict.fromkeys(("width", "dropout", "initializer"), (not own, "--model=AlexNet")),
+        }
+        for name, (is_unused, needed) in unused.items():
+            if name in given and is_unused:
+                raise ValueError(f"--{name} would change nothing here: it goes with {needed}. Leave it out.")
+
     def shared(self) -> dict[str, Any]:
-        """Returns the options that all commands have, by name, without those that a command adds."""
+        """Returns the options that all commands have, by name."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(Config)}
 
     def recipe(self) -> dict[str, Any]:
-        """Returns what decides a result besides images, treatment and seed: data preparation, model, training."""
+        """Returns the options that decide a result besides images, treatment and seed: preparation, model, training."""
         inputs = {"dataset": self.dataset, "image_size": self.input_size}
         inputs |= {name: getattr(self, name) for name in ("augment", "pixel_scale")}
         rest = {
@@ -305,7 +347,10 @@ class Config:
         return f"{dataset}-{model}-{split or self.split}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
 
     def train_steps(self, images: int) -> int:
-        """Returns the steps of one network whose half has `images` training images.
+        """Returns the training steps of a network.
+
+        Args:
+            images: Training images of its half.
 
         Raises:
             ValueError: If --epochs makes more steps than --steps takes.
@@ -323,7 +368,7 @@ class Config:
         return max(LEAST_STEPS, round(EPOCHS * self.steps_per_epoch(images)))
 
     def steps_per_epoch(self, images: int) -> int:
-        """Returns the whole batches in `images`; the rest of a shuffled epoch is left out."""
+        """Returns the whole batches in `images` images; the rest of a shuffled epoch is left out."""
         if images < self.batch_size:
             raise ValueError(
                 f"The batch is larger than the half: --batch_size={self.batch_size}, the half has {images} training "
@@ -332,13 +377,13 @@ class Config:
         return images // self.batch_size
 
     def steps_between_drops(self, images: int) -> int:
-        """Returns the steps between two drops of the rate, 0 if it never drops."""
+        """Returns the steps between two drops of the learning rate, 0 if it never drops."""
         if self.schedule != "step":
             return 0
         drop = self.drop_steps or max(1, round(self.drop_epochs * self.steps_per_epoch(images)))
         if drop >= self.train_steps(images):
             raise ValueError(
-                f"The rate would first drop after {drop} steps, but training ends after {self.train_steps(images)}. "
-                f"Drop earlier or use --schedule=constant."
+                f"The learning rate would first drop after {drop} steps, but training ends after "
+                f"{self.train_steps(images)}. Drop earlier or use --schedule=constant."
             )
         return drop

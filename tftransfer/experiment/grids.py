@@ -2,8 +2,8 @@
 
     Grid(treatments="BnB,AnB", n="1-7", split_seeds="0-3")
 
-Treatments are roles written for target B: source A is the other half, source B the target's own. `targets` names the
-targets which play them.
+Treatments are roles, written for target B: source A is the other half, source B the target's own. `targets` names the
+targets that they are applied to.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ class Grid:
         seeds: Seeds of the networks.
         images_per_class: First k training images of each class of the target; 0 for all.
         preserve: Blocks above the n frozen ones that are copied and fine-tuned.
-        release_step: Step from which on those train.
+        release_step: First step that trains those.
     """
 
     treatments: str = ""
@@ -49,7 +49,7 @@ class Grid:
     release_step: str = "0"
 
     def __post_init__(self) -> None:
-        """Refuses what is empty, unknown or no number; raises ValueError."""
+        """Raises ValueError for values that are empty, unknown or not numbers."""
         for name in ("split_seeds", "seeds", "images_per_class", "preserve", "release_step"):
             integers(getattr(self, name), name)
         _known(self.targets, treatments.TARGETS, "targets")
@@ -57,27 +57,27 @@ class Grid:
         self.roles()
 
     def is_counted(self, blocks: Sequence[str] | None) -> bool:
-        """Returns False if only building the model tells how many values `n` has: names of blocks, or all."""
+        """Whether the values of `n` can be counted; of names of blocks, and of `all`, only the built model tells."""
         return blocks is not None or all(c in "0123456789-," for c in self.n)
 
     def roles(self) -> list[str]:
-        """Returns the treatments as they are written; raises ValueError if one is unknown."""
+        """Returns the treatments as written; raises ValueError if one is unknown."""
         roles = _words(self.treatments, "treatments")
         for role in roles:
-            treatment = _parse(role, None if any(c.isdigit() for c in role) else 1, 0, 0, None)
-            treatments.for_target(treatment, "B")
+            treatments.for_target(_parse(role, "n", 0, 0, None), "B")  # grammar alone: any n
         return roles
 
     def cells(self, config: Config, split_of: SplitOf, blocks: Sequence[str] | None) -> Iterator[Cell]:
         """Yields the networks.
 
         Args:
-            config: What they have in common.
-            split_of: Gives the halves of a kind of split and its seed.
-            blocks: The model's blocks, its head the last; None if only building it can tell.
+            config: The options that they have in common.
+            split_of: Function from a kind of split and its seed to the halves.
+            blocks: The model's blocks, its head the last; None if they are not known yet. Then names of blocks,
+                and `all`, are one treatment whose n is None.
 
         Raises:
-            ValueError: If a combination makes no sense.
+            ValueError: If a combination is not possible.
         """
         self._refuse_too_many(blocks)
         for kind in _words(self.split, "split"):
@@ -90,7 +90,7 @@ class Grid:
                 yield from self._cells_of(base, split, blocks)
 
     def _refuse_too_many(self, blocks: Sequence[str] | None) -> None:
-        """Raises ValueError if the grid has more networks than anybody can train."""
+        """Raises ValueError if the grid has more than `_MOST_VALUES` networks."""
         axes = ("split_seeds", "seeds", "images_per_class", "preserve", "release_step")
         counts = [len(integers(getattr(self, axis), axis)) for axis in axes]
         counts += [len(_words(getattr(self, axis), axis)) for axis in ("split", "targets", "treatments")]
@@ -125,26 +125,26 @@ class Grid:
             for release_step in releases:
                 yield _parse(role, n, preserve, release_step, blocks)
 
-    def _numbers(self, blocks: Sequence[str] | None) -> list[int]:
-        """Returns the values of n; raises ValueError if there is none."""
+    def _numbers(self, blocks: Sequence[str] | None) -> list[int | str]:
+        """Returns the values of n; as written where they are not known yet. Raises ValueError if there are none."""
         if not self.n:
             raise ValueError(
                 f"How many blocks? --treatments={self.treatments} needs --n: a number, a list or a range as in 1-7. "
                 f"Received no --n."
             )
         if not self.is_counted(blocks):
-            return [1]  # a name, or all: which blocks these are is known once the model is built
+            return [self.n]
         if self.n == "all":
             return list(range(1, len(blocks)))
         names = {name: number for number, name in enumerate(blocks or (), start=1)}
         return integers(self.n, "n", names)
 
 
-def _parse(role: str, n: int | None, preserve: int, release_step: int, blocks: Sequence[str] | None) -> Treatment:
-    """Reads a role; a model whose blocks are not known yet gets its n checked when it is built."""
+def _parse(role: str, n: int | str | None, preserve: int, release_step: int, blocks: Sequence[str] | None) -> Treatment:
+    """Reads a role; n is compared with the model's blocks when they are known."""
     if role == "base":
         return treatments.base("B")
-    return treatments.parse(role, n, None, len(blocks) if blocks else 10_000, preserve, release_step)
+    return treatments.parse(role, n, None, len(blocks) if blocks else None, preserve, release_step)
 
 
 def read(text: str, defaults: Mapping[str, str]) -> Grid:
@@ -152,10 +152,10 @@ def read(text: str, defaults: Mapping[str, str]) -> Grid:
 
     Args:
         text: Words `axis=values`.
-        defaults: Values by axis, for those that `text` leaves out.
+        defaults: Values by axis, for axes that `text` does not name.
 
     Raises:
-        ValueError: If an axis is unknown, given twice, or its values make no sense.
+        ValueError: If an axis is unknown or given twice, or its values are wrong.
     """
     axes = [field.name for field in dataclasses.fields(Grid)]
     given: dict[str, str] = {}
@@ -178,26 +178,26 @@ def union(
     with_control: bool = False,
     blocks: Sequence[str] | None = None,
 ) -> list[Cell]:
-    """Returns the networks of several grids and the bases that they wait for, each once, bases first.
+    """Returns the networks of several grids and the bases that they need, each once, bases first.
 
     Args:
         grids: The grids.
-        config: What all networks have in common.
-        split_of: Gives the halves of a kind of split and its seed.
-        with_control: True adds the bases that train as long as source and target together.
-        blocks: The model's blocks where only building it could tell them.
+        config: The options that all networks have in common.
+        split_of: Function from a kind of split and its seed to the halves.
+        with_control: True adds the bases that train for the steps of source and target together.
+        blocks: The model's blocks, if it was built; None for those that are known without.
     """
     blocks = blocks or catalog.blocks_of(config.model, config.blocks)
     asked: dict[str, Cell] = {}
     for grid in grids:
         for cell in grid.cells(config, split_of, blocks):
             asked.setdefault(cell.name, cell)
-    found: dict[str, Cell] = {}
+    cells: dict[str, Cell] = {}
     for cell in asked.values():
         needed = [*cell.waits_for(), *([cell.control] if with_control and cell.control else []), cell]
         for each in needed:
-            found.setdefault(each.name, each)
-    return sorted(found.values(), key=lambda cell: not cell.treatment.is_reference)
+            cells.setdefault(each.name, each)
+    return sorted(cells.values(), key=lambda cell: not cell.treatment.is_reference)
 
 
 def integers(text: str, axis: str, names: Mapping[str, int] | None = None) -> list[int]:
@@ -206,7 +206,7 @@ def integers(text: str, axis: str, names: Mapping[str, int] | None = None) -> li
     Args:
         text: Numbers and ranges of numbers of at least 0.
         axis: Name of the option, for messages.
-        names: Words that stand for numbers.
+        names: Numbers by the names that may stand for them.
 
     Raises:
         ValueError: If it is empty or not such a list.
@@ -215,26 +215,26 @@ def integers(text: str, axis: str, names: Mapping[str, int] | None = None) -> li
         >>> integers("0-2,5", "seeds")
         [0, 1, 2, 5]
     """
-    found: set[int] = set()
+    numbers: set[int] = set()
     for word in _words(text, axis):
         low, dash, high = word.partition("-")
         if word in (names or {}):
-            found.add(names[word])
+            numbers.add(names[word])
         elif _is_number(low) and (_is_number(high) if dash else True):
             first, last = int(low), int(high or low)
             if not first <= last < first + _MOST_VALUES or last >= 2**31:
                 raise ValueError(f"Bad --{axis}. Expected a range from low to high, as in 1-7. Received: {word!r}")
-            found |= set(range(first, last + 1))
-            if len(found) > _MOST_VALUES:
+            numbers |= set(range(first, last + 1))
+            if len(numbers) > _MOST_VALUES:
                 raise ValueError(f"Bad --{axis}. Expected at most {_MOST_VALUES:,} numbers. Received: {_short(text)}")
         else:
             known = f", or {', '.join(names)}" if names else ""
             raise ValueError(f"Bad --{axis}. Expected numbers and ranges, as in 0-3,5{known}. Received: {word!r}")
-    return sorted(found)
+    return sorted(numbers)
 
 
 def _is_number(text: str) -> bool:
-    """Returns True for some digits, not too many to be counted with."""
+    """Whether a text is a number in ASCII digits, of a length that can be calculated with."""
     return text.isdecimal() and text.isascii() and len(text) <= 400
 
 
@@ -243,7 +243,7 @@ def _short(text: str) -> str:
 
 
 def _words(text: str, axis: str) -> list[str]:
-    """Returns the parts of a list, each once; raises ValueError if there is none or one is empty."""
+    """Returns the values between commas, each once; raises ValueError if one is empty."""
     words = text.split(",")
     if not all(words):
         raise ValueError(f"Bad --{axis}. Expected values with commas between them. Received: {text!r}")
@@ -251,7 +251,7 @@ def _words(text: str, axis: str) -> list[str]:
 
 
 def _known(text: str, known: Sequence[str], axis: str) -> None:
-    """Raises ValueError unless all values are known."""
+    """Raises ValueError if a value is unknown."""
     unknown = [word for word in _words(text, axis) if word not in known]
     if unknown:
         raise ValueError(f"Bad --{axis}. Expected some of {', '.join(known)}. Received: {', '.join(unknown)}")

@@ -1,4 +1,4 @@
-"""Which networks a command needs, what each waits for, and what makes each of them itself."""
+"""The networks of a study as data: their names and identities, the bases that they need, and the order of training."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ SOURCE, REFERENCE, CONTROL, ASKED = "source", "reference", "control", "asked"
 _WHY = {
     SOURCE: "its first blocks are copied",
     REFERENCE: "results on its half are compared with it",
-    CONTROL: "trained as long as source and target together (--budget=equal_total)",
+    CONTROL: "trained for the steps of source and target together (--budget=equal_total)",
     ASKED: "asked for",
 }
 
@@ -23,9 +23,9 @@ class Cell:
     """One network of a study.
 
     Attributes:
-        treatment: What is done to it.
+        treatment: What is copied into it, frozen and trained.
         split: The halves.
-        config: Data set, model and recipe, and its seed.
+        config: Data set, model, recipe and seed.
     """
 
     treatment: Treatment
@@ -33,12 +33,12 @@ class Cell:
     config: Config
 
     def __post_init__(self) -> None:
-        """Refuses a treatment that the recipe cannot do; raises ValueError."""
+        """Raises ValueError if the optimizer cannot hold preserved blocks until their release."""
         self.config.check_release(self.treatment.release_step)
 
     @property
     def name(self) -> str:
-        """Readable, safe in paths and URLs: split, treatment, what is not at its default, seed."""
+        """Its name, safe in paths and URLs: split, treatment, images per class, seed, as in `random0-A4B-k10-seed0`."""
         parts = [self.split.name, self.treatment.slug]
         if self.images_per_class:
             parts.append(f"k{self.images_per_class}")
@@ -46,7 +46,7 @@ class Cell:
 
     @property
     def images_per_class(self) -> int:
-        """Training images of each class of its target, the first so many; 0 for all."""
+        """Number of training images of each class of its target, the first ones; 0 for all."""
         return self.config.images_per_class
 
     @property
@@ -61,11 +61,11 @@ class Cell:
         return self.split.classes(base) if base else ()
 
     def waits_for(self) -> tuple["Cell", ...]:
-        """Returns the bases that must be there first: its source, then its reference."""
+        """Returns the bases that must be trained first: its source, then its reference."""
         return tuple(self._base(base.target) for base in treatments.required_bases(self.treatment))
 
     def _base(self, target: str) -> "Cell":
-        """Returns the base of a half. `images_per_class` is about the own target: another half's base sees all."""
+        """Returns the base of a half. `images_per_class` is about the target: the other half's base sees all images."""
         config = (
             self.config if target == self.treatment.target else dataclasses.replace(self.config, images_per_class=0)
         )
@@ -73,17 +73,17 @@ class Cell:
 
     @property
     def source(self) -> "Cell | None":
-        """The base whose blocks it copies."""
+        """The base whose blocks it copies; None for bases, random sources and pretrained weights."""
         return self._base(self.treatment.source_base) if self.treatment.source_base else None
 
     @property
     def reference(self) -> "Cell":
-        """The base of its own target; a base is its own."""
+        """The base of its target, which it is compared with; itself for a base."""
         return self._base(self.treatment.target)
 
     @property
     def control(self) -> "Cell | None":
-        """The base of its target which gets the steps of its source, too."""
+        """The base of its target that is trained for the steps of its source, too; None if those are not known."""
         control = treatments.control_base(self.treatment)
         return dataclasses.replace(self, treatment=control) if control else None
 
@@ -106,7 +106,7 @@ class Cell:
         )
 
     def training_config(self, per_class: Sequence[int]) -> Config:
-        """Returns the options that it trains with: a base that trains longer has a stretched schedule.
+        """Returns the options that it is trained with: a base that trains longer has a stretched schedule.
 
         Args:
             per_class: Training images of every class of the data set.
@@ -127,12 +127,12 @@ class Cell:
     def identity(
         self, fingerprint: str, source: dict[str, str] | None, architecture: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Returns all that decides the result: equal identities are the same network.
+        """Returns all that decides the result, as JSON: networks of equal identities are the same.
 
         Args:
             fingerprint: SHA-256 of the data set's content.
             source: `key` and `weights` (both SHA-256) of the trained source; None for bases and random sources.
-            architecture: What Keras says of a model which is not built in: digest, blocks, preprocessing.
+            architecture: Digest, blocks and preprocessing of a model that is not AlexNet; None for AlexNet.
         """
         return {
             **({"architecture": architecture} if architecture else {}),
@@ -153,23 +153,28 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A cell in the order of a plan, and why it is there."""
+    """A cell of a plan and its role in it.
+
+    Attributes:
+        cell: The network.
+        role: `SOURCE`, `REFERENCE`, `CONTROL` or `ASKED`.
+    """
 
     cell: Cell
     role: str
 
     @property
     def why(self) -> str:
-        """The reason, as a user reads it."""
+        """The reason for it, in words."""
         return _WHY[self.role]
 
 
 def steps_for(cell: Cell, with_control: bool = False) -> list[Step]:
-    """Returns what a `run` needs, in order: the source's base, its own target's base, the cell.
+    """Returns the networks of a `run` in order: the source's base, the target's base, the network itself.
 
     Args:
         cell: The network asked for.
-        with_control: True adds the base that trains as long as source and target together.
+        with_control: True adds the base that trains for the steps of source and target together.
     """
     steps = {}
     for base in cell.waits_for():
@@ -182,7 +187,7 @@ def steps_for(cell: Cell, with_control: bool = False) -> list[Step]:
 
 
 def training_images(cell: Cell, per_class: Sequence[int]) -> int:
-    """Returns the training images of a cell's target: of its classes, the first k of each.
+    """Returns the number of training images of a cell: all of its classes, or the first k of each.
 
     Args:
         cell: The network.

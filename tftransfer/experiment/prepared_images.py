@@ -1,4 +1,4 @@
-"""From options to prepared images: at which size, and where they are kept."""
+"""From options to prepared images: their size, their place, and their making."""
 
 import os
 import pathlib
@@ -9,26 +9,26 @@ from tftransfer.data import datasets, store
 from tftransfer.data.datasets.dataset import SUBSETS
 from tftransfer.experiment.config import Config
 
-# Compared in two seconds or so.
 VERIFIED_BYTES = 4_000_000_000
+"""Size up to which a store is compared with its SHA-256, which takes two seconds or so."""
 
 
 def stored_size(config: Config, native_size: int | None) -> int:
     """Returns the side of the stored images in pixels.
 
-    Images are kept at their own size where that leaves room for crops of the input, so that they are not blurred by a
-    needless resize. Otherwise they are warped to the input's size and the slack of the paper, as 256 is for 227.
+    Images keep their size where that leaves room for crops of the input, so that they are not blurred by a needless
+    resize. Otherwise they are warped to the input's size and the paper's margin, as 256 is for 227.
 
     Args:
         config: The options.
-        native_size: Side of all images of the data set, if they are equal and square.
+        native_size: Side of all images of the data set in pixels, if they are square and of one size; else None.
     """
-    size, wanted = config.input_size, config.input_size + config.crop_slack
-    if native_size and size < native_size <= wanted + config.crop_slack:
+    size, with_slack = config.input_size, config.input_size + config.crop_slack
+    if native_size and size < native_size <= with_slack + config.crop_slack:
         return native_size
     if native_size == size <= store.RAW_UP_TO:  # crops are padded then, which needs pixels
         return native_size
-    return wanted
+    return with_slack
 
 
 def cache_folder(config: Config) -> str:
@@ -38,7 +38,7 @@ def cache_folder(config: Config) -> str:
 
 
 def images_per_class(config: Config) -> np.ndarray | None:
-    """Returns the training images of each class if they can be counted without reading images, else None.
+    """Returns the number of training images of each class, `(classes,)`; None if they would have to be read.
 
     Sets of TensorFlow Datasets may have to be downloaded first; all others are counted at once.
     """
@@ -49,16 +49,20 @@ def images_per_class(config: Config) -> np.ndarray | None:
 
 
 def dataset_of(config: Config) -> datasets.Dataset:
-    """Returns the configured data set, nothing of it decoded."""
+    """Returns the configured data set; no image is decoded."""
     dataset = datasets.open_dataset(config.dataset, config.data_dir or None)
     return dataset.without_broken() if config.skip_broken else dataset
 
 
 def prepare(config: Config, progress: store.Progress | None = None) -> store.Store:
-    """Returns the prepared images of the configured data set, after making them if need be.
+    """Returns the prepared images of the configured data set, and makes them first where they are missing.
 
-    Files of a store that are damaged are made again. Of stores of up to `VERIFIED_BYTES` every byte is compared with
-    its SHA-256; of larger ones, which would take minutes, what was written to since they were finished.
+    Damaged files of a store are made again. Of stores of up to `VERIFIED_BYTES` every byte is compared with its
+    SHA-256; of larger ones, which would take minutes, only files written to since the store was finished.
+
+    Args:
+        config: The options.
+        progress: Called with the progress of preparation.
     """
     dataset = dataset_of(config)
     cache, size = cache_folder(config), stored_size(config, dataset.native_size)
@@ -67,5 +71,5 @@ def prepare(config: Config, progress: store.Progress | None = None) -> store.Sto
 
 
 def dataset_bytes(dataset: datasets.Dataset, size: int) -> int:
-    """Returns how many bytes the images of a source are at most, prepared with `size` pixels a side."""
+    """Returns the most bytes that the images of a data set take, prepared with `size` pixels a side."""
     return sum(len(dataset.examples(subset)) for subset in SUBSETS) * size * size * 3

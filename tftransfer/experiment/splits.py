@@ -1,4 +1,4 @@
-"""Which classes are in half A and which in half B."""
+"""Splits of the classes of a data set into the halves A and B: at random, natural and man-made, or by a file."""
 
 import collections
 import dataclasses
@@ -23,7 +23,7 @@ class Split:
     """Two disjoint sets of classes.
 
     Attributes:
-        name: As it stands in the names of networks: `random0`, `natural_manmade`, `file-1a2b3c4d`.
+        name: Its name in those of networks: `random0`, `natural_manmade`, `file-1a2b3c4d`.
         a: Sorted class indices of half A.
         b: Sorted class indices of half B.
     """
@@ -49,17 +49,14 @@ def make(
     split_seed: int = 0,
     split_file: str | None = None,
 ) -> Split:
-    """Divides the classes of a data set.
+    """Returns a split of the classes of a data set.
 
     Args:
         kind: A key of `SPLITS`.
         class_names: Names of all classes; a class's index is its position.
-        class_kinds: "natural" or "manmade" for each class, where the data set says so.
+        class_kinds: "natural" or "manmade" for each class; None where the data set does not say.
         split_seed: Seed of a random split, 0 or more.
         split_file: Path of the JSON file, for kind "file".
-
-    Returns:
-        The split.
 
     Raises:
         ValueError: If the split cannot be made, or leaves a half with fewer than two classes.
@@ -85,10 +82,10 @@ def make(
 
 
 def random_split(count: int, seed: int) -> Split:
-    """Divides `count` classes by the rule of the paper's authors.
+    """Returns a split of `count` classes by the rule of the paper's authors.
 
     The list around the seed is theirs: a plain integer gives other halves. For 1000 classes and seeds 0 to 3 the
-    result has the checksums of their published half files. With an odd count A has one class less.
+    result has the checksums of their published half files. Of an odd number of classes, A has one fewer.
 
     Example:
         >>> random_split(1000, 0).a[:4]
@@ -123,8 +120,8 @@ def _from_file(path: str | None, class_names: Sequence[str]) -> Split:
     except (OSError, ValueError) as error:
         raise ValueError(f"Cannot read the split file {path}: {error}. {expected}.") from error
     if not isinstance(content, dict) or set(content) != {"A", "B"}:
-        found = f"the keys {sorted(content)[:_NAMES_SHOWN]}" if isinstance(content, dict) else type(content).__name__
-        raise ValueError(f"Malformed split file {path}. {expected}. Received: {found}.")
+        received = f"the keys {sorted(content)[:_NAMES_SHOWN]}" if isinstance(content, dict) else type(content).__name__
+        raise ValueError(f"Malformed split file {path}. {expected}. Received: {received}.")
     index = {name: i for i, name in enumerate(class_names)}
     halves = {}
     for letter, names in content.items():
@@ -153,5 +150,5 @@ def _from_file(path: str | None, class_names: Sequence[str]) -> Split:
 
 
 def _quoted(names: Sequence[str]) -> str:
-    """Returns the first names in quotation marks: those of classes may have commas."""
+    """Returns the first names, in quotation marks, as names of classes may have commas."""
     return escaping.first([repr(name[:80]) for name in names])

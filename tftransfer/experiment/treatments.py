@@ -1,4 +1,4 @@
-"""The grammar of treatments: what `AnB+` means and what it is called."""
+"""Treatments: their grammar (`AnB+`), their names, and the bases that they need."""
 
 import dataclasses
 import re
@@ -35,23 +35,24 @@ _GRAMMAR = re.compile(r"(?P<source>[A-Z])(?P<n>n|[0-9]{1,400})(?P<target>[A-Z]|a
 
 @dataclasses.dataclass(frozen=True)
 class Treatment:
-    """What is done to one network.
+    """The treatment of one network: what is copied, frozen and trained.
 
     Attributes:
         source: Where the first blocks come from: "A", "B", "R" or "S" (random), or None for a base.
-        n: Copied blocks, counted from the input; 0 for a base. Frozen unless `fine_tuned`.
-        target: The half that it is trained on: "A", "B" or "all".
+        n: Copied blocks, counted from the input; 0 for a base. Frozen unless `fine_tuned`. None if it is not known yet:
+            the last of them was named, and the model, which alone tells its number, is not built.
+        target: The classes that it is trained on: half "A", half "B" or "all".
         fine_tuned: True if the copied blocks go on training.
         preserve: Further blocks, above the n frozen ones, that are copied too and go on training (the authors' logs
             call such networks "preserved").
-        release_step: Step from which on the preserved blocks train; 0 means at once.
-        longer_by: For a base: letter of the half whose steps it gets on top of its own, as a control for networks
+        release_step: First step that trains the preserved blocks; 0 for all steps.
+        longer_by: For a base: letter of the half whose training steps are added to its own, as a control for networks
             whose source was trained there; empty for a standard base.
-        pretrained: SHA-256 of a file of weights that take the place of the source's base; empty if it is trained here.
+        pretrained: SHA-256 of the file of weights that replaces the source's base; empty if the base is trained here.
     """
 
     source: str | None
-    n: int
+    n: int | None
     target: str
     fine_tuned: bool = False
     preserve: int = 0
@@ -61,46 +62,50 @@ class Treatment:
 
     @property
     def is_base(self) -> bool:
-        """True if nothing is copied."""
+        """Whether nothing is copied."""
         return self.source is None
 
     @property
     def is_reference(self) -> bool:
-        """True for the standard base of a half, which others are compared with and copy from."""
+        """Whether it is the standard base of a half, which others are compared with and copy from."""
         return self.is_base and not self.longer_by
 
     @property
     def frozen(self) -> bool:
-        """True if the first `n` blocks keep their weights."""
+        """Whether the first `n` blocks keep their weights."""
         return not self.is_base and not self.fine_tuned
 
     @property
     def copied(self) -> int:
-        """Blocks with weights from the source."""
+        """Number of blocks with weights from the source."""
         return self.n + self.preserve
 
     @property
     def frozen_blocks(self) -> int:
-        """Blocks that keep their weights."""
+        """Number of blocks that keep their weights."""
         return self.n if self.frozen else 0
 
     @property
     def source_base(self) -> str | None:
-        """Target of the base that must be trained before this network can be made; None if there is none."""
+        """Target of the base that it copies from, or whose statistics it takes; None if there is none."""
         if self.pretrained:
             return None
         return {None: None, "R": None, "S": self.target}.get(self.source, self.source)
 
     @property
     def label(self) -> str:
-        """The paper's name: `baseB`, `B4B`, `A4B+`; with what the paper has no name for: `A3B-keep2-from500`."""
+        """The paper's name: `baseB`, `B4B`, `A4B+`; further parts follow a dash, as in `A3B-keep2-from500`.
+
+        It is `AnB` while n is not known.
+        """
         if self.is_base:
             return f"base{self.target}" + (f"-plus{self.longer_by}" if self.longer_by else "")
-        return f"{self.source}{self.n}{self.target}{'+' if self.fine_tuned else ''}{self._stages}{self.origin}"
+        n = "n" if self.n is None else self.n
+        return f"{self.source}{n}{self.target}{'+' if self.fine_tuned else ''}{self._stages}{self.origin}"
 
     @property
     def origin(self) -> str:
-        """What tells copies of pretrained weights, `-w1a2b3c4d`, from those of a base trained here, which have none."""
+        """Suffix of copies of pretrained weights, `-w1a2b3c4d`; empty for those of a base trained here."""
         return f"-w{self.pretrained[:8]}" if self.pretrained else ""
 
     @property
@@ -117,7 +122,7 @@ class Treatment:
 
     @property
     def slug(self) -> str:
-        """The label as it stands in file names and URLs: `A4B-tuned`."""
+        """The label for file names and URLs: `A4B-tuned`."""
         return self.label.replace("+", "-tuned")
 
 
@@ -128,7 +133,7 @@ def base(target: str) -> Treatment:
 
 def parse(
     text: str,
-    n: int | None = None,
+    n: int | str | None = None,
     target: str | None = None,
     blocks: int | None = 8,
     preserve: int = 0,
@@ -138,14 +143,15 @@ def parse(
 
     Args:
         text: `base`, a name with the letter n (`AnB+`) or with a number in its place (`A4B+`).
-        n: Blocks to copy, 1 to `blocks - 1`; needed if `text` says n, forbidden for `base`.
+        n: Blocks to copy, 1 to `blocks - 1`; needed if `text` has the letter n, forbidden for `base`. A name is that of
+            the last copied block of a model that is not built yet.
         target: The half of a base, "A", "B" or "all"; forbidden for others, whose name has it.
-        blocks: Number of blocks of the network, its head included; None if it is not known yet.
+        blocks: Number of blocks of the network, its head included (AlexNet: 8); None if it is not known yet.
         preserve: Blocks above the n frozen ones that are copied and fine-tuned.
-        release_step: Step from which on they train.
+        release_step: First step that trains them.
 
     Returns:
-        The treatment.
+        The treatment. Its n is None where that is not known yet.
 
     Raises:
         ValueError: If the parts are unknown, missing, or contradict each other.
@@ -157,12 +163,30 @@ def parse(
         True
     """
     if text == "base":
-        if preserve or release_step:
-            raise ValueError(
-                f"A base copies no blocks. Leave --preserve and --release_step out. Received: --treatment=base "
-                f"--preserve={preserve} --release_step={release_step}"
-            )
-        return _parse_base(n, target)
+        return _parse_base(n, target, preserve, release_step)
+    match = _match(text, target)
+    if match["n"] != "n":
+        n = _written(text, int(match["n"]), n)
+    n = _copied(text, n, blocks)
+    _refuse_contradictions(text, match, n, blocks, preserve, release_step)
+    return Treatment(match["source"], n, match["target"], bool(match["tuned"]), preserve, release_step)
+
+
+def _parse_base(n: int | str | None, target: str | None, preserve: int, release_step: int) -> Treatment:
+    if preserve or release_step:
+        raise ValueError(
+            f"A base copies no blocks. Leave --preserve and --release_step out. Received: --treatment=base "
+            f"--preserve={preserve} --release_step={release_step}"
+        )
+    if n is not None:
+        raise ValueError(f"A base copies no blocks. Leave --n out. Received: --treatment=base --n={n}")
+    if target not in TARGETS:
+        raise ValueError(f"A base needs its half. Expected --target=A, B or all. Received: --target={target or ''}")
+    return base(target)
+
+
+def _match(text: str, target: str | None) -> re.Match[str]:
+    """Parts of a treatment that copies blocks: source, n, target, tuned."""
     match = _GRAMMAR.fullmatch(text)
     known = ", ".join(TREATMENTS)
     if not match or match["source"] not in SOURCES or match["target"] not in TARGETS:
@@ -175,24 +199,39 @@ def parse(
             f"--target contradicts the treatment, whose last letter is the target. Leave --target out. "
             f"Received: --treatment={text} --target={target}"
         )
-    written = None if match["n"] == "n" else int(match["n"])
-    if None not in (n, written) and n != written:
+    return match
+
+
+def _written(text: str, written: int, n: int | str | None) -> int:
+    """The number in a treatment such as `A4B`, which `n` must not contradict; a name cannot be compared yet."""
+    if isinstance(n, int) and n != written:
         raise ValueError(f"--n contradicts the treatment. Leave --n out. Received: --treatment={text} --n={n}")
-    n = written if n is None else n
+    return written
+
+
+def _copied(text: str, n: int | str | None, blocks: int | None) -> int | None:
+    """The number of blocks to copy, compared with the model's as far as both are known."""
     if n is None:
         most = f" to --n={blocks - 1}" if blocks else " or more"
         raise ValueError(
             f"--treatment={text} needs the number of blocks to copy. Expected --n=1{most}. Received no --n."
         )
-    if blocks is None:
-        if n < 1:
-            raise ValueError(f"n must be at least 1. Received: n={n}")
-        blocks = n + preserve + 1  # as many as it needs: the model itself is asked later
-    if not 1 <= n <= blocks - 1:
+    if isinstance(n, str):
+        return None
+    if blocks is None and n < 1:
+        raise ValueError(f"n must be at least 1. Received: n={n}")
+    if blocks is not None and not 1 <= n <= blocks - 1:
         raise ValueError(
             f"n must be 1 to {blocks - 1}: the network has {blocks} blocks, and the last, its head, is always trained. "
             f"Received: n={n}"
         )
+    return n
+
+
+def _refuse_contradictions(
+    text: str, match: re.Match[str], n: int | None, blocks: int | None, preserve: int, release_step: int
+) -> None:
+    """Raises ValueError if the parts of a treatment cannot go together."""
     if match["source"] in RANDOM and match["tuned"]:
         raise ValueError(
             f"Random weights which are trained are a base. Use --treatment=base --target={match['target']}. "
@@ -208,7 +247,9 @@ def parse(
             f"--preserve goes with frozen blocks of a trained source, such as AnB. "
             f"Received: --treatment={text} --preserve={preserve}"
         )
-    if preserve < 0 or n + preserve > blocks - 1:
+    if preserve < 0:
+        raise ValueError(f"--preserve must be at least 0. Received: preserve={preserve}")
+    if None not in (n, blocks) and n + preserve > blocks - 1:
         raise ValueError(
             f"--n plus --preserve must be at most {blocks - 1}: the network has {blocks} blocks, and its head is "
             f"always new. Received: n={n} preserve={preserve}"
@@ -217,22 +258,13 @@ def parse(
         raise ValueError(
             f"--release_step says when preserved blocks train: it needs --preserve. Received: {release_step}"
         )
-    return Treatment(match["source"], n, match["target"], bool(match["tuned"]), preserve, release_step)
-
-
-def _parse_base(n: int | None, target: str | None) -> Treatment:
-    if n is not None:
-        raise ValueError(f"A base copies no blocks. Leave --n out. Received: --treatment=base --n={n}")
-    if target not in TARGETS:
-        raise ValueError(f"A base needs its half. Expected --target=A, B or all. Received: --target={target or ''}")
-    return base(target)
 
 
 def for_target(role: Treatment, target: str) -> Treatment:
-    """Returns the treatment of `target` that plays a role written for target B.
+    """Returns the treatment of `target` that a role, written for target B, stands for.
 
     Args:
-        role: With target B; source A stands for the other half, source B for the target's own.
+        role: A treatment of target B: source A stands for the other half, source B for the target's own.
         target: "A", "B", or "all", which only bases and random sources can have.
 
     Raises:
@@ -244,35 +276,39 @@ def for_target(role: Treatment, target: str) -> Treatment:
     """
     if role.target != "B":
         raise ValueError(
-            f"Roles are written for target B, with source A for the other half and B for the own one; the targets are "
-            f"named beside them (--targets). Received: {role.label}"
+            f"Roles are written for target B, with source A for the other half and B for the target's own; the targets "
+            f"are given by --targets. Received: {role.label}"
         )
     if target == "all" and role.source in LETTERS:
         raise ValueError(
             f"A network trained on all classes has no other half to copy from; only base, RnB and SnB go with "
             f"direction all. Received: {role.family}"
         )
-    mirrored = {"A": "B", "B": "A"} if target == "A" else {}
-    exchange = {field: mirrored.get(getattr(role, field), getattr(role, field)) for field in ("source", "longer_by")}
-    return dataclasses.replace(role, target=target, **exchange)
+    return _exchanged(role, target) if target == "A" else dataclasses.replace(role, target=target)
 
 
 def role(treatment: Treatment) -> str:
-    """Returns the family that a treatment has when it is written for target B.
+    """Returns the family of a treatment as written for target B, which networks of both directions have in common.
 
     Example:
         >>> [role(parse(text)) for text in ("A4B", "B4A", "A4A+", "R4all")]
         ['AnB', 'AnB', 'BnB+', 'RnB']
+        >>> role(base("A"))
+        'base'
     """
-    mirrored = {"A": "B", "B": "A"} if treatment.target == "A" else {}
-    exchange = {
-        field: mirrored.get(getattr(treatment, field), getattr(treatment, field)) for field in ("source", "longer_by")
-    }
-    return dataclasses.replace(treatment, target="B", **exchange).family
+    written = _exchanged(treatment, "B") if treatment.target == "A" else dataclasses.replace(treatment, target="B")
+    return written.family
+
+
+def _exchanged(treatment: Treatment, target: str) -> Treatment:
+    """The treatment of the other half: A for B and B for A, wherever they stand."""
+    other = {"A": "B", "B": "A"}
+    source, longer_by = (other.get(letter, letter) for letter in (treatment.source, treatment.longer_by))
+    return dataclasses.replace(treatment, target=target, source=source, longer_by=longer_by)
 
 
 def required_bases(treatment: Treatment) -> tuple[Treatment, ...]:
-    """Returns the bases that must exist first: the source, then the one to compare with.
+    """Returns the bases that must be trained first: the source, then the one to compare with.
 
     Example:
         >>> [network.label for network in required_bases(parse("A4B"))]
@@ -285,7 +321,7 @@ def required_bases(treatment: Treatment) -> tuple[Treatment, ...]:
 
 
 def control_base(treatment: Treatment) -> Treatment | None:
-    """Returns the base that gets as many steps as a network and its source together; None where these are not known.
+    """Returns the base with the steps of a network and its source together; None where these are not known.
 
     Example:
         >>> control_base(parse("A4B")).label
@@ -297,7 +333,7 @@ def control_base(treatment: Treatment) -> Treatment | None:
 
 
 def variant(images_per_class: int = 0, preserve: int = 0, release_step: int = 0) -> str:
-    """Returns what is not at its default, in words.
+    """Returns the settings of a network that are not at their defaults, in words.
 
     Example:
         >>> variant(images_per_class=10, preserve=2)

@@ -1,6 +1,6 @@
-"""The folder that proves that a network was trained: what it holds, its warnings, which records belong together.
+"""Records of finished networks: their files and content, warnings about them, and which of them belong together.
 
-`record_files` reads and writes it, `identities` says which may meet, `event_files` shows it to TensorBoard.
+`record_files` reads and writes them, `identities` compares them, `event_files` shows them in TensorBoard.
 """
 
 __all__ = [

@@ -1,6 +1,6 @@
 """Records as TensorBoard shows them: scalars of each network, and an HParams table that compares treatments.
 
-The record is the truth; this is a view of it, written without TensorFlow.
+Everything in them comes from the record; they are written without TensorFlow.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ SCALARS = {
     "val_top5": "validation/top5",
     "val_cross_entropy": "validation/cross_entropy",
 }
-# What the HParams view compares, from left to right: tag -> name shown.
+# Columns that the HParams view compares, from left to right: tag -> name shown.
 METRICS = {
     "final/top1": "top-1",
     "final/minus_base": "minus base",  # longer names do not fit TensorBoard's columns
@@ -42,7 +42,7 @@ METRICS = {
 }
 # TensorBoard lists columns that differ first, then by name, and shows five unless told otherwise: these.
 SHOWN_FIRST = ("n", "seed", "split", "target", "treatment")
-# Columns which tell networks apart, then those that tell recipes apart.
+# Columns in which networks of a study differ, then those in which recipes differ.
 TREATMENT_COLUMNS = (
     "treatment",
     "n",
@@ -82,11 +82,11 @@ _NUMBERS = itertools.count()  # tells files of one process apart
 class EventFile:
     """A file of TensorBoard events.
 
-    TensorBoard's own writer has a thread, and writes through TensorFlow where that is installed: a full disk is then
-    told late, by a traceback of that thread, and under the name of an exhausted resource.
+    TensorBoard's own writer has a thread, and writes through TensorFlow where that is installed: a full disk would then
+    be reported late, by a traceback of that thread, as an exhausted resource.
 
     Args:
-        folder: Where TensorBoard looks; made if need be.
+        folder: Its folder; made if it does not exist.
         suffix: Last part of the file's name.
     """
 
@@ -102,7 +102,7 @@ class EventFile:
             raise
 
     def scalars(self, step: int, values: Mapping[str, float | None], wall_time: float) -> None:
-        """Writes the values which there are, by tag."""
+        """Writes the values that are not None, by tag."""
         present = [summary_pb2.Summary.Value(tag=tag, simple_value=v) for tag, v in values.items() if v is not None]
         self._add(summary_pb2.Summary(value=present), step, wall_time)
 
@@ -117,8 +117,8 @@ class EventFile:
         Args:
             tag: Its name in the view.
             png: The picture as PNG.
-            wall_time: When it was made, seconds since 1970.
-            description: Shown beside it.
+            wall_time: Time of its making, seconds since 1970.
+            description: Text beside it.
         """
         # A PNG file starts with 16 bytes of frame, then width and height, 4 bytes each.
         width, height = (str(int.from_bytes(png[start : start + 4])).encode() for start in (16, 20))
@@ -141,13 +141,13 @@ class EventFile:
 
 
 def clear(folder: pathlib.Path) -> None:
-    """Removes the event files of an earlier attempt, which would show beside the new one's."""
+    """Removes the event files of an earlier attempt, which TensorBoard would show beside the new ones."""
     for path in folder.glob("events.out.tfevents.*"):
         path.unlink()
 
 
 def row(history_row: Mapping[str, float | None], classes: int) -> dict[str, float | None]:
-    """Returns a row of history by TensorBoard tag; of `classes`, where five or fewer, without a top-5."""
+    """Returns a row of a history by TensorBoard tag; without a top-5 if there are five classes or fewer."""
     values = {tag: history_row.get(column) for column, tag in SCALARS.items()}
     return values | ({SCALARS["val_top5"]: None} if classes <= 5 else {})
 
@@ -168,7 +168,7 @@ def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
         "dataset": recipe["dataset"],
         "model": recipe["model"],
     }
-    # A recipe says its least number of steps only where nobody chose another length.
+    # A recipe has `least_steps` only with the default length.
     values = first | {column: ({"least_steps": 0} | recipe)[column] for column in RECIPE_COLUMNS}
     return {name: escaping.tensorboard(value) if isinstance(value, str) else value for name, value in values.items()}
 
@@ -178,9 +178,9 @@ def write_result(file: EventFile, study: str, content: Mapping[str, Any], wall_t
 
     Args:
         file: Event file of the network.
-        study: Name of its study, so that networks of the same name in several studies stay apart.
+        study: Name of its study, which keeps networks of one name in several studies apart.
         content: Content of its record.
-        wall_time: When it finished, seconds since 1970.
+        wall_time: Time of its end, seconds since 1970.
     """
     steps = content["cost"]["train_steps"]
     result = content["result"] | {"seconds": content["cost"]["seconds"]}
@@ -197,7 +197,7 @@ def write_result(file: EventFile, study: str, content: Mapping[str, Any], wall_t
 
 
 def write_experiment(study: pathlib.Path, wall_time: float) -> None:
-    """Declares the columns of the HParams table for a study, unless that was done before."""
+    """Declares the columns of a study's HParams table, unless they are declared."""
     if any(not path.name.endswith(_FIGURE_SUFFIX) for path in study.glob("events.out.tfevents.*")):
         return
     summary = summary_v2.hparams_config_pb(
@@ -223,19 +223,19 @@ def write_filters(file: EventFile, filters: np.ndarray, wall_time: float) -> Non
     Args:
         file: Event file of the network.
         filters: `(filters, height, width, channels)` uint8, as in its diagnostics.
-        wall_time: When it finished, seconds since 1970.
+        wall_time: Time of its end, seconds since 1970.
     """
     picture = filter_grid.png(filter_grid.filter_grid(filters), zoom=_FILTER_ZOOM)
     file.image("filters/first_layer", picture, wall_time, "Grey is a weight of zero.")
 
 
 def write_figure(study: pathlib.Path, png: bytes, wall_time: float, tag: str = "study/top1_by_treatment") -> None:
-    """Writes a study's figure as a picture at its root; an earlier one goes.
+    """Writes a study's figure as a picture at its root, in place of an earlier one.
 
     Args:
         study: Folder of the study, in which `write_experiment` has been called.
-        png: The figure.
-        wall_time: When it was made, seconds since 1970.
+        png: The figure as PNG.
+        wall_time: Time of its making, seconds since 1970.
         tag: Its name in the view.
     """
     earlier = list(study.glob(f"events.out.tfevents.*{_FIGURE_SUFFIX}"))

@@ -1,6 +1,6 @@
-"""What the parts of a record must be, so that whoever reads it can rely on them: it may come from anybody.
+"""The types and ranges of a record's parts, which are checked before anything reads them: it may come from anybody.
 
-A part that is not named here may be any JSON; what is named must be there unless it is optional.
+Parts that are not named here may be any JSON; those that are named must be present unless they are optional.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,36 +20,36 @@ Fits = Callable[[Any], bool]
 
 
 def fault(content: Any) -> str | None:
-    """Returns what is wrong with the content of a record, in its first wrong part; None if it can be used."""
+    """Returns the first fault in the content of a record; None if it can be used."""
     if not isinstance(content, dict):
         return "it is not a JSON object"
     for path, (fits, expected) in _FIELDS.items():
-        found = _at(content, path.rstrip("?"))
-        if found is _MISSING:
+        part = _at(content, path.rstrip("?"))
+        if part is _MISSING:
             if not path.endswith("?"):
                 return f"{path} is missing"
-        elif not fits(found):
-            return f"{path.rstrip('?')} is wrong: expected {expected}; received {shown(found)}"
+        elif not fits(part):
+            return f"{path.rstrip('?')} is wrong: expected {expected}; received {shown(part)}"
     return _treatment_fault(content) or _score_fault(content)
 
 
 def shown(value: Any) -> str:
-    """Returns a foreign value as it may stand in a message: short, and without control characters."""
+    """Returns a value from a record for a message: short, and without control characters."""
     text = ascii(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def is_name(value: Any) -> bool:
-    """Returns True for a text that is safe as the name of a network and of its folder."""
+    """Whether a value is safe as the name of a network and of its folder."""
     fine = isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
     return fine and not value.startswith(".") and not {"/", "\\"} & set(value)
 
 
 def _treatment_fault(content: Mapping[str, Any]) -> str | None:
-    """Returns what is wrong with the treatment in an identity."""
-    told = content["identity"]["treatment"]
+    """Returns the fault of the treatment in an identity; None if there is none."""
+    parts = content["identity"]["treatment"]
     try:
-        treatment = Treatment(**told)
+        treatment = Treatment(**parts)
         fine = bool(treatments.role(treatment) and treatment.label)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         return f"it was written by another version of tftransfer; its treatment: {type(error).__name__}: {error}"
@@ -63,17 +63,17 @@ def _treatment_fault(content: Mapping[str, Any]) -> str | None:
 
 
 def _score_fault(content: Mapping[str, Any]) -> str | None:
-    """Returns what is wrong with top-1 and weights: only a network that diverged has none."""
+    """Returns the fault of top-1 and weights, which only a network that diverged lacks; None if there is none."""
     top1, weights = content["result"]["top1"], content["weights"]["sha256"]
     if content["status"] == "done" and not (_is_number(top1) and 0 <= top1 <= 1):
-        return f"its top1 is no share of 1: {shown(top1)}"
+        return f"its top1 is not from 0 to 1: {shown(top1)}"
     if content["status"] == "done" and not _is_text(weights):
         return f"weights.sha256 is wrong: expected a text; received {shown(weights)}"
     return None
 
 
 def _at(content: Any, path: str) -> Any:
-    """Returns what stands at a path of names; `_MISSING` if nothing does."""
+    """Returns the part at a path of names with dots between; `_MISSING` if there is none."""
     for name in path.split("."):
         if not isinstance(content, dict) or name not in content:
             return _MISSING
@@ -114,14 +114,14 @@ def _or_none(fits: Fits) -> Fits:
 
 
 def _is_history(value: Any) -> bool:
-    """Returns True for columns of equal length, a number or nothing in each line."""
+    """Whether a value is columns of equal length, of numbers and null."""
     columns = list(value.values()) if isinstance(value, dict) else [0]
     fine = all(isinstance(column, list) and all(map(_or_none(_is_number), column)) for column in columns)
     return fine and len({len(column) for column in columns}) <= 1
 
 
 def _are_sizes(value: Any) -> bool:
-    """Returns True for the images of the smallest and the largest class, by part of the data."""
+    """Whether a value is the images of the smallest and of the largest class, by subset."""
     pairs = value.values() if isinstance(value, dict) else [0]
     return all(isinstance(pair, list) and len(pair) == 2 and all(map(_is_count, pair)) for pair in pairs)
 
@@ -156,7 +156,7 @@ _FIELDS: dict[str, tuple[Fits, str]] = {
     "identity.split": _TEXT,
     "identity.seed": (_is_whole, "a whole number"),
     "identity.treatment": (_are_scalars, "the parts of a treatment"),
-    "identity.source": (_or_none(_are_scalars), "null, or what tells the source"),
+    "identity.source": (_or_none(_are_scalars), "null, or the identity of the source"),
     "result.top1": _SCORE,
     "result.minus_base": _SCORE,
     "result.top5?": _SCORE,

@@ -1,4 +1,4 @@
-"""First-layer filters as one picture."""
+"""A picture of the first layer's filters."""
 
 import io
 import math
@@ -9,7 +9,7 @@ _BETWEEN = 1
 
 
 def filter_grid(filters: np.ndarray) -> np.ndarray:
-    """Returns kernels side by side, about twice as wide as high.
+    """Returns kernels side by side, in a picture about twice as wide as high.
 
     Args:
         filters: `(filters, height, width, channels)` uint8; channels other than three are averaged to grey.
@@ -36,7 +36,7 @@ def png(picture: np.ndarray, zoom: int = 1) -> bytes:
 
     Args:
         picture: `(height, width, 3)` uint8.
-        zoom: Pixels a side for each pixel of the picture.
+        zoom: Height and width of a pixel of the picture in pixels of the file.
     """
     from PIL import Image
 

@@ -1,12 +1,13 @@
-"""Which records belong together: the one place that says whether a record is the one that is wanted here.
+"""Comparison of records: whether one is of the network asked for, and which of them may be averaged together.
 
-Everything asks here: `run` and a group's process before they copy from a base or compare with it, a sweep before it
-starts, a report before it averages.
+Everything asks `find` or `check`: `run` and a group's process before they copy from a base or compare with it, a sweep
+before it starts. A report asks `digest` and `strays` before it averages.
 """
 
 import dataclasses
 import hashlib
 import json
+import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -19,17 +20,17 @@ SOURCE, REFERENCE = "source", "reference"
 
 
 class AnotherNetworkError(ValueError):
-    """A record is in the way that is not of the network which is wanted here."""
+    """The record under a network's name is that of another network."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Versions:
-    """What decides results besides the options, as far as it is known already.
+    """Images and architecture, which decide results besides the options, as far as they are known.
 
     Attributes:
-        fingerprint: SHA-256 of the data set's content; None if the images were not looked at yet.
-        architecture: As `models.architectures.identity` gives it; None for our own, whose names say it.
-        model_is_known: False if the model was not built yet, so that `architecture` says nothing.
+        fingerprint: SHA-256 of the data set's content; None if the images were not read yet.
+        architecture: From `models.architectures.identity`; None for AlexNet.
+        model_is_known: False if the model was not built yet; `architecture` is not compared then.
     """
 
     fingerprint: str | None = None
@@ -40,27 +41,45 @@ class Versions:
 UNKNOWN = Versions()
 
 
-def what_differs(record: Record, cell: Cell, versions: Versions = UNKNOWN) -> list[str]:
-    """Returns what tells a record from a network, one line each; its source's weights do not count.
+def find(study: pathlib.Path, cell: Cell, versions: Versions = UNKNOWN) -> Record | None:
+    """Returns a network's record, or None if the network was not finished.
+
+    Args:
+        study: The study's folder.
+        cell: The network.
+        versions: Images and architecture here, as far as they are known.
 
     Raises:
-        AnotherNetworkError: If the record does not say what decided its result.
+        AnotherNetworkError: If the record under its name is that of another network.
+        ValueError: If there is a record that cannot be used.
     """
-    found = record.identity
+    record = record_files.read(study / cell.name)
+    if record:
+        check(record, cell, versions)
+    return record
+
+
+def what_differs(record: Record, cell: Cell, versions: Versions = UNKNOWN) -> list[str]:
+    """Returns the differences between a record's identity and a network's, one line each, without those of the source.
+
+    Raises:
+        AnotherNetworkError: If the record's identity is not complete.
+    """
+    there = record.identity
     try:
-        fingerprint = versions.fingerprint or found["data"]["fingerprint"]
-        architecture = versions.architecture if versions.model_is_known else found.get("architecture")
-        wanted = cell.identity(fingerprint, found["source"], architecture)
+        fingerprint = versions.fingerprint or there["data"]["fingerprint"]
+        architecture = versions.architecture if versions.model_is_known else there.get("architecture")
+        here = cell.identity(fingerprint, there["source"], architecture)
     except (KeyError, TypeError) as error:
         raise AnotherNetworkError(
             f"The record in {record.folder} cannot be used: its identity lacks {error}. Move its folder away to train "
             f"it again."
         ) from error
-    return [] if record.key == record_files.key(wanted) else record_files.differences(found, wanted)
+    return [] if record.key == record_files.key(here) else record_files.differences(there, here)
 
 
 def check(record: Record, cell: Cell, versions: Versions = UNKNOWN) -> None:
-    """Raises AnotherNetworkError, with what differs, if the record under a cell's name is not that network's."""
+    """Raises AnotherNetworkError, with the differences, if the record under a cell's name is not that network's."""
     differs = what_differs(record, cell, versions)
     if not differs:
         return
@@ -77,22 +96,27 @@ def check(record: Record, cell: Cell, versions: Versions = UNKNOWN) -> None:
 
 
 def origin(source: Record) -> dict[str, str]:
-    """Returns what a network's identity keeps of the base that it copies from: another training is another source."""
+    """Returns the `key` and `weights` (SHA-256) of a source: another training of it is another source."""
     return {"key": source.key, "weights": source.weights_digest}
 
 
+def copies_from(record: Record, source: Record | None) -> bool:
+    """Whether a network copies from this training of its source; True without a source."""
+    return source is None or record.identity["source"] == origin(source)
+
+
 def digest(identity: Mapping[str, Any]) -> str:
-    """Returns 8 digits which are equal for networks that compare: same recipe, protocol, data set and architecture."""
+    """Returns 8 hexadecimal digits that networks of the same recipe, protocol, data set and architecture share."""
     return hashlib.sha256(json.dumps(list(_common(identity).values())).encode()).hexdigest()[:8]
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Returns why two identities have different digests, one line each."""
+    """Returns the differences that give two identities different digests, one line each."""
     return record_files.differences(*(_common(identity, whole=True) for identity in (one, other)))
 
 
 def _common(identity: Mapping[str, Any], whole: bool = False) -> dict[str, Any]:
-    """Returns what networks that compare have in common; the recipe as its hash, or whole."""
+    """Returns the parts that networks to compare have in common; recipe and architecture as hashes, or whole."""
     recipe, architecture = identity["recipe"], identity.get("architecture")
     return {
         "recipe": recipe if whole else record_files.key(recipe),
@@ -102,20 +126,20 @@ def _common(identity: Mapping[str, Any], whole: bool = False) -> dict[str, Any]:
     }
 
 
-def strays(found: Iterable[Record]) -> Iterator[tuple[Record, str]]:
-    """Yields records that were made with another base than the one that lies beside them, and which of their bases.
+def strays(records: Iterable[Record]) -> Iterator[tuple[Record, str]]:
+    """Yields records that were made with another base than the one beside them, each with `SOURCE` or `REFERENCE`.
 
     Args:
-        found: Records of a study. Bases are known by half, split, seed and images per class, not by recipe or data, so
-            that a base of another recipe in the place of the right one is found, too.
+        records: Records of a study. Bases are known by half, split, seed and images per class, not by recipe or data,
+            so that a base of another recipe in the place of the right one is found, too.
     """
-    found = tuple(found)
+    records = tuple(records)
     bases: dict[tuple[Any, ...], list[dict[str, str]]] = {}
-    for record in found:
+    for record in records:
         treatment = Treatment(**record.identity["treatment"])
         if treatment.is_reference:
             bases.setdefault(_place(record, treatment.target), []).append(origin(record))
-    for record in found:
+    for record in records:
         treatment = Treatment(**record.identity["treatment"])
         made_with = {SOURCE: record.identity.get("source"), REFERENCE: record.content.get("reference")}
         halves = {SOURCE: treatment.source_base, REFERENCE: treatment.target}
@@ -126,7 +150,7 @@ def strays(found: Iterable[Record]) -> Iterator[tuple[Record, str]]:
 
 
 def _place(record: Record, half: str | None) -> tuple[Any, ...]:
-    """Returns what names the base of a half beside a record; another half's base sees all images."""
+    """Returns half, split, seed and images per class of a record's base; the other half's base sees all images."""
     identity = record.identity
     keeps = identity["images_per_class"] if half == identity["treatment"]["target"] else 0
     return half, identity["split"], identity["seed"], keeps

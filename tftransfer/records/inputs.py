@@ -1,4 +1,4 @@
-"""What a trained network takes and gives: how raw images become its inputs, and which class each output stands for.
+"""Inputs and outputs of a finished network: the preprocessing of images, and the classes of its logits.
 
 model = tftransfer.load(folder)
 inputs = tftransfer.preprocessing(folder)
@@ -24,22 +24,22 @@ from tftransfer.system import atomic, untrusted_files
 MEAN = "mean.npy"
 FIELD = "inputs"
 _MOST_BYTES = 2**28  # of a file; as a mean image 4,700 pixels a side
-_MOST_TIMES = 4  # the input's side, that images are warped to before they are cropped
+_MOST_TIMES = 4  # the input's side: the largest `stored_size`
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Preprocessing:
-    """How images become inputs of a network, as its validation images did, and what its outputs mean.
+    """The preprocessing of a network's images, as in its validation, and the classes of its outputs.
 
-    An image is warped to a square of `stored_size` pixels, its centre cropped, and what is left is
+    An image is warped to a square of `stored_size` pixels and its centre is cropped; the input is
     `(pixels - mean) * scale`.
 
     Attributes:
-        class_names: In the order of the network's outputs.
-        input_size: Side of the input in pixels.
-        stored_size: Side in pixels to which images are warped before the centre is cropped.
-        mean: Mean image of its training images, 0 to 255, float32 `(input_size, input_size, 3)`.
-        scale: Factor after the mean was subtracted.
+        class_names: Names of the classes, in the order of the network's outputs.
+        input_size: Height and width of the input in pixels.
+        stored_size: Height and width in pixels to which images are warped before the centre is cropped.
+        mean: Mean of its training images, 0 to 255, float32 `(input_size, input_size, 3)`.
+        scale: Factor on pixels after the mean is subtracted.
     """
 
     class_names: tuple[str, ...]
@@ -52,7 +52,7 @@ class Preprocessing:
         """Returns the network's input, float32 `(images, input_size, input_size, 3)`.
 
         Args:
-            images: Paths of image files, or pixels 0 to 255, `(height, width, 3)` of any size.
+            images: Paths of image files, or arrays of pixels, 0 to 255, `(height, width, 3)` of any size.
 
         Raises:
             ValueError: If an image cannot be decoded, or pixels have another shape or range.
@@ -76,69 +76,69 @@ class Preprocessing:
                 return decode.decode(content, at_least=self.stored_size)
             except ValueError as error:  # of `decode`, too
                 raise ValueError(f"Cannot read the image {image}: {error}") from error
-        found = np.asarray(image)
-        if found.dtype.kind not in "uif":
-            raise ValueError(f"Expected pixels from 0 to 255, whole numbers or floats. Received: {found.dtype}.")
-        fits = found.ndim == 3 and found.shape[-1] == 3 and found.size and 0 <= found.min() <= found.max() <= 255
+        pixels = np.asarray(image)
+        if pixels.dtype.kind not in "uif":
+            raise ValueError(f"Expected pixels from 0 to 255, whole numbers or floats. Received: {pixels.dtype}.")
+        fits = pixels.ndim == 3 and pixels.shape[-1] == 3 and pixels.size and 0 <= pixels.min() <= pixels.max() <= 255
         if not fits:
             raise ValueError(
-                f"Expected pixels from 0 to 255 of shape (height, width, 3). Received: shape {found.shape}, "
-                f"{found.min() if found.size else 'none'} to {found.max() if found.size else 'none'}."
+                f"Expected pixels from 0 to 255 of shape (height, width, 3). Received: shape {pixels.shape}, "
+                f"{pixels.min() if pixels.size else 'none'} to {pixels.max() if pixels.size else 'none'}."
             )
-        return np.rint(found).astype(np.uint8)
+        return np.rint(pixels).astype(np.uint8)
 
     def decode_predictions(self, logits: np.ndarray, top: int = 5) -> list[list[tuple[str, float]]]:
-        """Returns the likeliest classes of each image with their probabilities, the likeliest first.
+        """Returns the most probable classes of each image with their probabilities, the most probable first.
 
         Args:
-            logits: What the network gives, `(images, classes)`.
-            top: How many classes for each image; all if there are fewer.
+            logits: Outputs of the network, `(images, classes)`.
+            top: Number of classes for each image; all if there are fewer.
 
         Raises:
-            ValueError: If there are not as many outputs as classes.
+            ValueError: If the number of outputs is not that of the classes.
         """
         logits = np.asarray(logits, np.float64)
         if logits.ndim != 2 or logits.shape[1] != len(self.class_names):
             raise ValueError(f"Expected logits of {len(self.class_names)} classes. Received: shape {logits.shape}.")
-        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
-        order = np.argsort(-shares, axis=1, kind="stable")[:, :top]
-        return [[(self.class_names[i], float(row[i])) for i in best] for row, best in zip(shares, order, strict=True)]
+        softmax = np.exp(logits - logits.max(axis=1, keepdims=True))
+        softmax /= softmax.sum(axis=1, keepdims=True)
+        order = np.argsort(-softmax, axis=1, kind="stable")[:, :top]
+        return [[(self.class_names[i], float(row[i])) for i in best] for row, best in zip(softmax, order, strict=True)]
 
 
 def preprocessing(folder: str | os.PathLike) -> Preprocessing:
-    """Returns how images become inputs of a finished network, and its classes in the order of its outputs.
+    """Returns the preprocessing of a finished network, with its classes in the order of its outputs.
 
     Args:
         folder: The network's folder, `runs/<study>/<network>`.
 
     Raises:
-        ValueError: If there is no record, or it does not say so.
+        ValueError: If there is no record, or the preprocessing was not kept with it or is damaged.
     """
     record = record_files.read(pathlib.Path(folder))
     if record is None:
         raise ValueError(f"No finished network in {folder}. Expected a folder with {record_files.RECORD}.")
-    found = of_record(record)
-    if found is None:
+    kept = of_record(record)
+    if kept is None:
         raise ValueError(
-            f"How images become inputs of {record.name} was not kept with it, or is damaged: only networks whose "
+            f"The preprocessing of {record.name} was not kept with it, or is damaged: only networks whose "
             f"weights were kept have {MEAN}. Train it again with --keep_weights --force."
         )
-    return found
+    return kept
 
 
 def of_record(record: Record) -> Preprocessing | None:
-    """Returns the preprocessing of a network, None if it was not kept with it or is damaged."""
-    said = record.content.get(FIELD, {})
+    """Returns the preprocessing of a network; None if it was not kept with it or is damaged."""
+    described = record.content.get(FIELD, {})
     try:
         content = untrusted_files.content(record.folder / MEAN, _MOST_BYTES)
-        if hashlib.sha256(content).hexdigest() != said["mean_sha256"]:
+        if hashlib.sha256(content).hexdigest() != described["mean_sha256"]:
             return None
         mean = np.load(io.BytesIO(content), allow_pickle=False)
-        sizes = int(said["input_size"]), int(said["stored_size"])
+        sizes = int(described["input_size"]), int(described["stored_size"])
         if mean.shape != (sizes[0], sizes[0], 3) or mean.dtype != np.float32 or not np.isfinite(mean).all():
             return None
-        names, scale = tuple(said["class_names"]), float(said["scale"])
+        names, scale = tuple(described["class_names"]), float(described["scale"])
         fine = sizes[0] <= sizes[1] <= _MOST_TIMES * sizes[0] and math.isfinite(scale) and scale > 0
         fine &= all(isinstance(name, str) for name in names)
         if not fine or len(set(names)) != len(names) or len(names) != record.identity["data"]["class_count"]:
@@ -149,13 +149,13 @@ def of_record(record: Record) -> Preprocessing | None:
 
 
 def describe(class_names: Sequence[str], size: int, mean: np.ndarray, scale: float) -> dict[str, Any]:
-    """Returns what a record says of a network's inputs and outputs.
+    """Returns the description of a network's inputs and outputs for its record, as JSON.
 
     Args:
-        class_names: In the order of its outputs.
-        size: Side of the input in pixels.
-        mean: Mean image, `(stored size, stored size, 3)`.
-        scale: Factor after the mean was subtracted.
+        class_names: Names of the classes, in the order of its outputs.
+        size: Height and width of the input in pixels.
+        mean: Mean image, 0 to 255, `(stored_size, stored_size, 3)`.
+        scale: Factor on pixels after the mean is subtracted.
     """
     return {
         "class_names": list(class_names),
@@ -167,7 +167,7 @@ def describe(class_names: Sequence[str], size: int, mean: np.ndarray, scale: flo
 
 
 def save(folder: pathlib.Path, described: Mapping[str, Any], mean: np.ndarray) -> dict[str, str]:
-    """Writes the centre of a mean image beside the record, atomically; returns what the record adds to `described`."""
+    """Writes the centre of a mean image beside the record, atomically; returns its SHA-256 for the description."""
     size = described["input_size"]
     margin = (described["stored_size"] - size) // 2
     buffer = io.BytesIO()

@@ -1,9 +1,9 @@
-"""The folder that proves a network was trained: what it holds, and what "done" means.
+"""The folder of a finished network and its record, which is checked whenever it is read.
 
 runs/<study>/<network>/record.json       written last and atomically: its presence means done
                        weights.weights.h5  bases, others with --keep_weights
-                       mean.npy  beside the weights, with what the record says of inputs: how to predict
-                       model.json  beside the weights, if the architecture is not built in
+                       mean.npy  beside the weights: mean image, for the preprocessing of other images
+                       model.json  beside the weights, if the architecture is not AlexNet
                        events.out.tfevents...  TensorBoard's view of the record
 """
 
@@ -37,7 +37,7 @@ class Record:
     """A finished network.
 
     Attributes:
-        folder: Where it lies.
+        folder: The network's folder.
         content: The JSON object of `record.json`.
     """
 
@@ -56,7 +56,7 @@ class Record:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """All that decides the result."""
+        """All settings that decide the result."""
         return self.content["identity"]
 
     @property
@@ -66,15 +66,15 @@ class Record:
 
     @property
     def result(self) -> Mapping[str, Any]:
-        """Scores on the whole validation half, as shares (0 to 1)."""
+        """Scores on all validation images of its target; accuracies from 0 to 1."""
         return self.content["result"]
 
     @property
     def weights_file(self) -> pathlib.Path | None:
-        """The file of weights, if the record says that they were kept and they are there."""
+        """The file of weights; None if they were not kept or are gone."""
         path = self.folder / WEIGHTS
-        there = path.is_file() and untrusted_files.inside(path, _study_of(self.folder))
-        return path if self.content["weights"]["kept"] and there else None
+        exists = path.is_file() and untrusted_files.inside(path, _study_of(self.folder))
+        return path if self.content["weights"]["kept"] and exists else None
 
     @property
     def weights_digest(self) -> str:
@@ -83,7 +83,7 @@ class Record:
 
 
 def top5(content: Mapping[str, Any]) -> float | None:
-    """Returns a record's top-5, a share; None with five classes or fewer, where all answers are among the five."""
+    """Returns a record's top-5 accuracy, 0 to 1; None with five classes or fewer, where it is always 1."""
     classes = content["identity"].get("data", {}).get("class_count")
     return None if classes is not None and classes <= 5 else content["result"].get("top5")
 
@@ -91,17 +91,17 @@ def top5(content: Mapping[str, Any]) -> float | None:
 def key(identity: Mapping[str, Any]) -> str:
     """Returns the hash of an identity, 64 hexadecimal digits.
 
-    Values which say nothing (0, "", false, null) do not count, so that an option which is added later, and is empty by
-    default, leaves the keys of older records as they are.
+    Empty values (0, "", false, null) do not count, so that an option which is added later, and is empty by default,
+    leaves the keys of older records as they are.
     """
-    return hashlib.sha256(json.dumps(_telling(identity), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_without_empty(identity), sort_keys=True).encode()).hexdigest()
 
 
-def _telling(value: Any) -> Any:
-    """Returns a mapping without its empty values."""
+def _without_empty(value: Any) -> Any:
+    """Returns a mapping without its empty values, at all levels; other values as they are."""
     if not isinstance(value, Mapping):
         return value
-    return {name: telling for name, v in value.items() if (telling := _telling(v))}
+    return {name: kept for name, inner in value.items() if (kept := _without_empty(inner))}
 
 
 def weights_digest(weights: Mapping[str, list[np.ndarray]]) -> str:
@@ -123,11 +123,11 @@ def file_digest(path: pathlib.Path) -> str:
 def read(folder: pathlib.Path) -> Record | None:
     """Returns the record in `folder`, or None if no network was finished there.
 
-    It may be anybody's: no more is read than a record can need, nothing outside of the study, and what readers rely on
-    is of the right kind.
+    It may come from anybody: no more is read than a record can need, nothing outside of the study, and the types and
+    ranges of its parts are checked.
 
     Raises:
-        ValueError: If there is a record which cannot be used.
+        ValueError: If there is a record that cannot be used.
     """
     path = folder / RECORD
     try:
@@ -145,18 +145,18 @@ def read(folder: pathlib.Path) -> Record | None:
 
 
 def _study_of(folder: pathlib.Path) -> pathlib.Path:
-    """Returns the folder of the study that a network's folder lies in."""
+    """Returns the folder of a network's study."""
     return pathlib.Path(os.path.abspath(folder)).parent
 
 
 def _fault(content: Any) -> str | None:
-    """Returns what is wrong with the content of a record."""
+    """Returns the fault of a record's content; None if it can be used."""
     if not isinstance(content, dict):
         return "it is not a JSON object"
     if content.get("format") != FORMAT or isinstance(content["format"], bool):
         return f"expected format {FORMAT}, received {fields.shown(content.get('format'))}"
     if content.get("sha256") != _content_digest(content):
-        return "its content has not the SHA-256 that it says; it was changed or damaged"
+        return "its content does not have the SHA-256 in it; it was changed or damaged"
     fault = fields.fault(content)
     if fault:
         return fault
@@ -166,14 +166,14 @@ def _fault(content: Any) -> str | None:
 
 
 def _content_digest(content: Mapping[str, Any]) -> str:
-    """Returns the SHA-256 of a record's content, without regard to the order of names."""
+    """Returns the SHA-256 of a record's content, whatever the order of its names."""
     rest = {name: value for name, value in content.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def write(folder: pathlib.Path, content: Mapping[str, Any]) -> Record:
-    """Writes `record.json`, atomically; everything else in the folder must have been written before."""
-    # As it will be read, so that its SHA-256 is that of what stands in the file.
+    """Writes `record.json` atomically, after all other files of the folder; returns the record."""
+    # As it will be read, so that its SHA-256 is that of the file's content.
     content = json.loads(json.dumps({**content, "format": FORMAT, "key": key(content["identity"])}))
     content = {"format": FORMAT, **content}
     content["sha256"] = _content_digest(content)
@@ -183,9 +183,9 @@ def write(folder: pathlib.Path, content: Mapping[str, Any]) -> Record:
 
 @contextlib.contextmanager
 def replacing(folder: pathlib.Path) -> Iterator[None]:
-    """Gives a network's folder to a new training; if that fails, what was finished there before comes back.
+    """Gives a network's folder to a new training; if that fails, the network that was there before comes back.
 
-    If the process itself is killed, `restore` does it at the next call. Only one process may be inside, for one folder.
+    If the process is killed, `restore` brings it back at the next call. Only one process may be inside for one folder.
     """
     restore(folder)
     aside = _aside(folder)
@@ -203,7 +203,7 @@ def replacing(folder: pathlib.Path) -> Iterator[None]:
 
 
 def restore(folder: pathlib.Path) -> None:
-    """Ends a replacement: a finished folder stays, an unfinished one gives way to what was there before."""
+    """Ends a replacement: a finished folder stays; an unfinished one gives way to the network that was there before."""
     aside = _aside(folder)
     if not aside.exists():
         return
@@ -216,17 +216,17 @@ def restore(folder: pathlib.Path) -> None:
 
 
 def _aside(folder: pathlib.Path) -> pathlib.Path:
-    """Returns where a finished network waits while it is trained again."""
+    """Returns the folder of a finished network while it is trained again."""
     return folder.with_name(f".before-{folder.name}")
 
 
 def lock_path(study: pathlib.Path, name: str) -> pathlib.Path:
-    """Returns the file whose lock a process holds while it trains a network."""
+    """Returns the file that a process locks while it trains a network."""
     return study / ".locks" / f"{name}.lock"
 
 
 def check_writable(folder: pathlib.Path) -> None:
-    """Raises ValueError if records cannot be written into the runs folder `folder`; makes it if need be."""
+    """Raises ValueError if records cannot be written into the folder of all studies; makes it if it does not exist."""
     if folder.resolve().name == PUBLISHED:
         raise ValueError(
             f"{folder} holds published records, which are never counted as done nor added to by a command. Use another "
@@ -234,20 +234,26 @@ def check_writable(folder: pathlib.Path) -> None:
         )
     refuse_unwritable(folder, "runs folder", "--runs_dir")
     locks.require(folder, "--runs_dir")
-    if said := locks.warning(folder):
-        escaping.say(f"WARNING: {said}", sys.stderr)
+    if warning := locks.warning(folder):
+        escaping.say(f"WARNING: {warning}", sys.stderr)
 
 
 def refuse_unwritable(folder: pathlib.Path, what: str, option: str) -> None:
-    """Raises ValueError, naming the option that chooses a folder, if it takes no files; makes it if need be."""
+    """Raises ValueError if no file can be written into a folder; makes it if it does not exist.
+
+    Args:
+        folder: The folder.
+        what: What it is, for the message.
+        option: The option that names it, for the message.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"test")
     except OSError as error:
-        said = f"{folder} is a file" if isinstance(error, FileExistsError) else error
+        reason = f"{folder} is a file" if isinstance(error, FileExistsError) else error
         raise ValueError(
-            f"Cannot write into the {what}: {said}. Use {option}=FOLDER with one that can be written."
+            f"Cannot write into the {what}: {reason}. Use {option}=FOLDER with one that can be written."
         ) from error
 
 
@@ -257,15 +263,15 @@ def read_study(study: pathlib.Path) -> list[Record]:
     return [record for folder in folders if (record := read(folder))]
 
 
-def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Returns what differs between two identities, one line each: `recipe.epochs: 3 there, 12 here`."""
+def differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Returns the differences between two identities, one line each: `recipe.epochs: 3 there, 12 here`."""
     lines = []
-    for name in sorted(set(found) | set(wanted)):
-        there, here = found.get(name), wanted.get(name)
-        if isinstance(there, dict) and isinstance(here, dict):
-            lines += differences(there, here, f"{prefix}{name}.")
-        elif there != here:
-            lines.append(f"{prefix}{name}: {_short(there)} there, {_short(here)} here")
+    for name in sorted(set(there) | set(here)):
+        one, other = there.get(name), here.get(name)
+        if isinstance(one, dict) and isinstance(other, dict):
+            lines += differences(one, other, f"{prefix}{name}.")
+        elif one != other:
+            lines.append(f"{prefix}{name}: {_short(one)} there, {_short(other)} here")
     return lines
 
 

@@ -121,10 +121,7 @@ class Scheduler:
 
     def _read(self, cell: Cell) -> Record | None:
         """Returns a network's record if it is done; raises AnotherNetworkError if another one lies there."""
-        record = record_files.read(self._study / cell.name)
-        if record:
-            identities.check(record, cell, self._versions)
-        return record
+        return identities.find(self._study, cell, self._versions)
 
     def _need_lost_weights(self) -> None:
         """Puts back bases that are done but have lost their weights, where a network still needs them."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tftransfer.cli.options import COMMAND, MACHINE, RECIPE, SPLIT, at_least, no_nul, option, plain_name, within
-from tftransfer.experiment import grids, splits, treatments, unused_options
+from tftransfer.experiment import grids, splits, treatments
 from tftransfer.experiment.config import BUDGETS, Config
 from tftransfer.experiment.grids import Grid
 from tftransfer.experiment.plan import Cell
@@ -95,7 +95,7 @@ def grids_of(options: SweepConfig, given: set[str]) -> list[Grid]:
             raise ValueError(f"In a sweep say --{many}, a list as in 0-3. Received: --{one}={getattr(options, one)}")
     if options.ray_address and options.runner != "ray":
         raise ValueError(f"--ray_address needs --runner=ray. Received: --runner={options.runner}")
-    unused_options.refuse(options, given)
+    options.refuse_unused(given)
     defaults = {axis: getattr(options, axis) for axis in _AXES}
     if options.cells:
         return [grids.read(text, defaults) for text in options.cells]

@@ -1,6 +1,6 @@
-"""What the operating system gives: processes, signals, streams, locks, limits and files.
+"""The operating system: processes, signals, streams, locks, limits and files.
 
-Nothing here knows of networks. `untrusted_files` reads what anybody may have written, `escaping` shows it.
+Nothing here knows of networks. `untrusted_files` reads files of anybody, `escaping` shows their texts.
 """
 
 __all__ = [

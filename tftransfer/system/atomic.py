@@ -1,4 +1,4 @@
-"""Files that other processes, and a crash, see as a whole or not at all; who may read them is what the umask says."""
+"""Files that are written as a whole or not at all, also for other processes and after a crash; the umask applies."""
 
 import os
 import pathlib
@@ -8,10 +8,10 @@ from typing import BinaryIO
 
 
 def write(path: str | os.PathLike[str], content: bytes | Callable[[BinaryIO], None]) -> None:
-    """Writes a file beside its place, brings it to the disk, and then renames it.
+    """Writes a temporary file beside a path, brings it to the disk, and then renames it.
 
     Args:
-        path: Its place; what is there gives way.
+        path: Path of the file; a file that is there is replaced.
         content: Its bytes, or a function that writes them into an open file.
 
     Raises:
@@ -34,6 +34,6 @@ def write(path: str | os.PathLike[str], content: bytes | Callable[[BinaryIO], No
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a text file so that other processes, and a crash, see all of it or nothing."""
+    """Writes a text file, in UTF-8, as a whole or not at all; makes its folder if it does not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path, text.encode())

@@ -1,4 +1,4 @@
-"""On what a network was trained: versions and machine. No names of hosts, users or folders."""
+"""Versions and machine on which a network was trained, without names of hosts, users or folders."""
 
 import contextlib
 import importlib.metadata
@@ -10,7 +10,7 @@ from typing import Any
 
 _PACKAGES = ("tftransfer", "tensorflow", "keras", "numpy", "tensorboard", "tensorflow-datasets", "absl-py", "pillow")
 _THREADS = {"intra_op": "TF_NUM_INTRAOP_THREADS", "inter_op": "TF_NUM_INTEROP_THREADS"}
-# Of those that TensorFlow, oneDNN, XLA and CUDA's libraries read, the ones that choose how something is computed.
+# Variables of TensorFlow, oneDNN, XLA and CUDA's libraries that choose how something is computed.
 _SETTINGS = (
     "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE",
     "DNNL_DEFAULT_FPMATH_MODE", "TF_XLA_FLAGS", "XLA_FLAGS", "TF_DETERMINISTIC_OPS", "TF_CUDNN_DETERMINISTIC",
@@ -20,39 +20,39 @@ _VECTORS = ("avx", "fma", "amx", "sse4", "asimd", "sve")
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of Python and of the packages that matter."""
+    """Returns the versions of Python and of the packages that decide results, by name."""
     return {"python": platform.python_version()} | versions_of(_PACKAGES)
 
 
 def versions_of(packages: Iterable[str]) -> dict[str, str]:
-    """Returns the versions of those packages that are installed."""
-    found = {}
+    """Returns the versions of the packages that are installed, by name."""
+    installed = {}
     for package in packages:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
+            installed[package] = importlib.metadata.version(package)
+    return installed
 
 
 def usable_cores() -> int:
-    """Number of cores that this process may use, which is how many threads libraries start by themselves."""
+    """Returns the number of cores that this process may use, and so of threads that libraries start by default."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads() -> dict[str, int]:
-    """Returns in how many threads TensorFlow does one operation, and operations side by side."""
+    """Returns TensorFlow's numbers of threads: `intra_op` within an operation, `inter_op` for several of them."""
     return {kind: _number(os.environ.get(name)) or usable_cores() for kind, name in _THREADS.items()}
 
 
 def settings() -> dict[str, str]:
-    """Returns the variables of the environment that change the code which computes, without paths in them."""
-    found = {name: os.environ[name] for name in _SETTINGS if os.environ.get(name)}
+    """Returns the environment variables that change how results are computed, without paths in them."""
+    values = {name: os.environ[name] for name in _SETTINGS if os.environ.get(name)}
     return {
-        name: " ".join(word for word in value.split() if not set(word) & {"/", "\\"}) for name, value in found.items()
+        name: " ".join(word for word in value.split() if not set(word) & {"/", "\\"}) for name, value in values.items()
     }
 
 
 def instructions() -> str:
-    """Returns the vector instructions of this processor, by which libraries choose their code; empty if unknown."""
+    """Returns the processor's vector instructions, by which libraries choose their code; empty if unknown."""
     for line in _cpuinfo():
         name, _, value = line.partition(":")
         if name.strip() in ("flags", "Features"):
@@ -61,7 +61,7 @@ def instructions() -> str:
 
 
 def _number(text: str | None) -> int:
-    """Returns a number of threads; 0 for none, or for what TensorFlow cannot read either."""
+    """Returns a number of threads; 0 for none, or for a text that TensorFlow cannot read either."""
     try:
         return max(0, int(text or 0))
     except ValueError:
@@ -69,14 +69,14 @@ def _number(text: str | None) -> int:
 
 
 def _cpuinfo() -> list[str]:
-    """Returns what Linux says of the processors."""
+    """Returns the lines of Linux' /proc/cpuinfo; none on other systems."""
     with contextlib.suppress(OSError):
         return pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     return []
 
 
 def machine() -> dict[str, Any]:
-    """Returns what kind of machine this is."""
+    """Returns system, processor, number of cores and memory in GiB of this machine."""
     model = platform.processor() or platform.machine()
     model = next((line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")), model)
     return {

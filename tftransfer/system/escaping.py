@@ -1,8 +1,8 @@
-r"""Strings of others on their way out: names of classes, files and data sets, reasons of failures, lines of logs.
+r"""Texts of others made safe for output: names of classes, files and data sets, reasons of failures, lines of logs.
 
-Whoever writes a data set, a description of weights or a record chooses such strings, and they reach terminals,
-Markdown, pages, spreadsheets and TensorBoard. There is one function for each; all show control characters, marks that
-turn the direction of text, and bytes that are no text, as escapes such as `\x1b`, and shorten what is enormous.
+The authors of a data set, a description of weights or a record choose such texts, and they reach terminals, Markdown,
+HTML, spreadsheets and TensorBoard. There is one function for each; all show control characters, marks that change the
+direction of text, and bytes that are no text, as escapes such as `\x1b`, and shorten very long texts.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ MOST_OF_NAME, MOST_OF_TEXT = 300, 4_000
 MOST_OF_CELL = 32_000  # a cell of a spreadsheet holds 32,767 characters
 # Control characters, marks of format (direction, width, language), halves of pairs, ends of lines and paragraphs.
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-# What makes a spreadsheet read a cell as a formula; the last four are the wide forms of East Asian keyboards.
+# Characters that begin a formula in a spreadsheet; the last four are the wide forms of East Asian keyboards.
 _FORMULA = tuple("=+-@\t\r\n" + "\uff1d\uff0b\uff0d\uff20")
 _DIGITS = re.compile(r"\d+(\.\d+)?")
 _NAMES_SHOWN = 5
@@ -25,12 +25,12 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def visible(text: str, keep: str = "", most: int = MOST_OF_TEXT) -> str:
-    r"""Returns a text without characters that act instead of being shown.
+    r"""Returns a text with its control characters as escapes.
 
     Args:
-        text: Of anybody.
+        text: The text, from anybody.
         keep: Characters that stay as they are, such as "\n" where lines are the caller's own.
-        most: Characters; of longer texts the beginning stays, with the length and 8 digits that tell them apart.
+        most: Number of characters; a longer text is cut, and its length and 8 digits of its SHA-256 are added.
 
     Example:
         >>> visible("\x1b[2Jred \u202etxt.exe")
@@ -46,7 +46,7 @@ def visible(text: str, keep: str = "", most: int = MOST_OF_TEXT) -> str:
 
 
 def terminal(text: object, most: int = MOST_OF_NAME) -> str:
-    r"""Returns a name or a reason as one line of a terminal.
+    r"""Returns a name or a reason as one line for a terminal.
 
     Example:
         >>> terminal("cat\ndone\x07")
@@ -56,7 +56,7 @@ def terminal(text: object, most: int = MOST_OF_NAME) -> str:
 
 
 def first(names: Sequence[object], most: int = 10) -> str:
-    """Returns the first of some names, safe for a terminal, and how many more there are.
+    """Returns the first names of a list, safe for a terminal, and the number of the others.
 
     Example:
         >>> first(["cat", "dog", "eel"], most=2)
@@ -67,17 +67,17 @@ def first(names: Sequence[object], most: int = 10) -> str:
 
 
 def say(text: object, file: TextIO | None = None) -> None:
-    r"""Prints lines of our own, in which strings of others may be; ends of lines and tabs stay.
+    r"""Prints lines that may hold texts of others; line breaks and tabs stay.
 
     Args:
-        text: What a user reads.
+        text: The lines.
         file: Standard output if None.
     """
     print(visible(str(text), keep="\n\t", most=1_000_000), file=file or sys.stdout, flush=True)
 
 
 def markdown(text: str, most: int = MOST_OF_TEXT) -> str:
-    r"""Returns a text that Markdown shows as it is: no HTML, links, emphasis or table cells of its own.
+    r"""Returns a text that Markdown shows as it is, without HTML, links, emphasis or table cells in it.
 
     Example:
         >>> markdown("<b> a|b_c")
@@ -92,12 +92,12 @@ def markdown(text: str, most: int = MOST_OF_TEXT) -> str:
 
 
 def _inert(start: str) -> str:
-    """Returns the first characters of a line so that they begin no list or rule."""
+    """Returns the first characters of a line, escaped so that they begin no list or rule."""
     return f"&#{ord(start[0])};{start[1:]}"
 
 
 def markdown_code(text: str, most: int = MOST_OF_TEXT) -> str:
-    """Returns a text as code in Markdown; its fence is longer than any run of backticks in it."""
+    """Returns a text as code in Markdown, in a fence that is longer than any run of backticks in it."""
     plain = visible(" ".join(text.split()), most=most)
     longest = max((len(run) for run in re.findall("`+", plain)), default=0)
     fence = "`" * (longest + 1)
@@ -105,17 +105,17 @@ def markdown_code(text: str, most: int = MOST_OF_TEXT) -> str:
 
 
 def html(text: str) -> str:
-    """Returns a text for HTML and SVG, in elements and in quoted attributes."""
+    """Returns a text for HTML and SVG, for elements and quoted attributes."""
     return html_library.escape(visible(text, keep="\n\t"))
 
 
 def page(value: object) -> object:
-    """Returns what a template of Jinja shows, before it escapes it; markup of our own stays as it is."""
+    """Returns a value for a Jinja template, which escapes HTML itself; the package's own markup stays as it is."""
     return visible(value, keep="\n\t") if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def figure(text: str, most: int = 60) -> str:
-    r"""Returns a text for Matplotlib, which would read what is between dollar signs as mathematics.
+    r"""Returns a text for Matplotlib, which would read text between dollar signs as mathematics.
 
     Example:
         >>> figure("$\\frac$")
@@ -125,9 +125,9 @@ def figure(text: str, most: int = 60) -> str:
 
 
 def csv(value: object) -> object:
-    """Returns a cell of a CSV file; a text that a spreadsheet would run as a formula begins with an apostrophe.
+    """Returns a cell of a CSV file; a text that a spreadsheet would take for a formula gets an apostrophe in front.
 
-    Numbers stay numbers, and so do texts of numbers.
+    Numbers, and texts that are numbers, stay as they are.
 
     Example:
         >>> csv("=1+1"), csv(-0.5), csv("-0.5"), csv("A4B+")
@@ -140,29 +140,29 @@ def csv(value: object) -> object:
 
 
 def tensorboard(text: object, most: int = MOST_OF_NAME) -> str:
-    """Returns a text for the views of TensorBoard, which show it as text: without what no protocol can carry."""
+    """Returns a text for the views of TensorBoard, without characters that its protocol cannot carry."""
     return visible(str(text), most=most)
 
 
-def distinct(said: Iterable[tuple[str, str]]) -> list[str]:
-    """Returns each distinct warning once; those that are alike but for their network and numbers are one.
+def distinct(warnings: Iterable[tuple[str, str]]) -> list[str]:
+    """Returns each distinct warning once; warnings that differ in network and numbers only are one.
 
     Args:
-        said: Name of a network and what is said of it, the gravest first.
+        warnings: Names of networks and warnings about them, the gravest first.
 
     Example:
         >>> distinct([("a", "a is at chance: 5.0 %"), ("b", "b diverged"), ("c", "c is at chance: 5.1 %")])
         ['a is at chance: 5.0 % (likewise 1 more: c)', 'b diverged']
     """
     groups: dict[str, list[tuple[str, str]]] = {}
-    for name, text in said:
+    for name, text in warnings:
         alike = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "\0", text) if name else text
         groups.setdefault(_DIGITS.sub("#", alike), []).append((name, text))
     return [_counted(group) for group in groups.values()]
 
 
 def _counted(group: list[tuple[str, str]]) -> str:
-    """Returns the first of several warnings that are alike, and of which other networks it is said."""
+    """Returns the first of several warnings that are alike, with the other networks that have it."""
     first, text = group[0]
     names = [terminal(name) for name in dict.fromkeys(name for name, _ in group) if name != first]
     text = terminal(text, MOST_OF_TEXT)

@@ -1,4 +1,4 @@
-"""Limits of the shell and the machine: on addresses (`ulimit -v`) and on open files (`ulimit -n`)."""
+"""Limits of the shell and the machine: on address space (`ulimit -v`) and on open files (`ulimit -n`)."""
 
 import errno
 import math
@@ -7,12 +7,12 @@ import resource
 import psutil
 
 # Measured with TensorFlow 2.21: 1.9 GB when it is loaded, 2.3 GB after its first operation, more than 2.7 GB when it
-# trains. With less it fails in many ways, some of which end the process without a word.
+# trains. With less it fails in many ways, some of which end the process without a message.
 NEEDED_BYTES = 4_000_000_000
 
 
 def require_address_space() -> None:
-    """Raises MemoryError if this process may not use as many addresses as TensorFlow maps, used or not."""
+    """Raises MemoryError if this process may use less address space than TensorFlow maps."""
     if (limit := _limit()) < NEEDED_BYTES:
         raise MemoryError(
             f"This process may use {limit / 1e9:.1f} GB of addresses, and TensorFlow needs about "
@@ -21,7 +21,7 @@ def require_address_space() -> None:
 
 
 def address_space_left() -> float:
-    """Returns how many bytes of addresses this process may still take, infinite without a limit."""
+    """Returns the bytes of address space that this process may still take; infinite without a limit."""
     return max(0.0, _limit() - psutil.Process().memory_info().vms)
 
 
@@ -31,7 +31,7 @@ def _limit() -> float:
 
 
 def open_files_exhausted(error: OSError) -> str:
-    """Returns which limit an error is about and what to do, in a sentence; an empty text if it is about none."""
+    """Returns a sentence on the limit of open files that an error is about, with the remedy; empty without one."""
     if error.errno == errno.EMFILE:
         return "This process may open no more files: raise its limit in the shell, as with `ulimit -n 4096`."
     if error.errno == errno.ENFILE:
@@ -40,6 +40,6 @@ def open_files_exhausted(error: OSError) -> str:
 
 
 def reraise_if_exhausted(error: BaseException) -> None:
-    """Raises an error again if it is about such a limit: then it says nothing of what a file holds."""
+    """Raises an error again if it is about the limit of open files, and so not about the content of a file."""
     if isinstance(error, OSError) and open_files_exhausted(error):
         raise error

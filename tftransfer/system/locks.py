@@ -1,4 +1,4 @@
-"""Whether locks hold where a study lies: of several processes that want the same network, one trains it."""
+"""Checks that files of a study can be locked, so that only one of several processes trains a network."""
 
 import fcntl
 import os
@@ -22,12 +22,12 @@ def require(folder: pathlib.Path, option: str) -> None:
 
 
 def warning(folder: pathlib.Path) -> str:
-    """Returns a sentence if locks in a folder hold on this machine only, as its mount says; or nothing."""
-    found = _options(os.path.realpath(folder)) & _LOCAL
-    if not found:
+    """Returns a sentence if locks in a folder hold on this machine only, by its mount options; else an empty text."""
+    local = _options(os.path.realpath(folder)) & _LOCAL
+    if not local:
         return ""
     return (
-        f"Locks in {folder} hold on this machine only (mounted with {', '.join(sorted(found))}): do not train one "
+        f"Locks in {folder} hold on this machine only (mounted with {', '.join(sorted(local))}): do not train one "
         f"study from several machines at once."
     )
 

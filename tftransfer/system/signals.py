@@ -1,4 +1,4 @@
-"""Signals that end a process: acted on at once, or after the step in hand."""
+"""Signals that end a process, handled at once or after the current step."""
 
 import contextlib
 import os
@@ -7,22 +7,22 @@ import threading
 import types
 from collections.abc import Callable, Iterator
 
-# Those that ask a process to end. A system without terminals has no SIGHUP.
+# A system without terminals has no SIGHUP.
 _ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 ASKING = (*_ENDING, signal.SIGINT)
-"""Signals that ask a process to end in order; one that did reports 128 and the signal as its exit code."""
+"""Signals that ask a process to end in order; its exit code is then 128 and the signal."""
 _Handler = Callable[[int, types.FrameType | None], None]
 
 
 class Terminated(BaseException):
-    """SIGTERM or SIGHUP, as `KeyboardInterrupt` is SIGINT: sent before a machine, or a terminal, is taken away.
+    """SIGTERM or SIGHUP, as `KeyboardInterrupt` is SIGINT: sent before a machine or a terminal is taken away.
 
     Args:
         number: The signal.
 
     Attributes:
-        name: Its name.
-        exit_code: What a shell reports of a process that it ended.
+        name: Its name, `SIGTERM`.
+        exit_code: Exit code of a process that it ended: 128 and its number.
     """
 
     def __init__(self, number: int = signal.SIGTERM) -> None:
@@ -32,17 +32,17 @@ class Terminated(BaseException):
 
 
 class Interruption:
-    """What `deferred` has noted.
+    """The signal that `deferred` has received.
 
     Attributes:
-        received: The signal that arrived first; None if there was none.
+        received: The first signal that arrived; None if there was none.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
 
     def act(self) -> None:
-        """Raises what the signal stands for, if one arrived."""
+        """Raises `KeyboardInterrupt` or `Terminated` if a signal arrived."""
         if self.received is not None:
             _raise(self.received, None)
 
@@ -52,13 +52,13 @@ def _raise(number: int, _: types.FrameType | None) -> None:
 
 
 def _handles_signals() -> bool:
-    """Returns True in the main thread, the only one that may set handlers."""
+    """Whether this is the main thread, the only one that may set handlers."""
     return threading.current_thread() is threading.main_thread()
 
 
 @contextlib.contextmanager
 def _handlers(handlers: dict[int, _Handler]) -> Iterator[None]:
-    """Sets handlers for a while; a signal that the process was started to ignore stays ignored."""
+    """Sets handlers inside the block; a signal that the process was started to ignore stays ignored."""
     before = {number: signal.getsignal(number) for number in handlers}
     mine = [number for number in handlers if before[number] not in (signal.SIG_IGN, None)] if _handles_signals() else []
     for number in mine:
@@ -72,16 +72,16 @@ def _handlers(handlers: dict[int, _Handler]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def raising() -> Iterator[None]:
-    """Makes SIGTERM and SIGHUP raise `Terminated` in the main thread, so that what is open is closed."""
+    """Makes SIGTERM and SIGHUP raise `Terminated` in the main thread, so that open files are closed."""
     with _handlers(dict.fromkeys(_ENDING, _raise)):
         yield
 
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Interruption]:
-    """Notes SIGTERM, SIGHUP and Ctrl-C for whoever reads the yielded object; a second signal acts at once.
+    """Keeps SIGTERM, SIGHUP and Ctrl-C in the yielded object, whose `act` raises them; a second signal acts at once.
 
-    What was noted and not acted on is raised at the end.
+    A signal that is still kept at the end of the block is raised there.
     """
     interruption = Interruption()
     before = {number: signal.getsignal(number) for number in ASKING}

@@ -1,4 +1,4 @@
-"""Standard input, output and error: a process may be started without them, and lose them while it runs."""
+"""Standard input, output and error, without which a process may be started, and which it may lose."""
 
 import contextlib
 import errno
@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
-EXIT_UNWRITTEN = 2  # as of any file that cannot be written
+EXIT_UNWRITTEN = 2  # as for any file that cannot be written
 
 
 class _Terminal(io.FileIO):
-    """A terminal: what is written after it has been closed goes nowhere, so that a training can still save itself."""
+    """A terminal that drops output after it was closed, so that a training can still save its state."""
 
     def write(self, content: Any) -> int | None:
         try:
@@ -26,9 +26,9 @@ class _Terminal(io.FileIO):
 
 
 def open_all() -> None:
-    """Opens those that are closed as /dev/null, and makes the others take any text.
+    """Opens closed streams as /dev/null, and makes the others accept any text.
 
-    Where one is closed, the next file that is opened would have its number: libraries would write into a record.
+    The next file that is opened would have the number of a closed stream: libraries would write into a record.
     """
     for number in range(3):
         try:
@@ -41,13 +41,13 @@ def open_all() -> None:
         if number and _is_terminal(stream, number):
             raw = io.BufferedWriter(_Terminal(number, "w", closefd=False))
             setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, line_buffering=True))
-        if number and hasattr(getattr(sys, name), "reconfigure"):  # names of files may hold what no encoding can say
+        if number and hasattr(getattr(sys, name), "reconfigure"):  # names of files may hold bytes that are no text
             getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager
 def kept() -> Iterator[None]:
-    """Gives the streams back as they were, whatever somebody else's code does with them inside."""
+    """Restores the streams after the block, whatever code of others does with them inside."""
     streams = {name: getattr(sys, name) for name in ("stdin", "stdout", "stderr")}
     copies = {}
     for number in range(3):
@@ -65,7 +65,7 @@ def kept() -> Iterator[None]:
 
 
 def say(line: str) -> None:
-    """Writes a line to standard error, if there is anybody to read it."""
+    """Writes a line to standard error, unless that is closed."""
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:
@@ -73,7 +73,7 @@ def say(line: str) -> None:
 
 
 def flushed(code: int) -> int:
-    """Writes what waits to be written; returns the exit code, another if that fails and the code was 0."""
+    """Flushes standard output and error; returns the exit code, or that of a failed flush if the code was 0."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -89,14 +89,14 @@ def flushed(code: int) -> int:
 
 
 def _open_missing() -> None:
-    """Makes a stream of each descriptor that has none."""
+    """Makes Python's streams of the descriptors that have none."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _is_terminal(stream: TextIO, number: int) -> bool:
-    """Returns True for this process's own stream, if it is a terminal; tests put others in its place."""
+    """Whether a stream is a terminal and has its standard number; tests replace streams."""
     try:
         return stream.isatty() and stream.fileno() == number
     except (OSError, ValueError):
@@ -104,7 +104,7 @@ def _is_terminal(stream: TextIO, number: int) -> bool:
 
 
 def _silence(number: int) -> None:
-    """Makes a file descriptor that of /dev/null."""
+    """Redirects a file descriptor to /dev/null."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     if nowhere != number:
         os.dup2(nowhere, number)

@@ -1,7 +1,7 @@
-"""Small files that anybody may have written: records, descriptions, splits, options. Read to a limit, or refused.
+"""Reading of small files that may come from anybody: records, descriptions, splits, options.
 
-What is read is a regular file: a pipe or a device may never end, and opening one may wait for ever. JSON in it has no
-more bytes, levels and containers than such a file can need, names nothing twice, and its numbers are numbers.
+Only regular files are read, to a limit: a pipe or a device may never end, and opening one may block. JSON has limits on
+bytes, levels and containers; names must be unique in an object, and numbers finite.
 """
 
 import json
@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from typing import Any
 
 MOST_BYTES = 20_000_000
-"""Of a file: names of a million classes; a record has some thousand bytes."""
+"""Size of a file: names of a million classes fit; a record has some thousand bytes."""
 DEEPEST = 100
 """Levels of JSON; a model inside a model inside a model has some 30."""
 _MOST_CONTAINERS = 1_000_000  # empty ones take 20 times the memory that they take on disk
-_LARGEST_WHOLE = 2**63  # exclusive; what tables and arrays can hold
+_LARGEST_WHOLE = 2**63  # exclusive: of tables and arrays
 _CHUNK_BYTES = 2**20
 
 
@@ -26,29 +26,29 @@ def content(path: str | os.PathLike, most_bytes: int = MOST_BYTES) -> bytes:
 
     Args:
         path: The file.
-        most_bytes: No more are read.
+        most_bytes: Largest size.
 
     Raises:
-        OSError: If it is not there or cannot be read.
-        ValueError: If it is a folder, a pipe, a device or a socket, or has more bytes.
+        OSError: If it does not exist or cannot be read.
+        ValueError: If it is a folder, a pipe, a device or a socket, or is larger.
     """
     _refuse_irregular(os.stat(path))  # opening a device may already do something
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe in its place must not wait for a writer
     with open(handle, "rb") as file:
-        found = os.fstat(handle)
-        _refuse_irregular(found)
-        if found.st_size > most_bytes:
-            raise ValueError(f"it has {found.st_size:,} bytes; {most_bytes:,} are read at most")
+        status = os.fstat(handle)
+        _refuse_irregular(status)
+        if status.st_size > most_bytes:
+            raise ValueError(f"it has {status.st_size:,} bytes; {most_bytes:,} are read at most")
         read = b"".join(_pieces(file, most_bytes + 1))
-    if len(read) > most_bytes:  # it grows, or lies in a file system that tells no sizes
+    if len(read) > most_bytes:  # it grows, or its file system reports no sizes
         raise ValueError(f"it has more than {most_bytes:,} bytes")
     return read
 
 
-def _refuse_irregular(found: os.stat_result) -> None:
-    if stat.S_ISDIR(found.st_mode):
+def _refuse_irregular(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
         raise ValueError("it is a folder")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise ValueError("it is no regular file but a pipe or a device, which may never end")
 
 
@@ -59,24 +59,24 @@ def _pieces(file: Any, most_bytes: int) -> Iterator[bytes]:
 
 
 def read_json(path: str | os.PathLike, most_bytes: int = MOST_BYTES) -> Any:
-    """Returns the value in a file of JSON.
+    """Returns the value in a JSON file.
 
     Raises:
-        OSError: If it is not there or cannot be read.
-        ValueError: If it is no regular file, is no JSON, or has more than such files can need.
+        OSError: If it does not exist or cannot be read.
+        ValueError: If it is not a regular file, not JSON, or beyond the limits.
     """
     return parsed(content(path, most_bytes))
 
 
 def parsed(text: bytes, infinite: bool = False) -> Any:
-    """Returns the value of JSON that was read to a limit.
+    """Returns the value of a JSON text.
 
     Args:
         text: The JSON, in UTF-8.
         infinite: True allows `Infinity` and `NaN`, which Keras writes.
 
     Raises:
-        ValueError: If it is no JSON, is nested too deeply, names something twice, or a number in it is none.
+        ValueError: If it is not JSON, is nested too deeply, has a name twice in an object, or a number out of range.
     """
     containers = text.count(b"[") + text.count(b"{")
     if containers > _MOST_CONTAINERS:
@@ -92,17 +92,17 @@ def parsed(text: bytes, infinite: bool = False) -> Any:
 
 
 def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Returns an object; one that says two things under one name would be read differently by different programs."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    """Returns an object; one with a name twice, which programs read differently, is refused."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1) if len(names) < 1000 else "something"
         raise ValueError(f"it names {twice[:80]!a} twice in one object")
-    return found
+    return value
 
 
 def _check(value: Any, infinite: bool) -> None:
-    """Raises ValueError for what is too deep, and for numbers that no table can hold."""
+    """Raises ValueError if a value is nested too deeply, or has numbers that no table can hold."""
     level = [value]
     for _ in range(DEEPEST + 1):
         if not infinite:
@@ -127,5 +127,5 @@ def _is_no_number(value: Any) -> bool:
 
 
 def inside(path: pathlib.Path, folder: pathlib.Path) -> bool:
-    """Returns True unless links lead from a path to what lies outside of a folder."""
+    """Whether a path, its links followed, lies inside a folder."""
     return pathlib.Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))

@@ -229,7 +229,7 @@ class RayRunner:
         """Raises ValueError unless a record is of the requested network: its recipe, images and source."""
         identities.check(record, cell, identities.Versions(fingerprint=self._store.fingerprint))
         base = record_files.read(self._study / cell.source.name) if cell.source else None
-        if base and record.identity["source"] != identities.origin(base):
+        if not identities.copies_from(record, base):
             raise ValueError(f"{cell.name} copies from another training of {base.name}.")
         if cell.treatment.is_reference and record.status == record_files.DONE and not record.content["weights"]["kept"]:
             raise ValueError(f"{cell.name} is a base, of which others copy, without weights.")
