@@ -147,22 +147,22 @@ def judged(tmp_path, *found):
 
 
 @pytest.mark.parametrize(
-    ("integrity", "top1", "word", "code"),
+    ("integrity", "top1", "warning", "code"),
     [
         ({}, 0.5, None, 0),
-        ({"left_chance": False}, 0.05, "at chance", command_line.EXIT_DOUBTFUL),
-        ({"target_classes_seen_by_source": 1}, 0.5, "leak", command_line.EXIT_DOUBTFUL),
-        ({"class_images": {"validation": [1, 4]}}, 0.5, "unbalanced", command_line.EXIT_DOUBTFUL),
-        ({"fine_tuned_blocks_moved": False}, 0.5, "not tuned", command_line.EXIT_DOUBTFUL),
+        ({"left_chance": False}, 0.05, "at chance", command_line.EXIT_WARNINGS),
+        ({"target_classes_seen_by_source": 1}, 0.5, "leak", command_line.EXIT_WARNINGS),
+        ({"class_images": {"validation": [1, 4]}}, 0.5, "unbalanced", command_line.EXIT_WARNINGS),
+        ({"fine_tuned_blocks_moved": False}, 0.5, "not tuned", command_line.EXIT_WARNINGS),
         ({}, None, "diverged", command_line.EXIT_FAILED),
         ({"frozen_blocks_unchanged": False}, 0.5, "not frozen", command_line.EXIT_FAILED),
     ],
     ids=str,
 )
-def test_the_exit_code_says_whether_networks_are_sound_doubtful_or_spoilt(tmp_path, integrity, top1, word, code):
-    (found, doubts), _ = judged(tmp_path, ("A4B", top1, integrity), ("B4B", 0.5, {}))
+def test_the_exit_code_says_whether_networks_are_sound_doubtful_or_spoilt(tmp_path, integrity, top1, warning, code):
+    (found, codes), _ = judged(tmp_path, ("A4B", top1, integrity), ("B4B", 0.5, {}))
     assert found == code
-    assert doubts == ({word: 1} if word else {})
+    assert codes == ({warning: 1} if warning else {})
 
 
 def test_what_was_not_trained_weighs_more_than_what_is_doubtful(tmp_path):
@@ -180,7 +180,7 @@ def test_the_end_names_every_network_with_its_word_the_lost_ones_first(tmp_path,
     assert sweep._end(ended, tmp_path, 1.0) == command_line.EXIT_FAILED
     said = capsys.readouterr()
     assert "\nno memory: random0-B4B-seed0\n" in said.out, "though nothing of it was kept"
-    assert "doubts     1 at chance, 1 diverged, 1 no memory (exit code 3)" in said.out
+    assert "warnings   1 at chance, 1 diverged, 1 no memory (exit code 3)" in said.out
     assert said.err.splitlines() == [
         "WARNING: random0-B4B-seed0 no memory: needs 80 GB",
         "WARNING: random0-A5B-seed0 diverged at step 7: its loss is no longer finite",
@@ -193,7 +193,7 @@ def test_help_explains_the_exit_codes(capsys):
     assert run("--help") == 0
     said = capsys.readouterr().out
     assert "3 some are not" in said
-    assert "4 all are trained, and some are doubtful: leak, at chance, overfitted" in said
+    assert "4 all are trained, some with warnings: leak, at chance, overfitted" in said
 
 
 SMALL = ["--width=0.05", "--batch_size=32", "--steps=4", "--warmup_steps=0", "--evaluations=2"]
@@ -202,7 +202,7 @@ SMALL = ["--width=0.05", "--batch_size=32", "--steps=4", "--warmup_steps=0", "--
 @pytest.mark.slow
 def test_a_whole_sweep_goes_on_from_what_is_done(options, capsys, tmp_path):
     words = [*SMALL, *options]
-    four_steps_are_at_chance = command_line.EXIT_DOUBTFUL
+    four_steps_are_at_chance = command_line.EXIT_WARNINGS
     assert run("--treatments=BnB,AnB", "--n=1-2", "--targets=B", *words) == four_steps_are_at_chance
     said = capsys.readouterr().out
     assert "at chance: " in said

@@ -161,8 +161,8 @@ def _train(
     found = [study.finished(step.cell) for step in steps]
     for warning in _warnings(cell, found):
         escaping.say(f"WARNING: {warning}", sys.stderr)
-    for notice in (notice for network in found for notice in record_warnings.notices(network.record.content)):
-        escaping.say(f"NOTE: {notice.text}", sys.stderr)
+    for note in (note for network in found for note in record_warnings.notes(network.record.content)):
+        escaping.say(f"NOTE: {note.text}", sys.stderr)
     escaping.say(score_table.text(cell.split, root, store.dataset, found, time.perf_counter() - started))
     failed = any(not record_warnings.sound(network.record) for network in found)
     return command_line.EXIT_FAILED if failed else 0
@@ -205,9 +205,10 @@ def _start_tensorflow(options: Config) -> types.ModuleType:
 def _warnings(cell: Cell, found: Sequence) -> list[str]:
     """Returns what a user must know before trusting the table."""
     by_name = {network.record.name: network.record for network in found}
-    warnings = [(name, fault) for name, record in by_name.items() for fault in record_warnings.faults(record)]
+    about = [(name, warning) for name, record in by_name.items() for warning in record_warnings.of(record.content)]
     reference = by_name[cell.reference.name]
-    warnings += [(name, text) for name, record in by_name.items() if (text := record_warnings.stale(record, reference))]
+    stale = [(name, record_warnings.stale(record, reference)) for name, record in by_name.items()]
+    warnings = [(name, warning.text) for name, warning in [*about, *stale] if warning]
     asked = by_name[cell.name]
     if cell.config.keep_weights and asked.weights_file is None and asked.status == record_files.DONE:
         text = f"{cell.name} was trained without --keep_weights; --force trains it again and keeps them"

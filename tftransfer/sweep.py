@@ -48,7 +48,7 @@ command goes on after an interruption. --dry_run says how many networks, hours a
 is. Irregular studies are unions: --cells="treatments=AnB n=1-7 split_seeds=0-3" --cells="treatments=BnB+ n=3".
 
 Exit code: 0 all networks are trained and sound; 3 some are not, each named with diverged, no memory, killed, failed,
-skipped or not frozen; 4 all are trained, and some are doubtful: leak, at chance, overfitted ...; 2 bad input.
+skipped or not frozen; 4 all are trained, some with warnings: leak, at chance, overfitted ...; 2 bad input.
 """
 RUNNERS = {"local": "processes on this machine", "ray": "tasks of a Ray cluster (extra ray)"}
 _AXES = tuple(field.name for field in dataclasses.fields(Grid))
@@ -260,11 +260,11 @@ def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
     more = len(warnings) - _WARNINGS_SHOWN
     for warning in [*warnings[:_WARNINGS_SHOWN], *([f"and {more} more, see the records"] if more > 0 else [])]:
         escaping.say(f"WARNING: {warning}", sys.stderr)
-    for notice in _notices(states)[:_WARNINGS_SHOWN]:
-        escaping.say(f"NOTE: {notice}", sys.stderr)
+    for note in _notes(states)[:_WARNINGS_SHOWN]:
+        escaping.say(f"NOTE: {note}", sys.stderr)
     escaping.say(display.text(study_status.look(study, lost=words)))
     counts = collections.Counter(state.state for state in states)
-    code, doubts = _judged(states)
+    code, codes = _judged(states)
     now = sum(state.now for state in states)
     escaping.say(f"seconds    {seconds:.0f} ({now} trained, {counts[DONE] + counts[DIVERGED] - now} there before)")
     for record in best_weights.prune(study):
@@ -274,43 +274,43 @@ def _end(sweep: Scheduler, study: pathlib.Path, seconds: float) -> int:
     escaping.say(f"records    {study}")
     escaping.say(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
     if code:
-        escaping.say(f"doubts     {', '.join(f'{n} {word}' for word, n in doubts.items())} (exit code {code})")
+        escaping.say(f"warnings   {', '.join(f'{n} {word}' for word, n in codes.items())} (exit code {code})")
     return code
 
 
 def _warnings(states: Sequence[State], lost: Mapping[str, str]) -> list[str]:
-    """Returns what must be known of a sweep, each distinct thing once: what was lost first, then what is doubtful."""
-    faults = [
-        (state.record.name, fault)
+    """Returns a sweep's warnings, each distinct one once: networks without a record first, then the gravest."""
+    warnings = [
+        (state.record.name, warning)
         for state in states
         if state.record
-        for fault in record_warnings.named(state.record.content)
+        for warning in record_warnings.of(state.record.content)
     ]
-    ranked = sorted(faults, key=lambda item: record_warnings.WORDS.index(item[1].word))
+    ranked = sorted(warnings, key=lambda item: record_warnings.CODES.index(item[1].code))
     trained = [state.record for state in states if state.record]
     stray = [(record.name, f"its {base} was trained again, with other weights") for record, base in strays(trained)]
-    return escaping.distinct([*lost.items(), *stray, *((name, fault.text) for name, fault in ranked)])
+    return escaping.distinct([*lost.items(), *stray, *((name, warning.text) for name, warning in ranked)])
 
 
-def _notices(states: Sequence[State]) -> list[str]:
-    """Returns what is to be known of networks that makes no score doubtful."""
-    notices = [
-        (state.record.name, notice)
+def _notes(states: Sequence[State]) -> list[str]:
+    """Returns what a user may want to know of networks whose scores can be trusted."""
+    notes = [
+        (state.record.name, note)
         for state in states
         if state.record
-        for notice in record_warnings.notices(state.record.content)
+        for note in record_warnings.notes(state.record.content)
     ]
-    return escaping.distinct((name, notice.text) for name, notice in notices)
+    return escaping.distinct((name, note.text) for name, note in notes)
 
 
 def _judged(states: Sequence[State]) -> tuple[int, collections.Counter]:
-    """Returns a sweep's exit code, and how many networks have which fault."""
+    """Returns a sweep's exit code, and the number of networks by code of a warning or word of a failure."""
     trained = [state.record.content for state in states if state.record]
-    found = collections.Counter(word for content in trained for word in record_warnings.words(content))
+    found = collections.Counter(code for content in trained for code in record_warnings.codes(content))
     found += collections.Counter(state.word or state.state for state in states if not state.record)
     if not all(state.record and record_warnings.sound(state.record) for state in states):
         return command_line.EXIT_FAILED, found
-    return command_line.EXIT_DOUBTFUL if found else 0, found
+    return command_line.EXIT_WARNINGS if found else 0, found
 
 
 def _show_figure(study: pathlib.Path) -> None:

@@ -3,8 +3,7 @@
 import pandas as pd
 
 from tftransfer.analysis.differences import compared
-from tftransfer.analysis.frames import VARIANT
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE, VARIANT
 
 BY = ("recipe", "halves", "images_per_class", "target")
 _KIND = ["treatment", "n", *VARIANT[1:]]
@@ -27,7 +26,7 @@ def best(frame: pd.DataFrame) -> pd.DataFrame:
         which it was picked; `pairs`, `mean`, `low`, `high`, `over`, `clusters`, `images` of its kind's `minus_base`,
         NaN for bases and where there is no telling; `kinds` that the interval holds for.
     """
-    fine = frame[frame["set_apart"].eq("") & frame["top1"].notna()]
+    fine = frame[frame["excluded"].eq("") & frame["top1"].notna()]
     rows = []
     for values, group in fine.groupby(list(BY), sort=True):
         first = group.loc[group["top1"].idxmax()]

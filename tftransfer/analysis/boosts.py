@@ -4,7 +4,7 @@ import pandas as pd
 
 from tftransfer.analysis import intervals
 from tftransfer.analysis.differences import pairs
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE
 
 RANGES = ((1, 7), (3, 7), (5, 7))
 TRANSFER, CONTROL = "AnB+", "BnB+"
@@ -33,7 +33,7 @@ def boosts(frame: pd.DataFrame, ranges: tuple[tuple[int, int], ...] = RANGES) ->
         - `difference_paired`: mean of AnB+ less BnB+ over the `common` cells (same n, target, split and seed) that have
           both, each split counting equally, with `low`, `high`, `over`, `clusters`, `images`; NaN where there are none.
     """
-    fine = frame[frame["set_apart"].eq("") & frame["preserve"].eq(0) & frame["release_step"].eq(0)]
+    fine = frame[frame["excluded"].eq("") & frame["preserve"].eq(0) & frame["release_step"].eq(0)]
     rows = []
     for values, group in fine.groupby(BY, sort=True):
         if group["treatment"].eq(TRANSFER).any():

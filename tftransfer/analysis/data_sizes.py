@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tftransfer.analysis import intervals
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE
 
 # One curve over images per class; what tells its networks apart at one number of images.
 CURVE = ("recipe", "halves", "treatment", "n", "preserve", "release_step")
@@ -28,7 +28,7 @@ def data_size(frame: pd.DataFrame) -> pd.DataFrame:
         - `common`: True where all points of the curve are over the same targets, splits and seeds. Pairs that some
           points lack are left out of all. False where none are shared; then each point has its own.
     """
-    pairs = frame[frame["set_apart"].eq("") & frame["minus_base"].notna() & ~frame["treatment"].str.startswith(BASE)]
+    pairs = frame[frame["excluded"].eq("") & frame["minus_base"].notna() & ~frame["treatment"].str.startswith(BASE)]
     rows = []
     for values, curve in pairs.groupby(list(CURVE), sort=True):
         sizes = sorted(curve["images_per_class"].unique(), key=lambda size: (size == 0, size))

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from tftransfer.analysis import intervals
-from tftransfer.analysis.frames import PAIRED_BY
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE, PAIRED_BY
 
 # Networks are only averaged with others that agree in all of these.
 GROUPED_BY = ("recipe", "halves", "treatment", "n", "images_per_class", "preserve", "release_step")
@@ -33,7 +32,7 @@ def pairs(frame: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
         (at most, as for `minus_base_variance`), `at_chance` (True if one of them is), and the names of both networks,
         `first` and `second`. Networks without a partner are left out, and those set apart.
     """
-    fine = frame[frame["set_apart"].eq("")]
+    fine = frame[frame["excluded"].eq("")]
     shared = list(PAIRED_BY)
     if not second.startswith("base") and not first.startswith("base"):
         shared += ["n", "preserve", "release_step"]
@@ -72,7 +71,7 @@ def effects(frame: pd.DataFrame) -> pd.DataFrame:
 
         `pairs(frame, treatment, "base")` has the single differences.
     """
-    fine = frame[frame["set_apart"].eq("")]
+    fine = frame[frame["excluded"].eq("")]
     rows = []
     for values, family in fine.groupby(_FAMILY, sort=True, observed=True):
         by_n = dict(tuple(family.groupby("n", sort=True)))
@@ -136,7 +135,7 @@ def paired_bases(frame: pd.DataFrame, kind: str = BASE) -> pd.DataFrame:
     Returns:
         Their rows. Only they may be shown beside other networks' scores: the others are of other halves.
     """
-    fine = frame[frame["set_apart"].eq("")]
+    fine = frame[frame["excluded"].eq("")]
     bases, others = fine[fine["treatment"].eq(kind)], fine[~fine["treatment"].str.startswith(BASE)]
     keys = [pd.MultiIndex.from_frame(rows[list(PAIRED_BY)]) for rows in (bases, others)]
     return bases if others.empty else bases[keys[0].isin(keys[1])]

@@ -14,10 +14,10 @@ import tftransfer
 from tftransfer import analysis
 from tftransfer.analysis import boosts, checks, decomposition, diagnostics, paper
 from tftransfer.analysis import study as study_lib
-from tftransfer.analysis.finding import Finding
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE
 from tftransfer.records import commands
 from tftransfer.records.record_files import Record
+from tftransfer.records.record_warnings import WARNING, RecordWarning
 from tftransfer.reporting.looks import Looks
 from tftransfer.system import environment
 
@@ -58,7 +58,7 @@ class Report:
     @functools.cached_property
     def main(self) -> pd.DataFrame:
         """The networks of the study's main recipe which count in means."""
-        return self.frame[self.frame["recipe"].eq(self.recipe) & self.frame["set_apart"].eq("")]
+        return self.frame[self.frame["recipe"].eq(self.recipe) & self.frame["excluded"].eq("")]
 
     @functools.cached_property
     def recipe(self) -> str:
@@ -96,12 +96,12 @@ class Report:
         return decomposition.dominance(self.main)
 
     @functools.cached_property
-    def findings(self) -> list[checks.Finding]:
-        """What a reader must know before trusting the numbers."""
+    def warnings(self) -> list[RecordWarning]:
+        """What a reader must know before trusting the numbers: warnings, then notes."""
         own = paper.caveats() if self.is_paper else []
-        own += [Finding(checks.WARNING, "diagnostics", fault) for fault in self._diagnostics[1]]
-        found = [*own, *checks.findings(self.frame, self.study)]
-        return sorted(found, key=lambda finding: finding.weight != checks.WARNING)
+        own += [RecordWarning("diagnostics", reason) for reason in self._diagnostics[1]]
+        found = [*own, *checks.warnings(self.frame, self.study)]
+        return sorted(found, key=lambda warning: warning.level != WARNING)
 
     @property
     def diagnostics(self) -> Mapping[str, Mapping[str, np.ndarray]]:
@@ -110,14 +110,14 @@ class Report:
 
     @functools.cached_property
     def _diagnostics(self) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
-        """The arrays, and what is wrong with others."""
-        found, faults = {}, []
+        """The arrays by network, and why those of other networks cannot be read."""
+        found, unreadable = {}, []
         for record in self.records:
             try:
                 found[record.name] = diagnostics.read(record)
             except ValueError as error:
-                faults.append(str(error))
-        return found, faults
+                unreadable.append(str(error))
+        return found, unreadable
 
     @functools.cached_property
     def halves(self) -> list[str]:

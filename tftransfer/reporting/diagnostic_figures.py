@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE
 from tftransfer.records.filter_grid import filter_grid
 from tftransfer.reporting import style
 from tftransfer.reporting.history_figure import panels_of

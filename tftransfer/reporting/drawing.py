@@ -9,7 +9,7 @@ import re
 import pandas as pd
 
 from tftransfer import analysis
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE
 from tftransfer.reporting import (
     diagnostic_figures,
     history_figure,

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE
 from tftransfer.records.record_files import Record
 from tftransfer.reporting import looks, style
 from tftransfer.reporting.style import Canvas

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from tftransfer.analysis.decomposition import CO_ADAPTATION, SPECIFICITY
-from tftransfer.analysis.roles import variant
+from tftransfer.experiment.treatments import variant
 from tftransfer.reporting import style
 from tftransfer.reporting.looks import COLOURS
 from tftransfer.reporting.phrases import interval, points

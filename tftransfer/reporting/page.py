@@ -6,11 +6,11 @@ from collections.abc import Mapping
 import jinja2
 import markupsafe
 
-from tftransfer.analysis import checks
+from tftransfer.records.record_warnings import WARNING
 from tftransfer.reporting import sentences, tables
 from tftransfer.reporting.collected import Report
 from tftransfer.reporting.drawing import Drawing
-from tftransfer.reporting.markdown import CITATION
+from tftransfer.reporting.markdown import CITATION, NO_WARNINGS
 from tftransfer.system import escaping
 
 
@@ -37,8 +37,9 @@ def html(report: Report, drawings: Mapping[str, Drawing], downloads: Mapping[str
         drawings=list(drawings.values()),
         tables=tables.tables(report),
         networks=tables.networks(report),
-        findings=report.findings,
-        warning=checks.WARNING,
+        warnings=report.warnings,
+        level=WARNING,
+        no_warnings=NO_WARNINGS,
         making=report.making,
         downloads={name: _data_url(text) for name, text in downloads.items()},
         citation=CITATION,

@@ -6,8 +6,9 @@ import pandas as pd
 
 from tftransfer.analysis.best import best
 from tftransfer.analysis.differences import paired_bases
-from tftransfer.analysis.finding import WARNING
-from tftransfer.analysis.roles import BASE, variant
+from tftransfer.analysis.frames import BASE
+from tftransfer.experiment.treatments import variant
+from tftransfer.records.record_warnings import WARNING
 from tftransfer.reporting import effect_sentences
 from tftransfer.reporting.collected import Report
 from tftransfer.reporting.phrases import NO_BREAK, count, interval, over, percent, points
@@ -35,8 +36,8 @@ def summary(report: Report) -> list[str]:
 
 def _warned(report: Report) -> str:
     """Returns what stands in the way of trusting these numbers, in a line."""
-    topics = list(dict.fromkeys(f.topic for f in report.findings if f.weight == WARNING))
-    return f"Before trusting these numbers, read the warnings below: {', '.join(topics)}." if topics else ""
+    codes = list(dict.fromkeys(warning.code for warning in report.warnings if warning.level == WARNING))
+    return f"Before trusting these numbers, read the warnings below: {', '.join(codes)}." if codes else ""
 
 
 def _unbroken(text: str) -> str:

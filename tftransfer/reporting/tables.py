@@ -8,8 +8,7 @@ import pandas as pd
 
 from tftransfer.analysis import decomposition
 from tftransfer.analysis.differences import base_mean
-from tftransfer.analysis.frames import VARIANT
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE, VARIANT
 from tftransfer.experiment import treatments
 from tftransfer.reporting.collected import Report
 from tftransfer.reporting.looks import named
@@ -60,7 +59,7 @@ def networks(report: Report) -> Table:
             treatments.variant(row.images_per_class, row.preserve, row.release_step),
             percent(row.top1), percent(row.chance), percent(row.top5),
             "" if row.treatment == BASE else points(row.minus_base),
-            row.set_apart or ("" if row.recipe == report.recipe else f"recipe {row.recipe}"),
+            row.excluded or ("" if row.recipe == report.recipe else f"recipe {row.recipe}"),
         )
         for row in report.frame.itertuples(index=False)
     )  # fmt: skip
@@ -219,7 +218,7 @@ def _common(row: tuple) -> str:
 
 def _reduced(report: Report) -> Iterator[Table]:
     """Bases with fewer images, whatever their recipe."""
-    fine = report.frame[report.frame["set_apart"].eq("") & report.frame["images_per_class"].gt(0)]
+    fine = report.frame[report.frame["excluded"].eq("") & report.frame["images_per_class"].gt(0)]
     bases = fine[fine["treatment"].eq(BASE)]
     if bases.empty:
         return

@@ -11,8 +11,8 @@ from matplotlib.patches import Patch
 
 from tftransfer.analysis.decomposition import CO_ADAPTATION, SPECIFICITY, decomposition
 from tftransfer.analysis.differences import base_mean, paired_bases
+from tftransfer.analysis.frames import BASE
 from tftransfer.analysis.intervals import ABOVE, BELOW
-from tftransfer.analysis.roles import BASE
 from tftransfer.reporting import looks as looks_lib
 from tftransfer.reporting import style
 from tftransfer.reporting.looks import Curve, Looks

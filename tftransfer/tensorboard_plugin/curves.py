@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from tftransfer.analysis import differences, frames, intervals
-from tftransfer.analysis.roles import BASE, variant
+from tftransfer.analysis.frames import BASE
+from tftransfer.experiment.treatments import variant
 from tftransfer.records import record_files
 from tftransfer.system import escaping
 from tftransfer.tensorboard_plugin.folders import Study
@@ -36,7 +37,7 @@ class Curves:
 
         Returns:
             `pictures`: for each set of networks that compare (`label`), its `curves` (treatment, points by n), `bases`
-            (levels) and `chance`. `problems`: sentences on records that are not shown, `set_apart` on networks which no
+            (levels) and `chance`. `problems`: sentences on records that are not shown, `excluded` on networks which no
             mean counts. `finished`: networks shown. Scores are shares, 0 to 1; what cannot be told is None.
         """
         if self._seen != study.records:
@@ -64,14 +65,14 @@ class Curves:
             frame, effects = _analysed(self._known())
         steps = set(frame.loc[~frame["treatment"].str.startswith(f"{BASE}-"), "steps"].dropna())
         self.steps = int(steps.pop()) if len(steps) == 1 else None
-        apart = frame[frame["set_apart"].ne("")]
+        apart = frame[frame["excluded"].ne("")]
         return {
             "finished": len(frame),
             "pictures": _pictures(frame, effects),
             "problems": [problem for _, _, problem in self._rows.values() if problem],
-            "set_apart": [
+            "excluded": [
                 f"{escaping.tensorboard(name)}: {why}"
-                for name, why in zip(apart["name"], apart["set_apart"], strict=True)
+                for name, why in zip(apart["name"], apart["excluded"], strict=True)
             ],
         }
 
@@ -104,7 +105,7 @@ def _reason(path: pathlib.Path, error: Exception) -> str:
 def _pictures(frame: pd.DataFrame, effects: pd.DataFrame) -> list[dict[str, Any]]:
     """Returns a picture for each set of networks that compare, the largest first."""
     telling = [column for column in PICTURE if effects[column].nunique() > 1]
-    fine = frame[frame["set_apart"].eq("")]
+    fine = frame[frame["excluded"].eq("")]
     spread = {key: intervals.accuracy_of(group) for key, group in fine.groupby(list(differences.GROUPED_BY))}
     pictures = []
     for values, group in effects.groupby(list(PICTURE), sort=True):

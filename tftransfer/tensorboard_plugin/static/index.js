@@ -222,7 +222,7 @@ function progress({ unfinished, steps }) {
   parts.progress.replaceChildren(table("Not finished", heads, rows));
 }
 
-function notes({ problems, set_apart: apart }) {
+function notes({ problems, excluded: apart }) {
   const lists = [["Not shown", problems], ["Left out of all means", apart]].filter(([, items]) => items.length);
   parts.notes.hidden = !lists.length;
   parts.notes.replaceChildren(
