@@ -53,7 +53,7 @@ def test_models_without_the_searched_options_are_refused():
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("20m", 1200), ("2h", 7200), ("0.5m", 30)])
 def test_time_budgets(text, seconds):
     assert budget.seconds_of(text) == seconds
-    assert budget.fault(text) is None
+    assert budget.expected(text) is None
 
 
 @pytest.mark.parametrize("text", ["", "20", "m", "0m", "-5m", "5 m", "5d", "1e3s", "infh", "20m "])

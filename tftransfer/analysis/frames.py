@@ -17,9 +17,9 @@ from tftransfer.records.record_files import Record
 BASE = "base"
 # What must be equal for a network and a base to be compared; the base's half is the network's target.
 PAIRED_BY = ("target", "split", "seed", "images_per_class", "recipe")
-# What a treatment has besides its name and n.
+# Options of a treatment besides its name and n.
 VARIANT = ("images_per_class", "preserve", "release_step")
-# What tells networks apart. Two with all of this in common are the same network twice.
+# What identifies a network. Two that agree in all of these are the same network twice.
 CELL = ("treatment", "n", *PAIRED_BY, "preserve", "release_step")
 # Why a network is excluded from all means, besides the warnings DIVERGED and NOT_FROZEN.
 DUPLICATE = "duplicate"
@@ -37,11 +37,11 @@ COLUMNS = (
     "cross_entropy", "minus_base", "chance", "left_chance", "frozen_blocks_unchanged", "steps", "steps_of_source",
     "classes_seen", "seconds", "images_per_second", "finished", "excluded", "validation_images", "minus_base_variance",
 )  # fmt: skip
-_FROM_ALL = ("minus_base", "minus_base_variance", "excluded")  # can only be told from all networks
+_FROM_ALL = ("minus_base", "minus_base_variance", "excluded")  # depend on all networks
 
 
 def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
-    """Returns the finished networks of a study, one row each.
+    """Returns the finished networks of a study, one row per network.
 
     Args:
         study: A study's folder, what `study.read` made of it, or "paper" for the published logs of the paper's authors.
@@ -54,15 +54,16 @@ def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
           bases). `status` is `done` or `diverged`.
         - `split` (random0), `halves` its kind without number (random, natural_manmade, file-..., all), `target`,
           `seed`, `images_per_class` (0: all), `preserve`, `release_step`.
-        - `recipe`: 8 digits of the hash of recipe, protocol, data and architecture: networks with different ones do not
-          compare.
-        - `protocol`: version of the way of training, missing for the paper. `classes`: of the target.
-        - `top1`, `top5`, `per_class_top1`, `chance`: shares, 0 to 1. `cross_entropy` in nats. `top5` is missing where
-          there are no more than five classes: all answers would be among the first five.
-        - `minus_base`: `top1` less that of the base of the same target, split, seed, images per class and recipe,
+        - `recipe`: 8 digits of the hash of recipe, protocol, data and architecture: networks with different ones cannot
+          be compared.
+        - `protocol`: version of the training procedure, missing for the paper. `classes`: number in the target.
+        - `top1`, `top5`, `per_class_top1`, `chance`: fractions, 0 to 1. `cross_entropy` in nats. `top5` is missing
+          where there are at most five classes, as all predictions would be among the first five.
+        - `minus_base`: `top1` minus that of the base with the same target, split, seed, images per class and recipe,
           computed from these records; 0 for bases, NaN where there is no such base.
-        - `validation_images`: that it was scored on. `minus_base_variance`: how much `minus_base` varies with their
-          choice, at most: the sum of the two networks' variances, as if they erred on different images.
+        - `validation_images`: the number it was scored on. `minus_base_variance`: the variance of `minus_base` over
+          choices of these images, at most: the sum of the two networks' variances, as if they erred on different
+          images.
         - `left_chance`, `frozen_blocks_unchanged`: proofs, missing where nothing was recorded.
         - `steps`, `steps_of_source`: of training. `classes_seen`: classes of its target that its source was
           trained on.
@@ -81,7 +82,7 @@ def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
 
 
 def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Returns rows as a frame, with what can only be told from all of them: duplicates and differences from bases."""
+    """Returns rows as a frame, with the columns that depend on all of them: duplicates and differences from bases."""
     table = pd.DataFrame(list(rows), columns=[c for c in COLUMNS if c not in _FROM_ALL])
     table["finished"] = pd.to_datetime(table["finished"], utc=True, errors="coerce")
     table["excluded"] = _excluded(table)
@@ -96,7 +97,7 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def row(record: Record) -> dict[str, Any]:
-    """Returns a record's values in the columns of the frame."""
+    """Returns a record's values by column of the frame."""
     content, identity, recipe = record.content, record.identity, record.identity["recipe"]
     treatment = Treatment(**identity["treatment"])
     result, integrity, cost = record.result, content["integrity"], content["cost"]
@@ -134,7 +135,7 @@ def row(record: Record) -> dict[str, Any]:
 
 
 def recipe_digest(identity: Mapping[str, Any]) -> str:
-    """Returns 8 digits which are equal for networks that compare: same recipe, protocol, data and architecture."""
+    """Returns 8 digits that are equal for comparable networks: same recipe, protocol, data and architecture."""
     return identities.digest(identity)
 
 
@@ -149,7 +150,7 @@ def _excluded(table: pd.DataFrame) -> pd.Series:
 
 
 def _minus_base(table: pd.DataFrame) -> pd.Series:
-    """Returns each network's top-1 less that of its own base."""
+    """Returns each network's top-1 minus that of its own base."""
     fine = table[table["excluded"].eq("")]
     bases = fine[fine["treatment"].eq(BASE)].set_index(list(PAIRED_BY))["top1"].astype(float)
     own = pd.MultiIndex.from_frame(table[list(PAIRED_BY)])

@@ -1,4 +1,4 @@
-"""A report as Markdown, fit for a README."""
+"""A report as Markdown, for a README."""
 
 from collections.abc import Mapping
 
@@ -24,14 +24,19 @@ def text(report: Report, figures: Mapping[str, str] | None = None) -> str:
 
     Args:
         report: The study.
-        figures: What each figure shows, in words, and its path from the text; none by default.
+        figures: Text for screen readers and relative path of each figure; none by default.
     """
-    parts = [f"# {escaped(report.name)}", escaped(report.kind) + ".", *map(escaped, sentences.summary(report))]
+    parts = [
+        f"# {escaped(report.name)}",
+        escaped(report.kind) + ".",
+        escaped(sentences.LABELS),
+        *map(escaped, sentences.summary(report)),
+    ]
     parts += [f"![{escaped(title)}]({path})" for title, path in (figures or {}).items()]
     for table in tables.tables(report):
         parts += [f"## {escaped(table.title)}", _table(table)]
         parts += [escaped(table.note)] if table.note else []
-    parts += ["## What to know before trusting it", _warnings(report.warnings)]
+    parts += ["## Warnings and notes", _warnings(report.warnings)]
     if report.frame.shape[0]:
         parts += [f"## {tables.networks(report).title}", _table(tables.networks(report))]
     parts += ["## How it was made", "\n".join(f"- {name}: {markdown_code(value)}" for name, value in report.making)]
