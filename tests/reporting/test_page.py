@@ -69,7 +69,7 @@ def test_links_inside_the_page_lead_somewhere_and_ids_are_unique(paper):
 
 
 def test_the_page_opens_with_what_the_numbers_say(paper):
-    start = paper.index('<div class="said">')
+    start = paper.index('<div class="summary">')
     assert start < paper.index('id="figures"') < paper.index('id="tables"') < paper.index('id="warnings"')
     said = paper[start : paper.index("</div>", start)]
     assert "\N{MINUS SIGN}8.24 percentage points (95" in said

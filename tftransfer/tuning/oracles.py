@@ -144,9 +144,7 @@ class Oracle:
         return tuple(sorted(trial.hyperparameters.values.items()))
 
     def _untried(self) -> Mapping[str, Any] | None:
-        """Returns random values that were not tried yet, None if there are none: a Gaussian process may repeat "
-        "itself.
-        """
+        """Returns random values not tried yet, None if there are none: Gaussian processes may propose known ones."""
         for _ in range(_DRAWS):
             values = {field: self._random.choice(tried) for field, tried in self._choices.items() if len(tried) > 1}
             if tuple(sorted(values.items())) not in self._told:
