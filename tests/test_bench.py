@@ -17,7 +17,7 @@ READY = {"multiply_adds": 10**6, "compile_seconds": 1.0, "device": "one_device: 
 class FakeWorker:
     """Answers as a case's process does, at once."""
 
-    faults = {}  # noqa: RUF012
+    failures = {}  # noqa: RUF012
     waiting = 0.01
 
     def __init__(self, config, kind, frozen=()):
@@ -33,10 +33,10 @@ class FakeWorker:
         pass
 
     def answer(self, limit_seconds):
-        if self.kind in self.faults:
-            raise WorkerError(self.faults[self.kind])
+        if self.kind in self.failures:
+            raise WorkerError(self.failures[self.kind])
         if self.kind == cases.REPLICAS:
-            return {"difference": 1e-7, "strategy": "mirrored: CPU x 2", "peak_memory_mb": 1.0}
+            return {"difference": 1e-7, "strategy": "mirrored: CPU x 2", "steps": 1, "peak_memory_mb": 1.0}
         return {**READY, "peak_memory_mb": 100.0}
 
     def ask(self, seconds, limit_seconds):
@@ -85,7 +85,7 @@ def test_what_limits_is_said(run, monkeypatch):
 
 
 def test_a_contender_that_fails_is_named_and_the_others_are_measured(run, monkeypatch, tmp_path):
-    monkeypatch.setattr(FakeWorker, "faults", {"lockstep": "out of memory", "replicas": "no such device"})
+    monkeypatch.setattr(FakeWorker, "failures", {"lockstep": "out of memory", "replicas": "no such device"})
     code, text = run()
     assert code == 0
     assert "not measured: out of memory" in text
@@ -97,7 +97,7 @@ def test_a_contender_that_fails_is_named_and_the_others_are_measured(run, monkey
 
 
 def test_nothing_measured_is_a_failure_and_nothing_is_kept(run, monkeypatch, tmp_path):
-    monkeypatch.setattr(FakeWorker, "faults", dict.fromkeys(("base", "frozen", "lockstep"), "bang"))
+    monkeypatch.setattr(FakeWorker, "failures", dict.fromkeys(("base", "frozen", "lockstep"), "bang"))
     assert run()[0] == command_line.EXIT_FAILED
     assert speeds.known(bench.BenchConfig(cache_dir=str(tmp_path / "cache"))) is None
 

@@ -1,4 +1,4 @@
-"""Measures what this machine does with a recipe, before a long study.
+"""Measures the speed of a recipe on this machine, before a long study.
 
     python -m tftransfer.bench --time_budget=5m
 
@@ -26,20 +26,20 @@ from tftransfer.tuning import budget
 _USAGE = """
 usage: python -m tftransfer.bench [--time_budget=5m] [options of run]
 
-Measures what this machine does with a recipe: speed of a base, of a network with frozen blocks and of a group in
-lockstep, what starting costs, whether training waits for images, how near it comes to the machine's matrix products,
-and whether two replicas train what one does. Images are those of the data set if it was prepared, else drawn ones of
-its size. The speeds are kept in --cache_dir, for estimates in hours.
+Measures the speed of a recipe on this machine: of a base, of a network with frozen blocks and of a group in lockstep,
+how long they take to start, whether training waits for images, which fraction of the speed of matrix products it
+reaches, and whether two replicas train the same network as one. Images are those of the data set if it was prepared,
+else drawn ones of its size. The speeds are kept in --cache_dir, for estimates in hours.
 """
 _LEAST_SECONDS = 60
-_SECONDS_FOR_REPLICAS = 0.2  # share of the time
+_SECONDS_FOR_REPLICAS = 0.2  # fraction of the time
 
 
 @dataclasses.dataclass(frozen=True)
 class BenchConfig(Config):
     """The options of `python -m tftransfer.bench`."""
 
-    time_budget: str = option("5m", COMMAND, "time of all measurements, at least 60s: 90s, 5m, 1h", budget.fault)
+    time_budget: str = option("5m", COMMAND, "time of all measurements, at least 60s: 90s, 5m, 1h", budget.expected)
 
     def __post_init__(self) -> None:
         """Checks the options of `run`, then the time."""
@@ -56,12 +56,12 @@ class BenchConfig(Config):
         return budget.seconds_of(self.time_budget)
 
     def recipe_config(self) -> Config:
-        """Returns the options which `run` has, too."""
+        """Returns the options that `run` has as well."""
         return Config(**self.shared())
 
 
 def _blocks(recipe: Config, given: set[str]) -> int:
-    """Returns how many blocks the model has; Keras is asked where only it can tell."""
+    """Returns the number of blocks of the model, which is built only if need be."""
     catalog.check_reachable(recipe.model)
     blocks = catalog.blocks_of(recipe.model, recipe.blocks)
     if blocks is None:
@@ -88,7 +88,7 @@ def main(argv: Sequence[str]) -> int:
     for measured in found:
         _remember(recipe, measured, equal)
     escaping.say(_table(recipe, found, equal, (load_before, measuring.load())))
-    if all(measured.fault for measured in found):
+    if all(measured.error for measured in found):
         escaping.say("python -m tftransfer.bench: nothing was measured; a longer --time_budget may help", sys.stderr)
         return command_line.EXIT_FAILED
     escaping.say(f"kept       {speeds.path_of(recipe)}")
@@ -96,8 +96,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _remember(recipe: Config, measured: Measured, equal: dict[str, Any]) -> None:
-    """Keeps what was measured of one case."""
-    if measured.fault:
+    """Keeps the measurements of one case."""
+    if measured.error:
         return
     details = {
         "turns": measured.turns,
@@ -115,9 +115,9 @@ def _remember(recipe: Config, measured: Measured, equal: dict[str, Any]) -> None
 
 
 def _table(recipe: Config, found: Sequence[Measured], equal: dict[str, Any], loads: tuple[float, float]) -> str:
-    """Returns what was measured, and what limits."""
+    """Returns the table of measurements, with what limits the speed."""
     machine = environment.machine()
-    ended = [measured for measured in found if not measured.fault]
+    ended = [measured for measured in found if not measured.error]
     device = f" ({ended[0].device})" if ended else ""
     rows = [
         "",
@@ -144,9 +144,9 @@ def _images(recipe: Config, ended: Sequence[Measured]) -> str:
 
 
 def _row(measured: Measured, batch_size: int) -> str:
-    """Returns a case's line; images per second count each image once for a whole group."""
-    if measured.fault:
-        return f"{measured.case.text:<18}not measured: {measured.fault}"
+    """Returns the line of a case; images per second count each image once for a whole group."""
+    if measured.error:
+        return f"{measured.case.text:<18}not measured: {measured.error}"
     median, low, high = measured.images_per_second(batch_size)
     spread = f"{low:.0f} to {high:.0f}"
     return (
@@ -157,16 +157,16 @@ def _row(measured: Measured, batch_size: int) -> str:
 
 
 def _replicas(equal: dict[str, Any]) -> str:
-    if "fault" in equal:
-        return f"not compared: {equal['fault']}"
+    if "error" in equal:
+        return f"not compared: {equal['error']}"
     return (
-        f"after 3 updates the weights of 1 and 2 replicas ({equal['strategy']}) differ by "
-        f"{equal['difference']:.1e} of the largest at most"
+        f"after {equal['steps']} training step the weights of 1 and 2 replicas ({equal['strategy']}) differ by "
+        f"at most {equal['difference']:.1e} of the largest weight"
     )
 
 
 def _limits(recipe: Config, ended: Sequence[Measured], loads: tuple[float, float]) -> list[str]:
-    """Returns what holds training back, the worst first, and what to do about it."""
+    """Returns what limits the speed of training, the worst first, and what to do about it."""
     lines = []
     free = environment.machine()["cores"]
     if loads[0] > 0.5 * free:
@@ -179,13 +179,15 @@ def _limits(recipe: Config, ended: Sequence[Measured], loads: tuple[float, float
             f"input: {slowest.case.text} waits for images {100 * slowest.median('waiting'):.0f} % of its time; a "
             f"smaller --image_size, more cores or --augment=none help"
         )
-    share = statistics.median(measured.fraction_of_peak(recipe.batch_size) for measured in ended)
-    if share >= 0.5:
-        lines.append(f"arithmetic: {100 * share:.0f} % of what matrix products reach; only less of it or a GPU helps")
+    fraction = statistics.median(measured.fraction_of_peak(recipe.batch_size) for measured in ended)
+    if fraction >= 0.5:
+        lines.append(
+            f"arithmetic: {100 * fraction:.0f} % of the rate of matrix products; only less arithmetic or a GPU helps"
+        )
     else:
         lines.append(
-            f"what is no matrix product: steps reach {100 * share:.0f} % of its rate, as narrow layers do; a larger "
-            f"--width or --batch_size costs less than in proportion"
+            f"what is no matrix product: steps reach {100 * fraction:.0f} % of its rate, as is usual with narrow "
+            f"layers; a larger --width or --batch_size costs less than proportionally"
         )
     together = [measured for measured in ended if measured.case.kind == speeds.LOCKSTEP]
     alone = [measured for measured in ended if measured.case.kind == speeds.FROZEN]
@@ -193,7 +195,9 @@ def _limits(recipe: Config, ended: Sequence[Measured], loads: tuple[float, float
         networks = len(together[0].case.frozen)
         each = together[0].median("seconds_per_step") / networks
         gain = alone[0].median("seconds_per_step") / each
-        lines.append(f"lockstep: a network of {networks} costs 1/{gain:.1f} of a step alone (frozen, n in the middle)")
+        lines.append(
+            f"lockstep: one of {networks} networks costs 1/{gain:.1f} of a step of its own (frozen, n in the middle)"
+        )
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Makes a report of a study: what its records say, with their uncertainty and their gaps. Extra `report`.
+"""Writes a report of a study from its records: effects with intervals, figures, warnings. Extra `report`.
 
     python -m tftransfer.report --study=runs/STUDY
     python -m tftransfer.report --study=paper
@@ -18,8 +18,8 @@ from tftransfer.system import escaping
 _USAGE = """
 usage: python -m tftransfer.report --study=FOLDER|paper [options]
 
-Reads the records of a study and writes what they say: effects of each treatment with intervals, the paper's figures,
-what is missing or unequal. --study=paper reports the published results of the paper's authors.
+Reads the records of a study and writes a report: the effect of each treatment with intervals, the paper's figures, and
+warnings about what is missing or unequal. --study=paper reports the published results of the paper's authors.
 """
 FORMATS = ("html", "md", "csv", "svg", "png")
 OVERLAYS = ("none", "paper")
@@ -43,7 +43,9 @@ class ReportConfig:
         _known_formats,
     )  # fmt: skip
     out: str = option("", COMMAND, "folder to write into; default reports/<study>")
-    overlay: str = option("none", COMMAND, "paper draws the paper's means behind the study's own", choices=OVERLAYS)
+    overlay: str = option(
+        "none", COMMAND, "paper draws the paper's means in the background of the study's own", choices=OVERLAYS
+    )
 
     def __post_init__(self) -> None:
         """Checks the options; raises ValueError."""
@@ -71,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
     _check_installed(options.formats)
     from tftransfer.reporting import collected, output
 
-    report = collected.collect(options.study, _said(options, given), options.overlay == "paper")
+    report = collected.collect(options.study, _shown(options, given), options.overlay == "paper")
     name = "paper" if report.is_paper else report.name
     folder = pathlib.Path(options.out) if options.out else pathlib.Path("reports") / name
     for path in output.write(report, options.formats, folder):
@@ -79,8 +81,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _said(options: ReportConfig, given: set[str]) -> list[str]:
-    """Returns the options as they stand in the report, without folders of this machine."""
+def _shown(options: ReportConfig, given: set[str]) -> list[str]:
+    """Returns the options as shown in the report, without folders of this machine."""
     study = pathlib.Path(options.study)
     shown = {"study": study.name if study.is_absolute() else options.study}
     shown |= {name: getattr(options, name) for name in ("format", "overlay") if name in given}

@@ -164,8 +164,8 @@ def _train(
     networks = [study.finished(step.cell) for step in steps]
     for warning in _warnings(cell, networks):
         escaping.say(f"WARNING: {warning}", sys.stderr)
-    for notice in (notice for network in networks for notice in record_warnings.notices(network.record.content)):
-        escaping.say(f"NOTE: {notice.text}", sys.stderr)
+    for note in (note for network in networks for note in record_warnings.notes(network.record.content)):
+        escaping.say(f"NOTE: {note.text}", sys.stderr)
     escaping.say(score_table.text(cell.split, root, store.dataset, networks, time.perf_counter() - started))
     failed = any(not record_warnings.sound(network.record) for network in networks)
     return command_line.EXIT_FAILED if failed else 0
@@ -208,9 +208,10 @@ def _start_tensorflow(options: Config) -> types.ModuleType:
 def _warnings(cell: Cell, networks: Sequence) -> list[str]:
     """Returns the warnings about the networks of the table, each distinct one once."""
     by_name = {network.record.name: network.record for network in networks}
-    warnings = [(name, fault) for name, record in by_name.items() for fault in record_warnings.faults(record)]
+    about = [(name, warning) for name, record in by_name.items() for warning in record_warnings.of(record.content)]
     reference = by_name[cell.reference.name]
-    warnings += [(name, text) for name, record in by_name.items() if (text := record_warnings.stale(record, reference))]
+    stale = [(name, record_warnings.stale(record, reference)) for name, record in by_name.items()]
+    warnings = [(name, warning.text) for name, warning in [*about, *stale] if warning]
     asked = by_name[cell.name]
     if cell.config.keep_weights and asked.weights_file is None and asked.status == record_files.DONE:
         text = f"{cell.name} was trained without --keep_weights; --force trains it again and keeps them"

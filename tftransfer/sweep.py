@@ -42,7 +42,7 @@ First look: --dry_run prints the number of networks, hours and disk space. While
 More than one grid: --cells="treatments=AnB n=1-7 split_seeds=0-3" --cells="treatments=BnB+ n=3"
 
 Exit code: 0 all networks are trained and sound; 3 some are not, each named with diverged, no memory, killed, failed,
-skipped or not frozen; 4 all are trained, and some are doubtful: leak, at chance, overfitted ...; 2 bad input.
+skipped or not frozen; 4 all are trained, some with warnings: leak, at chance, overfitted ...; 2 bad input.
 """
 
 

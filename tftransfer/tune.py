@@ -1,4 +1,4 @@
-"""Searches the recipe of a base network on images of its own: extra `tune`.
+"""Searches a recipe for a base network on held-out training images: extra `tune`.
 
     python -m tftransfer.tune --dataset=folder --data_dir=FOLDER --time_budget=20m
 
@@ -29,10 +29,11 @@ from tftransfer.tuning.study import DIVERGED, FAILED, OK, Study, Trial, winner
 _USAGE = """
 usage: python -m tftransfer.tune --dataset=DATASET --time_budget=20m [options]
 
-Searches the recipe with which a base network learns one half of a data set best: learning rate, L2, dropout, width,
-batch size, initial weights, length. Recipes are scored on a fifth of the half's training images, which is held out of
-training; validation images are never seen. The recipe of the options is tried first, the others lie around it. The same
-command goes on after an interruption, a longer --time_budget goes on from where a shorter one ended.
+Searches the recipe with which a base network learns one half of a data set best: learning rate, weight decay, dropout,
+width, batch size, initial weights, length. Recipes are scored on a fifth of the half's training images, which is held
+out of training; validation images are never used. The recipe given by the options is tried first, then others around
+it. The same command resumes after an interruption; with a longer --time_budget it continues where the shorter one
+ended.
 """
 _SHOWN = 5
 
@@ -52,8 +53,8 @@ _EXAMPLES = {
 class TuneConfig(Config):
     """The options of `python -m tftransfer.tune`."""
 
-    time_budget: str = option("20m", COMMAND, "time of all trials of a study: 90s, 20m, 2h", budget.fault)
-    tuner: str = option("hyperband", COMMAND, "who proposes recipes", choices=oracles.TUNERS)
+    time_budget: str = option("20m", COMMAND, "time of all trials of a study: 90s, 20m, 2h", budget.expected)
+    tuner: str = option("hyperband", COMMAND, "the tuner that proposes recipes", choices=oracles.TUNERS)
     target: str = option("B", COMMAND, "half whose recipe is searched", choices=treatments.TARGETS)
     trials: int = option(
         0, COMMAND, "most trials of a study; 0: as many as the time allows", lambda v: None if v >= 0 else "at least 0"
@@ -67,10 +68,10 @@ class TuneConfig(Config):
     lengths: str = _values_option("epochs")
 
     def start(self, images: int = 0) -> Config:
-        """Returns the options which `run` has, too; their length in epochs, as lengths are tried in epochs.
+        """Returns the options that `run` has as well, with their length in epochs.
 
         Args:
-            images: Training images, from which the default length follows; 0 if they are not known yet.
+            images: Number of training images, which decides the default length; 0 if it is not known yet.
         """
         shared = Config(**self.shared())
         if shared.steps or shared.epochs:
@@ -114,7 +115,7 @@ def main(argv: Sequence[str]) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class _Images:
-    """The images of a search: all training images of the half, those trained on, those held out."""
+    """Images of a search: number of all training images of the half, of those trained on and those held out."""
 
     store: Store
     split: str
@@ -131,7 +132,7 @@ def _split(options: TuneConfig, names: Sequence[str], kinds: Sequence[str | None
 def _settings(
     options: TuneConfig, start: Config, choices: space.Choices, store: Store, split: splits.Split
 ) -> dict[str, Any]:
-    """Returns what must be equal for a search to go on in a study."""
+    """Returns the settings that must be equal for a search to be resumed in a study."""
     return {
         "protocol": PROTOCOL,
         "data": {
@@ -149,7 +150,7 @@ def _settings(
 
 
 def _search(options: TuneConfig, study: Study, images: _Images, start: Config, choices: space.Choices) -> int:
-    """Searches, writes the best recipe and prints what was found."""
+    """Searches, writes the best recipe and prints the results."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build concern no user
     with command_line.suppress_stderr():
         import keras_tuner
@@ -168,10 +169,10 @@ def _search(options: TuneConfig, study: Study, images: _Images, start: Config, c
     work = search.Search(study, scope, trainer.train, limits, _say)
     work.run()
     best = winner(work.trials)
-    for fault in search.failures(work.trials):
-        escaping.say(f"WARNING: {fault}", sys.stderr)
+    for failure in search.failures(work.trials):
+        escaping.say(f"WARNING: {failure}", sys.stderr)
     if best is None:
-        escaping.say(f"python -m tftransfer.tune: no trial ended well. What they said is in {study.root}", sys.stderr)
+        escaping.say(f"python -m tftransfer.tune: no trial ended well. Their output is in {study.root}", sys.stderr)
         return command_line.EXIT_FAILED
     path = study.root / "best.flags"
     origin = flagfile.Origin(
@@ -192,9 +193,9 @@ def _search(options: TuneConfig, study: Study, images: _Images, start: Config, c
 
 
 def _table(trials: Sequence[Trial], best: Trial, images: _Images) -> str:
-    """Returns the best trials, and what the choice among so many is worth."""
+    """Returns the table of the best trials, with the standard error of their scores."""
     count = {status: sum(trial.status == status for trial in trials) for status in (OK, DIVERGED, FAILED)}
-    spent = budget.spoken(sum(trial.seconds for trial in trials))
+    spent = budget.duration(sum(trial.seconds for trial in trials))
     rows = ["", f"trials     {count[OK]} ended well, {count[DIVERGED]} diverged, {count[FAILED]} failed; {spent}", ""]
     columns = tuple(reversed(space.TUNED))
     ended = sorted((t for t in trials if t.status == OK), key=lambda t: (-t.top1, t.seconds, t.number))
@@ -210,7 +211,8 @@ def _table(trials: Sequence[Trial], best: Trial, images: _Images) -> str:
         note = "  the starting recipe" if trial.number == 1 else ""
         rows.append(f"{trial.number:<7}{100 * trial.top1:>6.1f} %{trial.seconds:>9.0f}  {joined(words)}{note}")
     error = 100 * flagfile.standard_error(best.top1, images.held)
-    rows += ["", f"Scores are top-1 on {images.held} held-out training images, standard error {error:.1f} points.", ""]
+    scores = f"Scores are top-1 on {images.held} held-out training images"
+    rows += ["", f"{scores}, standard error {error:.1f} percentage points.", ""]
     return "\n".join(rows)
 
 
@@ -219,7 +221,7 @@ def _say(line: str) -> None:
 
 
 def _progress(done: int, total: int) -> None:
-    """Says how far the preparation of images is, in some ten lines."""
+    """Prints the progress of the preparation of images, in about ten lines."""
     if done == total or done % max(1, total // 10) == 0:
         escaping.say(f"preparing: {done} of {total} images", sys.stderr)
 

@@ -9,32 +9,32 @@ from tftransfer.records import record_files
 
 def found(folder):
     read = study.read(folder)
-    return checks.findings(analysis.networks(read), read)
+    return checks.warnings(analysis.networks(read), read)
 
 
-def topics(folder):
-    return [finding.topic for finding in found(folder)]
+def codes(folder):
+    return [warning.code for warning in found(folder)]
 
 
-def text(folder, topic):
-    (finding,) = [finding for finding in found(folder) if finding.topic == topic]
-    return finding.text
+def text(folder, code):
+    (warning,) = [warning for warning in found(folder) if warning.code == code]
+    return warning.text
 
 
 def test_a_full_balanced_study_has_only_one_note(tmp_path):
     fake_study.write_paper_like(tmp_path, split_seeds=2)
-    assert [topic for topic in topics(tmp_path) if topic != "protocol 1"] == ["budget"]
+    assert [code for code in codes(tmp_path) if code != "protocol 1"] == ["budget"]
 
 
 def test_a_control_that_trained_as_long_answers_the_question_of_budget(tmp_path):
     fake_study.write(tmp_path, "base", 0.5, target="B")
     fake_study.write(tmp_path, "B4B", 0.56)
-    assert "--budget=equal_total would tell" in text(tmp_path, "bases")
-    assert "budget" in topics(tmp_path)
+    assert "--budget=equal_total tells which" in text(tmp_path, "bases")
+    assert "budget" in codes(tmp_path)
     of = fake_study.cell("B4B").control
     record_files.write(tmp_path / of.name, fake_study.content(of, 0.55))
-    assert "budget" not in topics(tmp_path)
-    assert "would tell" not in text(tmp_path, "bases")
+    assert "budget" not in codes(tmp_path)
+    assert "tells which" not in text(tmp_path, "bases")
 
 
 def test_other_recipes_are_named_with_what_differs(tmp_path):
@@ -58,26 +58,26 @@ def test_another_protocol_is_another_recipe(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("topic", "expected", "change"),
+    ("code", "expected", "change"),
     [
         (
             "at chance",
-            "count in means as they are: random0-A4B-seed0 (5.0 %, chance 5.0 %)",
+            "yet counted in all means: random0-A4B-seed0 (5.0 %, chance 5.0 %)",
             lambda c: c["integrity"].update(left_chance=False),
         ),
-        ("leak", "has seen classes", lambda c: c["integrity"].update(target_classes_seen_by_source=3)),
+        ("leak", "was trained on classes", lambda c: c["integrity"].update(target_classes_seen_by_source=3)),
         ("unbalanced", "A4B", lambda c: c["integrity"].update(class_images={"validation": [1, 4]})),
-        ("budget", "other numbers of steps", lambda c: c["integrity"].update(steps=7)),
-        ("frozen blocks changed", "A4B", lambda c: c["integrity"].update(frozen_blocks_unchanged=False)),
+        ("budget", "another number of steps", lambda c: c["integrity"].update(steps=7)),
+        ("not frozen", "A4B", lambda c: c["integrity"].update(frozen_blocks_unchanged=False)),
     ],
 )
-def test_doubtful_networks_are_named(tmp_path, topic, expected, change):
+def test_doubtful_networks_are_named(tmp_path, code, expected, change):
     fake_study.write(tmp_path, "base", 0.5, target="B")
-    assert topic not in topics(tmp_path)
+    assert code not in codes(tmp_path)
     content = fake_study.content(fake_study.cell("A4B"), 0.05)
     change(content)
     record_files.write(tmp_path / content["name"], content)
-    assert expected in " ".join(f.text for f in found(tmp_path) if f.topic == topic)
+    assert expected in " ".join(w.text for w in found(tmp_path) if w.code == code)
 
 
 def test_what_is_missing_is_named(tmp_path):
@@ -88,7 +88,7 @@ def test_what_is_missing_is_named(tmp_path):
     fake_study.write(tmp_path, "A4B", 0.4, seed=1)
     assert "random0-A4B-seed1" in text(tmp_path, "no base")
     assert "AnB has 3 of 4" in text(tmp_path, "missing")
-    said = [f.text for f in found(tmp_path) if f.topic == "balance"]
+    said = [w.text for w in found(tmp_path) if w.code == "balance"]
     assert any("AnB 0 with target A, 3 with B" in line for line in said)
     assert any("AnB+ and its control BnB+ (random) have no target in common" in line for line in said)
 
@@ -98,7 +98,7 @@ def test_damaged_unfinished_and_empty_folders_are_named(tmp_path):
     (tmp_path / "broken" / record_files.RECORD).write_text("{")
     (tmp_path / "begun").mkdir()
     (tmp_path / "begun" / "events.out.tfevents.1").touch()
-    assert topics(tmp_path) == ["unreadable", "unfinished", "empty"]
+    assert codes(tmp_path) == ["unreadable", "unfinished", "empty"]
     assert "broken" in text(tmp_path, "unreadable")
     assert "begun" in text(tmp_path, "unfinished")
 
@@ -115,12 +115,12 @@ def test_intervals_over_seeds_say_that_they_speak_of_one_split(tmp_path):
         fake_study.write(tmp_path, "base", 0.5, target="B", seed=seed)
         fake_study.write(tmp_path, "A4B", top1, seed=seed)
     assert "these halves only" in text(tmp_path, "one split")
-    assert "no interval" not in topics(tmp_path)
+    assert "no interval" not in codes(tmp_path)
 
 
 def test_the_papers_own_gaps_are_found():
     frame = analysis.networks("paper")
-    said = " ".join(finding.text for finding in checks.findings(frame))
+    said = " ".join(warning.text for warning in checks.warnings(frame))
     assert "AnB+ 0 with target A, 10 with B" in said
     assert "BnB+ 10 with target A, 0 with B" in said
     assert "no target in common" in said
@@ -141,7 +141,7 @@ def test_intervals_over_splits_that_share_initial_weights_are_doubted(tmp_path, 
             fake_study.write(tmp_path, "base", 0.5, split, target="B", seed=seed)
             fake_study.write(tmp_path, "A4B", 0.4 + 0.01 * split + 0.003 * seed, split, seed=seed)
     with_protocol(tmp_path, protocol)
-    assert ("protocol 1" in topics(tmp_path)) == named
+    assert ("protocol 1" in codes(tmp_path)) == named
     if named:
         assert "intervals over splits are too narrow" in text(tmp_path, "protocol 1")
 
@@ -151,7 +151,7 @@ def test_images_per_class_are_missing_and_balanced_on_their_own(tmp_path):
     fake_study.write(tmp_path, "base", 0.3, target="B", images_per_class=10)
     for label in ("A4B", "A5B", "B4B"):
         fake_study.write(tmp_path, label, 0.3, images_per_class=10)
-    said = [f.text for f in found(tmp_path)]
+    said = [w.text for w in found(tmp_path)]
     assert any("(random, 10 images per class): AnB 0 with target A, 2 with B" in line for line in said)
     assert any("n = 4, 5 (random, 10 images per class), BnB has 1 of 2" in line for line in said)
     assert not any("of 14" in line or "(random):" in line for line in said), "all images have all of theirs"
@@ -161,20 +161,24 @@ def test_a_control_above_its_base_by_one_pair_may_be_so_by_chance(tmp_path):
     fake_study.write(tmp_path, "base", 0.5, target="B", images_per_class=10)
     fake_study.write(tmp_path, "B4B", 0.52, images_per_class=10)
     said = text(tmp_path, "bases")
-    assert "random, 10 images per class, +2.0 points at n = 4, without an interval, so perhaps by chance" in said
+    assert (
+        "random, 10 images per class, +2.0 percentage points at n = 4, without an interval, perhaps by chance" in said
+    )
 
 
 def test_networks_at_chance_that_no_mean_counts_are_said_to_be_so():
     counted, apart = (
-        finding.text for finding in checks.findings(analysis.networks("paper")) if finding.topic == "at chance"
+        warning.text for warning in checks.warnings(analysis.networks("paper")) if warning.code == "at chance"
     )
-    assert counted == "Not shown to be above chance, and count in means as they are: nolearn_1_3 (0.1 %, chance 0.1 %)."
-    assert apart.startswith("Not shown to be above chance, of other recipes, so counted nowhere: reduced-0005 (0.1 %")
+    assert counted == "Not shown to be above chance, yet counted in all means: nolearn_1_3 (0.1 %, chance 0.1 %)."
+    assert apart.startswith(
+        "Not shown to be above chance, of other recipes and therefore in no mean: reduced-0005 (0.1 %"
+    )
 
 
 def test_longer_training_is_not_the_only_reason_for_a_control_above_its_base(tmp_path):
     for split, off in enumerate((0.0, 0.001, -0.001)):
         fake_study.write(tmp_path, "base", 0.5, split, target="B")
         fake_study.write(tmp_path, "B4B", 0.53 + off, split)
-    assert "The bases may not have been trained out" in text(tmp_path, "bases")
-    assert "or freezing may keep networks from overfitting" in text(tmp_path, "bases")
+    assert "Either the bases were not trained to convergence" in text(tmp_path, "bases")
+    assert "or freezing keeps networks from overfitting" in text(tmp_path, "bases")

@@ -4,7 +4,7 @@ import pytest
 
 import fake_study
 from tftransfer import analysis
-from tftransfer.analysis import frames, roles, study
+from tftransfer.analysis import frames, study
 from tftransfer.experiment import treatments
 from tftransfer.records import record_files
 
@@ -22,13 +22,13 @@ from tftransfer.records import record_files
     ],
 )
 def test_mirrored_networks_share_a_role(label, role):
-    assert roles.role(treatments.parse(label)) == role
+    assert treatments.role(treatments.parse(label)) == role
 
 
 def test_bases_and_their_controls_have_roles():
-    assert roles.role(treatments.base("A")) == roles.role(treatments.base("all")) == "base"
+    assert treatments.role(treatments.base("A")) == treatments.role(treatments.base("all")) == "base"
     control = {label: treatments.control_base(treatments.parse(label)) for label in ("A4B", "B4A", "A4A", "B4B")}
-    assert {label: roles.role(base) for label, base in control.items()} == {
+    assert {label: treatments.role(base) for label, base in control.items()} == {
         "A4B": "base-plusA", "B4A": "base-plusA", "A4A": "base-plusB", "B4B": "base-plusB",
     }  # fmt: skip
 
@@ -61,7 +61,7 @@ def test_another_recipe_is_another_base(tmp_path):
     assert table.loc[table["treatment"].eq("AnB"), "minus_base"].isna().all()
 
 
-def test_diverged_and_repeated_networks_are_set_apart(tmp_path):
+def test_diverged_and_repeated_networks_are_excluded(tmp_path):
     fake_study.write(tmp_path, "base", 0.5, target="B")
     fake_study.write(tmp_path, "A4B", None)
     record = fake_study.write(tmp_path, "B4B", 0.4)
@@ -72,7 +72,7 @@ def test_diverged_and_repeated_networks_are_set_apart(tmp_path):
     changed["integrity"]["frozen_blocks_unchanged"] = False
     record_files.write(tmp_path / changed["name"], changed)
     table = analysis.networks(tmp_path)
-    assert sorted(table["set_apart"]) == ["", "", "diverged", "duplicate", "frozen blocks changed"]
+    assert sorted(table["excluded"]) == ["", "", "diverged", "duplicate", "not frozen"]
     assert table.loc[table["status"].eq("diverged"), ["top1", "minus_base"]].isna().all(axis=None)
     assert analysis.effects(table)["networks"].sum() == 2
 

@@ -21,7 +21,7 @@ def test_all_148_published_networks_are_there(frame):
     assert len(frame) == 148
     counts = frame[frame["halves"].eq("random")]["treatment"].value_counts().to_dict()
     assert counts == {"AnB": 56, "BnB": 28, "AnB+": 10, "BnB+": 10, "base": 8}
-    assert not frame["set_apart"].any()
+    assert not frame["excluded"].any()
 
 
 def test_points_below_and_above_the_own_base(frame):

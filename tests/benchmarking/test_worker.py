@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tftransfer.benchmarking import cases, images, products, worker
+from tftransfer.benchmarking import cases, images, stepping, worker
 from tftransfer.data import store
 from tftransfer.experiment import prepared_images
 from tftransfer.experiment.config import Config
@@ -61,12 +61,12 @@ def test_products_are_counted_forward_and_backward_where_layers_train():
         elif isinstance(layer, keras.layers.Dense):
             forward[layer.name] = layer.input.shape[-1] * layer.units
     everything = sum(forward.values())
-    assert products.multiply_adds(group(Network("base"))) == 3 * everything - forward["conv1"]
+    assert stepping.multiply_adds(group(Network("base"))) == 3 * everything - forward["conv1"]
     top = sum(list(forward.values())[4:])
     below = everything - top
     frozen = below + 3 * top - forward["conv5"]
-    assert products.multiply_adds(group(Network("f", "a", 4, 4))) == frozen
-    assert products.multiply_adds(group(Network("f", "a", 4, 4), Network("g", "a", 4, 4))) == 2 * frozen - below
+    assert stepping.multiply_adds(group(Network("f", "a", 4, 4))) == frozen
+    assert stepping.multiply_adds(group(Network("f", "a", 4, 4), Network("g", "a", 4, 4))) == 2 * frozen - below
 
 
 @pytest.mark.parametrize(("size", "encoding"), [(36, "raw"), (store.RAW_UP_TO + 16, "jpeg")])

@@ -140,7 +140,7 @@ def test_copies_of_validation_images_are_counted_for_a_network_and_its_source(st
     training.images[np.flatnonzero(training.labels == ours)[:1]] = copied[2:]
     record = study.ensure(cell("A2B")).record
     assert record.content["integrity"]["validation_images_trained_on"] == {"by_itself": 1, "by_source": 2}
-    assert record.content["doubts"].count("leak") == 1, "a word once"
+    assert record.content["warnings"].count("leak") == 1, "a code once"
     assert "images_left_out" not in record.content["integrity"]
 
 

@@ -33,7 +33,7 @@ def test_records_say_what_was_found(finished):
     for part, images in integrity["class_images"].items():
         assert len(images) == 2
         assert sum(images) <= network.content["cost"]["train_images" if part == "training" else "validation_images"]
-    assert network.content["doubts"] == list(record_warnings.words(network.content))
+    assert network.content["warnings"] == list(record_warnings.codes(network.content))
     assert network.content["cost"]["train_steps"] == 3
     assert network.content["history"]["step"] == [3]
     assert network.content["versions"]["keras"]
@@ -59,9 +59,9 @@ def test_unbalanced_classes_are_recorded_and_named(tmp_path):
     record = studies.Study(tmp_path / "study", store, say=lambda line: None).ensure(cell("base")).record
     few, many = record.content["integrity"]["class_images"]["training"]
     assert (few, many) == (8, max(store.counts("train")[list(splits.random_split(CLASSES, 0).b)]))
-    assert "unbalanced" in record.content["doubts"]
-    (fault,) = [fault for fault in record_warnings.faults(record) if "chance" not in fault]
-    assert f"its classes have 8 to {many} training images" in fault
+    assert "unbalanced" in record.content["warnings"]
+    (text,) = [w.text for w in record_warnings.of(record.content) if "chance" not in w.text]
+    assert f"its classes have 8 to {many} training images" in text
     assert record_warnings.sound(record), "doubtful, but as it should have ended"
 
 
@@ -101,15 +101,15 @@ def test_a_network_that_ended_as_it_should_is_proven_to():
     assert whole["integrity"]["left_chance"] is True
     assert whole["integrity"]["steps"] == 3
     assert "frozen_statistics_as_wanted" not in whole["integrity"], "it has none"
-    assert (whole["status"], whole["doubts"]) == ("done", [])
-    assert said("A4B+")["doubts"] == said("A2B", preserve=2)["doubts"] == []
+    assert (whole["status"], whole["warnings"]) == ("done", [])
+    assert said("A4B+")["warnings"] == said("A2B", preserve=2)["warnings"] == []
 
 
 @pytest.mark.parametrize("changed", [("conv1",), ("conv4",), LOWER])
 def test_a_frozen_block_that_changed_is_never_called_unchanged(changed):
     whole = said("A4B", changed_blocks=changed)
     assert whole["integrity"]["frozen_blocks_unchanged"] is False
-    assert whole["doubts"] == ["not frozen"]
+    assert whole["warnings"] == ["not frozen"]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_every_tuned_block_must_have_moved(text, options):
     whole = said(text, **options)
     assert whole["integrity"]["frozen_blocks_unchanged"] is True
     assert whole["integrity"]["fine_tuned_blocks_moved"] is False
-    assert whole["doubts"] == ["not tuned"]
+    assert whole["warnings"] == ["not tuned"]
 
 
 def test_the_blocks_above_the_frozen_ones_are_the_tuned_ones():
@@ -139,14 +139,14 @@ def test_a_score_near_chance_has_not_left_it():
     for top1, left in ((chance, False), (border - 1 / images_seen, False), (border, True)):
         whole = said("A4B", scores=scores | {"top1": top1})
         assert whole["integrity"]["left_chance"] is left
-        assert whole["doubts"] == ([] if left else ["at chance"])
+        assert whole["warnings"] == ([] if left else ["at chance"])
     assert said("A4B")["result"]["chance"] == pytest.approx(chance)
     assert said("A4B", validation=(60, 30, 30))["result"]["chance"] == 0.5, "of naming the largest class"
 
 
 def test_a_diverged_network_has_no_scores_and_has_not_left_chance():
     whole = said("A4B", diverged_at=2)
-    assert (whole["status"], whole["doubts"]) == ("diverged", ["diverged"])
+    assert (whole["status"], whole["warnings"]) == ("diverged", ["diverged"])
     assert whole["integrity"]["left_chance"] is False
     assert whole["integrity"]["diverged_at_step"] == 2
     assert {whole["result"][name] for name in ("top1", "top5", "cross_entropy", "minus_base")} == {None}
@@ -171,13 +171,13 @@ def test_moving_statistics_are_as_the_option_says_in_all_blocks_or_a_fault(batch
     assert whole["integrity"]["batch_norm"] == batch_norm
     assert whole["integrity"]["frozen_statistics_moved"] == list(moved)
     assert whole["integrity"]["frozen_statistics_as_wanted"] is as_wanted
-    assert whole["doubts"] == ([] if as_wanted else ["statistics"])
+    assert whole["warnings"] == ([] if as_wanted else ["statistics"])
 
 
 def test_the_images_of_the_smallest_and_the_largest_class_are_those_of_each_part():
     whole = said("A4B", training=(20, 90, 30), validation=(40, 39, 41))
     assert whole["integrity"]["class_images"] == {"training": [20, 90], "validation": [39, 41]}
-    assert whole["doubts"] == ["unbalanced"]
+    assert whole["warnings"] == ["unbalanced"]
     assert (whole["cost"]["train_images"], whole["cost"]["validation_images"]) == (140, 120)
 
 
@@ -186,8 +186,8 @@ def test_a_selffers_source_has_seen_all_of_its_target_and_another_halfs_none():
     assert seen == {"A4B": 0, "B4B": 3, "S4B": 3, "R4B": 0}
 
 
-@pytest.mark.parametrize(("seen", "counted", "doubts"), [(None, None, ["leak?"]), ((), 0, []), ((0, 1), 2, ["leak"])])
-def test_pretrained_weights_have_seen_what_is_known_of_them(seen, counted, doubts):
+@pytest.mark.parametrize(("seen", "counted", "warnings"), [(None, None, ["leak?"]), ((), 0, []), ((0, 1), 2, ["leak"])])
+def test_pretrained_weights_have_seen_what_is_known_of_them(seen, counted, warnings):
     of_target = cell("A4B").classes
     described = types.SimpleNamespace(
         sha256="a" * 64, model="AlexNet", classes=9, trained_on=seen, provenance="made up"
@@ -197,7 +197,7 @@ def test_pretrained_weights_have_seen_what_is_known_of_them(seen, counted, doubt
     integrity = said("A4B", pretrained=PretrainedBase("x.h5", described, {"conv1": [np.zeros(3)]}, known))
     assert integrity["integrity"]["target_classes_seen_by_source"] == counted
     assert integrity["integrity"]["pretrained_source"]["classes_known"] is (seen is not None)
-    assert integrity["doubts"] == doubts
+    assert integrity["warnings"] == warnings
 
 
 def test_pretrained_weights_are_part_of_the_identity():

@@ -106,7 +106,7 @@ def test_a_diverged_base_is_recorded_and_not_copied_from(study):
     assert record.status == record_files.DIVERGED
     assert record.result["top1"] is None
     assert not record_warnings.sound(record)
-    assert "diverged at step" in record_warnings.faults(record)[0]
+    assert "diverged at step" in record_warnings.of(record.content)[0].text
     assert not (record.folder / record_files.WEIGHTS).exists()
 
 
@@ -151,15 +151,17 @@ def test_a_comparison_with_an_older_base_is_named(finished):
     network, base = (record_files.read(finished / f"random0-{name}-seed0") for name in ("A4B", "baseB"))
     assert record_warnings.stale(network, base) is None
     changed = dataclasses.replace(base, content={**base.content, "weights": {"kept": True, "sha256": "0"}})
-    assert "another training of random0-baseB-seed0" in record_warnings.stale(network, changed)
+    assert "another training of random0-baseB-seed0" in record_warnings.stale(network, changed).text
 
 
 def test_chance_is_named(finished):
     record = record_files.read(finished / "random0-B4B-tuned-seed0")
     lucky = dataclasses.replace(record, content={**record.content, "result": {**record.result, "top1": 0.33}})
     lucky.content["integrity"] = {**record.content["integrity"], "left_chance": False}
-    (fault,) = record_warnings.faults(lucky)
-    assert fault.startswith("random0-B4B-tuned-seed0 is not shown to be above chance: top-1 33.0 %, chance 36.7 %")
+    (warning,) = record_warnings.of(lucky.content)
+    assert warning.text.startswith(
+        "random0-B4B-tuned-seed0 is not shown to be above chance: top-1 33.0 %, chance 36.7 %"
+    )
 
 
 def test_a_group_trains_only_what_is_missing(study_with_bases, finished):
@@ -194,14 +196,14 @@ def test_a_group_names_the_bases_whose_weights_are_gone_or_damaged(study_with_ba
 def test_classes_that_pretrained_weights_have_seen_are_counted(finished):
     record = record_files.read(finished / "random0-A4B-seed0")
 
-    def faults(seen):
+    def texts(seen):
         integrity = record.content["integrity"] | {"pretrained_source": {"file": "x"}, "left_chance": True}
         content = {**record.content, "integrity": integrity | {"target_classes_seen_by_source": seen}}
-        return record_warnings.faults(dataclasses.replace(record, content=content))
+        return [warning.text for warning in record_warnings.of(content)]
 
-    assert faults(0) == []
-    assert faults(2) == ["random0-A4B-seed0: x was trained on 2 classes of its target"]
-    assert "is not known" in faults(None)[0]
+    assert texts(0) == []
+    assert texts(2) == ["random0-A4B-seed0: x was trained on 2 classes of its target"]
+    assert "is not known" in texts(None)[0]
 
 
 def test_a_group_neither_copies_from_nor_is_compared_with_bases_on_other_images(study_with_bases, store):

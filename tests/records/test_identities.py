@@ -73,8 +73,8 @@ def test_networks_of_two_architectures_under_one_name_are_never_averaged(tmp_pat
     read = study.read(tmp_path)
     frame = analysis.networks(read)
     assert frame["recipe"].nunique() == 2
-    (finding,) = [found for found in checks.findings(frame, read) if found.topic == "other recipe"]
-    assert "architecture.sha256" in finding.text
+    (warning,) = [found for found in checks.warnings(frame, read) if found.code == "other recipe"]
+    assert "architecture.sha256" in warning.text
 
 
 def test_what_versions_of_data_protocol_or_recipe_say_decides_the_digest():
@@ -98,8 +98,8 @@ def test_a_network_made_from_another_training_of_its_source_is_named(tmp_path):
     record_files.write(base.folder, base.content | {"weights": {"kept": False, "sha256": "9" * 64}})
     read = study.read(tmp_path)
     assert [(record.name, role) for record, role in identities.strays(read.records)] == [(network.name, "source")]
-    (finding,) = [found for found in checks.findings(analysis.networks(read), read) if "source" in found.topic]
-    assert network.name in finding.text
+    (warning,) = [w for w in checks.warnings(analysis.networks(read), read) if "source" in w.code]
+    assert network.name in warning.text
     write(tmp_path, "base", target="A", fingerprint="e" * 64)
     assert len(list(identities.strays(study.read(tmp_path).records))) == 1, "a base on other images is another one"
 

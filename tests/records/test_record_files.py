@@ -121,7 +121,7 @@ def test_no_other_format_is_believed(tmp_path, told):
         ("integrity.class_images", {"training": ["1", 2]}), ("integrity.pretrained_source", "x"),
         ("integrity.validation_images_trained_on", {"by_itself": "all"}), ("integrity.images_left_out", 3),
         ("integrity.target_classes_seen_by_source", "all"), ("name", "../x"), ("name", ""), ("name", "a\nb"),
-        ("weights.file_sha256", 3), ("reference", {}), ("reference", "x"), ("finished", 3), ("doubts", [[]]),
+        ("weights.file_sha256", 3), ("reference", {}), ("reference", "x"), ("finished", 3), ("warnings", [[]]),
         ("command", {"a": 1}), ("machine", "fast"), ("status", "fine"),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is wrong with a network, in a word and in a sentence."""
+"""Warnings about a network, each with a code and a sentence."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def content(label="A4B", top1=0.5, **integrity):
 
 
 @pytest.mark.parametrize(
-    ("integrity", "word", "text"),
+    ("integrity", "code", "text"),
     [
         ({"left_chance": False}, "at chance", "random0-A4B-seed0 is not shown to be above chance: top-1 50.0 %"),
         ({"frozen_blocks_unchanged": False}, "not frozen", "frozen blocks changed"),
@@ -26,8 +26,8 @@ def content(label="A4B", top1=0.5, **integrity):
         (
             {"class_images": {"training": [10, 31], "validation": [5, 15]}},
             "unbalanced",
-            "random0-A4B-seed0 is unbalanced: its classes have 10 to 31 training images, so that top-1 tells most of "
-            "the large ones; the mean over classes is 50.0 %",
+            "random0-A4B-seed0 is unbalanced: its classes have 10 to 31 training images, so top-1 mostly "
+            "reflects the large ones; the mean over classes is 50.0 %",
         ),
         ({"class_images": {"training": [10, 10], "validation": [0, 1]}}, "unbalanced", "0 to 1 validation images"),
         (
@@ -53,18 +53,18 @@ def content(label="A4B", top1=0.5, **integrity):
     ],
     ids=str,
 )
-def test_each_fault_has_a_word_and_a_sentence(integrity, word, text):
-    (fault,) = record_warnings.named(content(**integrity))
-    assert fault.word == word
-    assert text in fault.text
-    assert "random0-A4B-seed0" in fault.text
+def test_each_fault_has_a_word_and_a_sentence(integrity, code, text):
+    (warning,) = record_warnings.of(content(**integrity))
+    assert warning.code == code
+    assert text in warning.text
+    assert "random0-A4B-seed0" in warning.text
 
 
 def test_a_sound_network_has_none():
     balanced = {"training": [10, 30], "validation": [5, 5]}
-    assert record_warnings.named(content(class_images=balanced)) == []
-    assert record_warnings.named(content("B4B", target_classes_seen_by_source=20)) == [], "its own classes"
-    assert record_warnings.named(content("S4B", target_classes_seen_by_source=20)) == []
+    assert record_warnings.of(content(class_images=balanced)) == []
+    assert record_warnings.of(content("B4B", target_classes_seen_by_source=20)) == [], "its own classes"
+    assert record_warnings.of(content("S4B", target_classes_seen_by_source=20)) == []
 
 
 def learnt(training, validation, recipe=(), cost=(), left_chance=True):
@@ -76,7 +76,7 @@ def learnt(training, validation, recipe=(), cost=(), left_chance=True):
 
 
 @pytest.mark.parametrize(
-    ("found", "word", "text"),
+    ("found", "code", "text"),
     [
         (
             learnt(0.96, 0.21, {"batch_norm_momentum": 0.99}),
@@ -88,7 +88,7 @@ def learnt(training, validation, recipe=(), cost=(), left_chance=True):
         (
             learnt(0.96, 0.21, {"batch_norm_momentum": 0.9}, {"train_images": 1000}),
             "overfitted",
-            "has 50 training images a class: give it more, or try --weight_decay=0.005, fewer --epochs. If not, its "
+            "has 50 training images per class: give it more, or try --weight_decay=0.005, fewer --epochs. If not, its "
             "batch normalisation lags: --learning_rate=0.005",
         ),
         (learnt(0.96, 0.21, {"augment": "none"}), "overfitted", "try --augment=crop_mirror, --weight_decay=0.005"),
@@ -107,31 +107,31 @@ def learnt(training, validation, recipe=(), cost=(), left_chance=True):
     ],
     ids=str,
 )
-def test_a_low_score_comes_with_its_likely_cause_and_what_to_try(found, word, text):
-    (fault,) = record_warnings.named(found)
-    assert fault.word == word
-    assert text in fault.text
+def test_a_low_score_comes_with_its_likely_cause_and_what_to_try(found, code, text):
+    (warning,) = record_warnings.of(found)
+    assert warning.code == code
+    assert text in warning.text
 
 
 def test_few_validation_images_are_named_where_the_bar_is_high():
     few = learnt(0.70, 0.64, {}, {"train_steps": 12, "validation_images": 59}, left_chance=False)
     few["result"]["chance"] = 0.458
-    (fault,) = record_warnings.named(few)
-    assert fault.text == (
+    (warning,) = record_warnings.of(few)
+    assert warning.text == (
         "random0-A4B-seed0 is not shown to be above chance: top-1 64.0 %, chance 45.8 %; on 59 validation images it "
         "takes 69.5 %, so these may be too few; on its training images 70.0 %. Try more validation images, or more "
-        "training images a class"
+        "training images per class"
     )
     few["cost"]["validation_images"], few["result"]["chance"] = 5, 0.5
-    (fault,) = record_warnings.named(few)
-    assert fault.text.endswith("5 validation images are too few to show it. Give it more of them")
+    (warning,) = record_warnings.of(few)
+    assert warning.text.endswith("5 validation images are too few to show it. Give it more of them")
 
 
 def test_a_gap_is_no_fault_where_it_is_small_or_where_few_images_are_the_subject():
-    assert record_warnings.named(learnt(0.9, 0.6)) == []
+    assert record_warnings.of(learnt(0.9, 0.6)) == []
     few = learnt(0.96, 0.21)
     few["identity"] |= {"images_per_class": 10}
-    assert record_warnings.named(few) == []
+    assert record_warnings.of(few) == []
 
 
 def test_the_gravest_comes_first():
@@ -139,15 +139,15 @@ def test_the_gravest_comes_first():
         left_chance=False, target_classes_seen_by_source=1, class_images={"training": [1, 9]},
         frozen_blocks_unchanged=False,
     )  # fmt: skip
-    assert record_warnings.words(found) == ("not frozen", "leak", "at chance", "unbalanced")
+    assert record_warnings.codes(found) == ("not frozen", "leak", "at chance", "unbalanced")
 
 
 def test_a_diverged_network_is_not_said_to_be_at_chance():
-    assert record_warnings.words(content(top1=None)) == ("diverged",)
+    assert record_warnings.codes(content(top1=None)) == ("diverged",)
 
 
 def test_what_older_records_do_not_say_is_no_fault(tmp_path):
     old = content() | {"integrity": {}}
     record = record_files.write(tmp_path / "x", old)
-    assert record_warnings.faults(record) == []
+    assert record_warnings.of(record.content) == []
     assert record_warnings.sound(record)

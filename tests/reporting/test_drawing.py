@@ -122,7 +122,7 @@ def test_a_damaged_portrait_is_named_and_left_out(tmp_path):
     (record.folder / diagnostics.FILE).write_bytes(b"other")
     report = collected.collect(str(tmp_path), [])
     assert not report.diagnostics.get(record.name)
-    assert any(finding.topic == "diagnostics" and "SHA-256" in finding.text for finding in report.findings)
+    assert any(warning.code == "diagnostics" and "SHA-256" in warning.text for warning in report.warnings)
     assert "filters" not in drawing.draw(report)
 
 

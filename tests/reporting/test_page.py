@@ -69,15 +69,15 @@ def test_links_inside_the_page_lead_somewhere_and_ids_are_unique(paper):
 
 
 def test_the_page_opens_with_what_the_numbers_say(paper):
-    start = paper.index('<div class="said">')
-    assert start < paper.index('id="figures"') < paper.index('id="tables"') < paper.index('id="findings"')
+    start = paper.index('<div class="summary">')
+    assert start < paper.index('id="figures"') < paper.index('id="tables"') < paper.index('id="warnings"')
     said = paper[start : paper.index("</div>", start)]
-    assert "\N{MINUS SIGN}8.24 points (95" in said
+    assert "\N{MINUS SIGN}8.24 percentage points (95" in said
 
 
 def test_marks_say_their_values(paper):
-    assert "<title>A5B, random0, seed 0: 58.6 % (\N{MINUS SIGN}4.84 from its base)</title>" in paper
-    assert "<title>AnB, n = 7: \N{MINUS SIGN}8.26 points, 95 % interval \N{MINUS SIGN}8.57 to" in paper
+    assert "<title>A5B, random0, seed 0: 58.6 % (\N{MINUS SIGN}4.84 percentage points from its base)</title>" in paper
+    assert "<title>AnB, n = 7: \N{MINUS SIGN}8.26 percentage points, 95 % interval \N{MINUS SIGN}8.57 to" in paper
 
 
 def test_the_csv_inside_is_the_table(paper):

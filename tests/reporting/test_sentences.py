@@ -15,18 +15,21 @@ def test_the_papers_summary():
     for part in (
         "136 networks of CaffeNet",
         "the 8 bases that the other networks are compared with reach 62.5 % top-1 on average (61.5 % to 63.4 %)",
-        "costs most at n = 5: -2.97 points (95 % interval for all 7 n together -3.59 to -2.36, over 4 splits)",
-        "costs most at n = 7: -8.24 points",
-        "is shown at n = 5 to 7: features of the first 5 blocks are specific to their half; at n = 1 to 4 none is",
+        "costs most at n = 5: -2.97 percentage points (95 % interval for all 7 n together -3.59 to -2.36, over 4 "
+        "splits)",
+        "costs most at n = 7: -8.24 percentage points",
+        "is significant (95 % intervals for all n together) at n = 5 to 7: features of the first 5 blocks are specific "
+        "to their half; at n = 1 to 4 it is not",
         "Of these two losses, specificity is the larger at n = 6, 7; at n = 1 to 5 the data do not decide",
-        "stand +0.97 points from their own base, on average over n = 1 to 7",
-        "stands at +0.97: a difference of 0.00 points",
-        "No AnB+ and BnB+ share a target, split, seed and n here",
-        "With target B the best of 42 networks (4 splits, whose halves are not equally difficult) is A3B+ (random0",
-        "64.8 % top-1, +1.35 points from its own base; the 2 networks AnB+, n = 3 with this target stand +1.30 points",
-        "With all classes the best of 8 networks is baseall (all, seed 0): 57.6 % top-1.",
-        "-25.0 against -8.3 points",
-        "Random frozen filters stand -8.5 points",
+        "score 0.97 percentage points above their own base, on average over n = 1 to 7",
+        "scores 0.97 percentage points above its own: a difference of 0.00 percentage points",
+        "No AnB+ and BnB+ networks share a target, split, seed and n here",
+        "With target B, the best of 42 networks (4 splits, whose halves are not equally difficult) is A3B+ (random0",
+        "64.8 % top-1, 1.35 percentage points above its own base; the 2 networks AnB+, n = 3 with this target score "
+        "1.30 percentage points above",
+        "With all classes, the best of 8 networks is baseall (all, seed 0): 57.6 % top-1.",
+        "-25.0 against -8.3 percentage points",
+        "Networks with random frozen filters score 8.5 percentage points below the base",
         "read the warnings below: Table 1, at chance, balance.",
     ):
         assert part in text
@@ -37,8 +40,8 @@ def test_one_pair_is_said_to_be_one(tmp_path):
     fake_study.write(tmp_path, "B4B", 0.45)
     fake_study.write(tmp_path, "A4B", 0.44)
     text = said(tmp_path)
-    assert "frozen own blocks (BnB) against the base: -5.00 points (1 pair, so without an interval)" in text
-    assert "against own ones (BnB): -1.00 points (1 pair, so without an interval)" in text
+    assert "frozen own blocks (BnB) against the base: -5.00 percentage points (1 pair, so without an interval)" in text
+    assert "against own ones (BnB): -1.00 percentage points (1 pair, so without an interval)" in text
     assert "specific to their half" not in text, "one pair shows nothing"
 
 
@@ -57,7 +60,7 @@ def test_no_specific_block_is_claimed_within_the_uncertainty(tmp_path):
 def test_fine_tuning_without_its_control_is_open(tmp_path):
     fake_study.write(tmp_path, "base", 0.5, target="B")
     fake_study.write(tmp_path, "A4B+", 0.52)
-    assert "without BnB+ it is open how much of that is longer training" in said(tmp_path)
+    assert "without BnB+ it is unknown how much of that is due to longer training" in said(tmp_path)
 
 
 def test_fine_tuning_beyond_its_control_is_paired(tmp_path):
@@ -66,9 +69,12 @@ def test_fine_tuning_beyond_its_control_is_paired(tmp_path):
         fake_study.write(tmp_path, "B4B+", 0.51, split)
         fake_study.write(tmp_path, "A4B+", 0.53 + off, split)
     text = said(tmp_path)
-    assert "Beyond the interval, AnB+ beats BnB+ at n = 4." in text
+    assert "AnB+ is significantly better than BnB+ at n = 4 (95 % interval)." in text
     # By hand: 2.0, 2.1 and 1.9 points more; Student's t with two degrees of freedom, 4.3027 * 0.1 / sqrt(3) = 0.25.
-    assert "(3 pairs), AnB+ less BnB+ is +2.00 points on average (95 % interval +1.75 to +2.25, over 3 splits)" in text
+    claim = (
+        "(3 pairs), AnB+ minus BnB+ is +2.00 percentage points on average (95 % interval +1.75 to +2.25, over 3 splits)"
+    )
+    assert claim in text
 
 
 def test_bases_trained_as_long_are_the_fair_comparison(tmp_path):
@@ -76,7 +82,7 @@ def test_bases_trained_as_long_are_the_fair_comparison(tmp_path):
     fake_study.write(tmp_path, "A4B+", 0.52)
     of = fake_study.cell("A4B+").control
     record_files.write(tmp_path / of.name, fake_study.content(of, 0.53))
-    assert "AnB+ stands at n = 4: -1.00 points" in said(tmp_path)
+    assert "AnB+ at n = 4: -1.00 percentage points" in said(tmp_path)
 
 
 @pytest.mark.parametrize("label", [None, "A4B"])
@@ -95,8 +101,9 @@ def test_gains_are_no_losses(tmp_path):
             fake_study.write(tmp_path, f"B{n}B", 0.5 + gain + off, split)
             fake_study.write(tmp_path, f"A{n}B", 0.5 + 2.5 * gain - off, split)
     text = said(tmp_path)
-    assert "(BnB less base) lowers the mean at no n; it is lowest at n = 4: +2.00 points" in text
-    for word in ("costs", "the larger", "loss beyond the intervals for all n together is shown at"):
+    claim = "(BnB minus base) lowers the mean top-1 at no n; the smallest gain is at n = 4: +2.00 percentage points"
+    assert claim in text
+    for word in ("costs", "the larger", "loss is significant (95 % intervals for all n together) at"):
         assert word not in text
 
 
@@ -119,9 +126,9 @@ def test_images_per_class_have_paragraphs_of_their_own(tmp_path):
         text.replace("\N{NO-BREAK SPACE}", " ") for text in sentences.summary(report) if "warnings below" not in text
     )
     assert all_images.startswith("On random halves of the classes, the base reaches 60.0 %")
-    assert "(AnB+) stand 0.00 points from their own base" in all_images
+    assert "(AnB+) score 0.00 percentage points from their own base" in all_images
     assert ten.startswith("On random halves of the classes, 10 images per class, the base reaches 20.0 %")
-    assert "(AnB+) stand +20.00 points from their own base" in ten
+    assert "(AnB+) score 20.00 percentage points above their own base" in ten
 
 
 def test_the_best_network_is_named_with_its_kind_and_what_luck_does(tmp_path):
@@ -130,10 +137,17 @@ def test_the_best_network_is_named_with_its_kind_and_what_luck_does(tmp_path):
         for label, top1 in zip(("B4B", "A5B+"), scores, strict=True):
             fake_study.write(tmp_path, label, top1, split)
     text = said(tmp_path)
-    assert "is A5B+ (random1, seed 0): 66.0 % top-1, +6.00 points from its own base; the 2 networks AnB+, n = 5" in text
+    claim = (
+        "is A5B+ (random1, seed 0): 66.0 % top-1, 6.00 percentage points above its own base; the 2 networks AnB+, n = 5"
+    )
+    assert claim in text
     # The mean of 1 and 6 points; Student's t with one degree of freedom at 1 - 0.05 / 2 / 2: 25.4517 * 2.5.
-    assert "+3.50 points from theirs on average (95 % interval for all 2 kinds together -60.13 to +67.13" in text
-    assert "luck is part of these" in text
+    claim = (
+        "3.50 percentage points above their own bases on average (95 % interval for all 2 kinds together "
+        "-60.13 to +67.13"
+    )
+    assert claim in text
+    assert "which favours lucky ones" in text
 
 
 def test_a_longer_base_does_not_hide_the_best_copy(tmp_path):
@@ -142,8 +156,8 @@ def test_a_longer_base_does_not_hide_the_best_copy(tmp_path):
     of = fake_study.cell("A4B+").control
     record_files.write(tmp_path / of.name, fake_study.content(of, 0.53))
     text = said(tmp_path)
-    assert "the best of 3 networks is baseB-plusA (random0, seed 0): 53.0 % top-1, +3.00 points" in text
-    assert "it is the only pair of baseB-plusA with this target" in text, "under one name"
+    assert "the best of 3 networks is baseB-plusA (random0, seed 0): 53.0 % top-1, 3.00 percentage points" in text
+    assert "it is the only network of baseB-plusA with this target" in text, "under one name"
     assert (
         "The best of its 1 network with transplanted or random blocks is A4B+ (random0, seed 0): 52.0 % top-1" in text
     )
@@ -155,7 +169,10 @@ def test_transfer_below_its_control_is_said(tmp_path):
         for n, lead in ((4, -0.02), (5, 0.02)):
             fake_study.write(tmp_path, f"B{n}B+", 0.51, split)
             fake_study.write(tmp_path, f"A{n}B+", 0.51 + lead + off, split)
-    said_ = "Beyond the intervals for all n together, AnB+ beats BnB+ at n = 5 and falls below BnB+ at n = 4."
+    said_ = (
+        "AnB+ is significantly better than BnB+ at n = 5 and significantly worse than BnB+ at n = 4 (95 % intervals "
+        "for all n together)."
+    )
     assert said_ in said(tmp_path)
 
 
@@ -180,7 +197,8 @@ def test_a_claim_of_one_split_names_its_halves_and_images(tmp_path):
     text = said(tmp_path)
     assert "over 3 seeds and 20000 validation images" in text
     claim = (
-        "is shown at n = 1, for these two halves and images like these 20000: features of the first block are specific"
+        "significant (95 % interval) at n = 1, for these two halves and images like these 20000: features of the first "
+        "block are specific"
     )
     assert claim in text
 
@@ -196,7 +214,7 @@ def test_networks_at_chance_show_no_feature_to_be_specific(tmp_path):
     write_losses(tmp_path, images=20_000, left_chance=False)
     text = said(tmp_path)
     assert "At n = 4 networks are not shown to be above chance, so no loss is claimed there." in text
-    for claim in ("specific to their half", "costs most", "the larger", "is shown at"):
+    for claim in ("specific to their half", "costs most", "the larger", "is significant"):
         assert claim not in text
 
 
@@ -213,9 +231,9 @@ def test_preserved_blocks_and_staged_release_are_in_no_sentence(tmp_path):
     fake_study.write(tmp_path, "A4B", 0.9, preserve=2)
     fake_study.write(tmp_path, "A4B", 0.8, preserve=2, release_step=100)
     text = said(tmp_path)
-    assert "in the tables, and in none of these sentences" in text
-    assert "the best of 2 networks is A4B+ (random0, seed 0): 52.0 % top-1, +2.00 points" in text
-    assert "(AnB+) stand +2.00 points" in text
+    assert "in the tables but in none of these sentences" in text
+    assert "the best of 2 networks is A4B+ (random0, seed 0): 52.0 % top-1, 2.00 percentage points" in text
+    assert "(AnB+) score 2.00 percentage points" in text
     assert "90.0" not in text
     assert "80.0" not in text
 
@@ -234,6 +252,10 @@ def test_only_n_that_were_trained_are_named(tmp_path):
     fake_study.write(tmp_path, "B2B+", 0.51)
     report = collected.collect(str(tmp_path), [])
     text = said(tmp_path)
-    assert "on average over n = 2, 4; the control for longer training (BnB+) stands at +1.00, over n = 2." in text
+    claim = (
+        "on average over n = 2, 4; the control for longer training (BnB+) scores 1.00 percentage points above"
+        " its own, over n = 2."
+    )
+    assert claim in text
     (table,) = [table for table in tables.tables(report) if table.title.startswith("Boost")]
     assert [row[0] for row in table.rows] == ["2, 4", "4"]

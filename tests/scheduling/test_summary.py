@@ -25,10 +25,10 @@ def judged(tmp_path, *networks):
     ("integrity", "top1", "word", "code"),
     [
         ({}, 0.5, None, 0),
-        ({"left_chance": False}, 0.05, "at chance", command_line.EXIT_DOUBTFUL),
-        ({"target_classes_seen_by_source": 1}, 0.5, "leak", command_line.EXIT_DOUBTFUL),
-        ({"class_images": {"validation": [1, 4]}}, 0.5, "unbalanced", command_line.EXIT_DOUBTFUL),
-        ({"fine_tuned_blocks_moved": False}, 0.5, "not tuned", command_line.EXIT_DOUBTFUL),
+        ({"left_chance": False}, 0.05, "at chance", command_line.EXIT_WARNINGS),
+        ({"target_classes_seen_by_source": 1}, 0.5, "leak", command_line.EXIT_WARNINGS),
+        ({"class_images": {"validation": [1, 4]}}, 0.5, "unbalanced", command_line.EXIT_WARNINGS),
+        ({"fine_tuned_blocks_moved": False}, 0.5, "not tuned", command_line.EXIT_WARNINGS),
         ({}, None, "diverged", command_line.EXIT_FAILED),
         ({"frozen_blocks_unchanged": False}, 0.5, "not frozen", command_line.EXIT_FAILED),
     ],
@@ -54,7 +54,7 @@ def test_the_end_names_every_network_with_its_word_the_lost_ones_first(tmp_path,
     assert summary.show(states, tmp_path, 1.0) == command_line.EXIT_FAILED
     output = capsys.readouterr()
     assert "\nno memory: random0-B4B-seed0\n" in output.out, "though nothing of it was kept"
-    assert "doubts     1 at chance, 1 diverged, 1 no memory (exit code 3)" in output.out
+    assert "warnings   1 at chance, 1 diverged, 1 no memory (exit code 3)" in output.out
     assert output.err.splitlines() == [
         "WARNING: random0-B4B-seed0 no memory: needs 80 GB",
         "WARNING: random0-A5B-seed0 diverged at step 7: its loss is no longer finite",

@@ -168,7 +168,7 @@ def test_diverged_networks_are_left_out_by_name(study):
     write(study, networks)
     record_files.write(study / networks[2].name, fake_study.content(networks[2], None))
     answer = read(study)
-    assert answer["set_apart"] == ["random0-A1B-seed0: diverged"]
+    assert answer["excluded"] == ["random0-A1B-seed0: diverged"]
     assert list(points(answer["pictures"][0], "AnB")) == [2]
 
 

@@ -134,7 +134,7 @@ def test_names_from_records_are_data(tmp_path):
     (listed,) = tensorboard.get(f"{HOME}/studies").json["studies"]
     answer = tensorboard.get(f"{HOME}/study", query_string={"name": listed["name"]})
     assert answer.mimetype == "application/json"
-    assert answer.json["set_apart"] == [f"{HTML}: diverged"]
+    assert answer.json["excluded"] == [f"{HTML}: diverged"]
     assert "<b>" in answer.json["problems"][0]
 
 

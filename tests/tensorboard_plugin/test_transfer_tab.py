@@ -108,7 +108,7 @@ def test_a_point_under_the_pointer_tells_its_values(browser, address):  # noqa: 
 def test_minus_base_is_one_choice_away(browser, address):  # noqa: F811
     with tab(browser, address) as page:
         choose(page, "minus_base")
-        page.wait(lambda: "top-1 minus base, points" in page.texts(".axes text"), "the other axis")
+        page.wait(lambda: "top-1 minus base, percentage points" in page.texts(".axes text"), "the other axis")
         assert page.texts(".levels text") == ["base"]
         page.shot("transfer-minus-base")
 

@@ -1,4 +1,4 @@
-"""From records to numbers: data frames of networks, paired differences, intervals and what to be careful about.
+"""From records to numbers: data frames of networks, paired differences, intervals and warnings.
 
     from tftransfer import analysis
 
@@ -24,12 +24,10 @@ __all__ = [
     "diagnostics",
     "differences",
     "effects",
-    "finding",
     "frames",
     "intervals",
     "networks",
     "pairs",
     "paper",
-    "roles",
     "study",
 ]  # fmt: skip

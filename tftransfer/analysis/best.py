@@ -1,10 +1,9 @@
-"""The best network of each target: what a practitioner would take, and how far its lead can be trusted."""
+"""The best network of each target, and the mean difference from the base of all networks treated like it."""
 
 import pandas as pd
 
 from tftransfer.analysis.differences import compared
-from tftransfer.analysis.frames import VARIANT
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE, VARIANT
 
 BY = ("recipe", "halves", "images_per_class", "target")
 _KIND = ["treatment", "n", *VARIANT[1:]]
@@ -14,20 +13,20 @@ _NAMED = ("name", "label", *_KIND, "split", "seed", "top1", "minus_base")
 def best(frame: pd.DataFrame) -> pd.DataFrame:
     """Returns the network with the highest top-1 of each target.
 
-    Its score and its lead are those of the highest of many on one validation set: chance lifts both. What stands beside
-    them is the mean lead of all networks of its kind (same treatment, n, preserve and release step), with an interval
-    that holds for all kinds with this target at once.
+    Its score is the highest of many on one validation set, which favours lucky networks. It is accompanied by the mean
+    `minus_base` of all networks of its kind (same treatment, n, preserve and release step), with an interval that holds
+    for all kinds with this target at once.
 
     Args:
-        frame: From `networks`. Networks which it sets apart are left out.
+        frame: From `networks`. Excluded networks are ignored.
 
     Returns:
         One row per value of `BY` (recipe, halves, images per class, target): of the best network `name`, `label`,
-        `treatment`, `n`, `preserve`, `release_step`, `split`, `seed`, `top1`, `minus_base` (shares); `networks` from
-        which it was picked; `pairs`, `mean`, `low`, `high`, `over`, `clusters`, `images` of its kind's `minus_base`,
-        NaN for bases and where there is no telling; `kinds` that the interval holds for.
+        `treatment`, `n`, `preserve`, `release_step`, `split`, `seed`, `top1`, `minus_base` (fractions); `networks`,
+        the number that it was selected from; `pairs`, `mean`, `low`, `high`, `over`, `clusters`, `images` of its kind's
+        `minus_base`, NaN for bases and where they are unknown; `kinds`, the number that the interval holds for.
     """
-    fine = frame[frame["set_apart"].eq("") & frame["top1"].notna()]
+    fine = frame[frame["excluded"].eq("") & frame["top1"].notna()]
     rows = []
     for values, group in fine.groupby(list(BY), sort=True):
         first = group.loc[group["top1"].idxmax()]
@@ -42,7 +41,7 @@ def best(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _kind(group: pd.DataFrame, kind: tuple) -> dict[str, float | int | str]:
-    """Returns the mean lead of all networks of one kind."""
+    """Returns the mean difference from the base of all networks of one kind, with its interval."""
     kinds = dict(tuple(group[group["treatment"].ne(BASE)].groupby(_KIND, sort=True)))
     if kind not in kinds:
         return {"pairs": 0, "kinds": len(kinds)}

@@ -4,7 +4,7 @@ import pandas as pd
 
 from tftransfer.analysis import intervals
 from tftransfer.analysis.differences import pairs
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE
 
 RANGES = ((1, 7), (3, 7), (5, 7))
 TRANSFER, CONTROL = "AnB+", "BnB+"
@@ -12,11 +12,11 @@ BY = ["recipe", "halves", "images_per_class"]
 
 
 def boosts(frame: pd.DataFrame, ranges: tuple[tuple[int, int], ...] = RANGES) -> pd.DataFrame:
-    """Returns how much fine-tuned transfer gains, over ranges of n.
+    """Returns the gain of fine-tuned transfer over ranges of n.
 
     The paper subtracts the mean of all bases, and the mean of all BnB+ networks, from the mean of all AnB+ networks. If
-    these have other targets, the difference holds that of the targets' difficulty, too. The paired columns take each
-    network's difference from the base of its own target, split and seed first.
+    these have other targets, the result includes the difference in difficulty of the targets. The paired columns first
+    take each network's difference from the base of its own target, split and seed.
 
     Args:
         frame: From `networks`. Networks with preserved blocks or staged release are left out.
@@ -24,16 +24,18 @@ def boosts(frame: pd.DataFrame, ranges: tuple[tuple[int, int], ...] = RANGES) ->
 
     Returns:
         One row per value of `BY` (recipe, halves, images per class) with AnB+ networks, and range:
-        `first`, `last`, and as shares, NaN where there are no networks:
+        `first`, `last`, and as fractions, NaN where there are no networks:
 
         - `transfer_n`, `control_n`: the n that AnB+ and BnB+ networks have there, tuples.
-        - `transfers`, `controls`: how many AnB+ and BnB+ networks; `over_base`, `over_control`: the paper's averaging.
-        - `transfer_paired`, `control_paired`: mean difference from the own base. `difference_of_means`: the first less
-          the second, which holds what their targets, splits and n differ in.
-        - `difference_paired`: mean of AnB+ less BnB+ over the `common` cells (same n, target, split and seed) that have
-          both, each split counting equally, with `low`, `high`, `over`, `clusters`, `images`; NaN where there are none.
+        - `transfers`, `controls`: numbers of AnB+ and BnB+ networks; `over_base`, `over_control`: the paper's
+          averaging.
+        - `transfer_paired`, `control_paired`: mean difference from the own base. `difference_of_means`: the first minus
+          the second, which includes the effect of different targets, splits and n.
+        - `difference_paired`: mean of AnB+ minus BnB+ over the `common` cells (same n, target, split and seed) that
+          have both, each split counting equally, with `low`, `high`, `over`, `clusters`, `images`; NaN where there are
+          none.
     """
-    fine = frame[frame["set_apart"].eq("") & frame["preserve"].eq(0) & frame["release_step"].eq(0)]
+    fine = frame[frame["excluded"].eq("") & frame["preserve"].eq(0) & frame["release_step"].eq(0)]
     rows = []
     for values, group in fine.groupby(BY, sort=True):
         if group["treatment"].eq(TRANSFER).any():

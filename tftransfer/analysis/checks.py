@@ -1,32 +1,36 @@
-"""What a reader must know before trusting a study, in words."""
+"""Warnings about a study as a whole: what is missing, unequal or misleading in it."""
 
 from collections.abc import Iterator
 
 import pandas as pd
 
 from tftransfer.analysis import coverage, frames, intervals
+from tftransfer.analysis.coverage import first_names, network_count
 from tftransfer.analysis.differences import effects
-from tftransfer.analysis.finding import NOTE, WARNING, Finding, networks, some
-from tftransfer.analysis.roles import BASE, variant
+from tftransfer.analysis.frames import BASE
 from tftransfer.analysis.study import Study
-from tftransfer.records import identities
-from tftransfer.records import record_warnings as doubts
+from tftransfer.experiment.treatments import variant
+from tftransfer.records import identities, record_warnings
+from tftransfer.records.record_warnings import NOTE, WARNING, RecordWarning
 
 # Up to this protocol, the same seed gave the same initial weights in every split.
 LAST_SHARED = 1
 
 
 def main_recipe(frame: pd.DataFrame) -> str:
-    """Returns the recipe of most networks, "" if there are none; of equally many, that of the networks with sources."""
+    """Returns the digest of the most frequent recipe; "" if there are no networks.
+
+    Of equally frequent recipes it is the one with most networks that are no base.
+    """
     counts = frame.assign(copies=frame["treatment"].ne(BASE)).groupby("recipe")["copies"].agg(["size", "sum"])
     return "" if counts.empty else str(counts.sort_values(["size", "sum"], kind="stable").index[-1])
 
 
-def findings(frame: pd.DataFrame, study: Study | None = None) -> list[Finding]:
-    """Returns what is missing, unequal or doubtful in a study.
+def warnings(frame: pd.DataFrame, study: Study | None = None) -> list[RecordWarning]:
+    """Returns the warnings and notes about a study.
 
     Args:
-        frame: From `networks`, all recipes.
+        frame: From `networks`, with all recipes.
         study: Its folder as read, for what is not in the frame: unreadable and unfinished networks, what differs
             between recipes, results compared with another training of their base.
 
@@ -34,132 +38,131 @@ def findings(frame: pd.DataFrame, study: Study | None = None) -> list[Finding]:
         Warnings first.
     """
     main = frame[frame["recipe"].eq(main_recipe(frame))]
-    fine = main[main["set_apart"].eq("")]
-    found = [*_folder(study), *_recipes(frame, study), *_set_apart(main)]
+    fine = main[main["excluded"].eq("")]
+    found = [*_folder(study), *_recipes(frame, study), *_excluded(main)]
     found += [
-        *_at_chance(fine, WARNING, "and count in means as they are"),
-        *_at_chance(frame.drop(main.index).query("set_apart == ''"), NOTE, "of other recipes, so counted nowhere"),
+        *_at_chance(fine, WARNING, "yet counted in all means"),
+        *_at_chance(frame.drop(main.index).query("excluded == ''"), NOTE, "of other recipes and therefore in no mean"),
         *_leaks(fine),
         *_copies(study),
         *_unbalanced(study),
         *_stale(study),
     ]
-    found += [*coverage.findings(fine), *_budgets(fine), *_undertrained(fine), *_shared_weights(fine)]
-    return sorted(found, key=lambda finding: finding.weight != WARNING)
+    found += [*coverage.warnings(fine), *_budgets(fine), *_undertrained(fine), *_shared_weights(fine)]
+    return sorted(found, key=lambda warning: warning.level != WARNING)
 
 
-def _folder(study: Study | None) -> Iterator[Finding]:
-    """What lies in the folder and is no finished network."""
+def _folder(study: Study | None) -> Iterator[RecordWarning]:
+    """Records that cannot be read and networks without a record."""
     if study is None:
         return
-    for fault in study.unreadable:
-        yield Finding(WARNING, "unreadable", f"Left out: {fault}")
+    for reason in study.unreadable:
+        yield RecordWarning("unreadable", f"Left out: {reason}")
     if study.unfinished:
-        yield Finding(WARNING, "unfinished", f"Begun, without a record: {some(study.unfinished)}.")
+        yield RecordWarning("unfinished", f"Begun, without a record: {first_names(study.unfinished)}.")
     if not study.records:
-        yield Finding(WARNING, "empty", "No network of this study is finished.")
+        yield RecordWarning("empty", "No network of this study is finished.")
 
 
-def _recipes(frame: pd.DataFrame, study: Study | None) -> Iterator[Finding]:
+def _recipes(frame: pd.DataFrame, study: Study | None) -> Iterator[RecordWarning]:
     """Networks of other recipes in the same folder."""
     main = main_recipe(frame)
     for recipe, others in frame[frame["recipe"].ne(main)].groupby("recipe"):
         differs = _recipe_difference(study, main, str(recipe)) if study else ""
         names = others["name"].tolist()
-        yield Finding(
-            WARNING if study else NOTE,
+        yield RecordWarning(
             "other recipe",
-            f"{networks(len(others))} of another recipe, data set or protocol ({recipe}) kept apart from the "
-            f"{frame['recipe'].eq(main).sum()} of {main} and in none of their means: {some(names)}{differs}.",
+            f"{network_count(len(others))} of another recipe, data set or protocol ({recipe}) excluded from all means, "
+            f"which are over the {frame['recipe'].eq(main).sum()} of {main}: {first_names(names)}{differs}.",
+            WARNING if study else NOTE,
         )
 
 
 def _recipe_difference(study: Study, main: str, other: str) -> str:
     """Returns what differs between two recipes, from one network of each."""
     first = {frames.recipe_digest(record.identity): record.identity for record in reversed(study.records)}
-    return " (" + some(identities.differences(first[other], first[main])) + ")"
+    return " (" + first_names(identities.differences(first[other], first[main])) + ")"
 
 
-def _set_apart(main: pd.DataFrame) -> Iterator[Finding]:
-    """Networks that no mean counts."""
+def _excluded(main: pd.DataFrame) -> Iterator[RecordWarning]:
+    """Networks that are excluded from all means."""
     texts = {
-        frames.DIVERGED: "Diverged, so without a score",
-        frames.NOT_FROZEN: "Frozen blocks changed during training",
+        record_warnings.DIVERGED: "Diverged, therefore without a score",
+        record_warnings.NOT_FROZEN: "Frozen blocks changed during training",
         frames.DUPLICATE: "Second copies of networks that are counted already",
     }
     for reason, text in texts.items():
-        names = main.loc[main["set_apart"].eq(reason), "name"].tolist()
+        names = main.loc[main["excluded"].eq(reason), "name"].tolist()
         if names:
-            yield Finding(WARNING, reason, f"{text}, left out of all means: {some(names)}.")
+            yield RecordWarning(reason, f"{text}, excluded from all means: {first_names(names)}.")
 
 
-def _at_chance(networks_: pd.DataFrame, weight: str, counted: str) -> Iterator[Finding]:
-    """Networks that may be at chance, and whether means count them."""
-    stuck = networks_[networks_["left_chance"].eq(False)]
+def _at_chance(networks: pd.DataFrame, level: str, counted: str) -> Iterator[RecordWarning]:
+    """Networks that may be at chance, and whether they count in means."""
+    stuck = networks[networks["left_chance"].eq(False)]
     if len(stuck):
         known = zip(stuck["name"], stuck["top1"], stuck["chance"], strict=True)
-        names = [f"{name} ({_share(top1)}, chance {_share(chance)})" for name, top1, chance in known]
-        yield Finding(weight, "at chance", f"Not shown to be above chance, {counted}: {some(names)}.")
+        names = [f"{name} ({_percent(top1)}, chance {_percent(chance)})" for name, top1, chance in known]
+        yield RecordWarning(
+            record_warnings.AT_CHANCE, f"Not shown to be above chance, {counted}: {first_names(names)}.", level
+        )
 
 
-def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f} %"
 
 
-def _leaks(fine: pd.DataFrame) -> Iterator[Finding]:
-    """Sources of the other half that have seen the target's classes."""
+def _leaks(fine: pd.DataFrame) -> Iterator[RecordWarning]:
+    """Sources from the other half that were trained on classes of the target."""
     leaking = fine[fine["treatment"].str.startswith("AnB") & fine["classes_seen"].fillna(0).gt(0)]
     if len(leaking):
-        yield Finding(
-            WARNING,
-            "leak",
-            f"The source has seen classes of the target: {some(leaking['name'].tolist())}. Transfer "
-            f"looks better than it is.",
+        yield RecordWarning(
+            record_warnings.LEAK,
+            f"The source was trained on classes of the target: {first_names(leaking['name'].tolist())}. "
+            f"Transfer looks better than it is.",
         )
 
 
-def _copies(study: Study | None) -> Iterator[Finding]:
-    """Networks that were trained, or whose source was, on copies of validation images."""
+def _copies(study: Study | None) -> Iterator[RecordWarning]:
+    """Networks that were trained on copies of validation images, or whose source was."""
     for record in study.records if study else ():
-        for fault in doubts.copies(record.content):
-            yield Finding(WARNING, "leak", f"{fault.text}.")
+        for warning in record_warnings.copies(record.content):
+            yield RecordWarning(warning.code, f"{warning.text}.")
 
 
-def _unbalanced(study: Study | None) -> Iterator[Finding]:
-    """Halves some of whose classes have far more images than others, as far as records say so."""
-    found = [r.name for r in study.records if doubts.unbalanced(r.content["integrity"])] if study else []
-    if found:
-        yield Finding(
-            WARNING,
-            "unbalanced",
-            f"The largest class has more than {doubts.MOST_TIMES} times the images of the smallest, so top-1 tells "
-            f"most of the large ones: {some(found)}. The mean over classes (per_class_top1) weighs them equally.",
+def _unbalanced(study: Study | None) -> Iterator[RecordWarning]:
+    """Networks some of whose classes have far more images than others, as far as records tell."""
+    names = [r.name for r in study.records if record_warnings.unbalanced(r.content["integrity"])] if study else []
+    if names:
+        yield RecordWarning(
+            record_warnings.UNBALANCED,
+            f"The largest class has more than {record_warnings.MOST_TIMES} times the images of the smallest, so top-1 "
+            f"mostly reflects the large classes: {first_names(names)}. The mean over classes (per_class_top1) weighs "
+            f"all classes equally.",
         )
 
 
-def _stale(study: Study | None) -> Iterator[Finding]:
-    """Results that were compared with, or made from, another base than the one that lies here."""
+def _stale(study: Study | None) -> Iterator[RecordWarning]:
+    """Networks that were compared with, or copied from, another base than the one in the study now."""
     if study is None:
         return
     strays = [(record.name, role) for record, role in identities.strays(study.records)]
     if copied := [name for name, role in strays if role == identities.SOURCE]:
-        yield Finding(
-            WARNING,
+        yield RecordWarning(
             "source retrained",
-            f"The base that {some(copied)} copied from is another one than the base that lies in the study now: other "
-            f"weights, or another recipe, data set or protocol.",
+            f"Not copied from the base that is in the study now, but from one with other weights, or of another "
+            f"recipe, data set or protocol: {first_names(copied)}.",
         )
     if stale := [name for name, role in strays if role == identities.REFERENCE]:
-        yield Finding(
-            WARNING,
-            "base retrained",
-            f"The base was trained again after {some(stale)}, with other weights; minus_base "
-            f"here is from the base that lies in the study now.",
+        yield RecordWarning(
+            record_warnings.STALE,
+            f"The base was trained again after {first_names(stale)}, with other weights; minus_base "
+            f"here is the difference from the base that is in the study now.",
         )
 
 
-def _budgets(fine: pd.DataFrame) -> Iterator[Finding]:
-    """Steps of networks and of their sources, against those of their bases."""
+def _budgets(fine: pd.DataFrame) -> Iterator[RecordWarning]:
+    """Networks that were trained for more or fewer steps than their bases, their source's steps included."""
     if fine["steps"].isna().all():
         return
     keys = [name for name in frames.PAIRED_BY if name != "recipe"]
@@ -170,52 +173,50 @@ def _budgets(fine: pd.DataFrame) -> Iterator[Finding]:
     own = bases.reindex(pd.MultiIndex.from_frame(others[keys])).to_numpy()
     unequal = others[(others["steps"] != own).fillna(False).to_numpy(dtype=bool)]
     if len(unequal):
-        yield Finding(
-            WARNING,
+        yield RecordWarning(
             "budget",
-            f"{networks(len(unequal))} had other numbers of steps than their base: {some(unequal['name'].tolist())}.",
+            f"{network_count(len(unequal))} trained for another number of steps than their base: "
+            f"{first_names(unequal['name'].tolist())}.",
         )
     profits = others["steps_of_source"].fillna(0).gt(0).any()
     if profits and not fine["treatment"].str.startswith("base-plus").any():
-        yield Finding(
-            NOTE,
+        yield RecordWarning(
             "budget",
-            "Networks with copied blocks profit from the steps of their source as well as from their "
-            "own; no base here was trained as long (--budget=equal_total).",
+            "Networks with copied blocks profit from the training of their source as well as from their own, and no "
+            "base in this study was trained as long as both (--budget=equal_total trains one).",
+            NOTE,
         )
 
 
-def _undertrained(fine: pd.DataFrame) -> Iterator[Finding]:
-    """Bases which their frozen controls surpass: they were not trained out."""
+def _undertrained(fine: pd.DataFrame) -> Iterator[RecordWarning]:
+    """Bases with a lower score than their frozen controls: they may need longer training."""
     found = effects(fine)
     above = found[found["treatment"].eq("BnB") & found["minus_base"].gt(0)]
     unknown = above["verdict_together"].eq(intervals.UNKNOWN) & above["minus_base"].gt(0.01)
     above = above[above["verdict_together"].eq(intervals.ABOVE) | unknown]
-    control = "" if fine["treatment"].str.startswith("base-plus").any() else " --budget=equal_total would tell."
+    control = "" if fine["treatment"].str.startswith("base-plus").any() else " --budget=equal_total tells which."
     for values, group in above.groupby(["halves", *frames.VARIANT]):
         best = group.loc[group["minus_base"].idxmax()]
         which = ", ".join(filter(None, [values[0], variant(*map(int, values[1:]))]))
         # One pair, or one split and seed, may be above by chance.
         sure = best["verdict_together"] == intervals.ABOVE
-        how = "beyond its interval for all n together" if sure else "without an interval, so perhaps by chance"
-        yield Finding(
-            WARNING,
+        how = "significant for all n together" if sure else "without an interval, perhaps by chance"
+        yield RecordWarning(
             "bases",
-            f"The control BnB stands above its own base ({which}, {100 * best['minus_base']:+.1f} points at "
-            f"n = {int(best['n'])}, {how}). The bases may not have been trained out, so that part of every gain over "
-            f"them would be longer training; or freezing may keep networks from overfitting.{control}",
+            f"The control BnB scores higher than its own base ({which}, {100 * best['minus_base']:+.1f} percentage "
+            f"points at n = {int(best['n'])}, {how}). Either the bases were not trained to convergence, and part of "
+            f"every gain over them comes from longer training; or freezing keeps networks from overfitting.{control}",
         )
 
 
-def _shared_weights(fine: pd.DataFrame) -> Iterator[Finding]:
-    """Intervals over splits of networks whose initial weights were the same in all splits."""
+def _shared_weights(fine: pd.DataFrame) -> Iterator[RecordWarning]:
+    """Intervals over splits whose networks started from the same initial weights."""
     old = fine[fine["protocol"].le(LAST_SHARED).fillna(False)]
     if len(old) and effects(old)["over"].eq(intervals.SPLITS).any():
-        yield Finding(
-            WARNING,
+        yield RecordWarning(
             "protocol 1",
-            f"{networks(len(old))} of protocol {LAST_SHARED} or earlier share their initial weights across splits (the "
-            f"same seed gave the same ones), so splits are not independent: as far as initial weights decide the "
+            f"{network_count(len(old))} of protocol {LAST_SHARED} or earlier share their initial weights across splits "
+            f"(the same seed gave the same ones), so splits are not independent: as far as initial weights decide the "
             f"differences, intervals over splits are too narrow. Where that part is as large as the spread of four "
-            f"splits, 95 % intervals hold the truth in 75 of 100 studies.",
+            f"splits, 95 % intervals contain the true mean in 75 of 100 studies.",
         )

@@ -1,37 +1,38 @@
-"""Which networks a study lacks for its means: bases, directions, cells of the grid, repeats."""
+"""Networks that a study lacks: bases, directions, cells of the grid, repeats."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from tftransfer.analysis import intervals
 from tftransfer.analysis.differences import effects
-from tftransfer.analysis.finding import NOTE, WARNING, Finding, networks, some
-from tftransfer.analysis.frames import VARIANT
-from tftransfer.analysis.roles import BASE, variant
+from tftransfer.analysis.frames import BASE, VARIANT
+from tftransfer.experiment.treatments import variant
+from tftransfer.records.record_warnings import NOTE, RecordWarning
+from tftransfer.system import escaping
 
 # Networks are only counted with others that agree in all of these.
 _TOGETHER = ["halves", *VARIANT]
+_NAMES_SHOWN = 6
 
 
-def findings(fine: pd.DataFrame) -> list[Finding]:
-    """Returns what is missing or out of balance among the counted networks of one recipe."""
+def warnings(fine: pd.DataFrame) -> list[RecordWarning]:
+    """Returns the warnings about networks that are missing or unbalanced, among the counted ones of one recipe."""
     return [*_unpaired(fine), *_balance(fine), *_missing(fine), *_single(fine)]
 
 
-def _unpaired(fine: pd.DataFrame) -> Iterator[Finding]:
+def _unpaired(fine: pd.DataFrame) -> Iterator[RecordWarning]:
     lonely = fine[fine["minus_base"].isna()]
     if len(lonely):
-        yield Finding(
-            WARNING,
+        yield RecordWarning(
             "no base",
-            f"{networks(len(lonely))} without the base of the same target, split, seed, images "
-            f"and recipe, so without minus_base: {some(lonely['name'].tolist())}.",
+            f"{network_count(len(lonely))} without a base of the same target, split, seed, images "
+            f"and recipe, and therefore without minus_base: {first_names(lonely['name'].tolist())}.",
         )
 
 
-def _balance(fine: pd.DataFrame) -> Iterator[Finding]:
-    """Treatments whose networks do not have both halves as targets equally often."""
+def _balance(fine: pd.DataFrame) -> Iterator[RecordWarning]:
+    """Treatments that do not have both halves as targets equally often."""
     if fine.loc[fine["treatment"].eq(BASE) & fine["target"].ne("all"), "target"].nunique() < 2:
         return
     for values, group in _copies(fine).groupby(_TOGETHER):
@@ -41,30 +42,29 @@ def _balance(fine: pd.DataFrame) -> Iterator[Finding]:
         uneven = counts[counts["A"].ne(counts["B"]) & counts.sum(axis=1).gt(1)]
         if len(uneven):
             each = "; ".join(f"{name} {row['A']} with target A, {row['B']} with B" for name, row in uneven.iterrows())
-            yield Finding(
-                NOTE,
+            yield RecordWarning(
                 "balance",
-                f"Directions are not balanced ({of}): {each}. Halves differ in difficulty, so only differences "
-                f"from the own base compare.",
+                f"Directions are not balanced ({of}): {each}. Halves differ in difficulty, so compare only "
+                f"differences from each network's own base.",
+                NOTE,
             )
         for treatment in counts.index.intersection(["AnB", "AnB+"]):
             control = treatment.replace("AnB", "BnB")
             if control in counts.index and not (counts.loc[treatment].gt(0) & counts.loc[control].gt(0)).any():
-                yield Finding(
-                    WARNING,
+                yield RecordWarning(
                     "balance",
-                    f"{treatment} and its control {control} ({of}) have no target in common: no pair of them can "
-                    f"be made, and a difference of their means holds the difference of the halves.",
+                    f"{treatment} and its control {control} ({of}) have no target in common, so that they cannot be "
+                    f"paired: the difference of their means includes the difference between the halves.",
                 )
 
 
 def _which(halves: str, *values: int) -> str:
-    """Returns the kind of halves and what is not at its default."""
+    """Returns the kind of halves and the options that are not at their defaults."""
     return ", ".join(filter(None, [halves, variant(*map(int, values))]))
 
 
-def _missing(fine: pd.DataFrame) -> Iterator[Finding]:
-    """Cells of the grid (n by target, split and seed) that treatments lack."""
+def _missing(fine: pd.DataFrame) -> Iterator[RecordWarning]:
+    """Cells of the grid (n, target, split and seed) for which a treatment has no network."""
     unit = ["target", "split", "seed"]
     bases = fine[fine["treatment"].eq(BASE)]
     for values, copies in _copies(fine).groupby(_TOGETHER):
@@ -74,11 +74,11 @@ def _missing(fine: pd.DataFrame) -> Iterator[Finding]:
         have = {name: len(cells[["n", *unit]].drop_duplicates()) for name, cells in copies.groupby("treatment")}
         lacking = [f"{treatment} has {count} of {full}" for treatment, count in have.items() if count < full]
         if lacking:
-            yield Finding(
-                NOTE,
+            yield RecordWarning(
                 "missing",
-                f"Of the networks that the bases here make with n = {_numbers(copies['n'])} ({_which(*values)}), "
-                f"{'; '.join(lacking)}.",
+                f"With the bases of this study and n = {_numbers(copies['n'])} ({_which(*values)}), "
+                f"{'; '.join(lacking)} possible networks.",
+                NOTE,
             )
 
 
@@ -87,34 +87,45 @@ def _copies(fine: pd.DataFrame) -> pd.DataFrame:
     return fine[fine["target"].ne("all") & ~fine["treatment"].str.startswith(BASE)]
 
 
-def _single(fine: pd.DataFrame) -> Iterator[Finding]:
-    """Means without an interval, and intervals that speak of one split."""
+def _single(fine: pd.DataFrame) -> Iterator[RecordWarning]:
+    """Means without an interval, and intervals that hold for one split only."""
     found = effects(fine)
     found = found[~found["treatment"].eq(BASE) & found["pairs"].gt(0)]
     alone = found[found["low"].isna()]
     if len(alone):
         kinds = alone.groupby(["treatment", "halves", *VARIANT], sort=False)["n"]
         each = [f"{treatment} ({_which(*values)}, n = {_numbers(ns)})" for (treatment, *values), ns in kinds]
-        yield Finding(
-            NOTE,
+        yield RecordWarning(
             "no interval",
-            f"One split and one seed, or equal numbers in all of them, say nothing about spread, so there is no "
-            f"interval for {some(each)}.",
+            f"One split and one seed, or equal scores in all of them, say nothing about spread, so there is no "
+            f"interval for {first_names(each)}.",
+            NOTE,
         )
     seeds = found[found["over"].eq(intervals.SEEDS)]
     if len(seeds):
         images = (
-            "They cover which validation images were drawn, as if networks erred on different images, so they are "
-            "rather too wide"
+            "They include the sampling error of the validation images, as if networks erred on different images, and "
+            "are therefore rather too wide"
             if seeds["images"].gt(0).all()
-            else "They leave out which validation images were drawn, where records do not say how many these are"
+            else "They do not include the sampling error of the validation images, whose number is missing in some "
+            "records"
         )
-        yield Finding(
-            NOTE,
+        yield RecordWarning(
             "one split",
-            f"Some intervals are over seeds of one split: they speak of these halves only, not of others. {images}.",
+            f"Some intervals are over seeds of one split: they hold for these halves only, not for others. {images}.",
+            NOTE,
         )
 
 
 def _numbers(values: pd.Series) -> str:
     return ", ".join(str(int(value)) for value in sorted(set(values)))
+
+
+def first_names(names: Sequence[str]) -> str:
+    """Returns the first names and how many more there are."""
+    return escaping.first(names, _NAMES_SHOWN)
+
+
+def network_count(count: int) -> str:
+    """Returns a number of networks with its noun: `1 network`, `2 networks`."""
+    return f"{count} network{'' if count == 1 else 's'}"

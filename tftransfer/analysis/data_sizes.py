@@ -1,20 +1,20 @@
-"""Effects against images per class: how what a treatment does moves with the amount of target data."""
+"""Effects against images per class: transfer with more and less target data."""
 
 import pandas as pd
 
 from tftransfer.analysis import intervals
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE
 
-# One curve over images per class; what tells its networks apart at one number of images.
+# Networks that agree in these are one curve over images per class; _UNIT identifies them at one number of images.
 CURVE = ("recipe", "halves", "treatment", "n", "preserve", "release_step")
 _UNIT = ["target", "split", "seed"]
 
 
 def data_size(frame: pd.DataFrame) -> pd.DataFrame:
-    """Returns what each treatment did at each number of images per class, each network less its own base.
+    """Returns the difference from the base by treatment and number of images per class.
 
     Args:
-        frame: From `networks`. Networks set apart, bases and networks without a base are left out.
+        frame: From `networks`. Excluded networks, bases and networks without a base are ignored.
 
     Returns:
         One row per value of `CURVE` (recipe, halves, treatment, n, preserve, release step) and images per class, of
@@ -22,13 +22,13 @@ def data_size(frame: pd.DataFrame) -> pd.DataFrame:
 
         - `images_per_class`: 0 stands for all images.
         - `top1`, `base`: mean top-1 of the networks and of their own bases. `minus_base`: mean of the differences, each
-          split counting equally. Shares.
-        - `low`, `high`: 95 % interval of `minus_base` for this row alone; NaN where there is no telling. `over` and
+          split counting equally. Fractions.
+        - `low`, `high`: 95 % interval of `minus_base` for this row alone; NaN where there is none. `over` and
           `clusters` as in `effects`. `count`: pairs.
         - `common`: True where all points of the curve are over the same targets, splits and seeds. Pairs that some
-          points lack are left out of all. False where none are shared; then each point has its own.
+          points lack are ignored in all. False where no pairs are shared; then each point is over its own.
     """
-    pairs = frame[frame["set_apart"].eq("") & frame["minus_base"].notna() & ~frame["treatment"].str.startswith(BASE)]
+    pairs = frame[frame["excluded"].eq("") & frame["minus_base"].notna() & ~frame["treatment"].str.startswith(BASE)]
     rows = []
     for values, curve in pairs.groupby(list(CURVE), sort=True):
         sizes = sorted(curve["images_per_class"].unique(), key=lambda size: (size == 0, size))

@@ -1,4 +1,4 @@
-"""What a cut costs, block by block, and why: lost co-adaptation, specific features; and what fine-tuning gains."""
+"""Losses of frozen copies by n and cause (co-adaptation, specific features), and gains of fine-tuned ones."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,7 +29,7 @@ BY = tuple(name for name in GROUPED_BY if name != "treatment")
 _FAMILY = [name for name in BY if name != "n"]
 UNDECIDED, NO_LOSS = "undecided", "no loss"
 AT_CHANCE = "at chance"
-"""In the place of a verdict where networks are at chance: what they differ in says nothing of features."""
+"""The verdict where networks are at chance: their differences say nothing about features."""
 _VERDICTS = {"dominates": "verdict", "dominates_together": "verdict_together"}
 
 
@@ -41,10 +41,11 @@ def decomposition(frame: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per effect and value of recipe, halves, n, images per class, preserve, release step, with `effect` (a
-        key of `CONTRASTS`), `first` and `second` (treatments, the difference is first less second), `pairs`, `mean`,
+        key of `CONTRASTS`), `first` and `second` (treatments; the difference is first minus second), `pairs`, `mean`,
         and the columns of `COMPARED` as in `effects`: `low`, `high` for this n alone, `low_together`, `high_together`
         and `verdict_together` for all n of the effect at once. Verdicts are `AT_CHANCE` where one network of a pair
-        is. Shares: -0.01 is a point lost. Pairs have the same target, split, seed, images per class and recipe.
+        is. Fractions: -0.01 is a loss of one percentage point. Pairs have the same target, split, seed, images per
+        class and recipe.
     """
     rows = []
     for effect, (first, second) in CONTRASTS.items():
@@ -60,19 +61,19 @@ def decomposition(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def dominance(frame: pd.DataFrame) -> pd.DataFrame:
-    """Returns which of the two losses of a frozen transfer is the larger at each n.
+    """Returns the larger one of the two losses of a frozen transfer at each n.
 
     Args:
         frame: From `networks`.
 
     Returns:
         One row per value of recipe, halves, n, images per class, preserve, release step with networks of BnB, AnB and
-        base of the same target, split and seed: `co-adaptation` and `specificity` (means over just these, shares),
-        `difference` (the first less the second) with `low` and `high`, `pairs`, and `dominates`: the effect whose loss
-        is the larger, named only where it is a loss and their difference is not zero, both beyond the intervals of this
-        n alone; else "undecided", "no loss" where both effects are above zero beyond theirs, or `AT_CHANCE` where one
-        of the networks is. `low_together`, `high_together` and `dominates_together` are the same with intervals that
-        hold for all n at once.
+        base of the same target, split and seed: `co-adaptation` and `specificity` (means over these networks,
+        fractions), `difference` (the first minus the second) with `low` and `high`, `pairs`, and `dominates`: the
+        effect whose loss is the larger, named only where it is a loss and their difference is not zero, both beyond the
+        intervals of this n alone; else "undecided", "no loss" where both effects are above zero beyond theirs, or
+        `AT_CHANCE` where one of the networks is. `low_together`, `high_together` and `dominates_together` are the same
+        with intervals that hold for all n at once.
     """
     keys = [*PAIRED_BY, "halves", "n", "preserve", "release_step"]
     loss, other = (_loss(frame, effect, keys) for effect in (CO_ADAPTATION, SPECIFICITY))
@@ -104,7 +105,7 @@ def dominance(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _loss(frame: pd.DataFrame, effect: str, keys: list[str]) -> pd.DataFrame:
-    """Returns the differences of one loss, in a column named like it."""
+    """Returns the differences of one loss, in a column with its name."""
     found = pairs(frame, *CONTRASTS[effect])[
         [*keys, "validation_images", "difference", "difference_variance", "at_chance"]
     ]
@@ -112,13 +113,13 @@ def _loss(frame: pd.DataFrame, effect: str, keys: list[str]) -> pd.DataFrame:
 
 
 def _families(differences: pd.DataFrame) -> Iterator[tuple[tuple, dict[int, pd.DataFrame]]]:
-    """Yields the differences that are looked at together, by n: those equal in all but n."""
+    """Yields the differences that are equal in all but n, by n: intervals hold for all of these at once."""
     for values, family in differences.groupby(_FAMILY, sort=True):
         yield values, dict(tuple(family.groupby("n", sort=True)))
 
 
 def _dominant(at: dict[str, dict[str, Any]], verdict: str) -> str:
-    """Returns the effect with the larger loss; the difference is of co-adaptation less specificity."""
+    """Returns the effect with the larger loss; the difference is co-adaptation minus specificity."""
     losses = {name: at[name][verdict] for name in (CO_ADAPTATION, SPECIFICITY)}
     if set(losses.values()) == {ABOVE}:
         return NO_LOSS

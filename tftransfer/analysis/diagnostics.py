@@ -1,4 +1,4 @@
-"""The small arrays kept beside a record: first-layer filters and similarity of features, written by training."""
+"""Diagnostics: small arrays beside a record, written by training. First-layer filters and similarity of features."""
 
 import hashlib
 import io
@@ -21,17 +21,17 @@ def read(record: Record) -> dict[str, np.ndarray]:
     Raises:
         ValueError: If the file is missing, damaged or another than the record's.
     """
-    said = record.content.get("diagnostics")
-    if not isinstance(said, dict):
+    described = record.content.get("diagnostics")
+    if not isinstance(described, dict):
         return {}
-    path = record.folder / pathlib.PurePath(str(said.get("file"))).name
+    path = record.folder / pathlib.PurePath(str(described.get("file"))).name
     try:
         if not untrusted_files.inside(path, record.folder):
             raise ValueError("it is a link that leads elsewhere")
         content = untrusted_files.content(path, _MOST_BYTES)
     except (OSError, ValueError) as error:
         raise ValueError(f"The diagnostics file of {record.name} cannot be read: {error}.") from error
-    if hashlib.sha256(content).hexdigest() != said.get("sha256"):
+    if hashlib.sha256(content).hexdigest() != described.get("sha256"):
         raise ValueError(
             f"The diagnostics file of {record.name} is not the one of its record (another SHA-256): {path}."
         )

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from tftransfer.analysis import intervals
-from tftransfer.analysis.frames import PAIRED_BY
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE, PAIRED_BY
 
 # Networks are only averaged with others that agree in all of these.
 GROUPED_BY = ("recipe", "halves", "treatment", "n", "images_per_class", "preserve", "release_step")
 _FAMILY = [name for name in GROUPED_BY if name != "n"]
-# What is known of the mean of some differences, besides it.
+# Columns that describe the mean of some differences.
 COMPARED = (
     "low", "high", "over", "clusters", "verdict", "low_together", "high_together", "together", "verdict_together",
     "images",
@@ -24,16 +23,16 @@ def pairs(frame: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     Args:
         frame: From `networks`.
         first: Treatment, such as "AnB".
-        second: Treatment to take off, such as "BnB", of the same n; or "base", which has none.
+        second: Treatment to subtract, such as "BnB", of the same n; or "base", which has no n.
 
     Returns:
         One row per pair of the same target, split, seed, images per class, recipe (and n, preserved blocks and release
         step, unless `second` is a base), with the columns of `PAIRED_BY`, `halves`, `n`, `preserve`, `release_step`,
-        `difference` (a share: 0.01 is a point), its `difference_variance` over choices of the `validation_images`
-        (at most, as for `minus_base_variance`), `at_chance` (True if one of them is), and the names of both networks,
-        `first` and `second`. Networks without a partner are left out, and those set apart.
+        `difference` (a fraction: 0.01 is one percentage point), its `difference_variance` over choices of the
+        `validation_images` (at most, as for `minus_base_variance`), `at_chance` (True if one of them is), and the names
+        of both networks, `first` and `second`. Networks without a partner and excluded networks are ignored.
     """
-    fine = frame[frame["set_apart"].eq("")]
+    fine = frame[frame["excluded"].eq("")]
     shared = list(PAIRED_BY)
     if not second.startswith("base") and not first.startswith("base"):
         shared += ["n", "preserve", "release_step"]
@@ -51,28 +50,30 @@ def pairs(frame: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
 
 
 def effects(frame: pd.DataFrame) -> pd.DataFrame:
-    """Returns what each treatment did, averaged over directions, splits and seeds.
+    """Returns the effect of each treatment, averaged over directions, splits and seeds.
 
     Args:
-        frame: From `networks`. Networks which it sets apart are left out.
+        frame: From `networks`. Excluded networks are ignored.
 
     Returns:
-        One row for each value of `GROUPED_BY` (recipe, halves, treatment, n, images per class, preserve, release step):
+        One row per value of `GROUPED_BY` (recipe, halves, treatment, n, images per class, preserve, release step):
 
-        - `networks`, `top1`: how many, and their mean top-1 (a share).
-        - `pairs`: how many have a base; `paired_top1` and `base`: mean top-1 of these and of their own bases, in which
-          a base counts once for each of its networks. Only these two compare: other bases are of other halves.
+        - `networks`, `top1`: their number, and their mean top-1 (a fraction).
+        - `pairs`: the number of networks with a base; `paired_top1` and `base`: mean top-1 of these and of their own
+          bases, in which a base counts once for each of its networks. Compare only these two: other bases are of other
+          halves.
         - `minus_base`: mean of the differences, each split counting equally.
-        - `low`, `high`: 95 % interval of `minus_base` at this n alone; NaN where there is no telling (one split and one
-          seed; bases, whose difference is 0 by definition). `over`: what it speaks of, other "splits" or only other
-          "seeds" of the same split; `clusters`: how many of them. `verdict`: what it says, `intervals.BELOW` ("below"
-          zero), `ABOVE`, `OPEN` or `UNKNOWN`. `images`: validation images whose choice it covers as well; 0 if not.
+        - `low`, `high`: 95 % interval of `minus_base` at this n alone; NaN where it is unknown (one split and one
+          seed; bases, whose difference is 0 by definition). `over`: what it generalises to, other "splits" or only
+          other "seeds" of the same split; `clusters`: their number. `verdict`: where zero lies, `intervals.BELOW`
+          ("below" zero), `ABOVE`, `OPEN` or `UNKNOWN`. `images`: validation images whose choice it covers as well; 0 if
+          not.
         - `low_together`, `high_together`, `verdict_together`: the same with intervals which hold for all n of the
-          treatment at once, for who picks one of them; `together`: how many n these are.
+          treatment at once, for readers who select one of them; `together`: the number of n.
 
         `pairs(frame, treatment, "base")` has the single differences.
     """
-    fine = frame[frame["set_apart"].eq("")]
+    fine = frame[frame["excluded"].eq("")]
     rows = []
     for values, family in fine.groupby(_FAMILY, sort=True, observed=True):
         by_n = dict(tuple(family.groupby("n", sort=True)))
@@ -120,8 +121,8 @@ def _means(group: pd.DataFrame) -> dict[str, float | int]:
 def base_mean(networks: pd.DataFrame) -> float:
     """Returns the mean top-1 of the own bases of some networks; NaN if none has one.
 
-    A base counts once for each of its networks, so that the networks' own mean less this one is the mean of their
-    paired differences. Networks without a base are left out.
+    A base counts once for each of its networks, so that the networks' mean minus this one is the mean of their paired
+    differences. Networks without a base are ignored.
     """
     return float((networks["top1"] - networks["minus_base"]).mean())
 
@@ -134,9 +135,9 @@ def paired_bases(frame: pd.DataFrame, kind: str = BASE) -> pd.DataFrame:
         kind: Which bases: "base", or "base-plusA" and the like.
 
     Returns:
-        Their rows. Only they may be shown beside other networks' scores: the others are of other halves.
+        Their rows. Only these may be shown beside other networks' scores: the others are of other halves.
     """
-    fine = frame[frame["set_apart"].eq("")]
+    fine = frame[frame["excluded"].eq("")]
     bases, others = fine[fine["treatment"].eq(kind)], fine[~fine["treatment"].str.startswith(BASE)]
     keys = [pd.MultiIndex.from_frame(rows[list(PAIRED_BY)]) for rows in (bases, others)]
     return bases if others.empty else bases[keys[0].isin(keys[1])]

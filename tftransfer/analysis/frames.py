@@ -8,20 +8,21 @@ import pandas as pd
 
 from tftransfer.analysis import paper
 from tftransfer.analysis.intervals import variance
-from tftransfer.analysis.roles import BASE, halves, role
 from tftransfer.analysis.study import Study, read
+from tftransfer.experiment import splits, treatments
 from tftransfer.experiment.treatments import Treatment
-from tftransfer.records import identities, record_files
+from tftransfer.records import identities, record_files, record_warnings
 from tftransfer.records.record_files import Record
 
+BASE = "base"
 # What must be equal for a network and a base to be compared; the base's half is the network's target.
 PAIRED_BY = ("target", "split", "seed", "images_per_class", "recipe")
-# What a treatment has besides its name and n.
+# Options of a treatment besides its name and n.
 VARIANT = ("images_per_class", "preserve", "release_step")
-# What tells networks apart. Two with all of this in common are the same network twice.
+# What identifies a network. Two that agree in all of these are the same network twice.
 CELL = ("treatment", "n", *PAIRED_BY, "preserve", "release_step")
-# Reasons to keep a network out of all means.
-DUPLICATE, DIVERGED, NOT_FROZEN = "duplicate", "diverged", "frozen blocks changed"
+# Why a network is excluded from all means, besides the warnings DIVERGED and NOT_FROZEN.
+DUPLICATE = "duplicate"
 TYPES = {
     "n": "int64", "seed": "int64", "images_per_class": "int64", "preserve": "int64", "release_step": "int64",
     "top1": "float64", "top5": "float64", "per_class_top1": "float64", "cross_entropy": "float64",
@@ -34,13 +35,13 @@ COLUMNS = (
     "name", "key", "status", "treatment", "label", "n", "target", "split", "halves", "seed", "images_per_class",
     "preserve", "release_step", "recipe", "protocol", "dataset", "model", "classes", "top1", "top5", "per_class_top1",
     "cross_entropy", "minus_base", "chance", "left_chance", "frozen_blocks_unchanged", "steps", "steps_of_source",
-    "classes_seen", "seconds", "images_per_second", "finished", "set_apart", "validation_images", "minus_base_variance",
+    "classes_seen", "seconds", "images_per_second", "finished", "excluded", "validation_images", "minus_base_variance",
 )  # fmt: skip
-_FROM_ALL = ("minus_base", "minus_base_variance", "set_apart")  # can only be told from all networks
+_FROM_ALL = ("minus_base", "minus_base_variance", "excluded")  # depend on all networks
 
 
 def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
-    """Returns the finished networks of a study, one row each.
+    """Returns the finished networks of a study, one row per network.
 
     Args:
         study: A study's folder, what `study.read` made of it, or "paper" for the published logs of the paper's authors.
@@ -53,20 +54,21 @@ def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
           bases). `status` is `done` or `diverged`.
         - `split` (random0), `halves` its kind without number (random, natural_manmade, file-..., all), `target`,
           `seed`, `images_per_class` (0: all), `preserve`, `release_step`.
-        - `recipe`: 8 digits of the hash of recipe, protocol, data and architecture: networks with different ones do not
-          compare.
-        - `protocol`: version of the way of training, missing for the paper. `classes`: of the target.
-        - `top1`, `top5`, `per_class_top1`, `chance`: shares, 0 to 1. `cross_entropy` in nats. `top5` is missing where
-          there are no more than five classes: all answers would be among the first five.
-        - `minus_base`: `top1` less that of the base of the same target, split, seed, images per class and recipe,
+        - `recipe`: 8 digits of the hash of recipe, protocol, data and architecture: networks with different ones cannot
+          be compared.
+        - `protocol`: version of the training procedure, missing for the paper. `classes`: number in the target.
+        - `top1`, `top5`, `per_class_top1`, `chance`: fractions, 0 to 1. `cross_entropy` in nats. `top5` is missing
+          where there are at most five classes, as all predictions would be among the first five.
+        - `minus_base`: `top1` minus that of the base with the same target, split, seed, images per class and recipe,
           computed from these records; 0 for bases, NaN where there is no such base.
-        - `validation_images`: that it was scored on. `minus_base_variance`: how much `minus_base` varies with their
-          choice, at most: the sum of the two networks' variances, as if they erred on different images.
+        - `validation_images`: the number it was scored on. `minus_base_variance`: the variance of `minus_base` over
+          choices of these images, at most: the sum of the two networks' variances, as if they erred on different
+          images.
         - `left_chance`, `frozen_blocks_unchanged`: proofs, missing where nothing was recorded.
         - `steps`, `steps_of_source`: of training. `classes_seen`: classes of its target that its source was
           trained on.
         - `seconds`, `images_per_second`, `finished` (UTC, missing for the paper).
-        - `set_apart`: why it is left out of all means (`duplicate`, `diverged`, `frozen blocks changed`), else empty.
+        - `excluded`: why it counts in no mean (`duplicate`, `diverged`, `not frozen`), else empty.
 
     Raises:
         ValueError: If the folder does not exist or holds no study.
@@ -80,10 +82,10 @@ def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
 
 
 def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Returns rows as a frame, with what can only be told from all of them: duplicates and differences from bases."""
+    """Returns rows as a frame, with the columns that depend on all of them: duplicates and differences from bases."""
     table = pd.DataFrame(list(rows), columns=[c for c in COLUMNS if c not in _FROM_ALL])
     table["finished"] = pd.to_datetime(table["finished"], utc=True, errors="coerce")
-    table["set_apart"] = _set_apart(table)
+    table["excluded"] = _excluded(table)
     table["minus_base"] = _minus_base(table)
     top1, images = table["top1"].astype(float), table["validation_images"].astype(float)
     table["minus_base_variance"] = variance(top1, images) + variance(top1 - table["minus_base"], images)
@@ -95,7 +97,7 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def row(record: Record) -> dict[str, Any]:
-    """Returns a record's values in the columns of the frame."""
+    """Returns a record's values by column of the frame."""
     content, identity, recipe = record.content, record.identity, record.identity["recipe"]
     treatment = Treatment(**identity["treatment"])
     result, integrity, cost = record.result, content["integrity"], content["cost"]
@@ -105,12 +107,12 @@ def row(record: Record) -> dict[str, Any]:
         "name": record.name,
         "key": record.key,
         "status": record.status,
-        "treatment": role(treatment),
+        "treatment": treatments.role(treatment),
         "label": treatment.label,
         "n": treatment.n,
         "target": treatment.target,
         "split": identity["split"],
-        "halves": "all" if treatment.target == "all" else halves(identity["split"]),
+        "halves": "all" if treatment.target == "all" else splits.kind_of(identity["split"]),
         "seed": identity["seed"],
         "images_per_class": identity["images_per_class"],
         "preserve": treatment.preserve,
@@ -133,24 +135,24 @@ def row(record: Record) -> dict[str, Any]:
 
 
 def recipe_digest(identity: Mapping[str, Any]) -> str:
-    """Returns 8 digits which are equal for networks that compare: same recipe, protocol, data and architecture."""
+    """Returns 8 digits that are equal for comparable networks: same recipe, protocol, data and architecture."""
     return identities.digest(identity)
 
 
-def _set_apart(table: pd.DataFrame) -> pd.Series:
-    """Returns why each network is left out of means; of duplicates, the first stays."""
+def _excluded(table: pd.DataFrame) -> pd.Series:
+    """Returns why each network is excluded from means, "" if it is not; of duplicates, the first stays."""
     reasons = pd.Series("", index=table.index, dtype="str")
-    reasons[table["frozen_blocks_unchanged"].eq(False)] = NOT_FROZEN
-    reasons[table["status"].ne(record_files.DONE)] = DIVERGED
+    reasons[table["frozen_blocks_unchanged"].eq(False)] = record_warnings.NOT_FROZEN
+    reasons[table["status"].ne(record_files.DONE)] = record_warnings.DIVERGED
     fine = table[reasons.eq("")]
     reasons[fine.index[fine.duplicated(list(CELL))]] = DUPLICATE
     return reasons
 
 
 def _minus_base(table: pd.DataFrame) -> pd.Series:
-    """Returns each network's top-1 less that of its own base."""
-    fine = table[table["set_apart"].eq("")]
+    """Returns each network's top-1 minus that of its own base."""
+    fine = table[table["excluded"].eq("")]
     bases = fine[fine["treatment"].eq(BASE)].set_index(list(PAIRED_BY))["top1"].astype(float)
     own = pd.MultiIndex.from_frame(table[list(PAIRED_BY)])
     difference = table["top1"].astype(float) - bases.reindex(own).to_numpy()
-    return difference.where(table["set_apart"].ne(DIVERGED))
+    return difference.where(table["excluded"].ne(record_warnings.DIVERGED))

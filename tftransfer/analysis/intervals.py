@@ -3,22 +3,23 @@
 Pairs within one split are not independent: both directions share both bases, networks of one half share a base, and
 seeds share the classes. So differences are first averaged within each split, and the interval is that of the mean of
 these few independent numbers: Student's t, the textbook choice for 2 to 10 roughly normal means. If there is only one
-split, seeds take its place, and the interval speaks of this split alone. With one number there is no interval.
+split, seeds take its place, and the interval holds for this split alone. With one number there is no interval.
 
-Seeds of one split are all scored on the same validation images, so their spread says nothing of which images these are.
-An interval over seeds is therefore widened by that sampling error, as in `_images`: at most what the counts of right
-answers allow. Both errors are joined by their margins' squares (the method of variance estimates recovery, Zou and
-Donner 2008). Intervals over splits are not widened: they speak of other halves of the same classes and images.
+Seeds of one split are all scored on the same validation images, so their spread does not include the sampling error of
+these images. An interval over seeds is therefore widened by that error, as in `_images`: the most that the counts of
+correct predictions allow. Both errors are joined by their margins' squares (the method of variance estimates recovery,
+Zou and Donner 2008). Intervals over splits are not widened: they generalise to other halves of the same classes and
+images.
 
 Splits are independent as far as their networks are: initial weights derive from the split as well as from the seed.
 Networks of protocol 1 had the same ones in all splits. What they share moves all splits alike, and no spread between
 splits shows it: a shared effect of half, once and twice the spread of four splits leaves an interval of 95 % with a
 coverage of 89, 75 and 50 % (`tests/analysis/test_intervals.py` simulates it).
 
-Who looks at several n and picks one (the largest loss, the first one) needs intervals that hold all at once: `together`
-gives Student's with Bonferroni's level, at which 0.05 divided by the number of n may miss. That is valid however the n
-depend on each other. Were their correlation known, 0.5 to 0.8, intervals of seven n over 4 to 10 splits would be 2 to
-10 % narrower (simulated); estimated from so few splits it would not keep the level.
+Whoever looks at several n and selects one (the largest loss, the first one) needs intervals that hold for all:
+`together` gives Student's with Bonferroni's level, at which 0.05 divided by the number of n may miss. That is valid
+however the n depend on each other. Were their correlation known, 0.5 to 0.8, intervals of seven n over 4 to 10 splits
+would be 2 to 10 % narrower (simulated); estimated from so few splits it would not keep the level.
 """
 
 import dataclasses
@@ -32,12 +33,12 @@ from scipy import special
 
 LEVEL = 0.95
 SPLITS, SEEDS = "splits", "seeds"
-# What an interval says of its mean; UNKNOWN where there is none.
+# Verdict of an interval on its mean; UNKNOWN where there is no interval.
 BELOW, ABOVE, OPEN, UNKNOWN = "below", "above", "not distinguishable", "no interval"
 
 
 class Clusters(NamedTuple):
-    """Independent numbers to take the mean of.
+    """Independent numbers whose mean is taken.
 
     Attributes:
         over: What varies, `SPLITS` or `SEEDS`.
@@ -55,11 +56,11 @@ class Clusters(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A mean and how sure it is.
+    """A mean and its interval.
 
     Attributes:
         mean: Mean of the clusters' means; NaN if there are no differences.
-        low: Lower end of the interval at `LEVEL`; NaN if it cannot be told.
+        low: Lower end of the interval at `LEVEL`; NaN if it is unknown.
         high: Upper end.
         over: What varied: "splits", "seeds" (of one split) or "" (one cluster: no interval).
         clusters: Independent numbers behind it.
@@ -86,10 +87,10 @@ def mean_of(differences: pd.DataFrame, column: str, level: float = LEVEL) -> Int
 
     Args:
         differences: One row per pair, with columns `split` and `seed`, and for intervals over seeds `target`,
-            `validation_images` and the variance of the column's values over choices of images, named like it with
-            `_variance` behind. Missing values are left out.
+            `validation_images` and the variance of the column's values over choices of images, in a column with the
+            suffix `_variance`. Missing values are ignored.
         column: The differences.
-        level: Share of intervals that hold the true mean, 0 to 1.
+        level: Fraction of intervals that contain the true mean, 0 to 1.
 
     Returns:
         The mean, in which each split counts equally, and its interval. Equal numbers in all clusters have none: their
@@ -111,11 +112,11 @@ def interval_of(found: Clusters, level: float = LEVEL) -> Interval:
 
 
 def together(found: Sequence[Clusters], level: float = LEVEL) -> list[Interval]:
-    """Returns the means of several comparisons with intervals that all hold their true means at once.
+    """Returns the means of several comparisons with intervals that all contain their true means at once.
 
     Args:
         found: What `clusters` found at each n.
-        level: Share of studies in which no interval misses, 0 to 1.
+        level: Fraction of studies in which no interval misses, 0 to 1.
     """
     many = sum(len(one.means) > 1 for one in found)
     alone = 1 - (1 - level) / max(1, many)
@@ -123,9 +124,9 @@ def together(found: Sequence[Clusters], level: float = LEVEL) -> list[Interval]:
 
 
 def accuracy_of(networks: pd.DataFrame, column: str = "top1", level: float = LEVEL) -> Interval:
-    """Returns the mean of a column of accuracies with its interval, cut off at 0 and 1.
+    """Returns the mean of a column of accuracies with its interval, clipped to 0 to 1.
 
-    No accuracy lies beyond these, so that what is cut off never held the truth. Differences are not cut off: `mean_of`.
+    Accuracies lie in this range, so that coverage stays the same. Intervals of differences, `mean_of`, are not clipped.
     """
     known = "validation_images" in networks
     images = networks["validation_images"] if known else math.nan
@@ -133,9 +134,9 @@ def accuracy_of(networks: pd.DataFrame, column: str = "top1", level: float = LEV
     return dataclasses.replace(found, low=_within(found.low), high=_within(found.high))
 
 
-def _within(share: float) -> float:
-    """Returns a share cut off at 0 and 1; NaN stays."""
-    return share if math.isnan(share) else min(1.0, max(0.0, share))
+def _within(fraction: float) -> float:
+    """Returns a fraction clipped to 0 to 1; NaN stays NaN."""
+    return fraction if math.isnan(fraction) else min(1.0, max(0.0, fraction))
 
 
 def clusters(differences: pd.DataFrame, column: str) -> Clusters:
@@ -147,17 +148,17 @@ def clusters(differences: pd.DataFrame, column: str) -> Clusters:
 
 
 def variance(top1: pd.Series, images: pd.Series | float) -> pd.Series:
-    """Returns the variance that accuracies have from the choice of so many images each.
+    """Returns the sampling variance of accuracies, given the number of images of each.
 
-    It is that of a binomial share with one right and one wrong answer added (Agresti and Caffo 2000), so that it is not
-    zero at 0 and 1.
+    It is that of a binomial proportion with one success and one failure added (Agresti and Caffo 2000), so that it is
+    not zero at 0 and 1.
     """
-    share = (top1 * images + 1) / (images + 2)
-    return share * (1 - share) / (images + 2)
+    proportion = (top1 * images + 1) / (images + 2)
+    return proportion * (1 - proportion) / (images + 2)
 
 
 def _images(present: pd.DataFrame, column: str) -> tuple[float, int]:
-    """Returns the standard error of a mean from the choice of validation images, and how many these are.
+    """Returns the sampling error of a mean due to the validation images, and their number.
 
     Networks with the same target have the same images, so their errors are added as if all erred alike; those of the
     two targets are of other images.

@@ -1,4 +1,4 @@
-"""The paper's own results, as a study: what its authors' published logs say.
+"""The paper's own results as a study, from the logs that its authors published.
 
 `data/paper_runs.csv` has one row for each of the 148 networks whose Caffe logs Yosinski et al. published with the paper
 (http://yosinski.com/transfer). 22 of their 170 run folders hold no log: 18 of 28 AnB+ and 4 of 14 BnB+. `top1` is the
@@ -11,11 +11,10 @@ import hashlib
 import pathlib
 from typing import Any
 
-from tftransfer.analysis.finding import NOTE, WARNING, Finding
-from tftransfer.analysis.roles import halves, role
-from tftransfer.experiment import treatments
+from tftransfer.experiment import splits, treatments
 from tftransfer.experiment.treatments import Treatment
 from tftransfer.records import chance_level
+from tftransfer.records.record_warnings import NOTE, RecordWarning
 
 NAME = "paper"
 _FILE = pathlib.Path(__file__).parent / "data" / "paper_runs.csv"
@@ -27,7 +26,7 @@ _IMAGES = 50  # of ILSVRC12's validation set, of each class
 
 @functools.cache
 def runs() -> tuple[dict[str, str], ...]:
-    """Returns the rows of the file as they stand."""
+    """Returns the rows of the file, a dictionary each."""
     with _FILE.open(newline="", encoding="utf-8") as file:
         return tuple(csv.DictReader(file))
 
@@ -54,12 +53,12 @@ def _row(run: dict[str, str]) -> dict[str, Any]:
         "name": run["run"],
         "key": hashlib.sha256(run["run"].encode()).hexdigest(),
         "status": "done",
-        "treatment": role(what),
+        "treatment": treatments.role(what),
         "label": what.label,
         "n": what.n,
         "target": what.target,
         "split": run["split"],
-        "halves": halves(run["split"]),
+        "halves": splits.kind_of(run["split"]),
         "seed": 0,
         "images_per_class": int(run["images_per_class"] or 0),
         "preserve": 0,
@@ -84,26 +83,23 @@ def _least(classes: int) -> float:
     return chance_level.least_above_chance(1 / classes, _IMAGES * classes)
 
 
-def caveats() -> list[Finding]:
-    """Returns what must be known of these results besides what `checks.findings` sees."""
+def caveats() -> list[RecordWarning]:
+    """Returns warnings and notes about the paper's results besides those of `checks.warnings`."""
     off = max(float(run["top1"]) - float(run["top1_final"]) for run in runs())
     return [
-        Finding(
-            NOTE,
+        RecordWarning(
             "scores",
-            f"The paper's score is the mean of the ten highest of about 450 validation checks, so it selects on the "
-            f"set that it reports; it exceeds the last check by {100 * off:.1f} points at most.",
-        ),
-        Finding(
+            f"The paper's score is the mean of the ten highest of about 450 validation checks, which selects on "
+            f"the set that it reports; it exceeds the last check by {100 * off:.1f} percentage points at most.",
             NOTE,
-            "missing",
-            "22 of the 170 published run folders hold no log: 18 of the 28 AnB+ and 4 of the 14 BnB+.",
         ),
-        Finding(
-            WARNING,
+        RecordWarning(
+            "missing", "22 of the 170 published run folders hold no log: 18 of the 28 AnB+ and 4 of the 14 BnB+.", NOTE
+        ),
+        RecordWarning(
             "Table 1",
             "All 10 logged AnB+ networks have a B half as target and all 10 BnB+ an A half, and the bases of these B "
-            "halves are better. Paired with its own base, the control gains as much as the transfer. With one run per "
-            "cell and two splits this is a reading of the published logs, not a refutation.",
+            "halves score higher. Paired with its own base, the control gains as much as the transfer. With one run "
+            "per cell and two splits this is a reading of the published logs, not a refutation.",
         ),
     ]

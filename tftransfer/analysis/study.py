@@ -1,4 +1,4 @@
-"""A study's folder: which records it holds, which cannot be read, which networks are not finished."""
+"""A study's folder: its records, those that cannot be read, and networks that are not finished."""
 
 import dataclasses
 import pathlib
@@ -9,10 +9,10 @@ from tftransfer.records.record_files import Record
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """What lies in a study's folder.
+    """The content of a study's folder.
 
     Attributes:
-        folder: The folder.
+        folder: Its folder.
         records: Its finished networks, by name.
         unreadable: Records that cannot be used, a sentence each: damaged, or of another format.
         unfinished: Names of networks that were begun and have no record.
@@ -58,7 +58,7 @@ def read(folder: pathlib.Path) -> Study:
 
 
 def _no_study(folder: pathlib.Path, inside: list[pathlib.Path]) -> str:
-    """Returns why a folder is no study, and which of its folders are."""
+    """Returns why a folder is no study, with the studies in it."""
     studies = [path.name for path in inside if any(path.glob(f"*/{record_files.RECORD}"))]
     if studies:
         return (

@@ -1,3 +1,3 @@
-"""What a machine does with a recipe: speed, waiting for images, and the share of the arithmetic it reaches."""
+"""Speed of a recipe on this machine, time spent waiting for images, and the fraction of peak arithmetic."""
 
 __all__ = ["cases", "measuring"]

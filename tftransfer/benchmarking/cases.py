@@ -1,4 +1,4 @@
-"""Whose speed is measured: groups of networks, as data. Nothing here loads TensorFlow."""
+"""Benchmark cases: groups of networks whose speed is measured, as data. Nothing here loads TensorFlow."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from tftransfer.scheduling import speeds
 REPLICAS = "replicas"
 _ENOUGH_SECONDS_FOR_ALL_TOWERS = 180
 _ALEXNET_BLOCKS = len(catalog.ALEXNET_BLOCKS)
-_MOST_DEPTHS = 7  # of a model with many blocks, as many as AlexNet has, evenly spread
+_MOST_DEPTHS = 7  # of a model with many blocks: as many as of AlexNet, evenly spread
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Case:
 
     @property
     def text(self) -> str:
-        """The case as the table names it."""
+        """The name of the case in the table."""
         if self.kind == speeds.BASE:
             return "base"
         if self.kind == speeds.FROZEN:
@@ -35,15 +35,15 @@ class Case:
 
 
 def chosen(config: Config, budget_seconds: float, blocks: int = _ALEXNET_BLOCKS) -> tuple[Case, ...]:
-    """Returns what is measured: a base, a network frozen up to its middle, and a group of frozen ones in lockstep.
+    """Returns the cases: a base, a network frozen up to its middle, and a group of frozen ones in lockstep.
 
-    The group holds AnB and BnB for every n, in a short time for every other n only. Loss scaling couples the networks
-    of a group, so with mixed_float16 there is none.
+    The group contains AnB and BnB for every n, or for every other n if time is short. With mixed_float16 there is no
+    group, as loss scaling couples its networks.
 
     Args:
         config: The options.
-        budget_seconds: Time for all of them.
-        blocks: Blocks of the model, its head included.
+        budget_seconds: Time for all cases.
+        blocks: Number of blocks of the model, its head included.
     """
     depths = range(1, blocks) if budget_seconds >= _ENOUGH_SECONDS_FOR_ALL_TOWERS else range(2, blocks, 2)
     depths = depths[:: -(-len(depths) // _MOST_DEPTHS)]

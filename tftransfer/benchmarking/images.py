@@ -1,4 +1,4 @@
-"""Images to measure with: the prepared ones of the data set, or drawn ones of the same size."""
+"""Images of a benchmark: the prepared ones of the data set, or drawn ones of the same size."""
 
 import dataclasses
 import io
@@ -17,14 +17,14 @@ _DIFFERENT = 64
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DrawnHalf:
-    """Images of noise, as smooth as photographs are at their size, so that JPEG takes its usual time.
+    """Images of smooth noise, so that decoding their JPEG takes as long as that of photographs.
 
     Attributes:
-        size: Side in pixels.
+        size: Height and width in pixels.
         encoding: "raw" or "jpeg".
         labels: Class of each image, int32 `(images,)`.
         ids: Numbers of the images, int64 `(images,)`.
-        pixels: The different ones among them, uint8 `(n, size, size, 3)`.
+        pixels: The distinct images, which repeat, uint8 `(n, size, size, 3)`.
         encoded: The same as JPEG; empty for raw images.
     """
 
@@ -48,7 +48,7 @@ class DrawnHalf:
 
 
 def drawn(size: int, images: int) -> DrawnHalf:
-    """Returns a half of `images` drawn images of `size` pixels, encoded as a store of that size is."""
+    """Returns a half of `images` drawn images of `size` pixels, encoded like a store of that size."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (_DIFFERENT, max(2, size // 8), max(2, size // 8), 3), dtype=np.uint8)
     smooth = [np.asarray(Image.fromarray(one).resize((size, size), Image.Resampling.BICUBIC)) for one in coarse]
@@ -73,7 +73,7 @@ def drawn_task(config: Config) -> trainer.Task:
 
 
 def task(config: Config) -> trainer.Task:
-    """Returns half B of the prepared data set; drawn images if it was not prepared, or is too small for the batch."""
+    """Returns half B of the prepared data set, or drawn images if it is not prepared or smaller than a batch."""
     found = _prepared(config)
     if found is None:
         return drawn_task(config)
@@ -90,7 +90,7 @@ def task(config: Config) -> trainer.Task:
 
 
 def _prepared(config: Config) -> store.Store | None:
-    """Returns the prepared images; sets of TensorFlow Datasets, which may have to be downloaded, are not looked up."""
+    """Returns the prepared images, None if there are none. TensorFlow Datasets, which may download, is not asked."""
     if config.dataset not in datasets.OWN_DATASETS:
         return None
     source = prepared_images.dataset_of(config)

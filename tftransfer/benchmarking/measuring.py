@@ -1,4 +1,4 @@
-"""What is measured when: cases start one after another, then take turns until the time is over."""
+"""The order of measurements: cases start one after another, then take turns until the time is over."""
 
 import contextlib
 import dataclasses
@@ -13,25 +13,25 @@ from tftransfer.benchmarking.cases import Case
 from tftransfer.benchmarking.process import Worker, WorkerError
 from tftransfer.experiment.config import Config
 
-_SHARE_OF_TURNS = 0.85  # of the time that is left after the starts; the replicas get the rest
+_FRACTION_OF_TURNS = 0.85  # of the time that is left after the starts; the replicas get the rest
 _MOST_ROUNDS = 15
 _LONGEST_TURN_SECONDS = 4.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What was found of one case.
+    """The measurements of one case.
 
     Attributes:
-        case: Which.
-        turns: Each one's `seconds_per_step`, `waiting` (share) and `matmul` (multiply-adds per second).
-        start_seconds: From the start of the process to its first steady step.
-        compile_seconds: Of that, building, tracing and the first steps.
-        multiply_adds: Of a step for one image, for all networks.
-        peak_memory_mb: Most memory of its process.
-        device: What it ran on.
-        drawn: True if the images were drawn, not those of the data set.
-        fault: Why it was not measured; empty if it was.
+        case: The case.
+        turns: Of each turn `seconds_per_step`, `waiting` (fraction) and `matmul` (multiply-adds per second).
+        start_seconds: Time from the start of the process to its first steady step.
+        compile_seconds: Part of it for building, tracing and the first steps.
+        multiply_adds: Multiply-adds of a step for one image, of all networks.
+        peak_memory_mb: Peak memory of its process, in megabytes.
+        device: The device that it ran on.
+        drawn: Whether the images were drawn instead of read from the data set.
+        error: Why it was not measured; "" if it was.
     """
 
     case: Case
@@ -42,7 +42,7 @@ class Measured:
     peak_memory_mb: float = 0.0
     device: str = ""
     drawn: bool = False
-    fault: str = ""
+    error: str = ""
 
     def median(self, column: str) -> float:
         """Returns the median of a column of the turns."""
@@ -54,7 +54,7 @@ class Measured:
         return statistics.median(speeds), speeds[0], speeds[-1]
 
     def fraction_of_peak(self, batch_size: int) -> float:
-        """Returns the median share of the matrix products' rate at the same moment that training steps reach."""
+        """Returns the median rate of training steps as a fraction of that of matrix products at the same time."""
         needed = self.multiply_adds * batch_size
         return statistics.median(needed / turn["seconds_per_step"] / turn["matmul"] for turn in self.turns)
 
@@ -62,7 +62,7 @@ class Measured:
 def measure(config: Config, chosen: Sequence[Case], seconds: float, say: Callable[[str], None]) -> list[Measured]:
     """Measures cases in turn for `seconds`, starts included.
 
-    A case that fails or is too slow to start has a fault; the others are measured.
+    A case that fails or is too slow to start has an error; the others are measured.
     """
     deadline = time.perf_counter() + seconds
 
@@ -81,9 +81,9 @@ def measure(config: Config, chosen: Sequence[Case], seconds: float, say: Callabl
                 workers[number] = worker
             except WorkerError as error:
                 worker.close()
-                found.append(Measured(case, fault=str(error)))
-        _take_turns(found, workers, left() * _SHARE_OF_TURNS, left)
-    return [m if m.turns or m.fault else dataclasses.replace(m, fault="no time was left for a turn") for m in found]
+                found.append(Measured(case, error=str(error)))
+        _take_turns(found, workers, left() * _FRACTION_OF_TURNS, left)
+    return [m if m.turns or m.error else dataclasses.replace(m, error="no time was left for a turn") for m in found]
 
 
 def _started(case: Case, worker: Worker, ready: dict[str, Any]) -> Measured:
@@ -91,7 +91,7 @@ def _started(case: Case, worker: Worker, ready: dict[str, Any]) -> Measured:
 
 
 def _take_turns(found: list[Measured], workers: dict[int, Worker], seconds: float, left: Callable[[], float]) -> None:
-    """Lets each case train for a short while, in rounds, so that a disturbance meets all of them."""
+    """Trains each case for a short time, in rounds, so that disturbances affect all of them."""
     until = time.perf_counter() + seconds
     length = max(0.2, min(_LONGEST_TURN_SECONDS, seconds / max(1, len(workers)) / _MOST_ROUNDS - 1.0))
     longest = 0.0
@@ -104,7 +104,7 @@ def _take_turns(found: list[Measured], workers: dict[int, Worker], seconds: floa
                 turn = worker.ask(length, left())
             except WorkerError as error:
                 workers.pop(number).close()
-                found[number] = dataclasses.replace(found[number], fault=str(error), turns=())
+                found[number] = dataclasses.replace(found[number], error=str(error), turns=())
                 continue
             memory = turn.pop("peak_memory_mb")
             found[number] = dataclasses.replace(
@@ -114,14 +114,14 @@ def _take_turns(found: list[Measured], workers: dict[int, Worker], seconds: floa
 
 
 def replicas(config: Config, seconds: float) -> dict[str, Any]:
-    """Compares one replica with two; returns what `equality` found, or its "fault"."""
+    """Compares one replica with two; returns the result of `stepping.largest_difference`, or an `error`."""
     if config.batch_size % 2:
-        return {"fault": f"a batch of {config.batch_size} does not divide by two"}
+        return {"error": f"a batch of {config.batch_size} does not divide by two"}
     with Worker(config, cases.REPLICAS) as worker:
         try:
             return worker.answer(seconds)
         except WorkerError as error:
-            return {"fault": str(error)}
+            return {"error": str(error)}
 
 
 def load() -> float:

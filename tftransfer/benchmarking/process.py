@@ -1,4 +1,4 @@
-"""Asks the processes of cases; none of them outlives the command. Nothing here loads TensorFlow."""
+"""Processes of cases, none of which outlives the command. Nothing here loads TensorFlow."""
 
 import contextlib
 import json
@@ -21,24 +21,24 @@ class WorkerError(RuntimeError):
 
 
 class Worker:
-    """A case in a process of its own, which says its peak memory and leaves with all of it.
+    """A case in a process of its own, so that its memory can be measured and is freed.
 
     Args:
         config: The recipe.
-        kind: What it measures, one of `speeds.KINDS` or `cases.REPLICAS`.
-        frozen: Source and frozen blocks of each network.
+        kind: Kind of measurement, one of `speeds.KINDS` or `cases.REPLICAS`.
+        frozen: Source and number of frozen blocks of each network.
     """
 
     def __init__(self, config: Config, kind: str, frozen: Sequence[tuple[str, int]] = ()) -> None:
         self.kind = kind
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
         self._answers: queue.Queue[str] = queue.Queue()
         self._started = time.perf_counter()
         self._process = subprocess.Popen(
             processes.words("tftransfer.benchmarking.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._said,
+            stderr=self._output,
             env=processes.environment(),
             text=True,
         )
@@ -61,7 +61,7 @@ class Worker:
         """Waits for the next answer.
 
         Raises:
-            WorkerError: If the process ended, with the last thing it said, or did not answer in time.
+            WorkerError: If the process ended, with the last line of its output, or did not answer in time.
         """
         try:
             line = self._answers.get(timeout=max(0.1, limit_seconds))
@@ -72,7 +72,7 @@ class Worker:
         return json.loads(line)
 
     def ask(self, seconds: float, limit_seconds: float) -> dict[str, Any]:
-        """Has it train for about `seconds`; returns a `stepping.Turn` as plain data."""
+        """Makes it train for about `seconds`; returns the fields of a `stepping.Turn`."""
         self._send(repr(seconds))
         return self.answer(limit_seconds)
 
@@ -83,7 +83,7 @@ class Worker:
         self._process.wait()
         with contextlib.suppress(BrokenPipeError):  # what it had not read yet concerns nobody
             self._process.stdin.close()
-        self._said.close()
+        self._output.close()
 
     def _send(self, line: str) -> None:
         try:
@@ -93,17 +93,17 @@ class Worker:
             raise WorkerError(self._reason()) from None
 
     def _listen(self) -> None:
-        """Passes answers on; an empty one says that there will be no more."""
+        """Passes answers on; an empty one means that there will be no more."""
         with self._process.stdout:
             for line in self._process.stdout:
                 self._answers.put(line)
         self._answers.put("")
 
     def _reason(self) -> str:
-        """Returns why the process ended: the last thing that it said."""
+        """Returns why the process ended: a signal, or the last line of its output."""
         code = self._process.wait()
         if number := processes.signal_of(code):
             return processes.by_signal(number)
-        self._said.seek(0)
-        said = [line.strip() for line in self._said.read().decode(errors="replace").splitlines() if line.strip()]
-        return said[-1][:_LONGEST_REASON] if said else f"ended with exit code {code} and said nothing"
+        self._output.seek(0)
+        lines = [line.strip() for line in self._output.read().decode(errors="replace").splitlines() if line.strip()]
+        return lines[-1][:_LONGEST_REASON] if lines else f"ended with exit code {code} and said nothing"

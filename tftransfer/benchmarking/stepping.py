@@ -1,14 +1,16 @@
-"""Training steps of a group, on request, with what they spend on waiting and what the machine could do meanwhile."""
+"""Timed training steps of a group beside the machine's matrix products, and the comparison of one and two replicas."""
 
 import dataclasses
 import functools
+import math
 import time
 from collections.abc import Iterator
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from tftransfer import seeds
-from tftransfer.benchmarking import products
 from tftransfer.benchmarking.cases import Case
 from tftransfer.data import pipeline
 from tftransfer.experiment.config import Config
@@ -19,16 +21,18 @@ from tftransfer.training.group import Group, Network
 _MATRIX = 2048  # large enough for the highest rate, small enough for a tenth of a second on one core
 _WARM_STEPS = 3
 _BETWEEN_PRODUCTS_SECONDS = 0.25
+_REPLICAS = 2
+_COMPARED_STEPS = 1  # rounding errors grow from the second step on, differently on each processor
 
 
 @dataclasses.dataclass(frozen=True)
 class Turn:
-    """Some training steps.
+    """The speed of some training steps.
 
     Attributes:
         seconds_per_step: Mean over the turn.
-        waiting: Share of that time in which no batch was there.
-        matmul: Multiply-adds per second of a float32 matrix product of size 2048, in between.
+        waiting: Fraction of that time spent waiting for batches, 0 to 1.
+        matmul: Multiply-adds per second of a float32 matrix product of size 2048, measured in between.
     """
 
     seconds_per_step: float
@@ -37,16 +41,16 @@ class Turn:
 
 
 class Steps:
-    """A compiled group with its input pipeline, which trains when it is asked to.
+    """A compiled group with its input pipeline, to be trained in turns.
 
     Args:
         config: The recipe.
         case: The group.
-        images: What it trains on.
+        images: The images that it trains on.
 
     Attributes:
-        multiply_adds: Of a step for one image.
-        compile_seconds: From building the group to the end of its first steps.
+        multiply_adds: Multiply-adds of a step for one image.
+        compile_seconds: Time from building the group to the end of its first steps.
     """
 
     def __init__(self, config: Config, case: Case, images: trainer.Task) -> None:
@@ -66,12 +70,12 @@ class Steps:
             self._model.fit(batches, steps_per_epoch=_WARM_STEPS, verbose=0, shuffle=False)
             self._model.make_train_function()
         self._batches: Iterator = iter(strategy.experimental_distribute_dataset(batches))
-        self.multiply_adds = products.multiply_adds(group.model)
+        self.multiply_adds = multiply_adds(group.model)
         self.compile_seconds = time.perf_counter() - started
-        self.turn(0)  # traces what a turn needs
+        self.turn(0)  # traces the functions that a turn calls
 
     def turn(self, seconds: float) -> Turn:
-        """Trains for about `seconds`, one step at least, with matrix products in between."""
+        """Trains for about `seconds`, at least one step, with matrix products in between."""
         steps, spent, waiting, products_done, products_seconds = 0, 0.0, 0.0, 0, 0.0
         while steps == 0 or spent + products_seconds < seconds:
             started = time.perf_counter()
@@ -84,7 +88,7 @@ class Steps:
         return Turn(spent / steps, waiting / spent, products_done * _MATRIX**3 / products_seconds)
 
     def _step(self) -> float:
-        """Does one training step; returns the seconds until its batch was there."""
+        """Does one training step; returns the seconds spent waiting for its batch."""
         asked = time.perf_counter()
         batch = next(self._batches)
         waited = time.perf_counter() - asked
@@ -94,13 +98,13 @@ class Steps:
 
 
 def _batches(config: Config, images: trainer.Task, names: list[str]) -> tf.data.Dataset:
-    """Returns the batches that training sees, without end."""
+    """Returns training batches without end, `(x, {network: y})`."""
     batches = pipeline.training_batches(images.training, images.view, images.sampling(config), 0, 10**9)
     return batches.map(lambda x, y: (x, dict.fromkeys(names, y)))
 
 
 def product_seconds() -> float:
-    """Returns the seconds of a float32 matrix product of size 2048 on the default device, at this moment."""
+    """Returns the seconds that a float32 matrix product of size 2048 takes on the default device now."""
     product, matrix = _product()
     started = time.perf_counter()
     product(matrix, matrix).numpy()
@@ -109,8 +113,57 @@ def product_seconds() -> float:
 
 @functools.cache
 def _product() -> tuple:
-    """Returns a matrix product that has been run once, and a matrix."""
+    """Returns a compiled matrix product that has run once, and its operand."""
     matrix = tf.random.stateless_normal((_MATRIX, _MATRIX), (0, 0)) / _MATRIX
     product = tf.function(lambda a, b: tf.reduce_max(tf.matmul(a, b)))
     product(matrix, matrix).numpy()
     return product, matrix
+
+
+def multiply_adds(model: keras.Model) -> int:
+    """Returns the multiply-adds of one training step for one image.
+
+    Convolutions and dense layers count: the forward pass, and for layers that train the gradient of the kernel, and the
+    gradient of the input unless no layer below trains.
+
+    Args:
+        model: The combined model of a group: each of its submodels is a trunk or a tower.
+    """
+    total = 0
+    for part in model.layers:
+        if isinstance(part, keras.Model):
+            kernels = [layer for layer in part.layers if getattr(layer, "kernel", None) is not None]
+            counts = [_forward(layer) for layer in kernels]
+            total += sum(counts)
+            if part.trainable:
+                total += 2 * sum(counts) - (counts[0] if counts else 0)
+    return total
+
+
+def _forward(layer: keras.Layer) -> int:
+    """Returns the multiply-adds of a layer's forward pass: each entry of its kernel, at each place of its output."""
+    places = math.prod(layer.output.shape[1:-1])
+    return math.prod(layer.kernel.shape) * places
+
+
+def largest_difference(config: Config, images: trainer.Task) -> dict[str, float | int | str]:
+    """Returns how far one and two replicas are apart after training the same base on the same batches.
+
+    Args:
+        config: The recipe; its batch must divide by two.
+        images: The images to train on.
+
+    Returns:
+        `difference`, the largest of any weight, relative to the largest weight of its array; `strategy`, the devices of
+        the two replicas; `steps`, the number of training steps.
+    """
+    short = dataclasses.replace(config, steps=_COMPARED_STEPS, warmup_steps=0, evaluations=1, schedule="constant",
+                                drop_steps=0, drop_epochs=0.0)  # fmt: skip
+    mirrored = dataclasses.replace(short, strategy="mirrored", replicas=_REPLICAS)
+    strategy = strategies.make("mirrored", _REPLICAS)  # before TensorFlow starts with one logical CPU
+    (two,) = trainer.train(mirrored, images, [Network("base")], {})
+    one_device = dataclasses.replace(short, strategy="one_device", replicas=0)
+    (one,) = trainer.train(one_device, images, [Network("base")], {})
+    pairs = [(a, b) for layer in one.weights for a, b in zip(one.weights[layer], two.weights[layer], strict=True)]
+    worst = max(float(np.abs(a - b).max()) / max(float(np.abs(a).max()), 1e-6) for a, b in pairs)
+    return {"difference": worst, "strategy": strategies.describe(strategy), "steps": _COMPARED_STEPS}

@@ -1,9 +1,9 @@
-"""The process of one case: builds it, then trains for as long as each line of standard input says.
+"""The process of one case: builds its networks, then trains them for the seconds in each line of standard input.
 
     python -m tftransfer.benchmarking.worker
 
-The first line is the request, `{"config": ..., "kind": ..., "frozen": ...}`. Every answer is a line of JSON. The end of
-its input ends it, so that it does not outlive the command that started it.
+The first line is the request, `{"config": ..., "kind": ..., "frozen": ...}`. Every answer is a line of JSON. The
+process ends with its input, so that it does not outlive the command that started it.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from tftransfer.experiment.config import Config
 
 
 def main(requests: TextIO, answers: TextIO) -> None:
-    """Serves one case."""
+    """Builds a case and answers requests until they end."""
 
     def answer(**values: Any) -> None:
         answers.write(json.dumps({**values, "peak_memory_mb": _peak_memory_mb()}, allow_nan=False) + "\n")
@@ -29,9 +29,9 @@ def main(requests: TextIO, answers: TextIO) -> None:
     from tftransfer.benchmarking import images  # TensorFlow
 
     if request["kind"] == REPLICAS:
-        from tftransfer.benchmarking import equality
+        from tftransfer.benchmarking import stepping
 
-        answer(**equality.largest_difference(config, images.drawn_task(config)))
+        answer(**stepping.largest_difference(config, images.drawn_task(config)))
         return
     from tftransfer.benchmarking import stepping
     from tftransfer.training import strategies

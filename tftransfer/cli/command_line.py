@@ -25,7 +25,7 @@ ConfigT = TypeVar("ConfigT")
 
 EXIT_BAD_INPUT = 2
 EXIT_FAILED = 3  # a network diverged, found no memory or could not be trained
-EXIT_DOUBTFUL = 4  # all is trained, with warnings about some scores
+EXIT_WARNINGS = 4  # all is trained, with warnings about some scores
 EXIT_BROKEN_PIPE = standard_streams.EXIT_BROKEN_PIPE
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EXIT_TERMINATED = 143  # 128 + SIGTERM

@@ -143,7 +143,7 @@ class GroupTraining:
             cell, identity, task, outcome, member.source, member.reference, pretrained, self._about_images(cell, task)
         )
         content["resumed"] = checkpoints.resumed if checkpoints else []
-        content["notices"] = [notice.word for notice in record_warnings.notices(content)]
+        content["notes"] = [note.code for note in record_warnings.notes(content)]
         names = [self._store.class_names[index] for index in cell.classes]
         content[inputs.FIELD] = inputs.describe(names, task.view.size, task.view.mean, task.view.scale)
         event_files.write_result(events, self._root.name, content, time.time())

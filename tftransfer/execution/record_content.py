@@ -95,7 +95,7 @@ def content(
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "identity": identity,
     }
-    return whole | {"doubts": list(record_warnings.words(whole))}
+    return whole | {"warnings": list(record_warnings.codes(whole))}
 
 
 def _machine(strategy: str) -> dict[str, Any]:

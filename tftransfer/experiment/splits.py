@@ -37,6 +37,11 @@ class Split:
         return {"A": self.a, "B": self.b, "all": tuple(sorted(self.a + self.b))}[target]
 
 
+def kind_of(name: str) -> str:
+    """Returns a split's name without its seed: `random0` and `random3` are both `random`."""
+    return "random" if name.startswith("random") and name.removeprefix("random").isdigit() else name
+
+
 def digest(classes: Sequence[int]) -> str:
     """Returns the SHA-256 of the comma-joined sorted class indices, in hexadecimal."""
     return hashlib.sha256(",".join(str(index) for index in sorted(classes)).encode()).hexdigest()

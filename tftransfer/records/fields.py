@@ -199,5 +199,5 @@ _FIELDS: dict[str, tuple[Fits, str]] = {
     "finished?": _TEXT,
     "versions?": _PARTS,
     "machine?": _PARTS,
-    "doubts?": _TEXTS,
+    "warnings?": _TEXTS,
 }

@@ -1,4 +1,4 @@
-"""What a user must know before trusting the score of a record. Nothing here imports TensorFlow."""
+"""Warnings: what a user must know before trusting a score or a study. Nothing here imports TensorFlow."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -8,84 +8,84 @@ from tftransfer.experiment import config, treatments
 from tftransfer.records import chance_level, record_files
 from tftransfer.records.record_files import Record
 
-# One word for each fault, as tables show it: what spoils a network first, then what makes its score doubtful.
 DIVERGED, NOT_FROZEN = "diverged", "not frozen"
 LEAK, MAYBE_LEAK, STATISTICS, NOT_MOVED = "leak", "leak?", "statistics", "not tuned"
 AT_CHANCE, UNBALANCED, OVERFITTED = "at chance", "unbalanced", "overfitted"
-WORDS = (DIVERGED, NOT_FROZEN, LEAK, MAYBE_LEAK, STATISTICS, NOT_MOVED, AT_CHANCE, OVERFITTED, UNBALANCED)
+# Codes of what is wrong with a network, the gravest first: what makes it useless, then what makes its score doubtful.
+CODES = (DIVERGED, NOT_FROZEN, LEAK, MAYBE_LEAK, STATISTICS, NOT_MOVED, AT_CHANCE, OVERFITTED, UNBALANCED)
+RESUMED, STALE = "resumed inexactly", "base retrained"
+WARNING, NOTE = "warning", "note"
 MOST_COPIES = 0.01
-"""Share of the validation images whose copies may have been trained on. Tiny ImageNet has 0.0007."""
-RESUMED = "resumed inexactly"
-"""A notice: it stands in the record and is said, and leaves the exit code as it is."""
+"""Fraction of the validation images whose copies may have been trained on. Tiny ImageNet has 0.0007."""
 MOST_TIMES = 3
-"""A half is unbalanced if its largest class has more than so many times the images of its smallest."""
+"""A half is unbalanced if its largest class has more than this many times the images of its smallest."""
 MOST_APART = 0.4
-"""A network is overfitted if its training top-1, of its last epoch, is higher than its validation top-1 by more."""
+"""A network is overfitted if its training top-1, of its last epoch, exceeds its validation top-1 by more."""
 _WIDE = 0.1  # above chance: so far off, a score says something, and a bar may be out of reach for want of images
 _SETTLED = 10  # times the memory of moving statistics, 1 / (1 - momentum) steps, after which they have settled
 
 
 @dataclasses.dataclass(frozen=True)
-class Fault:
-    """What is wrong with a network.
+class RecordWarning:
+    """One thing to know before trusting the score of a network, or a study.
 
     Attributes:
-        word: One of `WORDS`.
-        text: A sentence, with the network's name.
+        code: A short name for the kind of problem, such as `leak`: shown in tables, counted at the end of a sweep and
+            kept in records. Networks can have any of `CODES`; studies have more.
+        text: A sentence that names the networks concerned.
+        level: `WARNING` if numbers are missing or may mislead; `NOTE` if it only says how they are meant.
     """
 
-    word: str
+    code: str
     text: str
+    level: str = WARNING
 
 
-def named(content: Mapping[str, Any]) -> list[Fault]:
-    """Returns what makes the score of a network doubtful.
+def of(content: Mapping[str, Any]) -> list[RecordWarning]:
+    """Returns the warnings about a network, the gravest first.
 
     Args:
-        content: Of its record. Older ones do not say everything: what they do not say is no fault.
+        content: Content of its record. What an older record does not say is no warning.
     """
     integrity, name = content["integrity"], content["name"]
     diverged = content["status"] == record_files.DIVERGED
-    found = []
+    warnings = []
     if diverged:
         step = integrity.get("diverged_at_step")
-        found.append(Fault(DIVERGED, f"{name} diverged at step {step}: its loss is no longer finite"))
+        warnings.append(RecordWarning(DIVERGED, f"{name} diverged at step {step}: its loss is no longer finite"))
     elif not integrity.get("left_chance", True):
-        found.append(Fault(AT_CHANCE, f"{name} is not shown to be above chance: {_against_chance(content)}"))
+        text = f"{name} is not shown to be above chance: {_against_chance(content)}"
+        warnings.append(RecordWarning(AT_CHANCE, text))
     elif _is_overfitted(content):
-        found.append(Fault(OVERFITTED, f"{name} is overfitted: {_apart(content)}"))
+        warnings.append(RecordWarning(OVERFITTED, f"{name} is overfitted: {_apart(content)}"))
     if not integrity.get("frozen_blocks_unchanged", True):
-        found.append(Fault(NOT_FROZEN, f"{name}: frozen blocks changed while it trained"))
+        warnings.append(RecordWarning(NOT_FROZEN, f"{name}: frozen blocks changed while it trained"))
     if not diverged and not integrity.get("frozen_statistics_as_wanted", True):
-        found.append(Fault(STATISTICS, f"{name}: moving statistics of frozen blocks are not as --batch_norm says"))
+        text = f"{name}: moving statistics of frozen blocks are not as --batch_norm says"
+        warnings.append(RecordWarning(STATISTICS, text))
     if not diverged and not integrity.get("fine_tuned_blocks_moved", True):
-        found.append(Fault(NOT_MOVED, f"{name}: fine-tuned blocks did not move"))
-    found += [*_leakage(content), *copies(content), *_imbalance(content)]
-    return sorted(found, key=lambda fault: WORDS.index(fault.word))
+        warnings.append(RecordWarning(NOT_MOVED, f"{name}: fine-tuned blocks did not move"))
+    warnings += [*_leakage(content), *copies(content), *_imbalance(content)]
+    return sorted(warnings, key=lambda warning: CODES.index(warning.code))
 
 
-def notices(content: Mapping[str, Any]) -> list[Fault]:
-    """Returns what a user may want to know of a network, though it makes no score doubtful.
+def codes(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the codes of the warnings about a network, each once, the gravest first."""
+    return tuple(dict.fromkeys(warning.code for warning in of(content)))
+
+
+def notes(content: Mapping[str, Any]) -> list[RecordWarning]:
+    """Returns what a user may want to know of a network, though its score can be trusted.
 
     Args:
-        content: Of its record.
+        content: Content of its record.
     """
-    found = [resumed for resumed in content.get("resumed", ()) if resumed.get("inexact")]
-    if not found:
+    inexact = [resumed for resumed in content.get("resumed", ()) if resumed.get("inexact")]
+    if not inexact:
         return []
-    where = "; ".join(f"at step {resumed['step']} ({', '.join(resumed['differences'])})" for resumed in found)
+    where = "; ".join(f"at step {resumed['step']} ({', '.join(resumed['differences'])})" for resumed in inexact)
     text = f"{content['name']} was resumed inexactly {where}: bits may differ from those of an uninterrupted training"
-    return [Fault(RESUMED, text)]
-
-
-def faults(record: Record) -> list[str]:
-    """Returns what makes a record's score doubtful, one sentence each."""
-    return [fault.text for fault in named(record.content)]
-
-
-def words(content: Mapping[str, Any]) -> tuple[str, ...]:
-    """Returns the words for what makes the score of a network doubtful, each once, the gravest first."""
-    return tuple(dict.fromkeys(fault.word for fault in named(content)))
+    return [RecordWarning(RESUMED, text, NOTE)]
 
 
 def _training_top1(content: Mapping[str, Any]) -> float | None:
@@ -94,26 +94,26 @@ def _training_top1(content: Mapping[str, Any]) -> float | None:
 
 
 def _is_overfitted(content: Mapping[str, Any]) -> bool:
-    """Returns True if a network knows its training images and not the others; not where few images were asked for."""
-    training, found = _training_top1(content), content["result"].get("top1")
-    known = training is not None and found is not None and not content["identity"].get("images_per_class")
-    return known and training - found > MOST_APART
+    """Whether training top-1 far exceeds validation top-1; False where few images per class were asked for."""
+    training, validation = _training_top1(content), content["result"].get("top1")
+    known = training is not None and validation is not None and not content["identity"].get("images_per_class")
+    return known and training - validation > MOST_APART
 
 
 def _against_chance(content: Mapping[str, Any]) -> str:
-    """Returns a network's score beside chance, what it takes to be above, the likely cause and what to try next."""
+    """Returns a network's score beside chance, the score that would be above it, the likely cause and what to try."""
     top1, chance = (content["result"].get(name) for name in ("top1", "chance"))
-    images, said = content["cost"].get("validation_images"), f"top-1 {100 * top1:.1f} %"
+    images, text = content["cost"].get("validation_images"), f"top-1 {100 * top1:.1f} %"
     if not chance or not images:
-        return said + _why_at_chance(content)
-    said += f", chance {100 * chance:.1f} %"
+        return text + _why_at_chance(content)
+    text += f", chance {100 * chance:.1f} %"
     least = chance_level.least_above_chance(chance, images)
     if least > 1:
-        return f"{said}; {images} validation images are too few to show it. Give it more of them"
+        return f"{text}; {images} validation images are too few to show it. Give it more of them"
     if least > top1:
         few = ", so these may be too few" if least - chance > _WIDE else ""
-        said += f"; on {images} validation images it takes {100 * least:.1f} %{few}"
-    return said + _why_at_chance(content)
+        text += f"; on {images} validation images it takes {100 * least:.1f} %{few}"
+    return text + _why_at_chance(content)
 
 
 def _why_at_chance(content: Mapping[str, Any]) -> str:
@@ -124,7 +124,7 @@ def _why_at_chance(content: Mapping[str, Any]) -> str:
     rate, training = recipe.get("learning_rate"), _training_top1(content)
     if training is not None and _has_learnt(content, training):
         scores = f"on its training images {100 * training:.1f} %"
-        return f"; {scores}. Try more validation images, or more training images a class"
+        return f"; {scores}. Try more validation images, or more training images per class"
     if steps is not None and steps < config.FEW_STEPS:
         return f"; after only {steps} steps. Try --steps={config.LEAST_STEPS} or more"
     if training is None or not rate:
@@ -133,13 +133,13 @@ def _why_at_chance(content: Mapping[str, Any]) -> str:
 
 
 def _has_learnt(content: Mapping[str, Any], training: float) -> bool:
-    """Returns True if a network is well above chance on its training images."""
+    """Whether a network is well above chance on its training images."""
     chance, images = content["result"].get("chance"), content["cost"].get("train_images")
     return bool(chance and images) and training > chance + _WIDE and chance_level.left_chance(training, chance, images)
 
 
 def _apart(content: Mapping[str, Any]) -> str:
-    """Returns how far training and validation are apart, the likely cause, and what to try next."""
+    """Returns training and validation top-1, the likely cause of their gap, and what to try next."""
     recipe, cost = content["identity"].get("recipe", {}), content["cost"]
     scores = f"training top-1 {100 * _training_top1(content):.1f} %, validation {100 * content['result']['top1']:.1f} %"
     momentum = recipe.get("batch_norm_momentum")
@@ -155,11 +155,11 @@ def _apart(content: Mapping[str, Any]) -> str:
     also = (
         f" If not, its batch normalisation lags: --learning_rate={recipe['learning_rate'] / 3:.2g}" if momentum else ""
     )
-    return f"{scores}. It has {each} training images a class: give it more, or try {', '.join(tries)}.{also}"
+    return f"{scores}. It has {each} training images per class: give it more, or try {', '.join(tries)}.{also}"
 
 
-def _leakage(content: Mapping[str, Any]) -> Iterator[Fault]:
-    """Tells if a network's source knew, or may have known, classes that the network is scored on."""
+def _leakage(content: Mapping[str, Any]) -> Iterator[RecordWarning]:
+    """Warnings if a network's source was, or may have been, trained on classes that the network is scored on."""
     integrity, name = content["integrity"], content["name"]
     treatment = content["identity"].get("treatment", {})
     pretrained = integrity.get("pretrained_source")
@@ -168,23 +168,26 @@ def _leakage(content: Mapping[str, Any]) -> Iterator[Fault]:
         why = "is not known"
         if pretrained.get("classes_known"):
             why = "cannot be compared: not one of their names stands for a class of this data set"
-        yield Fault(
+        yield RecordWarning(
             MAYBE_LEAK,
             f"{name}: which classes {pretrained['file']} was trained on {why}, so it may have seen those of its target",
         )
     source = treatment.get("source")
     if seen and source in treatments.LETTERS and source != treatment.get("target"):
         who = pretrained["file"] if pretrained else f"its source base{source}"
-        yield Fault(LEAK, f"{name}: {who} was trained on {seen} classes of its target")
+        yield RecordWarning(LEAK, f"{name}: {who} was trained on {seen} classes of its target")
 
 
-def copies(content: Mapping[str, Any]) -> Iterator[Fault]:
-    """Tells if a network or its source was trained on images that it is scored on: halves part classes, not images."""
+def copies(content: Mapping[str, Any]) -> Iterator[RecordWarning]:
+    """Warnings if a network or its source was trained on copies of its validation images.
+
+    Splits part classes, not images: the same image may be in two classes, or twice in one.
+    """
     trained_on = content["integrity"].get("validation_images_trained_on", {})
     images = content["cost"].get("validation_images", 0)
     for who, count in (("it", trained_on.get("by_itself", 0)), ("its source", trained_on.get("by_source", 0))):
         if count > MOST_COPIES * images:
-            yield Fault(
+            yield RecordWarning(
                 LEAK,
                 f"{content['name']}: {who} was trained on copies of {count} of its {images} validation images; remove "
                 f"one of each two from the data set",
@@ -192,39 +195,40 @@ def copies(content: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def unbalanced(integrity: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Returns the images of the smallest and the largest class where a network's images are unbalanced.
+    """Returns the images in the smallest and the largest class, for the subsets of a network that are unbalanced.
 
     Args:
-        integrity: Of its record; older ones do not say how many images classes have.
+        integrity: Part of its record. Older ones do not say how many images classes have.
 
     Returns:
-        By `training` and `validation`, as far as they are.
+        `training` and `validation`, as far as they are unbalanced, with the two numbers of images.
     """
     sizes = integrity.get("class_images", {})
     return {part: [few, many] for part, (few, many) in sizes.items() if many > MOST_TIMES * few}
 
 
-def _imbalance(content: Mapping[str, Any]) -> Iterator[Fault]:
-    """Tells if a network's classes have very different numbers of images."""
+def _imbalance(content: Mapping[str, Any]) -> Iterator[RecordWarning]:
+    """A warning if a network's classes have very different numbers of images."""
     parts, mean = unbalanced(content["integrity"]), content["result"].get("per_class_top1")
     if parts:
         sizes = " and ".join(f"{few} to {many} {part} images" for part, (few, many) in parts.items())
         instead = "" if mean is None else f"; the mean over classes is {100 * mean:.1f} %"
-        text = f"its classes have {sizes}, so that top-1 tells most of the large ones{instead}"
-        yield Fault(UNBALANCED, f"{content['name']} is unbalanced: {text}")
+        text = f"its classes have {sizes}, so top-1 mostly reflects the large ones{instead}"
+        yield RecordWarning(UNBALANCED, f"{content['name']} is unbalanced: {text}")
 
 
-def stale(record: Record, reference: Record) -> str | None:
-    """Returns a sentence if a network's `minus_base` is to another training of its base than `reference`."""
+def stale(record: Record, reference: Record) -> RecordWarning | None:
+    """Returns a warning if a network's `minus_base` is to another training of its base than `reference`."""
     then = record.content.get("reference")
     if then is None or then["weights"] == reference.weights_digest:
         return None
-    return (
+    text = (
         f"{record.name} was compared with another training of {reference.name}, whose weights were not the same; "
         f"--force trains it again"
     )
+    return RecordWarning(STALE, text)
 
 
 def sound(record: Record) -> bool:
-    """Returns True if a network ended as it should: finite, its frozen blocks as they were."""
+    """Whether a network ended as it should: with a finite loss, its frozen blocks unchanged."""
     return record.status == record_files.DONE and record.content["integrity"].get("frozen_blocks_unchanged", True)

@@ -1,6 +1,6 @@
 """Tables, figures and sentences of a study, laid out as Markdown, HTML and CSV.
 
-`collected` computes once, `output` writes.
+`collected` computes, `output` writes.
 """
 
 __all__ = ["collected", "output"]

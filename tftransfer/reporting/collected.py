@@ -1,4 +1,4 @@
-"""Everything that a report says, computed once: the page, the text and the tables only lay it out."""
+"""The data of a report, computed once and laid out by the page, Markdown and the tables."""
 
 import dataclasses
 import functools
@@ -14,10 +14,10 @@ import tftransfer
 from tftransfer import analysis
 from tftransfer.analysis import boosts, checks, decomposition, diagnostics, paper
 from tftransfer.analysis import study as study_lib
-from tftransfer.analysis.finding import Finding
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE
 from tftransfer.records import commands
 from tftransfer.records.record_files import Record
+from tftransfer.records.record_warnings import WARNING, RecordWarning
 from tftransfer.reporting.looks import Looks
 from tftransfer.system import environment
 
@@ -27,14 +27,14 @@ _COMMANDS = 6
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """A study, read and computed.
+    """A study and all tables computed from it, each when it is first asked for.
 
     Attributes:
         name: The study's name, as the user gave it: not yet escaped for any format.
         frame: All networks, from `analysis.networks`.
         study: The folder as read; None for the paper.
         command: The command line that makes this report.
-        overlay: The paper's networks to draw behind the study's own; None without.
+        overlay: The paper's networks, drawn in the background of the study's own; None without.
     """
 
     name: str
@@ -45,12 +45,12 @@ class Report:
 
     @property
     def is_paper(self) -> bool:
-        """True if this is the paper's own study."""
+        """Whether this is the paper's own study."""
         return self.study is None
 
     @property
     def kind(self) -> str:
-        """What it is about, under the name."""
+        """The subtitle."""
         if self.is_paper:
             return "The results of Yosinski, Clune, Bengio and Lipson, from the logs that they published"
         return "How transferable features are, block by block"
@@ -58,7 +58,7 @@ class Report:
     @functools.cached_property
     def main(self) -> pd.DataFrame:
         """The networks of the study's main recipe which count in means."""
-        return self.frame[self.frame["recipe"].eq(self.recipe) & self.frame["set_apart"].eq("")]
+        return self.frame[self.frame["recipe"].eq(self.recipe) & self.frame["excluded"].eq("")]
 
     @functools.cached_property
     def recipe(self) -> str:
@@ -66,8 +66,8 @@ class Report:
         return checks.main_recipe(self.frame)
 
     @functools.cached_property
-    def apart(self) -> pd.DataFrame:
-        """The other networks: of other recipes, diverged, copies."""
+    def excluded(self) -> pd.DataFrame:
+        """The networks that count in no mean: of other recipes, diverged, duplicates."""
         return self.frame.drop(self.main.index)
 
     @functools.cached_property
@@ -82,7 +82,7 @@ class Report:
 
     @functools.cached_property
     def looks(self) -> Looks:
-        """What tells the curves of all figures apart."""
+        """Colours and markers of the curves of all figures."""
         return Looks(self.main)
 
     @functools.cached_property
@@ -96,12 +96,12 @@ class Report:
         return decomposition.dominance(self.main)
 
     @functools.cached_property
-    def findings(self) -> list[checks.Finding]:
-        """What a reader must know before trusting the numbers."""
+    def warnings(self) -> list[RecordWarning]:
+        """What a reader must know before trusting the numbers: warnings, then notes."""
         own = paper.caveats() if self.is_paper else []
-        own += [Finding(checks.WARNING, "diagnostics", fault) for fault in self._diagnostics[1]]
-        found = [*own, *checks.findings(self.frame, self.study)]
-        return sorted(found, key=lambda finding: finding.weight != checks.WARNING)
+        own += [RecordWarning("diagnostics", reason) for reason in self._diagnostics[1]]
+        found = [*own, *checks.warnings(self.frame, self.study)]
+        return sorted(found, key=lambda warning: warning.level != WARNING)
 
     @property
     def diagnostics(self) -> Mapping[str, Mapping[str, np.ndarray]]:
@@ -110,14 +110,14 @@ class Report:
 
     @functools.cached_property
     def _diagnostics(self) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
-        """The arrays, and what is wrong with others."""
-        found, faults = {}, []
+        """The arrays by network, and why those of other networks cannot be read."""
+        found, unreadable = {}, []
         for record in self.records:
             try:
                 found[record.name] = diagnostics.read(record)
             except ValueError as error:
-                faults.append(str(error))
-        return found, faults
+                unreadable.append(str(error))
+        return found, unreadable
 
     @functools.cached_property
     def halves(self) -> list[str]:
@@ -131,7 +131,7 @@ class Report:
         return here if images_per_class is None else here[here["images_per_class"].eq(images_per_class)]
 
     def plain(self, halves: str, images_per_class: int | None = None) -> pd.DataFrame:
-        """Returns what `of` does, without networks with preserved blocks or staged release."""
+        """Returns the networks of `of` that have neither preserved blocks nor staged release."""
         here = self.of(halves, images_per_class)
         return here[here["preserve"].eq(0) & here["release_step"].eq(0)]
 
@@ -140,7 +140,7 @@ class Report:
         return sorted(map(int, self.of(halves)["images_per_class"].unique()), key=lambda size: (size > 0, -size))
 
     def boosts(self, halves: str) -> pd.DataFrame:
-        """Returns the paper's Table 1 for one kind of halves, over the ranges that hold different n of this study."""
+        """Returns the paper's Table 1 for one kind of halves, with the ranges that differ in n of this study."""
         tuned = self.plain(halves)
         blocks = tuned.loc[tuned["treatment"].isin(["AnB+", "BnB+"]), "n"]
         starts = dict.fromkeys(max(first, int(blocks.min())) for first, _ in boosts.RANGES)
@@ -165,7 +165,7 @@ class Report:
 
     @functools.cached_property
     def making(self) -> list[tuple[str, str]]:
-        """How it was made: pairs of a name and a text."""
+        """The origin of the report and its networks: pairs of a name and a text."""
         rows = [("report", self.command), ("versions", _spoken(_own_versions()))]
         if self.is_paper:
             return [
@@ -178,9 +178,11 @@ class Report:
         rows += [("networks' versions", text) for text in _distinct(self.records, "versions", _spoken)]
         rows += [("networks' machine", text) for text in _distinct(self.records, "machine", _machine)]
         hours = sum(float(record.content["cost"].get("seconds") or 0) for record in self.records) / 3600
-        rows.append(("training", f"{hours:.2f} hours in all" if hours >= 0.1 else f"{3600 * hours:.0f} seconds in all"))
-        said = [(str(record.content.get("command", "")), record.identity) for record in self.records]
-        shown = list(dict.fromkeys(commands.complete(text, identity) for text, identity in said if text))
+        rows.append(
+            ("training", f"{hours:.2f} hours in total" if hours >= 0.1 else f"{3600 * hours:.0f} seconds in total")
+        )
+        given = [(str(record.content.get("command", "")), record.identity) for record in self.records]
+        shown = list(dict.fromkeys(commands.complete(text, identity) for text, identity in given if text))
         rows += [("command", text) for text in shown[:_COMMANDS]]
         more = len(shown) - _COMMANDS
         return rows + ([("more", f"{more} other commands, in the records")] if more > 0 else [])
@@ -191,8 +193,8 @@ def collect(study: str, argv: Sequence[str], overlay: bool = False) -> Report:
 
     Args:
         study: A folder, or "paper".
-        argv: Options that this report is made with, for its own command line.
-        overlay: True adds the paper's networks.
+        argv: Options of this report, for its own command line.
+        overlay: Whether to add the paper's networks.
 
     Raises:
         ValueError: If there is no such study.

@@ -1,4 +1,4 @@
-"""Figures from diagnostics: first-layer filters, and how alike features are block by block."""
+"""Figures of diagnostics: first-layer filters, and similarity of features block by block."""
 
 import math
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE
 from tftransfer.records.filter_grid import filter_grid
 from tftransfer.reporting import style
 from tftransfer.reporting.history_figure import panels_of
@@ -21,15 +21,15 @@ Diagnostics = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def family(networks: pd.DataFrame, diagnostics: Diagnostics) -> list[tuple[str, str]]:
-    """Returns the networks whose filters are shown, with what they are: both bases and one grafted network.
+    """Returns the networks whose filters are shown, as (name, title): both bases and one network with copied blocks.
 
-    The grafted one is fine-tuned if there is such a network: frozen filters are those of the source to the last bit.
+    That network is a fine-tuned one if there is any: frozen filters equal those of the source bit by bit.
     """
     shown = networks[networks["name"].isin([name for name, arrays in diagnostics.items() if "filters" in arrays])]
-    grafted = shown[shown["treatment"].isin(["AnB+", "AnB"]) & shown["images_per_class"].eq(0)].sort_values(
+    copies = shown[shown["treatment"].isin(["AnB+", "AnB"]) & shown["images_per_class"].eq(0)].sort_values(
         ["treatment", "target", "split", "seed", "n"], ascending=[False, False, True, True, True]
     )
-    for row in grafted.itertuples():
+    for row in copies.itertuples():
         bases = shown[
             shown["treatment"].eq(BASE) & shown["split"].eq(row.split) & shown["seed"].eq(row.seed)
             & shown["images_per_class"].eq(0)
@@ -38,7 +38,7 @@ def family(networks: pd.DataFrame, diagnostics: Diagnostics) -> list[tuple[str, 
         if {row.target, other} <= set(bases.index):
             return [
                 (bases[other], f"base{other}, the source"),
-                (row.name, f"{row.label}, grafted"),
+                (row.name, f"{row.label}, with copied blocks"),
                 (bases[row.target], f"base{row.target}, the target's own"),
             ]
     bases = shown[shown["treatment"].eq(BASE)].drop_duplicates("label")
@@ -46,7 +46,7 @@ def family(networks: pd.DataFrame, diagnostics: Diagnostics) -> list[tuple[str, 
 
 
 def filters(shown: list[tuple[str, str]], diagnostics: Diagnostics) -> Canvas:
-    """Returns the first-layer filters of some networks."""
+    """Returns the figure of first-layer filters."""
     with style.settings():
         pictures = [filter_grid(diagnostics[name]["filters"]) for name, _ in shown]
         ratio = pictures[0].shape[0] / pictures[0].shape[1]
@@ -60,7 +60,7 @@ def filters(shown: list[tuple[str, str]], diagnostics: Diagnostics) -> Canvas:
 
 
 def similarity(networks: pd.DataFrame, diagnostics: Diagnostics) -> Canvas:
-    """Returns how alike features are at each block: of the two bases, and of networks and their own base."""
+    """Returns the figure of CKA at each block, between the two bases, and between networks and their own base."""
     table = _similarities(networks, diagnostics)
     own = table[table["kind"].eq("with_base")]
     groups = [(title, group) for title, group in panels_of(own) if not group["treatment"].eq(BASE).all()]
@@ -73,8 +73,8 @@ def similarity(networks: pd.DataFrame, diagnostics: Diagnostics) -> Canvas:
     with style.settings():
         canvas, panels = style.canvas(rows, columns, 1.1 + 2.5 * rows, sharex=True, sharey=True)
         shade = style.shades(int(table["n"].max()))
-        for axes, said in zip(panels, first, strict=False):
-            _curve(canvas, axes, bases, said, style.INK)
+        for axes, name in zip(panels, first, strict=False):
+            _curve(canvas, axes, bases, name, style.INK)
         for axes, (title, group) in zip(panels[len(first) :], groups, strict=False):
             for n, of_n in group.groupby("n"):
                 means = of_n.groupby("block")["cka"].mean().reindex(blocks)
@@ -91,17 +91,17 @@ def similarity(networks: pd.DataFrame, diagnostics: Diagnostics) -> Canvas:
     return canvas
 
 
-def _curve(canvas: Canvas, axes: Axes, means: pd.Series, said: str, colour: object) -> None:
-    """Draws how alike features are, block by block."""
+def _curve(canvas: Canvas, axes: Axes, means: pd.Series, name: str, colour: object) -> None:
+    """Draws the CKA of one curve, block by block."""
     axes.plot(range(len(means)), means, color=colour, marker=".")
     for place, (block, value) in enumerate(means.items()):
         if not math.isnan(value):
-            text = f"{said}, {block}: {value:.2f}"
+            text = f"{name}, {block}: {value:.2f}"
             canvas.mark(axes, place, value, text, marker="o", markersize=3.5, color=colour)
 
 
 def _of_bases(table: pd.DataFrame) -> pd.DataFrame:
-    """Returns how alike the bases of both halves are, where they are sources and targets with as many images."""
+    """Returns the CKA between the bases of both halves, from networks with all images."""
     # What copies from pretrained weights is compared with those, and with fewer images the base is another network.
     fits = table["kind"].eq("source_with_base") & table["treatment"].isin(["AnB", "AnB+"])
     return table[fits & table["images_per_class"].eq(0)]
@@ -121,6 +121,6 @@ def _similarities(networks: pd.DataFrame, diagnostics: Diagnostics) -> pd.DataFr
 
 
 def has_similarities(networks: pd.DataFrame, diagnostics: Diagnostics) -> bool:
-    """Returns True if `similarity` has something to show."""
+    """Whether there are data for `similarity`."""
     table = _similarities(networks, diagnostics)
     return bool(table["kind"].eq("with_base").any()) or len(_of_bases(table)) > 0

@@ -9,7 +9,7 @@ import re
 import pandas as pd
 
 from tftransfer import analysis
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE
 from tftransfer.reporting import (
     diagnostic_figures,
     history_figure,
@@ -46,7 +46,7 @@ class Drawing:
 
     @functools.cached_property
     def svg(self) -> str:
-        """The figure as SVG, with its texts for the pointer as <title>."""
+        """The figure as SVG, with its tooltips as <title>."""
         buffer = io.StringIO()
         with style.settings():
             self.canvas.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
@@ -54,7 +54,7 @@ class Drawing:
 
     @functools.cached_property
     def inline(self) -> str:
-        """The figure as SVG inside a page: no prolog, its own names for its parts, a name for those who do not see."""
+        """The figure as SVG inside a page: without prolog, with ids of its own and a text for screen readers."""
         svg = self.svg[self.svg.index("<svg") :]
         svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
         svg = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{self.name}-", svg)
@@ -62,7 +62,7 @@ class Drawing:
 
     @property
     def alternative(self) -> str:
-        """What those are told who do not see it; the numbers are in the tables of a report."""
+        """The text for screen readers; the numbers are in the tables of a report."""
         return f"{self.title}. {self.caption}"
 
     @functools.cached_property
@@ -75,7 +75,7 @@ class Drawing:
 
 
 def draw(report: Report) -> dict[str, Drawing]:
-    """Returns the figures that a study has something for, by name, in the order of a report."""
+    """Returns the figures that a study has data for, by name, in the order of a report."""
     found: list[Drawing] = []
     if report.main.empty:
         return {}
@@ -88,7 +88,7 @@ def draw(report: Report) -> dict[str, Drawing]:
 
 
 def main_figure(report: Report) -> bytes | None:
-    """Returns the figure that says most of a study, as PNG: points from the own base, else top-1; None if neither."""
+    """Returns the main figure of a study as PNG: differences from the base, else top-1; None if it has neither."""
     drawings = {} if report.main.empty else {d.name: d for halves in report.halves for d in _treatments(report, halves)}
     chosen = sorted(drawings, key=lambda name: (not name.startswith("paired"), not name.startswith("figure2")))
     return drawings[chosen[0]].png if chosen else None
@@ -115,7 +115,7 @@ def _treatments(report: Report, halves: str) -> list[Drawing]:
 
 @dataclasses.dataclass(frozen=True)
 class _Scene:
-    """What the figures of one kind of halves have in common: networks of one number of images per class."""
+    """The figures of one kind of halves, of networks with one number of images per class."""
 
     report: Report
     halves: str
@@ -131,12 +131,12 @@ class _Scene:
 
     @property
     def _others(self) -> str:
-        """What a caption says of networks with other numbers of images."""
+        """The sentence of a caption on networks with other numbers of images, "" if there are none."""
         others = sorted(set(self.report.of(self.halves)["images_per_class"]) - {self.images})
         if not others:
             return ""
         names = ", ".join(str(images) if images else "all" for images in others)
-        return f" Networks with other numbers of images per class ({names}) are not in it."
+        return f" Networks with other numbers of images per class ({names}) are not shown."
 
     def _drawing(self, name: str, title: str, caption: str, canvas: Canvas) -> Drawing:
         suffix = "" if self.halves == "random" else f"-{_plain(self.halves)}"
@@ -147,15 +147,15 @@ class _Scene:
         return self._drawing(
             "figure2",
             f"Top-1 by treatment: {self._what}",
-            "The paper's Figure 2. Above: every network, points shifted sideways. Below: plain means, as the paper "
-            "averages; each line begins at the mean of the bases that its networks are compared with, for treatments "
-            "whose targets differ also differ in the difficulty of their halves. Shades are paired differences, drawn "
-            f"where they are beyond 95 % intervals for all n together.{self._others}",
+            "The paper's Figure 2. Above: every network, with markers shifted sideways. Below: plain means, as in the "
+            "paper; each line begins at the mean of the bases that its networks are compared with, since halves differ "
+            "in difficulty. Shaded: paired differences, where they are significant by 95 % intervals for all n "
+            f"together.{self._others}",
             treatment_figures.figure2(self.within(networks), self.report.looks),
         )
 
     def paired(self, effects: pd.DataFrame) -> Drawing:
-        """Points from the own base."""
+        """Differences from the base."""
         behind, dashed = None, ""
         if self.report.overlay is not None:
             paper = analysis.effects(self.report.overlay[self.report.overlay["halves"].eq("random")])
@@ -163,36 +163,36 @@ class _Scene:
             dashed = " Dashed: the paper, CaffeNet on ILSVRC12 random halves."
         return self._drawing(
             "paired",
-            f"Points from the own base: {self._what}",
-            "Each network less the base of its own target, split and seed; means with 95 % intervals, each for its n "
-            "alone, where there is more than one split or seed. Shades are drawn where differences are beyond "
-            f"intervals for all n together.{dashed}{self._others}",
+            f"Percentage points above the base: {self._what}",
+            "Top-1 of each network minus that of the base with the same target, split and seed; means with 95 % "
+            "intervals for each n alone, if there is more than one split or seed. Shaded: differences that are "
+            f"significant by intervals for all n together.{dashed}{self._others}",
             treatment_figures.paired(effects, self.within(self.report.decomposition), self.report.looks, behind),
         )
 
     def losses(self, losses: pd.DataFrame) -> Drawing:
-        """Why frozen copies lose."""
+        """Losses of frozen copies, by cause."""
         return self._drawing(
             "losses",
-            f"What a cut costs and why, and what fine-tuning gains: {self._what}",
+            f"Losses of frozen copies by cause, and gains of fine-tuning: {self._what}",
             f"Paired differences in top-1 at each n, with 95 % intervals for each n alone.{self._others}",
             loss_figure.bars(losses),
         )
 
     def sizes(self, sizes: pd.DataFrame) -> Drawing:
         """Effects over images per class."""
-        apart = " Dotted curves join points that share no target, split and seed." if not sizes["common"].all() else ""
+        dotted = " Dotted curves join points that share no target, split and seed." if not sizes["common"].all() else ""
         return self._drawing(
             "images",
-            f"Points from the own base, by images per class of the target: {spoken(self.halves)}",
-            "Each network less the base with as many images, with 95 % intervals where there is more than one split or "
-            f"seed. All points of a curve are over the same targets, splits and seeds.{apart}",
+            f"Percentage points above the base, by images per class: {spoken(self.halves)}",
+            "Top-1 minus that of the base with as many images, with 95 % intervals if there is more than one split or "
+            f"seed. All points of a curve are over the same targets, splits and seeds.{dotted}",
             size_figure.sizes(sizes, self.report.looks),
         )
 
 
 def _plain(name: str) -> str:
-    """Returns a name fit for files and for parts of a page; records of others may hold any."""
+    """Returns a name that is safe in file names and ids; records of others may contain any text."""
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return name if re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name) else f"halves-{digest}"
 
@@ -206,13 +206,13 @@ def _relative(report: Report) -> list[Drawing]:
     networks = report.main[report.main["images_per_class"].eq(images)]
     if not relative_figure.has_figure(networks):
         return []
-    fewer = f" All with {images} images per class." if images else ""
+    fewer = f" All networks have {images} images per class." if images else ""
     return [
         Drawing(
             "figure3",
             "Unlike halves and random filters",
-            "The paper's Figure 3: frozen blocks less the own base, between halves that are more or less alike, and "
-            f"with random filters.{fewer}",
+            "The paper's Figure 3: networks with frozen blocks minus their own base, for halves that are more or less "
+            f"similar, and with random filters.{fewer}",
             relative_figure.figure3(networks, report.looks),
         )
     ]
@@ -226,14 +226,15 @@ def _histories(report: Report) -> list[Drawing]:
         Drawing(
             "curves",
             "Learning curves",
-            "Validation top-1 while training; the score is the last evaluation. Grey: the bases with as many images.",
+            "Validation top-1 during training; the score is that of the last evaluation. Grey: the bases with as many "
+            "images.",
             history_figure.curves(report.main, found),
         )
     ]
 
 
 def _diagnostics(report: Report) -> list[Drawing]:
-    """Filters and similarity, if training kept them."""
+    """First-layer filters and similarity of features, if training kept them."""
     found = report.diagnostics
     shown = diagnostic_figures.family(report.main, found)
     drawings = []
@@ -242,7 +243,7 @@ def _diagnostics(report: Report) -> list[Drawing]:
             Drawing(
                 "filters",
                 "First-layer filters",
-                "Grey is a weight of zero; the scale is each network's own. Frozen filters are those of the source.",
+                "Grey is a weight of zero; each network has its own scale. Frozen filters are those of the source.",
                 diagnostic_figures.filters(shown, found),
             )
         )
@@ -250,9 +251,10 @@ def _diagnostics(report: Report) -> list[Drawing]:
         drawings.append(
             Drawing(
                 "similarity",
-                "How alike features are, block by block",
-                "Linear CKA on validation images of the target, estimated without bias: 1 is the same up to rotation "
-                "and scale, 0 unrelated. Left: the two bases. Others: networks and the base of their own target.",
+                "Similarity of features, block by block",
+                "Linear CKA on validation images of the target, estimated without bias: 1 means equal up to "
+                "rotation and scale, 0 unrelated. Left: the two bases. Others: networks and the base of their own "
+                "target.",
                 diagnostic_figures.similarity(report.main, found),
             )
         )
@@ -260,7 +262,7 @@ def _diagnostics(report: Report) -> list[Drawing]:
 
 
 def _with_tips(svg: str, tips: dict[str, str]) -> str:
-    """Returns an SVG in which marks carry their text."""
+    """Returns an SVG in which marks have tooltips."""
 
     def titled(match: re.Match) -> str:
         text = tips.get(match[1])

@@ -1,4 +1,4 @@
-"""What effects say, in sentences: losses of frozen copies, gains of fine-tuned ones, random filters."""
+"""Sentences about effects: losses of frozen copies, gains of fine-tuned ones, random filters."""
 
 from collections.abc import Iterator
 
@@ -7,28 +7,28 @@ import pandas as pd
 from tftransfer.analysis.decomposition import AT_CHANCE, CO_ADAPTATION, NO_LOSS, SPECIFICITY, UNDECIDED
 from tftransfer.analysis.intervals import ABOVE, BELOW, OPEN, SEEDS, UNKNOWN
 from tftransfer.reporting.collected import Report
-from tftransfer.reporting.phrases import count, interval, numbers, over, points
+from tftransfer.reporting.phrases import above, count, interval, numbers, over, points
 
 TRANSFER = "transfer"
-# Effect -> how it is named, among several n and at a single one.
+# Effect -> its name among several n, and at a single one.
 _SPOKEN = {
     CO_ADAPTATION: (
-        "Splitting a network from itself (BnB less base)",
+        "Freezing a network's own blocks (BnB minus base)",
         "frozen own blocks (BnB) against the base",
     ),
     SPECIFICITY: (
-        "Taking features of the other half (AnB less BnB)",
+        "Taking these blocks from the other half instead (AnB minus BnB)",
         "blocks learnt on the other half (AnB) against own ones (BnB)",
     ),
     TRANSFER: (
-        "Freezing blocks of the other half (AnB less base)",
+        "Freezing blocks of the other half (AnB minus base)",
         "frozen blocks of the other half (AnB) against the base",
     ),
 }
 
 
 def effects(report: Report, halves: str, size: int) -> Iterator[str]:
-    """Returns what treatments did, for one kind of halves and number of images per class."""
+    """Sentences about the treatments, for one kind of halves and number of images per class."""
     found = plain(report.decomposition, halves, size)
     yield from _losses(found, plain(report.dominance, halves, size))
     yield from _tuning(report, found, halves, size)
@@ -45,7 +45,7 @@ def plain(table: pd.DataFrame, halves: str, size: int) -> pd.DataFrame:
 
 
 def _losses(found: pd.DataFrame, dominance: pd.DataFrame) -> Iterator[str]:
-    """What frozen copies cost."""
+    """The losses of frozen copies."""
     for effect in (CO_ADAPTATION, SPECIFICITY):
         yield from _loss(found[found["effect"].eq(effect)], effect)
     yield from _larger(dominance)
@@ -54,7 +54,7 @@ def _losses(found: pd.DataFrame, dominance: pd.DataFrame) -> Iterator[str]:
 
 
 def _loss(rows: pd.DataFrame, effect: str) -> Iterator[str]:
-    """What one effect costs, named a loss only where it is one beyond the intervals for all n together."""
+    """One effect, called a loss only where it is significant for all n together."""
     if rows.empty:
         return
     what, alone = _SPOKEN[effect]
@@ -63,7 +63,7 @@ def _loss(rows: pd.DataFrame, effect: str) -> Iterator[str]:
     if len(rows) == 1:
         yield f"At n = {int(worst['n'])}, {alone}: {_points(worst)}."
     elif worst["mean"] >= 0:
-        yield f"{what} lowers the mean at no n; it is lowest {at}: {_points(worst)}."
+        yield f"{what} lowers the mean top-1 at no n; the smallest gain is {at}: {_points(worst)}."
     elif worst["verdict_together"] == BELOW:
         yield f"{what} costs most {at}: {_points(worst)}."
     else:
@@ -74,7 +74,7 @@ def _loss(rows: pd.DataFrame, effect: str) -> Iterator[str]:
 
 
 def _shown(known: pd.DataFrame, effect: str) -> Iterator[str]:
-    """At which n a loss is shown."""
+    """The n at which a loss is significant."""
     lost, stuck = (known["verdict_together"].eq(verdict) for verdict in (BELOW, AT_CHANCE))
     ns, at_chance, others = ([int(n) for n in known.loc[rows, "n"]] for rows in (lost, stuck, ~lost & ~stuck))
     specific = effect == SPECIFICITY
@@ -84,16 +84,17 @@ def _shown(known: pd.DataFrame, effect: str) -> Iterator[str]:
         return
     if not ns:
         meaning = ": no block is shown to be specific to its half" if specific else ""
-        yield f"No loss beyond {_intervals(known)} is shown{meaning}."
+        yield f"No loss is significant ({_intervals(known)}){meaning}."
         return
     first = "block" if min(ns) == 1 else f"{min(ns)} blocks"
     meaning = f": features of the first {first} are specific to their half" if specific else ""
-    rest = f"; at n = {numbers(others)} none is shown, which does not prove that there is none" if others else ""
-    yield f"A loss beyond {_intervals(known)} is shown at n = {numbers(ns)}{_within(known[lost])}{meaning}{rest}."
+    rest = f"; at n = {numbers(others)} it is not, which does not prove that there is none" if others else ""
+    where = f"at n = {numbers(ns)}{_within(known[lost])}"
+    yield f"The loss is significant ({_intervals(known)}) {where}{meaning}{rest}."
 
 
 def _within(shown: pd.DataFrame) -> str:
-    """Returns what a claim holds for, where it rests on one split: its interval says nothing of other halves."""
+    """Returns the halves and images that a claim is limited to if it is based on one split, else ""."""
     if not shown["over"].eq(SEEDS).any():
         return ""
     images = int(shown["images"].max())
@@ -101,11 +102,11 @@ def _within(shown: pd.DataFrame) -> str:
 
 
 def _intervals(known: pd.DataFrame) -> str:
-    return "the interval" if known["together"].max() == 1 else "the intervals for all n together"
+    return "95 % interval" if known["together"].max() == 1 else "95 % intervals for all n together"
 
 
 def _larger(dominance: pd.DataFrame) -> Iterator[str]:
-    """Which of the two losses is the larger."""
+    """The larger one of the two losses."""
     ns = {effect: [int(n) for n in group["n"]] for effect, group in dominance.groupby("dominates_together")}
     named = []
     for effect, other in ((CO_ADAPTATION, SPECIFICITY), (SPECIFICITY, CO_ADAPTATION)):
@@ -118,80 +119,81 @@ def _larger(dominance: pd.DataFrame) -> Iterator[str]:
         )
     if not named:
         return
-    rest = [f"at n = {numbers(ns[NO_LOSS])} neither is one"] if NO_LOSS in ns else []
+    rest = [f"at n = {numbers(ns[NO_LOSS])} neither is a loss"] if NO_LOSS in ns else []
     rest += [f"at n = {numbers(ns[UNDECIDED])} the data do not decide"] if UNDECIDED in ns else []
     rest += [f"at n = {numbers(ns[AT_CHANCE])} networks are at chance"] if AT_CHANCE in ns else []
     yield f"Of these two losses, {'; '.join([' and '.join(named), *rest])}."
 
 
 def _tuning(report: Report, found: pd.DataFrame, halves: str, size: int) -> Iterator[str]:
-    """What fine-tuned copies gain, against what their control gains."""
+    """The gain of fine-tuned copies beside that of their control."""
     rows = report.boosts(halves) if halves in report.has_boosts else pd.DataFrame({"images_per_class": []})
     rows = rows[rows["images_per_class"].eq(size)]
     if rows.empty or pd.isna(rows.iloc[0]["transfer_paired"]):
         return
     row = rows.iloc[0]
     text = (
-        f"Fine-tuned copies of the other half (AnB+) stand {points(row['transfer_paired'])} points from their own "
+        f"Networks with fine-tuned blocks of the other half (AnB+) score {above(row['transfer_paired'])} their own "
         f"base, on average over n = {numbers(row['transfer_n'])}"
     )
     if not row["controls"]:
-        yield f"{text}; without BnB+ it is open how much of that is longer training."
+        yield f"{text}; without BnB+ it is unknown how much of that is due to longer training."
         return
-    text = f"{text}; the control for longer training (BnB+) stands at {points(row['control_paired'])}"
+    text = f"{text}; the control for longer training (BnB+) scores {above(row['control_paired'])} its own"
     if row["control_n"] != row["transfer_n"]:
         text = f"{text}, over n = {numbers(row['control_n'])}"
     if not row["common"]:
-        yield f"{text}: a difference of {points(row['difference_of_means'])} points."
+        yield f"{text}: a difference of {points(row['difference_of_means'])} percentage points."
         yield (
-            "No AnB+ and BnB+ share a target, split, seed and n here, so this difference is one of means, holds that "
-            "of their halves, and has no interval."
+            "No AnB+ and BnB+ networks share a target, split, seed and n here, so this is a difference of means, which "
+            "includes the difference between their halves, and it has no interval."
         )
         return
     yield f"{text}."
     between, of = interval(row["low"], row["high"]), over(row["clusters"], str(row["over"]), int(row["images"]))
     known = f"95 % interval {between}, {of}" if between else "without an interval"
     yield (
-        f"Where both have the same n, target, split and seed ({count(int(row['common']), 'pair')}), AnB+ less BnB+ is "
-        f"{points(row['difference_paired'])} points on average ({known})."
+        f"Where both exist with the same n, target, split and seed ({count(int(row['common']), 'pair')}), AnB+ minus "
+        f"BnB+ is {points(row['difference_paired'])} percentage points on average ({known})."
     )
     yield from _beaten(found[found["effect"].eq("transfer beyond control") & found["verdict_together"].ne(UNKNOWN)])
 
 
 def _beaten(paired: pd.DataFrame) -> Iterator[str]:
-    """Where transfer is above its control, and where below."""
+    """The n at which transfer is significantly better or worse than its control."""
     if paired.empty:
         return
-    named = {ABOVE: "beats", BELOW: "falls below"}
+    named = {ABOVE: "significantly better than", BELOW: "significantly worse than"}
     ns = {verdict: [int(n) for n in paired.loc[paired["verdict_together"].eq(verdict), "n"]] for verdict in named}
-    said = [f"{verb} BnB+ at n = {numbers(ns[verdict])}" for verdict, verb in named.items() if ns[verdict]]
-    said = said or ["neither beats BnB+ at any n nor falls below it"]
-    yield f"Beyond {_intervals(paired)}, AnB+ {' and '.join(said)}{_within(paired) if any(ns.values()) else ''}."
+    claims = [f"{words} BnB+ at n = {numbers(ns[verdict])}" for verdict, words in named.items() if ns[verdict]]
+    claims = claims or ["significantly different from BnB+ at no n"]
+    where = _within(paired) if any(ns.values()) else ""
+    yield f"AnB+ is {' and '.join(claims)} ({_intervals(paired)}){where}."
 
 
 def _longer(found: pd.DataFrame) -> Iterator[str]:
-    """What fine-tuned copies gain over bases that had as many steps in all."""
+    """The gain of fine-tuned copies over bases that were trained for as many steps in total."""
     rows = found[found["effect"].eq("transfer beyond longer base")]
     if len(rows):
         best = rows.loc[rows["mean"].idxmax()]
-        stands = "stands best" if len(rows) > 1 else "stands"
+        which = "the best mean of AnB+ is" if len(rows) > 1 else "AnB+"
         yield (
-            f"Against bases that had as many steps as source and target together, AnB+ {stands} at "
+            f"Compared with bases trained for as many steps as source and target together, {which} at "
             f"n = {int(best['n'])}: {_points(best)}."
         )
 
 
 def _random(found: pd.DataFrame) -> Iterator[str]:
-    """What random filters cost."""
+    """The loss of random filters."""
     rows = found[found["effect"].eq("random filters")].sort_values("n")
     if len(rows):
         ends = [rows.iloc[0]] + ([rows.iloc[-1]] if len(rows) > 1 else [])
-        each = [f"{points(row['mean'], 1)} points from the base at n = {int(row['n'])} ({_alone(row)})" for row in ends]
-        yield f"Random frozen filters stand {' and '.join(each)}."
+        each = [f"{above(row['mean'], 1)} the base at n = {int(row['n'])} ({_alone(row)})" for row in ends]
+        yield f"Networks with random frozen filters score {' and '.join(each)}."
 
 
 def _distance(report: Report, size: int) -> Iterator[str]:
-    """Whether features transfer worse between halves that are less alike."""
+    """Whether features transfer worse between natural and man-made classes than between random halves."""
     near, far = (
         table[table["treatment"].eq("AnB")].set_index("n")["minus_base"]
         for table in (plain(report.effects, kind, size) for kind in ("random", "natural_manmade"))
@@ -200,23 +202,23 @@ def _distance(report: Report, size: int) -> Iterator[str]:
     if len(gap):
         n = int(gap.idxmin())
         yield (
-            f"Between natural and man-made halves, frozen blocks stand furthest below those between random ones at "
-            f"n = {n}: {points(far[n], 1)} against {points(near[n], 1)} points from the base. There is only one "
-            f"split into natural and man-made classes, so this gap has no interval."
+            f"Transfer between natural and man-made halves falls furthest below transfer between random halves at "
+            f"n = {n}: {points(far[n], 1)} against {points(near[n], 1)} percentage points. There is only one split "
+            f"into natural and man-made classes, so this gap has no interval."
             if gap[n] < 0
-            else "The means between natural and man-made halves are at no n below those between random ones."
+            else "At no n is transfer between natural and man-made halves worse than between random halves."
         )
 
 
 def _alone(row: pd.Series) -> str:
-    """Returns the uncertainty of an effect at an n that was not picked by its numbers."""
+    """Returns the uncertainty of an effect at an n that was not selected by its result."""
     between = interval(row["low"], row["high"], 1)
     return f"95 % interval {between}" if between else f"{count(int(row['pairs']), 'pair')}, so without an interval"
 
 
 def _points(row: pd.Series) -> str:
-    """Returns an effect with its uncertainty; it may have been picked among all n of the effect."""
-    text = f"{points(row['mean'])} points"
+    """Returns an effect with its uncertainty; its n may have been selected among all n of the effect."""
+    text = f"{points(row['mean'])} percentage points"
     if row["verdict_together"] == UNKNOWN:
         equal = ", all equal" if row["clusters"] > 1 else ""
         return f"{text} ({count(int(row['pairs']), 'pair')}{equal}, so without an interval)"

@@ -1,4 +1,4 @@
-"""Learning curves: validation top-1 while training, one panel for each treatment and number of images."""
+"""Learning curves: validation top-1 during training, one panel per treatment and number of images."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE
 from tftransfer.records.record_files import Record
 from tftransfer.reporting import looks, style
 from tftransfer.reporting.style import Canvas
@@ -72,7 +72,7 @@ def panels_of(networks: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _behind(axes: Axes, networks: pd.DataFrame, group: pd.DataFrame, found: Mapping[str, pd.DataFrame]) -> None:
-    """Draws the bases with as many images behind other networks."""
+    """Draws the bases with as many images in the background of other networks."""
     if group["treatment"].eq(BASE).all():
         return
     bases = networks[networks["treatment"].eq(BASE) & networks["images_per_class"].isin(group["images_per_class"])]

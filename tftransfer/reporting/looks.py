@@ -1,4 +1,4 @@
-"""Which networks are a curve of their own, and what tells each curve of a report from all others."""
+"""Curves of a report, and a colour and a marker for each, the same in all figures."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -53,17 +53,17 @@ class Curve:
 
     @property
     def is_plain(self) -> bool:
-        """True for the treatments of the paper, which shades and names of effects are about."""
+        """Whether this is a treatment of the paper, without preserved blocks."""
         return self.treatment in MEANINGS and not self.preserve
 
     @property
     def name(self) -> str:
-        """How it is called in tables and under the pointer: `AnB, 2 preserved`."""
+        """The name in tables and tooltips: `AnB, 2 preserved`."""
         return named(self.treatment, self.preserve, self.release_step)
 
     @property
     def meaning(self) -> str:
-        """What a legend says of it."""
+        """The text of its legend."""
         if self.is_plain:
             return MEANINGS[self.treatment]
         family, pretrained, digits = self.treatment.partition("-w")
@@ -73,13 +73,13 @@ class Curve:
 
 
 def named(treatment: str, preserve: int = 0, release_step: int = 0, images_per_class: int = 0) -> str:
-    """Returns a treatment with what is not at its default."""
+    """Returns a treatment with the options that are not at their defaults."""
     return ", ".join(filter(None, [treatment, treatments.variant(images_per_class, preserve, release_step)]))
 
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What a curve looks like: a colour and a marker, which no other curve of the report has together."""
+    """A colour and a marker; no other curve of the report has both."""
 
     colour: str
     marker: str
@@ -107,7 +107,7 @@ class Looks:
 
 
 def main_images(copies: pd.DataFrame) -> int:
-    """Returns the images per class of most networks with copied blocks, 0 for all; of equally many, the most images."""
+    """Returns the most frequent number of images per class, 0 for all; of equally frequent ones, the most images."""
     counts = copies.groupby("images_per_class").size()
     return int(max(counts.index, key=lambda images: (counts[images], images == 0, images)))
 
@@ -119,7 +119,7 @@ def curves(table: pd.DataFrame) -> list[Curve]:
 
 
 def ordered(found: Iterable[Curve]) -> list[Curve]:
-    """Returns curves in the order of legends: the paper's, each with its variants behind it, then others."""
+    """Returns curves in the order of legends: the paper's, each followed by its variants, then others."""
 
     def place(curve: Curve) -> tuple:
         family = curve.treatment.partition("-w")[0]

@@ -1,21 +1,21 @@
-"""Bars of what a cut costs at each block and what fine-tuning gains."""
+"""Bars of the losses of frozen copies and the gains of fine-tuned ones at each n."""
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from tftransfer.analysis.decomposition import CO_ADAPTATION, SPECIFICITY
-from tftransfer.analysis.roles import variant
+from tftransfer.experiment.treatments import variant
 from tftransfer.reporting import style
 from tftransfer.reporting.looks import COLOURS
 from tftransfer.reporting.phrases import interval, points
 from tftransfer.reporting.style import Canvas
 
 _BARS = {
-    CO_ADAPTATION: ("BnB", "", "co-adaptation (BnB less base)"),
-    SPECIFICITY: ("AnB", "", "specificity (AnB less BnB)"),
-    "fine-tuned control": ("BnB+", "//", "longer training (BnB+ less base)"),
-    "fine-tuned transfer": ("AnB+", "..", "fine-tuned transfer (AnB+ less base)"),
+    CO_ADAPTATION: ("BnB", "", "co-adaptation (BnB minus base)"),
+    SPECIFICITY: ("AnB", "", "specificity (AnB minus BnB)"),
+    "fine-tuned control": ("BnB+", "//", "longer training (BnB+ minus base)"),
+    "fine-tuned transfer": ("AnB+", "..", "fine-tuned transfer (AnB+ minus base)"),
 }
 # Ways to copy that are never in one mean.
 _KIND = ("preserve", "release_step")
@@ -45,24 +45,24 @@ def bars(decomposition: pd.DataFrame) -> Canvas:
 
 
 def _kept(preserve: int, release_step: int) -> str:
-    """Returns what the networks of a panel preserved above the n copied blocks."""
+    """Returns the title of a panel: the blocks preserved above the n copied ones."""
     return variant(preserve=preserve, release_step=release_step) or "none preserved"
 
 
 def _patch(treatment: str, hatch: str, label: str) -> Patch:
-    """Returns an effect's mark in the legend."""
+    """Returns an effect's patch in the legend."""
     return Patch(facecolor=COLOURS[treatment], hatch=hatch, edgecolor="white", label=label)
 
 
 def _panel(canvas: Canvas, axes: Axes, table: pd.DataFrame, shown: list[str]) -> None:
-    """Draws the bars of one way to copy, each effect at its place beside the others."""
+    """Draws the bars of one panel, the effects side by side."""
     width = 0.8 / max(1, len(shown))
     for place, effect in enumerate(shown):
         rows = table[table["effect"].eq(effect)].sort_values("n")
         _effect(canvas, axes, effect, rows, (place - (len(shown) - 1) / 2) * width, 0.92 * width)
     axes.axhline(0, color=style.INK, linewidth=0.8)
     axes.grid(visible=False, axis="x")
-    axes.set_ylabel("points")
+    axes.set_ylabel("percentage points")
 
 
 def _effect(canvas: Canvas, axes: Axes, effect: str, rows: pd.DataFrame, shift: float, width: float) -> None:
@@ -76,7 +76,7 @@ def _effect(canvas: Canvas, axes: Axes, effect: str, rows: pd.DataFrame, shift: 
     for bar, row in zip(drawn, rows.itertuples(), strict=True):
         between = interval(row.low, row.high)
         known = f", 95 % interval {between}" if between else ""
-        canvas.tip(bar, f"{label}, n = {row.n}: {points(row.mean)} points{known}")
+        canvas.tip(bar, f"{label}, n = {row.n}: {points(row.mean)} percentage points{known}")
     known = low.notna()
     if known.any():
         reach = [(mean - low)[known], (high - mean)[known]]

@@ -1,15 +1,15 @@
-"""A report as Markdown, fit for a README."""
+"""A report as Markdown, for a README."""
 
 from collections.abc import Mapping
 
-from tftransfer.analysis import checks
+from tftransfer.records.record_warnings import WARNING, RecordWarning
 from tftransfer.reporting import sentences, tables
 from tftransfer.reporting.collected import Report
 from tftransfer.reporting.tables import Table
-from tftransfer.system.escaping import MOST_OF_NAME
+from tftransfer.system.escaping import MOST_OF_NAME, markdown_code
 from tftransfer.system.escaping import markdown as escaped
-from tftransfer.system.escaping import markdown_code as code
 
+NO_WARNINGS = "There are no warnings: no network is missing, no numbers are unequal."
 CITATION = """@inproceedings{yosinski2014transferable,
   title     = {How transferable are features in deep neural networks?},
   author    = {Yosinski, Jason and Clune, Jeff and Bengio, Yoshua and Lipson, Hod},
@@ -24,17 +24,22 @@ def text(report: Report, figures: Mapping[str, str] | None = None) -> str:
 
     Args:
         report: The study.
-        figures: What each figure shows, in words, and its path from the text; none by default.
+        figures: Text for screen readers and relative path of each figure; none by default.
     """
-    parts = [f"# {escaped(report.name)}", escaped(report.kind) + ".", *map(escaped, sentences.summary(report))]
+    parts = [
+        f"# {escaped(report.name)}",
+        escaped(report.kind) + ".",
+        escaped(sentences.LABELS),
+        *map(escaped, sentences.summary(report)),
+    ]
     parts += [f"![{escaped(title)}]({path})" for title, path in (figures or {}).items()]
     for table in tables.tables(report):
         parts += [f"## {escaped(table.title)}", _table(table)]
         parts += [escaped(table.note)] if table.note else []
-    parts += ["## What to know before trusting it", _findings(report.findings)]
+    parts += ["## Warnings and notes", _warnings(report.warnings)]
     if report.frame.shape[0]:
         parts += [f"## {tables.networks(report).title}", _table(tables.networks(report))]
-    parts += ["## How it was made", "\n".join(f"- {name}: {code(value)}" for name, value in report.making)]
+    parts += ["## How it was made", "\n".join(f"- {name}: {markdown_code(value)}" for name, value in report.making)]
     parts += ["## Cite", f"```bibtex\n{CITATION}\n```"]
     return "\n\n".join(parts) + "\n"
 
@@ -47,11 +52,11 @@ def _table(table: Table) -> str:
     return "\n".join([lines[0], f"| {' | '.join(marks)} |", *lines[1:]])
 
 
-def _findings(found: list[checks.Finding]) -> str:
-    if not found:
-        return "Nothing was found missing, unequal or doubtful."
+def _warnings(warnings: list[RecordWarning]) -> str:
+    if not warnings:
+        return NO_WARNINGS
     lines = []
-    for finding in found:
-        topic = f"**{escaped(finding.topic)}**" if finding.weight == checks.WARNING else escaped(finding.topic)
-        lines.append(f"- {topic}: {escaped(finding.text)}")
+    for warning in warnings:
+        code = f"**{escaped(warning.code)}**" if warning.level == WARNING else escaped(warning.code)
+        lines.append(f"- {code}: {escaped(warning.text)}")
     return "\n".join(lines)

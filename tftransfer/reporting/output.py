@@ -1,4 +1,4 @@
-"""Writes a report's files: all of them, or none."""
+"""The files of a report: written all together, or not at all."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ def write(report: Report, formats: Sequence[str], folder: pathlib.Path) -> list[
     Args:
         report: The study.
         formats: Of html, md, csv, svg, png.
-        folder: Where to; made if need be. Files of the same names are replaced, others stay.
+        folder: The folder to write into, made if need be. Files of the same names are replaced, others stay.
 
     Returns:
         The files written.
@@ -39,7 +39,7 @@ def write(report: Report, formats: Sequence[str], folder: pathlib.Path) -> list[
 
 
 def csv_files(report: Report) -> dict[str, str]:
-    """Returns the tables behind a report as CSV, by file name; shares, not per cent."""
+    """Returns the tables behind a report as CSV, by file name; scores are fractions, 0 to 1."""
     return {
         NETWORKS: _csv(report.frame),
         EFFECTS: _csv(report.effects),
@@ -48,7 +48,7 @@ def csv_files(report: Report) -> dict[str, str]:
 
 
 def _csv(table: pd.DataFrame) -> str:
-    """Returns a table as CSV; texts in it may be of anybody, numbers stay as they are."""
+    """Returns a table as CSV, with its texts escaped: they may come from anybody."""
     texts = table.select_dtypes(["object", "string"]).columns
     return table.assign(**{name: table[name].map(escaping.csv) for name in texts}).to_csv(index=False)
 
@@ -79,7 +79,7 @@ def _files(report: Report, formats: Sequence[str]) -> Mapping[str, str | bytes]:
 
 @contextlib.contextmanager
 def _staging(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives a folder beside the final files, on the same disk, which goes away whatever happens."""
+    """A temporary folder beside the final files, on the same disk, removed at the end."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         staging = pathlib.Path(tempfile.mkdtemp(prefix=".report-", dir=folder))
@@ -92,7 +92,7 @@ def _staging(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _moved(staging: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
-    """Moves finished files into place."""
+    """Moves finished files into place; returns their paths."""
     done = []
     for path in sorted(path for path in staging.rglob("*") if path.is_file()):
         goal = folder / path.relative_to(staging)

@@ -1,4 +1,4 @@
-"""A report as one page that needs nothing else: no request leaves it, figures and tables are inside."""
+"""A report as one self-contained HTML page, with figures and tables inside."""
 
 import base64
 from collections.abc import Mapping
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 import jinja2
 import markupsafe
 
-from tftransfer.analysis import checks
+from tftransfer.records.record_warnings import WARNING
 from tftransfer.reporting import sentences, tables
 from tftransfer.reporting.collected import Report
 from tftransfer.reporting.drawing import Drawing
-from tftransfer.reporting.markdown import CITATION
+from tftransfer.reporting.markdown import CITATION, NO_WARNINGS
 from tftransfer.system import escaping
 
 
@@ -20,7 +20,7 @@ def html(report: Report, drawings: Mapping[str, Drawing], downloads: Mapping[str
     Args:
         report: The study.
         drawings: Its figures by name, in order.
-        downloads: CSV files by name, which the page carries inside.
+        downloads: CSV texts by file name, embedded in the page.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tftransfer.reporting"),
@@ -33,12 +33,14 @@ def html(report: Report, drawings: Mapping[str, Drawing], downloads: Mapping[str
     return environment.get_template("report.html.j2").render(
         name=report.name,
         kind=report.kind,
+        labels=sentences.LABELS,
         summary=sentences.summary(report),
         drawings=list(drawings.values()),
         tables=tables.tables(report),
         networks=tables.networks(report),
-        findings=report.findings,
-        warning=checks.WARNING,
+        warnings=report.warnings,
+        level=WARNING,
+        no_warnings=NO_WARNINGS,
         making=report.making,
         downloads={name: _data_url(text) for name, text in downloads.items()},
         citation=CITATION,
@@ -46,5 +48,5 @@ def html(report: Report, drawings: Mapping[str, Drawing], downloads: Mapping[str
 
 
 def _data_url(text: str) -> markupsafe.Markup:
-    """Returns a CSV text as a URL that carries it; of 64 letters which no page takes for markup, and of any length."""
+    """Returns a CSV text as a data URL in base64, which no page takes for markup."""
     return markupsafe.Markup(f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}")

@@ -1,4 +1,4 @@
-"""Numbers as a reader sees them."""
+"""Numbers and differences as texts: per cent, percentage points, intervals, runs of n."""
 
 import math
 
@@ -7,27 +7,39 @@ DASH = "\N{EN DASH}"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
-def percent(share: float) -> str:
-    """Returns a share in per cent: `0.6251` is `62.5 %`."""
-    return "" if _none(share) else f"{100 * share:.1f} %"
+def percent(fraction: float) -> str:
+    """Returns a fraction in per cent, "" if it is missing: `0.6251` is `62.5 %`."""
+    return "" if _none(fraction) else f"{100 * fraction:.1f} %"
 
 
-def points(share: float, digits: int = 2) -> str:
-    """Returns a difference in points with its sign; what rounds to nothing has none.
+def points(fraction: float, digits: int = 2) -> str:
+    """Returns a difference in percentage points with its sign; none if it rounds to zero.
 
     Example:
         >>> points(0.0123), points(-0.000001)
         ('+1.23', '0.00')
     """
-    if _none(share):
+    if _none(fraction):
         return ""
-    text = f"{abs(100 * share):.{digits}f}"
-    sign = "" if float(text) == 0 else MINUS if share < 0 else "+"
+    text = f"{abs(100 * fraction):.{digits}f}"
+    sign = "" if float(text) == 0 else MINUS if fraction < 0 else "+"
     return sign + text
 
 
+def above(fraction: float, digits: int = 2) -> str:
+    """Returns a difference in words, to be followed by what it is a difference from.
+
+    Example:
+        >>> above(0.0123), above(-0.5, 1), above(0.0)
+        ('1.23 percentage points above', '50.0 percentage points below', '0.00 percentage points from')
+    """
+    text = points(fraction, digits)
+    side = "above" if text.startswith("+") else "below" if text.startswith(MINUS) else "from"
+    return f"{text.lstrip('+' + MINUS)} percentage points {side}"
+
+
 def interval(low: float, high: float, digits: int = 2) -> str:
-    """Returns an interval in points, empty if there is none.
+    """Returns an interval in percentage points, "" if there is none.
 
     Example:
         >>> interval(0.0022, 0.0284)
@@ -37,7 +49,7 @@ def interval(low: float, high: float, digits: int = 2) -> str:
 
 
 def numbers(values: list[int]) -> str:
-    """Returns whole numbers, runs of them shortened.
+    """Returns integers in ascending order, consecutive ones as ranges.
 
     Example:
         >>> numbers([1, 2, 3, 5, 7])
@@ -53,7 +65,7 @@ def numbers(values: list[int]) -> str:
 
 
 def _run(run: list[int]) -> str:
-    """Returns whole numbers that follow each other: `5`, `4, 5` or `1 to 3`."""
+    """Returns consecutive integers: `5`, `4, 5` or `1 to 3`."""
     return f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run))
 
 
@@ -63,7 +75,7 @@ def count(many: int, noun: str) -> str:
 
 
 def over(clusters: int, what: str, images: int = 0) -> str:
-    """Returns what an interval speaks of.
+    """Returns what an interval accounts for.
 
     Example:
         >>> over(4, "splits"), over(2, "seeds", 108)

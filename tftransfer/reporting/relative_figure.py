@@ -1,4 +1,4 @@
-"""Figure 3 of the paper: how far unlike halves and random filters fall below their base."""
+"""Figure 3 of the paper: differences from the base for unlike halves and random filters."""
 
 import dataclasses
 
@@ -31,7 +31,7 @@ class Compared:
 
 
 def curves(networks: pd.DataFrame) -> dict[str, Compared]:
-    """Returns what the figure compares, by label.
+    """Returns the curves of the figure by label.
 
     Args:
         networks: Counted networks of all kinds of halves and one number of images per class.
@@ -50,7 +50,7 @@ def curves(networks: pd.DataFrame) -> dict[str, Compared]:
 
 
 def _parts(kind: str, family: str, group: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Returns the networks of a kind of halves and a treatment that are a curve, by what its label ends with."""
+    """Returns the curves of one kind of halves and one treatment, by the end of their labels."""
     if family in _RANDOM:
         return {f", {_RANDOM[family]}{'' if kind == 'all' else f', {kind} halves'}": group}
     if family != "AnB" or kind == "all":
@@ -63,7 +63,7 @@ def _parts(kind: str, family: str, group: pd.DataFrame) -> dict[str, pd.DataFram
 
 
 def has_figure(networks: pd.DataFrame) -> bool:
-    """Returns True if there are unlike halves or random filters to be compared."""
+    """Whether there are unlike halves or random filters to compare."""
     shown = {label: item for label, item in curves(networks).items() if len(item.table)}
     return any(_is_random(item) or not label.endswith(", random halves") for label, item in shown.items())
 
@@ -73,7 +73,7 @@ def _is_random(compared: Compared) -> bool:
 
 
 def figure3(networks: pd.DataFrame, looks: Looks) -> Canvas:
-    """Returns the figure; far losses (random filters) have a panel of their own scale beside the others."""
+    """Returns the figure; random filters, whose losses are far larger, have a second panel with its own scale."""
     found = {label: item for label, item in curves(networks).items() if len(item.table)}
     near = {label: item for label, item in found.items() if not _is_random(item)}
     with style.settings():
@@ -86,9 +86,9 @@ def figure3(networks: pd.DataFrame, looks: Looks) -> Canvas:
             axes.axhline(0, color=style.INK, linewidth=0.8)
             style.n_axis(axes, int(max(item.table["n"].max() for item in shown.values())))
             axes.set_xlim(-0.3, axes.get_xlim()[1])
-        all_axes[0].set_ylabel("top-1 less own base, points")
+        all_axes[0].set_ylabel("top-1 minus own base, percentage points")
         if len(panels) == 2:
-            all_axes[0].set_title("Halves more and less alike")
+            all_axes[0].set_title("Halves of more and less similar classes")
             all_axes[1].set_title("With random filters")
         style.legend(canvas, all_axes[-1].get_legend_handles_labels()[0])
     return canvas
@@ -103,5 +103,5 @@ def _curve(canvas: Canvas, axes: Axes, label: str, table: pd.DataFrame, colour: 
         markersize=4.5, label=escaping.figure(label),
     )  # fmt: skip
     for row in table.itertuples():
-        text = f"{label}, n = {row.n}: {points(row.minus_base)} points"
+        text = f"{label}, n = {row.n}: {points(row.minus_base)} percentage points"
         canvas.mark(axes, row.n, 100 * row.minus_base, text, marker=marker, markersize=6, color=colour)

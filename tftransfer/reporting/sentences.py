@@ -1,4 +1,4 @@
-"""What the numbers say, in a few sentences made from them, with their uncertainty."""
+"""The summary at the top of a report: sentences made from the numbers, with their uncertainty."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,12 @@ import pandas as pd
 
 from tftransfer.analysis.best import best
 from tftransfer.analysis.differences import paired_bases
-from tftransfer.analysis.finding import WARNING
-from tftransfer.analysis.roles import BASE, variant
+from tftransfer.analysis.frames import BASE
+from tftransfer.experiment.treatments import variant
+from tftransfer.records.record_warnings import WARNING
 from tftransfer.reporting import effect_sentences
 from tftransfer.reporting.collected import Report
-from tftransfer.reporting.phrases import NO_BREAK, count, interval, over, percent, points
+from tftransfer.reporting.phrases import NO_BREAK, above, count, interval, over, percent
 
 HALVES = {
     "random": "random halves of the classes",
@@ -19,28 +20,36 @@ HALVES = {
 }
 
 
+LABELS = (
+    "AnB: the first n blocks are copied from a network trained on the other half, and frozen. BnB, its control: copied "
+    "from a network trained on the same half. AnB+ and BnB+: the copied blocks are fine-tuned. Base: trained from "
+    "scratch on its half."
+)
+"""The treatments of the paper, for readers who do not know it."""
+
+
 def spoken(halves: str) -> str:
-    """Returns the kind of halves as a reader sees it."""
+    """Returns the kind of halves in words."""
     return HALVES.get(halves, f"halves {halves}")
 
 
 def summary(report: Report) -> list[str]:
-    """Returns the opening of a report: what was trained, then a paragraph for each halves and images per class."""
+    """Returns the opening of a report: what was trained, then one paragraph per kind of halves and images per class."""
     if report.main.empty:
-        return ["No finished network of this study can be counted yet; what is missing is listed below."]
+        return ["No network of this study is finished and free of errors yet; the warnings below say what is missing."]
     kinds = [(halves, size) for halves in report.halves for size in report.sizes(halves)]
-    found = [_scope(report), *(" ".join(_paragraph(report, *kind)) for kind in kinds), _warned(report)]
-    return [_unbroken(paragraph) for paragraph in found if paragraph]
+    paragraphs = [_scope(report), *(" ".join(_paragraph(report, *kind)) for kind in kinds), _warned(report)]
+    return [_unbroken(paragraph) for paragraph in paragraphs if paragraph]
 
 
 def _warned(report: Report) -> str:
-    """Returns what stands in the way of trusting these numbers, in a line."""
-    topics = list(dict.fromkeys(f.topic for f in report.findings if f.weight == WARNING))
-    return f"Before trusting these numbers, read the warnings below: {', '.join(topics)}." if topics else ""
+    """Returns a sentence with the codes of all warnings, "" if there are none."""
+    codes = list(dict.fromkeys(warning.code for warning in report.warnings if warning.level == WARNING))
+    return f"Before trusting these numbers, read the warnings below: {', '.join(codes)}." if codes else ""
 
 
 def _unbroken(text: str) -> str:
-    """Returns a text whose numbers stay with their units at the end of a line."""
+    """Returns a text with no-break spaces between numbers and their units."""
     return text.replace(" %", f"{NO_BREAK}%").replace("n = ", f"n{NO_BREAK}={NO_BREAK}")
 
 
@@ -55,23 +64,23 @@ def _scope(report: Report) -> str:
     hours = main["seconds"].sum() / 3600
     spent = f", {hours:.1f} hours of training" if hours >= 0.1 else ""
     within = f" ({', '.join(parts)}{spent})" if parts else ""
-    left_out = len(report.apart)
-    aside = f" {count(left_out, 'more network')} {_are(left_out)} kept apart and counted nowhere." if left_out else ""
+    left_out = len(report.excluded)
+    aside = f" {count(left_out, 'more network')} {_are(left_out)} excluded from all means." if left_out else ""
     return f"{count(len(main), 'network')} of {models} on {datasets}{within}.{aside}"
 
 
 def _paragraph(report: Report, halves: str, size: int) -> Iterator[str]:
-    """Returns what one kind of halves says, with one number of images per class."""
+    """Sentences about one kind of halves with one number of images per class."""
     here = report.plain(halves, size)
     yield from _bases(here, ", ".join(filter(None, [spoken(halves), variant(size)])))
     yield from _best(here)
     yield from effect_sentences.effects(report, halves, size)
     if len(here) < len(report.of(halves, size)):
-        yield "Networks with preserved blocks or staged release are in the tables, and in none of these sentences."
+        yield "Networks with preserved blocks or staged release are in the tables but in none of these sentences."
 
 
 def _bases(here: pd.DataFrame, where: str) -> Iterator[str]:
-    """What the bases reach which the other networks are compared with."""
+    """The scores of the bases that the other networks are compared with."""
     scores = paired_bases(here)["top1"]
     if scores.empty:
         return
@@ -87,7 +96,7 @@ def _bases(here: pd.DataFrame, where: str) -> Iterator[str]:
 
 
 def _best(here: pd.DataFrame) -> Iterator[str]:
-    """The best network of each target, and why its score is too good."""
+    """The best network of each target, and why its score is optimistic."""
     copies = here[~here["treatment"].str.startswith(BASE)]
     if copies.empty:
         return
@@ -97,36 +106,34 @@ def _best(here: pd.DataFrame) -> Iterator[str]:
         of = f"{first.networks} networks"
         of += f" ({splits} splits, whose halves are not equally difficult)" if splits > 1 else ""
         where = "all classes" if first.target == "all" else f"target {first.target}"
-        yield f"With {where} the best of {of} is {_network(first)}."
+        yield f"With {where}, the best of {of} is {_network(first)}."
         if first.treatment.startswith(BASE):
             (second,) = best(copies[target]).itertuples()
             of = f"{count(second.networks, 'network')} with transplanted or random blocks"
             yield f"The best of its {of} is {_network(second)}."
     yield (
-        "The best are picked by the very scores that they are shown with, so luck is part of these: another seed, or "
-        "new images, would likely give less."
+        "The best networks are selected by the same scores that are reported here, which favours lucky ones: with "
+        "another seed, or on new images, they would likely score lower."
     )
 
 
 def _network(row: tuple) -> str:
-    """Returns the best network with its score, its lead, and the mean lead of its kind."""
+    """Returns the best network with its score, its difference from its base, and the mean difference of its kind."""
     text = f"{row.label} ({row.split}, seed {row.seed}): {percent(row.top1)} top-1"
     if row.treatment == BASE:
         return text
-    lead = points(row.minus_base)
-    return (
-        f"{text}, {f'{lead} points from its own base' if lead else 'without a base to compare it with'}; {_kind(row)}"
-    )
+    lead = "without a base to compare it with" if pd.isna(row.minus_base) else f"{above(row.minus_base)} its own base"
+    return f"{text}, {lead}; {_kind(row)}"
 
 
 def _kind(row: tuple) -> str:
-    """Returns what all networks do that were treated like the best one."""
+    """Returns the mean difference from the base over all networks with the treatment of the best one."""
     at = f"n = {row.n}" if row.n else ""
     kind = row.label if row.treatment.startswith(BASE) else row.treatment  # bases carry no n: the label is the kind
     what = ", ".join(filter(None, [kind, at, variant(0, row.preserve, row.release_step)]))
     if row.pairs < 2:
-        return f"it is the only pair of {what} with this target, so there is no interval"
-    text = f"the {row.pairs} networks {what} with this target stand {points(row.mean)} points from theirs on average"
+        return f"it is the only network of {what} with this target, so there is no interval"
+    text = f"the {row.pairs} networks {what} with this target score {above(row.mean)} their own bases on average"
     if pd.isna(row.low):
         return f"{text}, without an interval"
     together = "" if row.kinds == 1 else f" for all {row.kinds} kinds together"

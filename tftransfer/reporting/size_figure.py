@@ -1,4 +1,4 @@
-"""Effects against images per class: how what copied blocks bring moves with the amount of target data."""
+"""Figure of effects against images per class: transfer with more and less target data."""
 
 import math
 
@@ -44,7 +44,7 @@ def sizes(table: pd.DataFrame, looks: Looks) -> Canvas:
         for axes in panels[len(curves) :]:
             axes.set_visible(False)
         for axes in panels[::columns]:
-            axes.set_ylabel("points from own base")
+            axes.set_ylabel("percentage points above the base")
         style.n_legend(canvas, map(int, table["n"]), shade)
     return canvas
 
@@ -60,7 +60,7 @@ def _one_panel(table: pd.DataFrame, looks: Looks) -> Canvas:
             _curve(canvas, axes, curve.name, shifted, looks[curve].colour, looks[curve].marker)
         _axes(axes, table)
         axes.set_title(f"n = {int(table['n'].iloc[0])}")
-        axes.set_ylabel("top-1 less own base, points")
+        axes.set_ylabel("top-1 minus own base, percentage points")
         style.legend(canvas, [style.handle(looks[curve], curve.meaning) for curve in curves])
     return canvas
 
@@ -75,8 +75,8 @@ def _curve(canvas: Canvas, axes: Axes, name: str, group: pd.DataFrame, colour: o
         axes.errorbar(known["x"], 100 * known["minus_base"], reach, fmt="none", ecolor=colour, elinewidth=1, capsize=2)
     for row in group.rename(columns={"count": "pairs"}).itertuples():
         between = interval(row.low, row.high)
-        said = f"{points(row.minus_base)} points" + (f", 95 % interval {between}" if between else "")
-        text = f"{name}, n = {row.n}, {_images(row.images_per_class)}: {said}, {count(int(row.pairs), 'pair')}"
+        known = f"{points(row.minus_base)} percentage points" + (f", 95 % interval {between}" if between else "")
+        text = f"{name}, n = {row.n}, {_images(row.images_per_class)}: {known}, {count(int(row.pairs), 'pair')}"
         canvas.mark(axes, row.x, 100 * row.minus_base, text, marker=marker, markersize=5, color=colour)
 
 
@@ -85,7 +85,7 @@ def _images(number: int) -> str:
 
 
 def _axes(axes: Axes, table: pd.DataFrame) -> None:
-    """Labels the logarithmic axis at the numbers of images that there are."""
+    """Labels the logarithmic axis at the numbers of images in the table."""
     axes.axhline(0, color=style.INK, linewidth=0.8)
     axes.set_xscale("log")
     ticks = dict(sorted(zip(table["x"], table["images_per_class"], strict=True)))

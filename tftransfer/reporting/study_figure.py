@@ -1,4 +1,4 @@
-"""The process that puts a study's figure into TensorBoard: drawing and writing it load more than a sweep should.
+"""The process that writes a study's main figure for TensorBoard, so that a sweep need not load matplotlib.
 
 python -m tftransfer.reporting.study_figure STUDY
 """
@@ -12,7 +12,7 @@ from tftransfer.reporting import collected, drawing
 
 
 def main(study: pathlib.Path) -> None:
-    """Writes the figure that says most of a study, if it has one yet."""
+    """Writes the main figure of a study, if there are data for one."""
     figure = drawing.main_figure(collected.collect(str(study), []))
     if figure:
         event_files.write_figure(study, figure, time.time())

@@ -1,4 +1,4 @@
-"""How figures look: type, axes, legends, and texts under the pointer."""
+"""Style of all figures: fonts, axes, legends and tooltips."""
 
 import dataclasses
 import math
@@ -47,23 +47,23 @@ _N_COLUMNS = 8
 
 @dataclasses.dataclass
 class Canvas:
-    """A figure in the making.
+    """A figure and its tooltips.
 
     Attributes:
         figure: Of matplotlib.
-        tips: Texts shown when the pointer rests on a mark, by the mark's id.
+        tips: Tooltips, by the id of the mark.
     """
 
     figure: Figure
     tips: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def mark(self, axes: Axes, x: float, y: float, text: str, **options: object) -> None:
-        """Draws one point that says `text` under the pointer."""
+        """Draws one marker with the tooltip `text`."""
         (line,) = axes.plot([x], [y], linestyle="none", **options)
         self.tip(line, text)
 
     def tip(self, artist: Artist, text: str) -> None:
-        """Makes a part of the figure say `text` under the pointer."""
+        """Gives a part of the figure the tooltip `text`."""
         gid = f"tip{len(self.tips)}"
         artist.set_gid(gid)
         self.tips[gid] = text
@@ -77,7 +77,7 @@ def canvas(rows: int, columns: int, height: float, **options: object) -> tuple[C
 
 
 def settings() -> object:
-    """Returns a context in which figures look as they should."""
+    """Returns a context with the settings of all figures."""
     return mpl.rc_context(SETTINGS)
 
 
@@ -90,37 +90,37 @@ def n_axis(axes: Axes, most: int) -> None:
 
 
 def accuracy_axis(axes: Axes) -> None:
-    """Keeps an axis of accuracies in per cent where accuracies can be."""
+    """Limits an axis of accuracies in per cent to 0 to 100."""
     low, high = axes.get_ylim()
     axes.set_ylim(max(0.0, low), min(100.0, high))
 
 
 def title(axes: Axes, text: str) -> None:
-    """Sets the title of one of three panels in a row, on as many lines as it needs."""
+    """Sets the title of one of three panels in a row, wrapped to the panel's width."""
     axes.set_title(textwrap.fill(escaping.figure(text), _TITLE_CHARACTERS))
 
 
 def handle(look: Look, label: str, hollow: bool = False) -> Line2D:
-    """Returns a mark for a legend."""
+    """Returns a marker for a legend."""
     fill = "white" if hollow else look.colour
     return Line2D([], [], color=look.colour, marker=look.marker, markerfacecolor=fill, linestyle="none", label=label)
 
 
 def legend(canvas: Canvas, handles: Sequence[Artist]) -> None:
-    """Names marks under the figure, where nothing can be hidden."""
+    """Draws the legend under the figure, where it hides nothing."""
     longest = max((len(str(mark.get_label())) for mark in handles), default=0)
     columns = 1 if longest > _LEGEND_CHARACTERS else 2
     canvas.figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
 
 
 def n_legend(canvas: Canvas, ns: Iterable[int], shade: Callable[[int], object], *more: Line2D) -> None:
-    """Names the colours of n under the figure, and what else is drawn."""
+    """Draws the legend of the colours of n under the figure, and of `more`."""
     lines = [Line2D([], [], color=shade(n), marker=".", label=f"n = {n}") for n in sorted(set(ns)) if n > 0]
     if lines or more:
         canvas.figure.legend(handles=[*lines, *more], loc="outside lower center", ncols=_N_COLUMNS)
 
 
 def shades(most: int) -> Callable[[int], object]:
-    """Returns the colour of each n from 1 to `most`; the palest yellow is left out. Bases, n = 0, are black."""
+    """Returns a function from n, 1 to `most`, to its colour, without the palest yellow. Bases, n = 0, are black."""
     palette = mpl.colormaps["viridis"]
     return lambda n: palette(0.9 * (n - 1) / max(1, most - 1)) if n > 0 else INK

@@ -1,4 +1,4 @@
-"""The tables of a report, as texts: the page and Markdown lay out the same ones."""
+"""The tables of a report as texts, for the page and for Markdown."""
 
 import dataclasses
 import math
@@ -8,8 +8,7 @@ import pandas as pd
 
 from tftransfer.analysis import decomposition
 from tftransfer.analysis.differences import base_mean
-from tftransfer.analysis.frames import VARIANT
-from tftransfer.analysis.roles import BASE
+from tftransfer.analysis.frames import BASE, VARIANT
 from tftransfer.experiment import treatments
 from tftransfer.reporting.collected import Report
 from tftransfer.reporting.looks import named
@@ -53,14 +52,14 @@ def tables(report: Report) -> list[Table]:
 
 
 def networks(report: Report) -> Table:
-    """Returns every network, also those kept apart."""
+    """Returns the table of all networks, excluded ones as well."""
     rows = tuple(
         (
             *(escaping.terminal(text) for text in (row.name, row.label, row.n, row.split, row.target, row.seed)),
             treatments.variant(row.images_per_class, row.preserve, row.release_step),
             percent(row.top1), percent(row.chance), percent(row.top5),
             "" if row.treatment == BASE else points(row.minus_base),
-            row.set_apart or ("" if row.recipe == report.recipe else f"recipe {row.recipe}"),
+            row.excluded or ("" if row.recipe == report.recipe else f"recipe {row.recipe}"),
         )
         for row in report.frame.itertuples(index=False)
     )  # fmt: skip
@@ -76,14 +75,16 @@ def networks(report: Report) -> Table:
         "chance",
         "top-5",
         "minus base",
-        "kept apart",
+        "excluded",
     )
-    note = "Chance: the top-1 of always naming the most frequent class. Minus base in points."
+    note = (
+        "Chance: the top-1 of always predicting the most frequent class. Minus base: percentage points above the base."
+    )
     return Table("All networks", heads, rows, note, 2)
 
 
 def _effects(report: Report, halves: str) -> Iterator[Table]:
-    """Points from the own base, by treatment and n."""
+    """Differences from the base, by treatment and n."""
     found = report.effects[report.effects["halves"].eq(halves) & ~report.effects["treatment"].eq(BASE)]
     if found.empty:
         return
@@ -92,22 +93,22 @@ def _effects(report: Report, halves: str) -> Iterator[Table]:
     heads = [f"{_variant(*key)}, {_pairs(group['pairs'])}" for key, group in columns]
     blocks = sorted(int(n) for n in found["n"].unique())
     yield Table(
-        f"Points from the own base: {spoken(halves)}",
+        f"Percentage points above the base: {spoken(halves)}",
         ("n", *heads),
         tuple((str(n), *(cell.get(n, "") for cell in cells)) for n in blocks),
-        "Top-1 less that of the base of the same target, split, seed and images per class; in brackets the 95 % "
-        "interval for each n alone, over splits, or else over seeds and validation images of the one split; none where "
-        "there is one of each.",
+        "Top-1 minus that of the base with the same target, split, seed and images per class; in brackets the 95 % "
+        "interval for each n alone, over splits, or over seeds and validation images if there is one split. One split "
+        "and one seed give no interval.",
     )
 
 
 def _variant(treatment: str, images: int, preserve: int, release: int) -> str:
-    """Returns a treatment with what is not at its default."""
+    """Returns a treatment with the options that are not at their defaults."""
     return named(treatment, preserve, release, images)
 
 
 def _pairs(values: pd.Series) -> str:
-    """Returns how many pairs each mean has."""
+    """Returns the number of pairs behind each mean."""
     low, high = int(values.min()), int(values.max())
     return count(low, "pair") if low == high else f"{low} to {high} pairs each"
 
@@ -120,13 +121,13 @@ def _effect(row: tuple) -> str:
 
 
 def _place(item: tuple) -> tuple:
-    """Returns where a treatment stands among the others."""
+    """Returns the sort key of a treatment's column."""
     treatment, *rest = item[0]
     return (TREATMENTS.index(treatment) if treatment in TREATMENTS else len(TREATMENTS), treatment, *rest)
 
 
 def _targets(report: Report, halves: str) -> Iterator[Table]:
-    """Top-1 by target: halves of unlike classes are not equally difficult."""
+    """Top-1 by target, as halves of unlike classes are not equally difficult."""
     found = report.of(halves)
     found = found[~found["treatment"].str.startswith(BASE)]
     if found.empty:
@@ -148,7 +149,7 @@ def _targets(report: Report, halves: str) -> Iterator[Table]:
 
 
 def _losses(report: Report, halves: str) -> Iterator[Table]:
-    """The two losses side by side, and which is larger."""
+    """The two losses side by side, and the larger one."""
     found = report.dominance[report.dominance["halves"].eq(halves)]
     if found.empty:
         return
@@ -162,12 +163,12 @@ def _losses(report: Report, halves: str) -> Iterator[Table]:
         rows.append((stages, *cells, row.dominates))
     yield Table(
         f"What frozen copies lose, and why: {spoken(halves)}",
-        ("n", "co-adaptation (BnB less base)", "specificity (AnB less BnB)", "larger loss"),
+        ("n", "co-adaptation (BnB minus base)", "specificity (AnB minus BnB)", "larger loss"),
         tuple(rows),
-        "Points, paired by target, split, seed and images per class; below zero is a loss. The larger loss is named "
-        "where it is beyond its interval and the interval of the difference of the two excludes zero. Intervals, and "
-        "what is named by them, are each for its n alone: of twenty intervals, one is expected to miss. The sentences "
-        "above rest on wider ones, for all n together, and so may leave open what is named here.",
+        "Percentage points, paired by target, split, seed and images per class; negative numbers are losses. The "
+        "larger loss is named where it is significant and significantly larger than the other one. Intervals and names "
+        "are for each n alone: one interval in twenty is expected to miss. The sentences above use wider intervals, "
+        "for all n together, and may therefore leave open what is named here.",
     )
 
 
@@ -177,7 +178,7 @@ def _loss(row: pd.Series) -> str:
 
 
 def _boosts(report: Report, halves: str) -> Iterator[Table]:
-    """The paper's Table 1, twice."""
+    """The paper's Table 1, averaged as in the paper and paired."""
     rows = [
         (
             named(
@@ -194,23 +195,23 @@ def _boosts(report: Report, halves: str) -> Iterator[Table]:
         f"Boost of fine-tuned transfer: {spoken(halves)}",
         (
             "blocks",
-            "AnB+ over mean base",
-            "AnB+ over mean BnB+",
-            "AnB+ over own base",
-            "BnB+ over own base",
+            "AnB+ minus mean base",
+            "AnB+ minus mean BnB+",
+            "AnB+ minus own base",
+            "BnB+ minus own base",
             "difference of these means",
-            "AnB+ less BnB+, pair by pair",
+            "AnB+ minus BnB+, paired",
         ),
         tuple(rows),
-        "First two columns: the averaging of the paper's Table 1 (mean of all AnB+ less mean of all bases, or of all "
-        "BnB+). The next three: each network less the base of its own target, split and seed, then averaged; the means "
-        "may be of other targets, splits and n. The last: only where both have the same n, target, split and seed, "
-        "with the 95 % interval. Points.",
+        "Percentage points. First two columns: as in the paper's Table 1, the mean of all AnB+ minus the mean of all "
+        "bases, or of all BnB+. Next three: each network minus the base of its own target, split and seed, then "
+        "averaged; the two means may be over different targets, splits and n. Last: only where both networks exist "
+        "with the same n, target, split and seed, with the 95 % interval.",
     )
 
 
 def _common(row: tuple) -> str:
-    """Returns AnB+ less BnB+ over the cells that have both."""
+    """Returns AnB+ minus BnB+ over the cells that have both."""
     if not row.common:
         return "no pair"
     between = interval(row.low, row.high)
@@ -218,8 +219,8 @@ def _common(row: tuple) -> str:
 
 
 def _reduced(report: Report) -> Iterator[Table]:
-    """Bases with fewer images, whatever their recipe."""
-    fine = report.frame[report.frame["set_apart"].eq("") & report.frame["images_per_class"].gt(0)]
+    """Bases trained with fewer images, of all recipes."""
+    fine = report.frame[report.frame["excluded"].eq("") & report.frame["images_per_class"].gt(0)]
     bases = fine[fine["treatment"].eq(BASE)]
     if bases.empty:
         return

@@ -1,4 +1,4 @@
-"""Figure 2 of the paper, and the same with every network compared with its own base."""
+"""Figure 2 of the paper, and the same with differences from each network's own base."""
 
 from collections.abc import Mapping
 
@@ -11,8 +11,8 @@ from matplotlib.patches import Patch
 
 from tftransfer.analysis.decomposition import CO_ADAPTATION, SPECIFICITY, decomposition
 from tftransfer.analysis.differences import base_mean, paired_bases
+from tftransfer.analysis.frames import BASE
 from tftransfer.analysis.intervals import ABOVE, BELOW
-from tftransfer.analysis.roles import BASE
 from tftransfer.reporting import looks as looks_lib
 from tftransfer.reporting import style
 from tftransfer.reporting.looks import Curve, Looks
@@ -67,7 +67,7 @@ def paired(effects: pd.DataFrame, losses: pd.DataFrame, looks: Looks, overlay: p
         effects: From `analysis.effects`, of one kind of halves and one number of images per class.
         losses: From `decomposition.decomposition`, the same: what is beyond its interval is shaded.
         looks: Of all curves.
-        overlay: The same of the paper, drawn behind.
+        overlay: The same for the paper, drawn in the background.
     """
     shown = effects[effects["pairs"].gt(0) & effects["treatment"].ne(BASE)].sort_values("n")
     with style.settings():
@@ -83,7 +83,7 @@ def paired(effects: pd.DataFrame, losses: pd.DataFrame, looks: Looks, overlay: p
         axes.axhline(0, color=style.INK, linewidth=0.8)
         most = int(max(shown["n"].max(), 0 if overlay is None else overlay["n"].max()))
         style.n_axis(axes, most)
-        axes.set_ylabel("top-1 less own base, points")
+        axes.set_ylabel("top-1 minus own base, percentage points")
         style.legend(canvas, [*_marks(curves, looks), *shades, *behind])
     return canvas
 
@@ -96,31 +96,31 @@ def _compared(networks: pd.DataFrame) -> pd.DataFrame:
 
 
 def _means(group: pd.DataFrame) -> pd.DataFrame:
-    """Returns the plain means of a curve by n, in per cent, each with what it says under the pointer.
+    """Returns the plain means of a curve by n, in per cent, each with its tooltip.
 
     Networks without a base are left out where others have one: bases are drawn for those that pair.
     """
     compared = group[group["minus_base"].notna()]
     table = (group if compared.empty else compared).groupby("n")["top1"].agg(["mean", "size"]).reset_index()
-    said = [f"{100 * row.mean:.2f} %, mean of {count(int(row.size), 'network')}" for row in table.itertuples()]
-    return pd.DataFrame({"n": table["n"], "x": table["n"], "mean": 100 * table["mean"], "said": said})
+    tips = [f"{100 * row.mean:.2f} %, mean of {count(int(row.size), 'network')}" for row in table.itertuples()]
+    return pd.DataFrame({"n": table["n"], "x": table["n"], "mean": 100 * table["mean"], "tip": tips})
 
 
 def _differences(group: pd.DataFrame, shift: float) -> pd.DataFrame:
-    """Returns the paired means of a curve by n, in points, each with what it says under the pointer."""
+    """Returns the paired means of a curve by n, in percentage points, each with its tooltip."""
     table = group[["n", "low", "high", "pairs"]].assign(x=group["n"] + shift, mean=100 * group["minus_base"])
-    return table.assign(said=[_said(row) for row in table.to_dict("records")]).sort_values("n")
+    return table.assign(tip=[_tip(row) for row in table.to_dict("records")]).sort_values("n")
 
 
-def _said(row: Mapping[str, float]) -> str:
-    """Returns what a mean of differences says under the pointer."""
+def _tip(row: Mapping[str, float]) -> str:
+    """Returns the tooltip of a mean of differences."""
     between = interval(row["low"], row["high"])
     known = f", 95 % interval {between}" if between else ""
-    return f"{points(row['mean'] / 100)} points{known}, {count(int(row['pairs']), 'pair')}"
+    return f"{points(row['mean'] / 100)} percentage points{known}, {count(int(row['pairs']), 'pair')}"
 
 
 def _places(curves: list[Curve], most: float) -> dict[Curve, float]:
-    """Returns how far sideways each curve stands: beside each other, the bases in the middle."""
+    """Returns the sideways shift of each curve, in units of n; the bases are in the middle."""
     beside = [curve for curve in curves if not curve.treatment.startswith(BASE)]
     step = min(most, _ROOM / max(1, len(beside)))
     shifts = {curve: step * (place - (len(beside) - 1) / 2) for place, curve in enumerate(beside)}
@@ -137,7 +137,7 @@ def _scatter(canvas: Canvas, axes: Axes, networks: pd.DataFrame, curves: list[Cu
         look, base = looks[curve], row.treatment == BASE
         side = width * (splits[row.split] - (len(splits) - 1) / 2) * (1 if row.n else _BASES_WIDER)
         text = f"{row.label}, {row.split}, seed {row.seed}: {percent(row.top1)}"
-        text += "" if base else f" ({points(row.minus_base)} from its base)"
+        text += "" if base else f" ({points(row.minus_base)} percentage points from its base)"
         canvas.mark(
             axes, row.n + places[curve] + side, 100 * row.top1, text, marker=look.marker, color=look.colour,
             markersize=4.5 if row.n else 5, markerfacecolor="white" if base else look.colour, alpha=0.85,
@@ -152,13 +152,13 @@ def _line(canvas: Canvas, axes: Axes, curve: Curve, table: pd.DataFrame, base: f
         axes.plot([*start[0], *table["x"]], [*start[1], *table["mean"]], color=look.colour)
     for row in table.itertuples():
         canvas.mark(
-            axes, row.x, row.mean, f"{curve.name}, n = {row.n}: {row.said}", marker=look.marker, markersize=6,
+            axes, row.x, row.mean, f"{curve.name}, n = {row.n}: {row.tip}", marker=look.marker, markersize=6,
             color=look.colour, markerfacecolor="white" if curve.treatment == BASE else look.colour,
         )  # fmt: skip
 
 
 def _intervals(axes: Axes, colour: str, table: pd.DataFrame) -> None:
-    """Draws the intervals that there are, slightly beside each other."""
+    """Draws the intervals, where there are any."""
     known = table[table["low"].notna()]
     if known.empty:
         return
@@ -168,10 +168,10 @@ def _intervals(axes: Axes, colour: str, table: pd.DataFrame) -> None:
 
 
 def _shade(axes: Axes, lines: Lines, losses: pd.DataFrame, looks: Looks) -> list[Artist]:
-    """Shades the effects, as the paper does, where they are beyond their intervals for all n together.
+    """Shades the effects, as the paper does, where they are significant for all n together.
 
-    The height of a shade is the paired difference, whatever other networks the lines are means of. Returns what names
-    them in the legend: in the figure, names would hide curves.
+    The height of a shade is the paired difference, whatever other networks the lines are means of. Returns their
+    patches for the legend.
     """
     losses = losses[losses["preserve"].eq(0) & losses["release_step"].eq(0)]
     found = []
@@ -197,7 +197,7 @@ def _between(axes: Axes, start: pd.Series, end: pd.Series, shown: pd.Series, sha
 
 
 def _behind(axes: Axes, effects: pd.DataFrame) -> list[Artist]:
-    """Draws the paper's means, dashed; returns what names them in the legend."""
+    """Draws the paper's means, dashed; returns their handles for the legend."""
     looks = Looks(effects)
     for curve in looks_lib.curves(effects):
         group = looks_lib.of(effects, curve).sort_values("n")
@@ -211,5 +211,5 @@ def _behind(axes: Axes, effects: pd.DataFrame) -> list[Artist]:
 
 
 def _marks(curves: list[Curve], looks: Looks) -> list[Artist]:
-    """Returns what names the curves in the legend."""
+    """Returns the handles of the curves for the legend."""
     return [style.handle(looks[curve], curve.meaning, curve.treatment == BASE) for curve in curves]

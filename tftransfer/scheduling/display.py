@@ -35,7 +35,7 @@ _FAILURES_SHOWN = _NAMES_SHOWN = 5
 
 
 def picture(overview: Overview) -> Group:
-    """Returns a study as a table under its headline, failed and doubtful networks below."""
+    """Returns a study as a table under its headline, with the networks below that failed or have warnings."""
     below = [*_silent(overview), *_named(overview), *_failures(overview), *_unreadable(overview)]
     return Group(Text(headline(overview)), _table(overview), Text("\n".join(below)))
 
@@ -108,13 +108,13 @@ def _cell(lines: Sequence[Line], shown: Sequence[Line], is_base: bool) -> Text:
     scores = [line.top1 for line in shown if line.top1 is not None]
     if not lines:
         return Text("")
-    counts = collections.Counter(word for line in lines for word in line.words)
-    words = [word if count == len(lines) else f"{word} {count}/{len(lines)}" for word, count in counts.items()]
+    counts = collections.Counter(code for line in lines for code in line.codes)
+    codes = [code if count == len(lines) else f"{code} {count}/{len(lines)}" for code, count in counts.items()]
     if not scores:
-        return Text("\n".join(words) or "-", style="dim")
+        return Text("\n".join(codes) or "-", style="dim")
     unfinished = any(line.state in (RUNNING, SILENT, WAITING) for line in shown)
     mean = f"{'~' if unfinished else ''}{100 * statistics.fmean(scores):.1f} %{'' if is_base else _lead(shown)}"
-    return Text("\n".join([mean, *words]), style="dim" if unfinished else "")
+    return Text("\n".join([mean, *codes]), style="dim" if unfinished else "")
 
 
 def _lead(lines: Sequence[Line]) -> str:
@@ -127,18 +127,18 @@ def _lead(lines: Sequence[Line]) -> str:
 
 
 def _named(overview: Overview) -> list[str]:
-    """Returns one line for each fault with the names of its networks, without failures that have a reason."""
+    """Returns one line per code with the names of its networks, without failures that have a reason."""
     lines = []
-    for word, of_word in overview.named().items():
-        names = [name for name in of_word if name not in {*overview.failures, *overview.silent}]
-        lines += [f"{word}: {escaping.first(names, _NAMES_SHOWN)}"] if names else []
+    for code, of_code in overview.named().items():
+        names = [name for name in of_code if name not in {*overview.failures, *overview.silent}]
+        lines += [f"{code}: {escaping.first(names, _NAMES_SHOWN)}"] if names else []
     return lines
 
 
 def _failures(overview: Overview) -> list[str]:
     """Returns one line for each distinct failure, with its reason."""
-    word_of = {line.name: line.words[0] for line in overview.lines if line.words}
-    reasons = [(name, f"{word_of.get(name, FAILED)}: {name}: {reason}") for name, reason in overview.failures.items()]
+    code_of = {line.name: line.codes[0] for line in overview.lines if line.codes}
+    reasons = [(name, f"{code_of.get(name, FAILED)}: {name}: {reason}") for name, reason in overview.failures.items()]
     lines = escaping.distinct(reasons)
     rest = len(lines) - _FAILURES_SHOWN
     return [*lines[:_FAILURES_SHOWN], *([f"and {rest} more reasons"] if rest > 0 else [])]

@@ -31,7 +31,7 @@ class Line:
         minus_base: That less its base's, once it is done.
         images_per_class: Of its target; 0 for all.
         unit: Split and seed. Networks of one target, unit and number of images have one base.
-        words: Its faults, a word each: `diverged`, `no memory`, `leak`, `at chance`, `unbalanced` ...
+        codes: Its warnings, or why it failed: `diverged`, `no memory`, `leak`, `at chance`, `unbalanced` ...
     """
 
     treatment: Treatment
@@ -41,7 +41,7 @@ class Line:
     minus_base: float | None = None
     images_per_class: int = 0
     unit: tuple[str, str] = ("", "")
-    words: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,12 +73,12 @@ class Overview:
         return sum(line.state == state for line in self.lines)
 
     def named(self) -> dict[str, list[str]]:
-        """Returns the names of faulty networks by word, the gravest word first."""
+        """Returns the names of networks with warnings or failures, by code, the gravest first."""
         names: dict[str, list[str]] = {}
         for line in self.lines:
-            for word in line.words:
-                names.setdefault(word, []).append(line.name)
-        rank = [SILENT, *jobs.FAILURE_WORDS.values(), SKIPPED, *record_warnings.WORDS]
+            for code in line.codes:
+                names.setdefault(code, []).append(line.name)
+        rank = [SILENT, *jobs.FAILURE_WORDS.values(), SKIPPED, *record_warnings.CODES]
         return dict(sorted(names.items(), key=lambda item: rank.index(item[0])))
 
 
@@ -120,7 +120,7 @@ def look(
             broken[name] = SKIPPED
         line = _line(name, planned, record, heartbeat, broken)
         if name in silent and line.state == WAITING:
-            line = dataclasses.replace(line, state=SILENT, top1=silent[name][0].networks[name], words=(SILENT,))
+            line = dataclasses.replace(line, state=SILENT, top1=silent[name][0].networks[name], codes=(SILENT,))
         lines.append(line)
     speeds = [
         len(heartbeat.networks) * heartbeat.images_per_second
@@ -184,11 +184,11 @@ def _line(
     if record:
         ended, result = DONE if record.status == record_files.DONE else FAILED, record.result
         scores = {"top1": result["top1"], "minus_base": result["minus_base"]}
-        return dataclasses.replace(line, state=ended, **scores, words=record_warnings.words(record.content))
+        return dataclasses.replace(line, state=ended, **scores, codes=record_warnings.codes(record.content))
     if heartbeat:
         return dataclasses.replace(line, state=RUNNING, top1=heartbeat.networks[name])
     if name in broken:
-        return dataclasses.replace(line, state=FAILED, words=(broken[name],))
+        return dataclasses.replace(line, state=FAILED, codes=(broken[name],))
     return line
 
 

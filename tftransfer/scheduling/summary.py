@@ -42,20 +42,20 @@ def show(states: Sequence[State], study: pathlib.Path, seconds: float) -> int:
         escaping.say(f"weights    kept of {which}, the best of its half, {score}: {record.folder}")
     escaping.say(f"records    {study}")
     escaping.say(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
-    code, faults = judge(states)
+    code, codes = judge(states)
     if code:
-        escaping.say(f"doubts     {', '.join(f'{n} {word}' for word, n in faults.items())} (exit code {code})")
+        escaping.say(f"warnings   {', '.join(f'{n} {word}' for word, n in codes.items())} (exit code {code})")
     return code
 
 
 def judge(states: Sequence[State]) -> tuple[int, collections.Counter]:
-    """Returns a sweep's exit code, and the number of networks with each fault, by its word."""
+    """Returns a sweep's exit code, and the number of networks by code of a warning or word of a failure."""
     trained = [state.record.content for state in states if state.record]
-    faults = collections.Counter(word for content in trained for word in record_warnings.words(content))
-    faults += collections.Counter(state.word or state.state for state in states if not state.record)
+    codes = collections.Counter(code for content in trained for code in record_warnings.codes(content))
+    codes += collections.Counter(state.word or state.state for state in states if not state.record)
     if not all(state.record and record_warnings.sound(state.record) for state in states):
-        return command_line.EXIT_FAILED, faults
-    return command_line.EXIT_DOUBTFUL if faults else 0, faults
+        return command_line.EXIT_FAILED, codes
+    return command_line.EXIT_WARNINGS if codes else 0, codes
 
 
 def _show_warnings(states: Sequence[State], lost: Mapping[str, str]) -> None:
@@ -64,33 +64,33 @@ def _show_warnings(states: Sequence[State], lost: Mapping[str, str]) -> None:
     rest = len(warnings) - _WARNINGS_SHOWN
     for warning in [*warnings[:_WARNINGS_SHOWN], *([f"and {rest} more, see the records"] if rest > 0 else [])]:
         escaping.say(f"WARNING: {warning}", sys.stderr)
-    for notice in _notices(states)[:_WARNINGS_SHOWN]:
-        escaping.say(f"NOTE: {notice}", sys.stderr)
+    for note in _notes(states)[:_WARNINGS_SHOWN]:
+        escaping.say(f"NOTE: {note}", sys.stderr)
 
 
 def _warnings(states: Sequence[State], lost: Mapping[str, str]) -> list[str]:
-    """Returns the distinct warnings of a sweep: networks that were lost first, then doubtful results."""
-    faults = [
-        (state.record.name, fault)
+    """Returns a sweep's warnings, each distinct one once: networks without a record first, then the gravest."""
+    warnings = [
+        (state.record.name, warning)
         for state in states
         if state.record
-        for fault in record_warnings.named(state.record.content)
+        for warning in record_warnings.of(state.record.content)
     ]
-    ranked = sorted(faults, key=lambda item: record_warnings.WORDS.index(item[1].word))
+    ranked = sorted(warnings, key=lambda item: record_warnings.CODES.index(item[1].code))
     trained = [state.record for state in states if state.record]
     stray = [(record.name, f"its {base} was trained again, with other weights") for record, base in strays(trained)]
-    return escaping.distinct([*lost.items(), *stray, *((name, fault.text) for name, fault in ranked)])
+    return escaping.distinct([*lost.items(), *stray, *((name, warning.text) for name, warning in ranked)])
 
 
-def _notices(states: Sequence[State]) -> list[str]:
-    """Returns the distinct notes about networks, which make no score doubtful."""
-    notices = [
-        (state.record.name, notice)
+def _notes(states: Sequence[State]) -> list[str]:
+    """Returns the distinct notes about networks whose scores can be trusted."""
+    notes = [
+        (state.record.name, note)
         for state in states
         if state.record
-        for notice in record_warnings.notices(state.record.content)
+        for note in record_warnings.notes(state.record.content)
     ]
-    return escaping.distinct((name, notice.text) for name, notice in notices)
+    return escaping.distinct((name, note.text) for name, note in notes)
 
 
 def _draw_figure(study: pathlib.Path) -> None:

@@ -1,4 +1,4 @@
-"""A study's numbers as the tab draws them; a record is read again only when it has changed."""
+"""The numbers of a study that the tab draws; a record is read again only when it has changed."""
 
 import math
 import pathlib
@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from tftransfer.analysis import differences, frames, intervals
-from tftransfer.analysis.roles import BASE, variant
+from tftransfer.analysis.frames import BASE
+from tftransfer.experiment.treatments import variant
 from tftransfer.records import record_files
 from tftransfer.system import escaping
 from tftransfer.tensorboard_plugin.folders import Study
@@ -32,12 +33,13 @@ class Curves:
         """Steps that every network of the study had, if it was the same number for all."""
 
     def read(self, study: Study) -> dict[str, Any]:
-        """Returns the study's pictures and what is doubtful about its records.
+        """Returns the study's charts and the records that are not shown or count in no mean.
 
         Returns:
-            `pictures`: for each set of networks that compare (`label`), its `curves` (treatment, points by n), `bases`
-            (levels) and `chance`. `problems`: sentences on records that are not shown, `set_apart` on networks which no
-            mean counts. `finished`: networks shown. Scores are shares, 0 to 1; what cannot be told is None.
+            `pictures`: for each set of comparable networks (`label`), its `curves` (treatment, points by n), `bases`
+            (levels) and `chance`. `problems`: sentences, one per record that is not shown; `excluded`: one per network
+            that counts in no mean. `finished`: number of networks shown. Scores are fractions, 0 to 1; unknown ones
+            None.
         """
         if self._seen != study.records:
             self._rows = {path: self._row(path, seen) for path, seen in study.records.items()}
@@ -46,7 +48,7 @@ class Curves:
         return self._answer | {"problems": [*self._answer["problems"], *study.refused]}
 
     def _row(self, path: pathlib.Path, seen: str) -> tuple[str, Row | None, str]:
-        """Returns a network's row, or what is wrong with its record."""
+        """Returns a network's row, or why its record cannot be used."""
         known = self._rows.get(path)
         if known and known[0] == seen:
             return known
@@ -64,14 +66,14 @@ class Curves:
             frame, effects = _analysed(self._known())
         steps = set(frame.loc[~frame["treatment"].str.startswith(f"{BASE}-"), "steps"].dropna())
         self.steps = int(steps.pop()) if len(steps) == 1 else None
-        apart = frame[frame["set_apart"].ne("")]
+        apart = frame[frame["excluded"].ne("")]
         return {
             "finished": len(frame),
             "pictures": _pictures(frame, effects),
             "problems": [problem for _, _, problem in self._rows.values() if problem],
-            "set_apart": [
+            "excluded": [
                 f"{escaping.tensorboard(name)}: {why}"
-                for name, why in zip(apart["name"], apart["set_apart"], strict=True)
+                for name, why in zip(apart["name"], apart["excluded"], strict=True)
             ],
         }
 
@@ -79,7 +81,7 @@ class Curves:
         return [row for _, row, _ in self._rows.values() if row]
 
     def _refuse_foreign(self) -> None:
-        """Puts a reason in the place of each row that cannot be analysed."""
+        """Replaces each row that cannot be analysed by the reason."""
         for path, (seen, row, _) in self._rows.items():
             try:
                 _analysed([row] if row else [])
@@ -102,9 +104,9 @@ def _reason(path: pathlib.Path, error: Exception) -> str:
 
 
 def _pictures(frame: pd.DataFrame, effects: pd.DataFrame) -> list[dict[str, Any]]:
-    """Returns a picture for each set of networks that compare, the largest first."""
+    """Returns a chart for each set of comparable networks, the largest first."""
     telling = [column for column in PICTURE if effects[column].nunique() > 1]
-    fine = frame[frame["set_apart"].eq("")]
+    fine = frame[frame["excluded"].eq("")]
     spread = {key: intervals.accuracy_of(group) for key, group in fine.groupby(list(differences.GROUPED_BY))}
     pictures = []
     for values, group in effects.groupby(list(PICTURE), sort=True):
@@ -126,7 +128,7 @@ def _pictures(frame: pd.DataFrame, effects: pd.DataFrame) -> list[dict[str, Any]
 
 
 def _words(column: str, value: Any) -> str:
-    """Returns what a picture's networks have in common, in words."""
+    """Returns what the networks of a chart have in common, in words."""
     if column == "images_per_class":
         return f"{value} images per class" if value else "all images"
     if column == "recipe":
@@ -135,7 +137,7 @@ def _words(column: str, value: Any) -> str:
 
 
 def _bases(networks: pd.DataFrame) -> list[dict[str, Any]]:
-    """Returns the levels of the bases; of the standard ones, only of those that the other networks compare with."""
+    """Returns the levels of the bases; of the standard ones, only those that other networks are compared with."""
     kinds, used = networks["treatment"], list(frames.PAIRED_BY)
     others = pd.MultiIndex.from_frame(networks.loc[~kinds.str.startswith(BASE), used])
     needed = ~kinds.eq(BASE) | pd.MultiIndex.from_frame(networks[used]).isin(others)
@@ -151,7 +153,7 @@ def _bases(networks: pd.DataFrame) -> list[dict[str, Any]]:
 def _lines(effects: pd.DataFrame, spread: Mapping[tuple, intervals.Interval]) -> list[dict[str, Any]]:
     """Returns the lines of a picture, each with its points from the input upwards.
 
-    `treatment` is without what tells pretrained weights apart; `plain` lines look the same in all pictures.
+    `treatment` does not include the digest of pretrained weights; `plain` lines look the same in all charts.
     """
     lines = []
     for (treatment, preserve, release_step), group in effects.groupby(list(LINE), sort=True):
@@ -187,5 +189,5 @@ def _interval(interval: intervals.Interval) -> dict[str, float | None]:
 
 
 def _number(value: float) -> float | None:
-    """Returns a number as JSON has it."""
+    """Returns a number, or None, as JSON has no NaN."""
     return float(value) if math.isfinite(value) else None

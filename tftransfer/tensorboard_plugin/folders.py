@@ -1,4 +1,4 @@
-"""Which studies lie under TensorBoard's logdir, and what of them has changed: by looking at names, never into files."""
+"""Studies below TensorBoard's logdir and whether they changed, from listings of folders: no file is opened."""
 
 import dataclasses
 import hashlib
@@ -22,10 +22,10 @@ class Study:
 
     Attributes:
         name: Its path below the logdir, or the logdir's own name.
-        run: What TensorBoard's run names of its networks begin with: the path below the logdir, "" for the logdir.
-        records: Folder of each network that has a record -> what changes when the record is written again.
-        unfinished: Folder of each network that has event files only -> what changes when they grow.
-        refused: Records that are not read, a sentence each.
+        run: Prefix of TensorBoard's run names of its networks: the path below the logdir, "" for the logdir.
+        records: Folder of each network with a record -> a text that changes when the record is written again.
+        unfinished: Folder of each network with event files only -> a text that changes when they grow.
+        refused: Sentences, one per record that is not read.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Study:
 
     @property
     def version(self) -> str:
-        """Changes with every record, and with every line of progress."""
+        """A hash that changes with every record and every line of progress, 16 hexadecimal digits."""
         parts = [*sorted(f"{path} {seen}" for path, seen in (self.records | self.unfinished).items()), *self.refused]
         return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
@@ -53,7 +53,7 @@ class Folders:
         self._root = pathlib.Path(os.path.abspath(os.path.expanduser(logdir))) if local else None
 
     def any(self) -> bool:
-        """Returns True if there is a study; stops at the first."""
+        """Whether there is a study; stops at the first."""
         return next(self._studies(), None) is not None
 
     def all(self) -> dict[str, Study]:
@@ -88,7 +88,7 @@ class Folders:
 
 
 class _Seen:
-    """What a listing of a network's folder says: `record`, `events` (both "" if there are none) and `refused`."""
+    """The listing of a network's folder: `record`, `events` (both "" if there are none) and `refused`."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path, self.record, self.events, self.refused = path, "", "", ""
@@ -108,7 +108,7 @@ class _Seen:
 
 
 def _mark(entry: os.DirEntry) -> str:
-    """Returns what changes when a file is written or replaced."""
+    """Returns a text that changes when a file is written or replaced."""
     found = entry.stat(follow_symlinks=False)
     return f"{found.st_ino} {found.st_size} {found.st_mtime_ns} "
 

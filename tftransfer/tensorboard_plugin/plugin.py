@@ -1,4 +1,4 @@
-"""What TensorBoard asks of the tab: its files, its studies, one study's numbers. Whatever fails becomes a message."""
+"""The tab's HTTP interface: its files, its studies, one study's numbers. Every failure becomes a message."""
 
 import contextlib
 import functools
@@ -30,7 +30,7 @@ class TransferPlugin(base_plugin.TBPlugin):
     """The tab *Transfer*.
 
     Args:
-        context: Of TensorBoard; its logdir is all that is read, and its data provider says how far networks are.
+        context: TensorBoard's context. Only its logdir is read; its data provider tells the progress of networks.
     """
 
     plugin_name = NAME
@@ -43,18 +43,18 @@ class TransferPlugin(base_plugin.TBPlugin):
         self._loader: threading.Thread | None = None
 
     def is_active(self) -> bool:
-        """Returns True if there are records in the logdir."""
+        """Whether there are records in the logdir."""
         active = self._folders.any()
         if active:
             self._load_early()
         return active
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
-        """Returns where the tab begins."""
+        """Returns the tab's entry module and name."""
         return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name="Transfer")
 
     def get_plugin_apps(self) -> dict[str, Callable]:
-        """Returns the applications by path; there is no path but these."""
+        """Returns the WSGI applications by path; there are no other paths."""
         files = {path: _file(path.removeprefix("/"), kind) for path, kind in STATIC.items()}
         return files | {"/studies": _json(self._studies), "/study": _json(self._study)}
 
@@ -93,13 +93,13 @@ class TransferPlugin(base_plugin.TBPlugin):
 
 
 def _load() -> None:
-    """Loads what the numbers need; what is missing is said when they are asked for."""
+    """Loads what the numbers need; a missing package is reported when they are asked for."""
     with contextlib.suppress(ImportError):
         importlib.import_module(f"{__package__}.curves")
 
 
 def _json(answer: Callable[[wrappers.Request], Answer]) -> Callable:
-    """Makes an application of a function; an exception becomes a message, so that TensorBoard goes on."""
+    """Returns an application for a function; an exception becomes a message, so that TensorBoard goes on."""
 
     @functools.wraps(answer)
     def respond(request: wrappers.Request) -> wrappers.Response:
@@ -108,20 +108,20 @@ def _json(answer: Callable[[wrappers.Request], Answer]) -> Callable:
             text = json.dumps(content, allow_nan=False)
         except Exception as error:
             logging.getLogger(__name__).exception("The tab Transfer failed.")
-            said = escaping.tensorboard(f"The tab failed: {type(error).__name__}: {error}", escaping.MOST_OF_TEXT)
-            code, text = 500, json.dumps({"error": said})
+            message = escaping.tensorboard(f"The tab failed: {type(error).__name__}: {error}", escaping.MOST_OF_TEXT)
+            code, text = 500, json.dumps({"error": message})
         return _response(text.encode(), "application/json", code)
 
     return _read_only(respond)
 
 
 def _file(name: str, kind: str) -> Callable:
-    """Makes an application which serves one file, and no other whatever is asked."""
+    """Returns an application that serves one file, whatever the request."""
     return _read_only(lambda request: _response((_FOLDER / name).read_bytes(), f"{kind}; charset=utf-8", 200))
 
 
 def _read_only(respond: Callable[[wrappers.Request], wrappers.Response]) -> Callable:
-    """Refuses requests that would change something."""
+    """Returns an application that refuses all methods but GET and HEAD."""
 
     @wrappers.Request.application
     def application(request: wrappers.Request) -> wrappers.Response:

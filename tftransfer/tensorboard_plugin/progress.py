@@ -1,4 +1,4 @@
-"""How far the networks are that have no record yet: what TensorBoard itself has read of their event files."""
+"""Progress of networks without a record, from what TensorBoard has read of their event files."""
 
 import math
 import pathlib
@@ -18,13 +18,13 @@ def of(study: Study, data: provider.DataProvider | None, context: Any, experimen
 
     Args:
         study: The study.
-        data: TensorBoard's data; None if it has none for plugins.
+        data: TensorBoard's data provider; None if it offers none to plugins.
         context: Of the request.
         experiment: Of the request.
 
     Returns:
-        For each network `name`, `step` (steps so far) and `top1` (a share; both None if TensorBoard has read
-        nothing yet), and `written`, when it wrote its last line (seconds since 1970).
+        For each network `name`, `step` (steps so far) and `top1` (a fraction; both None if TensorBoard has read
+        nothing yet), and `written`, the time of its last line (seconds since 1970).
     """
     last = _last(study, data, context, experiment) if study.unfinished and data else {}
     rows = []

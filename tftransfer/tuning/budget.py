@@ -1,4 +1,4 @@
-"""The time of a search: what a user grants, and what a trial is expected to take."""
+"""Time budgets of a search, and the expected duration of a trial."""
 
 import math
 import re
@@ -8,14 +8,14 @@ from tftransfer.tuning.study import OK, Trial
 
 _GRAMMAR = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
-_SAFETY = 1.1  # what a trial took more than expected, at most, on machines with little else to do
+_SAFETY = 1.1  # longest trial relative to its estimate, on machines with little other work
 
 
-def fault(text: str) -> str | None:
+def expected(text: str) -> str | None:
     """Returns what is expected of a time budget, or None if `text` is one.
 
     Example:
-        >>> fault("20m"), fault("20")
+        >>> expected("20m"), expected("20")
         (None, 'a number and its unit, more than 0: 90s, 20m or 2h')
     """
     match = _GRAMMAR.fullmatch(text)
@@ -29,17 +29,17 @@ def seconds_of(text: str) -> float:
         >>> seconds_of("1.5h")
         5400.0
     """
-    if fault(text):
-        raise ValueError(f"Bad time. Expected {fault(text)}. Received: {text!r}")
+    if expected(text):
+        raise ValueError(f"Bad time. Expected {expected(text)}. Received: {text!r}")
     match = _GRAMMAR.fullmatch(text)
     return float(match["number"]) * _SECONDS[match["unit"]]
 
 
-def spoken(seconds: float) -> str:
-    """Returns a duration as a user reads it.
+def duration(seconds: float) -> str:
+    """Returns a duration in words.
 
     Example:
-        >>> spoken(42.4), spoken(605), spoken(7260)
+        >>> duration(42.4), duration(605), duration(7260)
         ('42 s', '10 min 5 s', '2 h 1 min')
     """
     whole = max(0, round(seconds))
@@ -51,7 +51,7 @@ def spoken(seconds: float) -> str:
 
 
 class Pace:
-    """What a trial takes on this machine, from those that were measured.
+    """Expected durations of trials on this machine, from measured ones.
 
     Args:
         trials: Trials of the study; only finished ones count.
@@ -62,23 +62,23 @@ class Pace:
 
     @property
     def known(self) -> bool:
-        """True if anything was measured."""
+        """Whether anything was measured."""
         return bool(self._measured)
 
     @property
     def overhead_seconds(self) -> float:
-        """What a trial takes at least besides its training steps: start, compilation, evaluation."""
+        """Shortest time of a trial besides its training steps: start, compilation, evaluation."""
         return max(0.0, min(t.seconds - t.train_images / t.images_per_second for t in self._measured))
 
     def seconds(self, width: float, train_images: int) -> float:
-        """Returns what a trial is expected to take at most.
+        """Returns an upper estimate of the seconds that a trial takes.
 
-        The latest trial of the nearest width tells, as a machine may have got other things to do since the first. What
-        has another width is scaled: the work grows with its square, and a narrower network is assumed to save less.
+        It is based on the latest trial of the nearest width, as the machine may have got other work since the first
+        one. Other widths are scaled: the work grows with their square, and a narrower network is assumed to save less.
 
         Args:
-            width: Of the network.
-            train_images: Steps times images in a step.
+            width: Width of the network.
+            train_images: Steps times batch size.
         """
 
         def distance(trial: Trial) -> float:

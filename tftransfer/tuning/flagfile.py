@@ -1,4 +1,4 @@
-"""The best recipe as a file of options, with a header that says where it comes from."""
+"""The best recipe as a flagfile, with a header on its origin: command, cost, expected score, trials."""
 
 import dataclasses
 import math
@@ -18,15 +18,15 @@ PATHS = ("data_dir", "split_file")  # of this machine: given beside the file
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """Where a recipe comes from.
+    """The origin of a recipe.
 
     Attributes:
         file: Path of the file, as a user would type it.
-        target: The half.
-        tuner: Who proposed, with its version.
-        choices: What was tried.
+        target: The half that was searched.
+        tuner: The tuner that proposed recipes, with its version.
+        choices: The values that were tried.
         trials: All trials.
-        held_out: Number of images that recipes were scored on.
+        held_out: Number of held-out images that recipes were scored on.
     """
 
     file: str
@@ -42,26 +42,26 @@ def text(config: Config, best: Trial, origin: Origin) -> str:
 
     Args:
         config: The recipe, for the whole training half.
-        best: The trial that found it.
-        origin: Where it comes from.
+        best: The trial with this recipe.
+        origin: Its origin.
     """
     return "\n".join([*_header(config, best, origin), *options(config)]) + "\n"
 
 
 def options(config: Config) -> list[str]:
-    """Returns the options of a recipe: data set, tuned ones, and what else is not at its default."""
+    """Returns the options of a recipe: data set, tuned ones, and others that are not at their defaults."""
     lines = []
     for field in dataclasses.fields(Config):
         value = getattr(config, field.name)
         always = field.name in ("dataset", *space.TUNED)
-        wanted = field.metadata["section"] in _SECTIONS and field.name not in PATHS and value != field.default
-        if always or wanted:
+        changed = field.metadata["section"] in _SECTIONS and field.name not in PATHS and value != field.default
+        if always or changed:
             lines.append(f"--{field.name}={_exact(value)}")
     return lines
 
 
 def command(config: Config, origin: Origin) -> str:
-    """Returns the command that trains the base with the recipe, but for paths of this machine."""
+    """Returns the command that trains the base with the recipe, with placeholders for paths of this machine."""
     words = ["python -m tftransfer.run", f"--flagfile={origin.file}", f"--treatment=base --target={origin.target}"]
     words += [f"--{name}={name.upper()}" for name in PATHS if getattr(config, name)]
     return " ".join(words)
@@ -79,10 +79,11 @@ def _header(config: Config, best: Trial, origin: Origin) -> list[str]:
         f"Recipe of the base network of half {origin.target} of {config.dataset}, the best of "
         f"{len(origin.trials)} that python -m tftransfer.tune tried.",
         f"Command   {command(config, origin)}",
-        f"Cost      search {budget.spoken(spent)} on {machine['cores']} cores, {machine['processor']}; this recipe "
-        f"{budget.spoken(best.seconds)} of it, on four fifths of the training images",
+        f"Cost      search {budget.duration(spent)} on {machine['cores']} cores, {machine['processor']}; this recipe "
+        f"{budget.duration(best.seconds)} of it, on four fifths of the training images",
         f"Expected  top-1 {100 * best.top1:.1f} % (standard error {spread:.1f}) on {origin.held_out} held-out training "
-        f"images, flattered by being the best; the starting recipe: {default}. Validation images were never seen.",
+        f"images, optimistic as it is the best of all; the starting recipe: {default}. Validation images were never "
+        "used.",
         f"Space     {tried}",
         f"Trials    {count[OK]} ended well, {count[DIVERGED]} diverged, {count[FAILED]} failed; this is number "
         f"{best.number}; proposed by {origin.tuner}",
@@ -90,12 +91,12 @@ def _header(config: Config, best: Trial, origin: Origin) -> list[str]:
     return [f"# {line}" for line in lines]
 
 
-def standard_error(share: float, images: int) -> float:
-    """Returns the standard error of a share of right answers, by the binomial distribution."""
-    return math.sqrt(share * (1 - share) / images)
+def standard_error(top1: float, images: int) -> float:
+    """Returns the standard error of a top-1 accuracy, 0 to 1, by the binomial distribution."""
+    return math.sqrt(top1 * (1 - top1) / images)
 
 
 def _exact(value: Any) -> str:
-    """Returns a value so that it reads back as it was."""
+    """Returns a value as text that reads back exactly."""
     short = f"{value:g}" if isinstance(value, float) else str(value)
     return short if not isinstance(value, float) or float(short) == value else repr(value)

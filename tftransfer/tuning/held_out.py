@@ -1,4 +1,4 @@
-"""Images of the training half that a search scores recipes on, so that validation images are never seen."""
+"""Held-out training images that a search scores recipes on, so that validation images are never used."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,11 +8,12 @@ import numpy as np
 from tftransfer import seeds
 from tftransfer.data.store import Half
 
-SHARE = 5  # one image of so many is held out
+ONE_IN = 5
+"""One in this many training images of each class is held out."""
 
 
 def divide(half: Half, class_names: Sequence[str]) -> tuple[Half, Half]:
-    """Divides training images into those to train on and those to score on.
+    """Divides training images into those to train on and held-out ones.
 
     A fifth of each class is held out, at least one image: those with the lowest hash of their id, so that the same ones
     are held out in every trial, whatever its seed.
@@ -38,7 +39,7 @@ def divide(half: Half, class_names: Sequence[str]) -> tuple[Half, Half]:
                 f"A search holds out one image of each class at least and trains on the others. Expected 2 or more "
                 f"training images of each class. Received: class {name!r} has {len(positions)}."
             )
-        count = max(1, len(positions) // SHARE)
+        count = max(1, len(positions) // ONE_IN)
         held[positions[np.argsort(rank[positions], kind="stable")[:count]]] = True
     return _only(half, ~held), _only(half, held)
 

@@ -1,8 +1,8 @@
-"""Who proposes what to try next: keras-tuner's oracles, told of results from outside.
+"""Tuners that propose recipes: keras-tuner's oracles without its training loop.
 
 keras-tuner's own loop builds all networks in one process, swallows what they raise, and takes the best epoch. Its
-oracles do without that loop. What they were told is not kept on disk: an oracle with the same seed that hears the same
-results proposes the same, so that a search goes on by asking again.
+oracles work without that loop. Their state is not kept on disk: an oracle with the same seed and the same results makes
+the same proposals, so that a search is resumed by asking again.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from tftransfer.tuning.space import Choices
 TUNERS = {
     "hyperband": "many short trainings, the best third of them three times as long, and again",
     "random": "values at random",
-    "bayesian": "values at random, then where a Gaussian process hopes for most",
+    "bayesian": "values at random, then where a Gaussian process expects the best",
     "grid": "all combinations in order, the learning rate first",
 }
 _ENDLESS = 1000
@@ -31,11 +31,12 @@ _DRAWS = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Bracket:
-    """How long the trials of Hyperband are.
+    """Lengths of the trials of Hyperband.
 
     Attributes:
-        longest_epochs: Of the last round.
-        rounds: Each has a third of the trials of the one before, three times as long; the last has one.
+        longest_epochs: Length of trials in the last round.
+        rounds: Number of rounds. Each has a third of the trials of the one before, three times as long; the last has
+            one.
     """
 
     longest_epochs: float
@@ -66,9 +67,9 @@ class Oracle:
     Args:
         tuner: A key of `TUNERS`.
         choices: Values of each option. `hyperband` takes its lengths from `bracket` instead.
-        seed: Decides what is proposed.
+        seed: Seed of the proposals.
         bracket: Lengths of the trials of `hyperband`; None for the others.
-        scratch: A folder for the state which keras-tuner insists on writing; nothing is read from there.
+        scratch: A folder for the state that keras-tuner always writes; nothing is read from it.
     """
 
     def __init__(self, tuner: str, choices: Choices, seed: int, bracket: Bracket | None, scratch: pathlib.Path) -> None:
@@ -86,7 +87,7 @@ class Oracle:
 
     @property
     def _units(self) -> int:
-        """The longest length as keras-tuner counts it, the shortest being 1."""
+        """The longest length in units of the shortest, as keras-tuner counts lengths."""
         return 3 ** (self._bracket.rounds - 1)
 
     def _make(self, keras_tuner: Any, tuner: str, seed: int) -> Any:
@@ -113,7 +114,7 @@ class Oracle:
         return kinds[tuner](max_trials=_ENDLESS if tuner == "random" else None, **options)
 
     def ask(self) -> tuple[Any, dict[str, Any]] | None:
-        """Returns a trial to report on, and its values; None if there is nothing left to try."""
+        """Returns a trial for `tell` and its values; None if nothing is left to try."""
         if not any(len(values) > 1 for values in self._choices.values()):
             return None
         with _quiet():
@@ -143,7 +144,7 @@ class Oracle:
         return tuple(sorted(trial.hyperparameters.values.items()))
 
     def _untried(self) -> Mapping[str, Any] | None:
-        """Returns values that were not tried, in place of ones that the Gaussian process likes and knows already."""
+        """Returns random values not tried yet, None if there are none: Gaussian processes may propose known ones."""
         for _ in range(_DRAWS):
             values = {field: self._random.choice(tried) for field, tried in self._choices.items() if len(tried) > 1}
             if tuple(sorted(values.items())) not in self._told:
@@ -153,7 +154,7 @@ class Oracle:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps back warnings of keras-tuner and scikit-learn: on an old name in `threading`, on fits at a bound."""
+    """Ignores warnings of keras-tuner and scikit-learn: on an old name in `threading`, on fits at a bound."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

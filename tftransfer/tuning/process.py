@@ -1,4 +1,4 @@
-"""A trial in a process of its own: its memory ends with it, and so does what goes wrong in it."""
+"""A trial in a process of its own, which frees its memory and contains its failures."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ class Trainer:
     Attributes:
         store: Folder of the prepared images.
         split: Name of the split.
-        target: The half.
+        target: The half to train on.
         classes: Its class indices.
     """
 
@@ -36,11 +36,11 @@ class Trainer:
 
         Args:
             folder: Folder of the trial.
-            config: The options.
-            limit_seconds: After which it is ended; None for no limit.
+            config: The options of the recipe.
+            limit_seconds: Time after which it is ended; None for no limit.
 
         Returns:
-            What came of it; None if it was ended at the limit.
+            Its result; None if it was ended at the limit.
         """
         started = time.perf_counter()
         request = {

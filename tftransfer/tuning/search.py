@@ -1,4 +1,4 @@
-"""The search: the starting recipe first, then what an oracle proposes, until the time is spent."""
+"""The search: trains the starting recipe, then those that an oracle proposes, until the time is spent."""
 
 import dataclasses
 import math
@@ -15,17 +15,17 @@ from tftransfer.tuning.study import DIVERGED, FAILED, OK, Result, Study, Trial, 
 
 Train = Callable[[pathlib.Path, Config, float | None], Result | None]
 _FAILURES_IN_A_ROW = 3
-_LEAST_SHARE = 0.5  # of its length that a trial is cut to, at most, when the time runs out
-_SHORTEST_EPOCHS = 1.0  # after less than a pass over the images a network says little about its recipe
+_LEAST_FRACTION = 0.5  # of its length to which a trial may be shortened when the time runs out
+_SHORTEST_EPOCHS = 1.0  # after less than one epoch a score says little about a recipe
 _GRACE = 0.1  # of the budget, for a trial that takes longer than expected
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """How long a search goes on, the trials of earlier calls included.
+    """Limits of a search, the trials of earlier calls included.
 
     Attributes:
-        seconds: Time.
+        seconds: Time of all trials.
         trials: Number of trials; 0 for no limit.
     """
 
@@ -35,13 +35,13 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class Scope:
-    """What is searched.
+    """The recipes that are searched.
 
     Attributes:
         start: The recipe that is tried first.
         choices: Values to try.
         tuner: A key of `oracles.TUNERS`.
-        images: Training images of a trial.
+        images: Number of training images of a trial.
     """
 
     start: Config
@@ -51,15 +51,15 @@ class Scope:
 
 
 class Search:
-    """One call of the search in a study; what earlier calls found is not trained again.
+    """One call of the search in a study; trials of earlier calls are not repeated.
 
     Args:
         study: Its folder.
-        scope: What is searched.
+        scope: The recipes that are searched.
         train: Trains a recipe in a trial's folder, within a limit of seconds.
-        limits: When it ends.
-        say: Takes lines for the user.
-        clock: Seconds from any start.
+        limits: Its limits.
+        say: Called with lines for the user.
+        clock: Returns seconds since any fixed time.
     """
 
     def __init__(
@@ -89,11 +89,11 @@ class Search:
 
     @property
     def left_seconds(self) -> float:
-        """What is left of the time."""
+        """Time that is left."""
         return self._limits.seconds - self.spent_seconds
 
     def run(self) -> None:
-        """Searches; says why it ends."""
+        """Searches; tells the user why it ends."""
         self._say(f"Search ended: {self._run()}.")
 
     def _run(self) -> str:
@@ -118,7 +118,7 @@ class Search:
                     return f"{len(self._trials)} trials done (--trials)"
                 trained = self._fitted(values)
                 if trained is None:
-                    return f"no time for another trial ({budget.spoken(self.left_seconds)} left)"
+                    return f"no time for another trial ({budget.duration(self.left_seconds)} left)"
                 trial = self._one(values, self._study.next_number(), self._limit_seconds(), trained)
                 if trial is None:
                     return "the time is spent; a longer --time_budget goes on from here"
@@ -131,7 +131,7 @@ class Search:
     def _one(
         self, asked: Mapping[str, Any], number: int, limit: float | None, trained: Mapping[str, Any] | None = None
     ) -> Trial | None:
-        """Trains a recipe and records what came of it; None if the time ran out."""
+        """Trains a recipe and records its result; None if the time ran out."""
         values, started = dict(asked if trained is None else trained), self._clock()
         folder = self._study.folder(number)
         folder.mkdir(parents=True, exist_ok=True)
@@ -153,13 +153,13 @@ class Search:
         return trial
 
     def _outcome(self, trial: Trial) -> str:
-        """Returns what a trial ended with, for the user."""
-        left = f"{budget.spoken(self.left_seconds)} left"
+        """Returns the result of a trial in words."""
+        left = f"{budget.duration(self.left_seconds)} left"
         if trial.status != OK:
-            return f"{trial.status.upper()} after {budget.spoken(trial.seconds)}: {trial.error}; {left}"
+            return f"{trial.status.upper()} after {budget.duration(trial.seconds)}: {trial.error}; {left}"
         best = winner(self.trials)
         return (
-            f"top-1 {100 * trial.top1:.1f} % on held-out images, {budget.spoken(trial.seconds)}; "
+            f"top-1 {100 * trial.top1:.1f} % on held-out images, {budget.duration(trial.seconds)}; "
             f"best {100 * best.top1:.1f} % (trial {best.number}); {left}"
         )
 
@@ -167,29 +167,29 @@ class Search:
         return self.left_seconds + _GRACE * self._limits.seconds
 
     def _expected(self, values: Mapping[str, Any]) -> float | None:
-        """Returns the seconds that a trial is expected to take; None if nothing was measured."""
+        """Returns the expected seconds of a trial; None if nothing was measured."""
         pace = budget.Pace(self._trials.values())
         return pace.seconds(values["width"], self._work(values)) if pace.known else None
 
     def _work(self, values: Mapping[str, Any]) -> int:
-        """Returns the images that a trial trains on, repetitions counted."""
+        """Returns the number of images that a trial trains on, counted in every epoch."""
         config = dataclasses.replace(self._scope.start, **values)
         return config.train_steps(self._scope.images) * config.batch_size
 
     def _fitted(self, values: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Returns the values with a length that the time allows; None if that is too short for a fair trial."""
+        """Returns the values with a length that the time allows; None if it is too short for a fair trial."""
         left, expected = self.left_seconds, self._expected(values)
         if expected is None or expected <= left:
             return values if left > 0 else None
         overhead = budget.Pace(self._trials.values()).overhead_seconds
-        share = math.floor(100 * (left - overhead) / (expected - overhead)) / 100
-        shorter = {**values, "epochs": round(values["epochs"] * share, 2)}
-        return shorter if share >= _LEAST_SHARE else None
+        fraction = math.floor(100 * (left - overhead) / (expected - overhead)) / 100
+        shorter = {**values, "epochs": round(values["epochs"] * fraction, 2)}
+        return shorter if fraction >= _LEAST_FRACTION else None
 
     def _bracket(self) -> oracles.Bracket:
-        """Returns the lengths of Hyperband's trials: the greatest with which its first bracket fits the time.
+        """Returns the lengths of Hyperband's trials: the longest with which its first bracket fits the time.
 
-        They are chosen once in a study, so that a search that goes on proposes what it would have proposed.
+        They are chosen once in a study, so that a resumed search makes the same proposals.
         """
         if self._study.bracket is None:
             own = self._scope.start.epochs
@@ -201,7 +201,7 @@ class Search:
         return oracles.Bracket(**self._study.bracket)
 
     def _bracket_seconds(self, bracket: oracles.Bracket) -> float:
-        """Returns what a bracket is expected to take; 0 if nothing was measured."""
+        """Returns the expected seconds of a bracket; 0 if nothing was measured."""
         widths = self._scope.choices["width"]
         values = [space.tuned(self._scope.start) | {"width": width} for width in widths]
         each = [self._expected(v | {"epochs": epochs}) for v in values for epochs in bracket.epochs]
@@ -209,7 +209,7 @@ class Search:
 
 
 def _key(values: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Returns what tells recipes apart."""
+    """Returns the values that identify a recipe, hashable."""
     return tuple(values[name] for name in space.TUNED)
 
 

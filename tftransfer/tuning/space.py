@@ -1,4 +1,4 @@
-"""What is tried: values of each tuned option around those that the search starts from."""
+"""The search space: values of each tuned option around those of the starting recipe."""
 
 import contextlib
 import dataclasses
@@ -12,7 +12,7 @@ Choices = dict[str, tuple[Any, ...]]
 
 # In the order in which a grid steps through them: the last one first.
 TUNED = ("initializer", "batch_size", "epochs", "dropout", "weight_decay", "width", "learning_rate")
-# Option of the command, a list of values -> the option whose values they are.
+# Option of the command with a list of values -> the tuned option.
 LISTS = {
     "learning_rates": "learning_rate",
     "weight_decays": "weight_decay",
@@ -30,22 +30,22 @@ _FACTORS = {
     "epochs": (1 / 2, 1, 2),
 }
 _DROPOUTS = (0.0, 0.25, 0.5)
-_L2_IF_NONE = 5e-4  # the paper's: what the others are multiples of if the search starts without
+_WEIGHT_DECAY_IF_NONE = 5e-4  # the paper's: the unit of the others if the search starts without
 
 
 def around(start: Config, lists: Mapping[str, str]) -> tuple[Config, Choices]:
-    """Returns where a search starts, and the values that it tries.
+    """Returns the starting recipe of a search, and the values that it tries.
 
     Args:
         start: The options; their values are tried first, the others lie around them.
-        lists: Values by option of `LISTS`, comma-separated, which take the place of ours where they are not empty.
+        lists: Comma-separated values by option of `LISTS`; they replace the default values where they are not empty.
 
     Returns:
         `start`, with the first value of a list where the list does not have its own; and the values of each of `TUNED`,
         numbers ascending.
 
     Raises:
-        ValueError: If a value is none, or not one of its option; or if the length is given in steps.
+        ValueError: If a value is not valid for its option, or if the length is given in steps.
     """
     if start.steps:
         raise ValueError(
@@ -62,14 +62,14 @@ def around(start: Config, lists: Mapping[str, str]) -> tuple[Config, Choices]:
 
 
 def _ours(start: Config, field: str) -> tuple[Any, ...]:
-    """Returns the values of an option that a user did not list: its own, and around it."""
+    """Returns the default values of an option: its own and others around it."""
     own = getattr(start, field)
     if field == "initializer":
         tried = catalog.INITIALIZERS
     elif field == "dropout":
         tried = _DROPOUTS
     else:
-        unit = own or _L2_IF_NONE
+        unit = own or _WEIGHT_DECAY_IF_NONE
         tried = tuple(type(own)(_two_digits(factor * unit)) for factor in _FACTORS[field] if factor != 1)
     values = [own]
     for value in tried:
@@ -111,14 +111,15 @@ def tuned(config: Config) -> dict[str, Any]:
 
 
 def recipe(start: Config, values: Mapping[str, Any], images: int) -> Config:
-    """Returns the options which some values make.
+    """Returns the options of a recipe.
 
-    What `start` says in steps or epochs, its warm-up and the drops of its rate, keeps its share of the training.
+    Lengths of `start` in steps or epochs, of its warm-up and between drops of the learning rate, are scaled with the
+    length of training.
 
     Args:
         start: The options that the search starts from.
         values: Values of tuned options.
-        images: Training images, from which the number of steps follows.
+        images: Number of training images, which decides the number of steps.
     """
     changed = dataclasses.replace(start, **values)
     ratio = changed.train_steps(images) / start.train_steps(images)
@@ -138,5 +139,5 @@ def describe(values: Mapping[str, Any]) -> str:
 
 
 def short(value: Any) -> str:
-    """Returns one value as a user reads it."""
+    """Returns one value as short text."""
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,8 +1,8 @@
-"""The folder of a search: its settings, and a file for each trial, written once and whole.
+"""The folder of a search: its settings, and one file per trial, each written atomically.
 
-runs/tune-<study>/study.json               what is searched
+runs/tune-<study>/study.json               settings of the search
                   trials/<number>/trial.json   a trial that ended: recipe, score, cost, or why it failed
-                                  log.txt      what its process said
+                                  log.txt      output of its process
                   best.flags               the best recipe, written when a search ends
 """
 
@@ -25,17 +25,17 @@ OK, FAILED, DIVERGED = "ok", "failed", "diverged"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Result:
-    """What came of a training.
+    """The result of a training.
 
     Attributes:
         status: "ok", "diverged" or "failed".
-        seconds: From the start of its process to its end.
-        top1: On the held-out images, by the last evaluation, 0 to 1; None unless "ok".
-        cross_entropy: On the same images, in nats.
-        train_images: Steps times images in a step.
-        images_per_second: In the median training step.
-        trained_parameters: Parameters that trained.
-        peak_memory_mb: Largest memory of its process, 10**6 bytes.
+        seconds: Time from the start of its process to its end.
+        top1: Top-1 on the held-out images at the last evaluation, 0 to 1; None unless "ok".
+        cross_entropy: Cross-entropy on the same images, in nats.
+        train_images: Steps times batch size.
+        images_per_second: Speed of the median training step.
+        trained_parameters: Number of trained parameters.
+        peak_memory_mb: Peak memory of its process, in 10**6 bytes.
         error: Why it failed.
     """
 
@@ -57,7 +57,7 @@ class Trial(Result):
     Attributes:
         number: From 1, which is the recipe that the search starts from.
         asked: The tuned options as they were proposed.
-        recipe: The tuned options that were trained: `asked`, but for a length that the time did not allow.
+        recipe: The tuned options that were trained: `asked`, with fewer epochs if the time did not allow more.
     """
 
     number: int
@@ -76,7 +76,7 @@ class Study:
 
     Args:
         root: Its folder, made if need be.
-        settings: All that decides what a trial ends with, and what is searched.
+        settings: All that decides the results of trials, and the search space.
 
     Raises:
         ValueError: If the folder holds a search with other settings, or cannot be understood.
@@ -123,7 +123,7 @@ class Study:
 
     @property
     def lost_seconds(self) -> float:
-        """Time of trials that were ended because it was spent."""
+        """Time of trials that were ended because the time was spent."""
         return self._lost
 
     def lose(self, seconds: float) -> None:
@@ -133,7 +133,7 @@ class Study:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other searches out of the folder."""
+        """Locks the folder against other searches."""
         lock = filelock.FileLock(self.root / ".lock", timeout=0)
         try:
             lock.acquire()
@@ -168,13 +168,13 @@ class Study:
         return max((trial.number for trial in self.trials()), default=0) + 1
 
     def write(self, trial: Trial) -> None:
-        """Records a trial that ended."""
+        """Writes the file of a trial that ended."""
         text = json.dumps(dataclasses.asdict(trial), indent=1, allow_nan=False) + "\n"
         atomic.write_text(self.folder(trial.number) / TRIAL, text)
 
 
 def _is_sound(trial: Trial) -> bool:
-    """Returns True if a trial's parts are of the kinds that it says; its file may be anybody's."""
+    """Whether the fields of a trial are of the right types; its file may come from anybody."""
     optional = (trial.top1, trial.cross_entropy, trial.images_per_second, trial.peak_memory_mb)
     numbers = [trial.seconds, trial.train_images, trial.trained_parameters, *(v for v in optional if v is not None)]
     scored = trial.status != OK or trial.top1 is not None
@@ -190,7 +190,7 @@ def _is_sound(trial: Trial) -> bool:
 
 
 def _is_bracket(value: Any) -> bool:
-    """Returns True for the parts of an `oracles.Bracket`, and for None."""
+    """Whether `value` has the fields of an `oracles.Bracket`, or is None."""
     if value is None:
         return True
     fine = (

@@ -22,14 +22,14 @@ from tftransfer.tuning.process import OUTCOME, REQUEST
 
 
 def task(config: Config, store: Store, split: str, classes: Sequence[int], target: str) -> trainer.Task:
-    """Returns the images of a trial: what a base of the half has, with held-out training images to validate on."""
+    """Returns the images of a trial: training images of the half, some of them held out for validation."""
     half = store.select("train", classes, config.images_per_class or None)
     training, held = held_out.divide(half, [store.class_names[index] for index in sorted(classes)])
     return trainer.Task(split, target, len(classes), training, held, trainer.view_of(config, training))
 
 
 def train(config: Config, images: trainer.Task) -> dict[str, Any]:
-    """Trains the base network with a recipe; returns what `process.Result` has of it.
+    """Trains the base network with a recipe; returns fields of a `study.Result`.
 
     The score is that of the last evaluation, which is the only one.
     """
@@ -48,7 +48,7 @@ def train(config: Config, images: trainer.Task) -> dict[str, Any]:
 
 
 def main(folder: pathlib.Path) -> None:
-    """Does what the request in a trial's folder asks for."""
+    """Trains the recipe in a trial's folder and writes the outcome."""
     request = untrusted_files.read_json(folder / REQUEST)
     config = Config(**request["config"])
     images = task(config, Store.open(request["store"]), request["split"], request["classes"], request["target"])

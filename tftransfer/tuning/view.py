@@ -1,4 +1,4 @@
-"""A search as TensorBoard's HParams view shows it: a row for each trial, its recipe and its score."""
+"""TensorBoard's HParams view of a search: one row per trial, with its recipe and score."""
 
 import pathlib
 

@@ -6,8 +6,8 @@ const MARGIN = { top: 18, right: 128, bottom: 48, left: 64 };
 const NAME_HEIGHT = 15; // pixels of a name beside the chart
 const REACH = 28; // pixels within which a point is taken
 const MEASURES = {
-  top1: { title: "top-1 on the validation half, %", unit: " %", text: (share) => (100 * share).toFixed(1) },
-  minus_base: { title: "top-1 minus base, points", unit: " points", text: (share) => signed(100 * share) },
+  top1: { title: "top-1 on the validation half, %", unit: " %", text: (fraction) => (100 * fraction).toFixed(1) },
+  minus_base: { title: "top-1 minus base, percentage points", unit: " percentage points", text: (fraction) => signed(100 * fraction) },
 };
 const SHAPES = {
   circle: "M-5,0A5,5 0 1 1 5,0A5,5 0 1 1 -5,0Z",
@@ -44,10 +44,10 @@ export function make(name, attributes = {}, text = null, space = null) {
 
 const draw = (name, attributes, text) => make(name, attributes, text, SVG);
 
-/** A share as people read it: "59.6 %" or "+1.2 points"; a dash where nothing is known. */
-export function words(measure, share, unit = true) {
-  if (share === null) return "\u2013";
-  return MEASURES[measure].text(share) + (unit ? MEASURES[measure].unit : "");
+/** A fraction as text: "59.6 %" or "+1.2 percentage points"; a dash where it is unknown. */
+export function words(measure, fraction, unit = true) {
+  if (fraction === null) return "\u2013";
+  return MEASURES[measure].text(fraction) + (unit ? MEASURES[measure].unit : "");
 }
 
 /** "59.2 to 60.1", or nothing where the interval is not known. */
@@ -139,13 +139,13 @@ export class Chart {
     this.x = (n) => MARGIN.left + ((n - first + 0.6) / (last - first + 1.2)) * inner;
     const values = this.curves.flatMap((curve) => curve.points.map((point) => point[this.measure]));
     values.push(...this.picture.bases.map((base) => base[this.measure]));
-    const shares = values.flatMap((v) => [v.value, v.low, v.high]).filter((share) => share !== null);
-    const [low, high] = shares.length ? [Math.min(...shares), Math.max(...shares)] : [0, 1];
+    const fractions = values.flatMap((v) => [v.value, v.low, v.high]).filter((fraction) => fraction !== null);
+    const [low, high] = fractions.length ? [Math.min(...fractions), Math.max(...fractions)] : [0, 1];
     const room = Math.max(0.08 * (high - low), 0.004);
     [this.low, this.high] = [low - room, high + room];
     if (this.measure === "top1") [this.low, this.high] = [Math.max(0, this.low), Math.min(1, this.high)];
     const tall = HEIGHT - MARGIN.top - MARGIN.bottom;
-    this.y = (share) => MARGIN.top + ((this.high - share) / (this.high - this.low)) * tall;
+    this.y = (fraction) => MARGIN.top + ((this.high - fraction) / (this.high - this.low)) * tall;
     const spread = Math.min(9, (0.6 * inner) / this.blocks.length / Math.max(1, this.curves.length));
     this.points = this.curves.flatMap((curve, index) =>
       curve.points
@@ -188,15 +188,15 @@ export class Chart {
     const group = draw("g", { class: "levels" });
     const edge = width - MARGIN.right;
     const names = [];
-    const level = (share, name, text) => {
-      const y = this.y(share);
+    const level = (fraction, name, text) => {
+      const y = this.y(fraction);
       group.append(draw("path", { d: `M${MARGIN.left},${y}H${edge}`, class: `level ${name}` }));
       names.push({ y, text });
     };
     for (const base of this.picture.bases) {
-      const share = base[this.measure].value;
-      const known = this.measure === "minus_base" && share === 0;
-      if (share !== null) level(share, "base", known ? base.label : `${base.label} ${words(this.measure, share, this.measure === "top1")}`);
+      const fraction = base[this.measure].value;
+      const known = this.measure === "minus_base" && fraction === 0;
+      if (fraction !== null) level(fraction, "base", known ? base.label : `${base.label} ${words(this.measure, fraction, this.measure === "top1")}`);
     }
     const chance = this.picture.chance;
     if (this.measure === "top1" && chance !== null) {

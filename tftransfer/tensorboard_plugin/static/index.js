@@ -192,7 +192,7 @@ function numbers(picture) {
     words("top1", top1.value, false), interval("top1", top1),
     words("minus_base", points.value, false), interval("minus_base", points), over,
   ]);
-  const heads = ["treatment", "n", "networks", "top-1, %", "95 % interval", "minus base, points", "95 % interval", "over"];
+  const heads = ["treatment", "n", "networks", "top-1, %", "95 % interval", "minus base, percentage points", "95 % interval", "over"];
   return table("Numbers", heads, texts);
 }
 
@@ -218,12 +218,12 @@ function progress({ unfinished, steps }) {
     words("top1", top1),
     written === null ? "\u2013" : new Date(1000 * written).toLocaleString(),
   ]);
-  const heads = ["network", "update", "top-1 so far", "last line"];
+  const heads = ["network", "step", "top-1 so far", "last line"];
   parts.progress.replaceChildren(table("Not finished", heads, rows));
 }
 
-function notes({ problems, set_apart: apart }) {
-  const lists = [["Not shown", problems], ["Left out of all means", apart]].filter(([, items]) => items.length);
+function notes({ problems, excluded: apart }) {
+  const lists = [["Not shown", problems], ["Excluded from all means", apart]].filter(([, items]) => items.length);
   parts.notes.hidden = !lists.length;
   parts.notes.replaceChildren(
     ...lists.flatMap(([title, items]) => {
