@@ -27,7 +27,7 @@ LOAD_TENSORFLOW = {
     ),
     "tftransfer.scheduling": ("worker",),
     "tftransfer.tuning": ("search", "trial", "view"),
-    "tftransfer.benchmarking": ("equality", "images", "products", "stepping"),
+    "tftransfer.benchmarking": ("images", "stepping"),
     "tftransfer.reporting": ("study_figure",),  # TensorBoard alone
     "tftransfer.tensorboard_plugin": ("", "curves", "folders", "plugin", "progress"),  # TensorBoard alone
 }  # fmt: skip
