@@ -25,6 +25,9 @@ from tftransfer.models.options import ModelOptions
 from tftransfer.models.validation import check, check_repeatable
 from tftransfer.system import untrusted_files
 
+# Builders of the architectures in `catalog.MODELS`.
+_OWN = {"AlexNet": AlexNet}
+
 # Blocks, digest and preprocessing do not depend on the classes; they are read from a model with two.
 _PROBE_CLASSES = 2
 _ILSVRC_CLASSES = 1000
@@ -43,7 +46,8 @@ def build(options: ModelOptions, classes: int, seed: int | None = None) -> keras
         ValueError: If the model cannot be built or used, with the reason.
     """
     if options.is_own:
-        return AlexNet(options.input_shape, classes, options.width, options.dropout, options.initializer, seed=seed)
+        builder = _OWN[options.model]
+        return builder(options.input_shape, classes, options.width, options.dropout, options.initializer, seed=seed)
     return _validated(_maker(options.model), options.input_shape, classes, catalog.label(options.model))
 
 

@@ -4,7 +4,7 @@ Nothing here imports TensorFlow; TensorFlow Datasets (and TensorFlow with it) is
 read.
 """
 
-from tftransfer.data.datasets import synsets
+from tftransfer.data.datasets import folder, motifs, synsets, tiny_imagenet
 from tftransfer.data.datasets.dataset import (
     SUBSETS,
     Dataset,
@@ -35,6 +35,10 @@ __all__ = [
 ]
 
 
+# Each module has `open_dataset(data_dir)`, and `describe(data_dir)`, which returns the names of its classes.
+_OWN = {"motifs": motifs, "tiny_imagenet": tiny_imagenet, "folder": folder}
+
+
 def open_dataset(dataset: str, data_dir: str | None = None) -> Dataset:
     """Opens a data set: lists its images, and decodes none.
 
@@ -50,21 +54,11 @@ def open_dataset(dataset: str, data_dir: str | None = None) -> Dataset:
     Raises:
         DataSetError: If there is no such data set or it cannot be used, with the remedy.
     """
-    if dataset == "motifs":
-        from tftransfer.data.datasets.motifs import open_motifs
+    if dataset in _OWN:
+        return _OWN[dataset].open_dataset(data_dir)
+    from tftransfer.data.datasets import tfds
 
-        return open_motifs()
-    if dataset == "tiny_imagenet":
-        from tftransfer.data.datasets.tiny_imagenet import open_tiny_imagenet
-
-        return open_tiny_imagenet(data_dir)
-    if dataset == "folder":
-        from tftransfer.data.datasets.folder import open_folder
-
-        return open_folder(data_dir)
-    from tftransfer.data.datasets.tfds import open_tfds
-
-    return open_tfds(dataset, data_dir)
+    return tfds.open_dataset(dataset, data_dir)
 
 
 def describe_classes(dataset: str, data_dir: str | None = None) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
@@ -83,17 +77,9 @@ def describe_classes(dataset: str, data_dir: str | None = None) -> tuple[tuple[s
         DataSetError: If there is no such data set, or its names cannot be found.
     """
     if dataset == "motifs":
-        from tftransfer.data.datasets import motifs
-
-        return motifs.describe()
-    if dataset == "tiny_imagenet":
-        from tftransfer.data.datasets import tiny_imagenet
-
-        names = tiny_imagenet.describe(data_dir)
-    elif dataset == "folder":
-        from tftransfer.data.datasets import folder
-
-        names = folder.describe(data_dir)
+        return motifs.describe(), motifs.kinds()
+    if dataset in _OWN:
+        names = _OWN[dataset].describe(data_dir)
     elif dataset.partition(":")[0] == "imagenet2012":
         names = tuple(synsets.kinds())
     else:

@@ -37,7 +37,7 @@ def _classes(root: str, finder: Finder) -> tuple[str, str | None, tuple[str, ...
     return train, validation, tuple(class_names)
 
 
-def open_folder(data_dir: str | None) -> Dataset:
+def open_dataset(data_dir: str | None) -> Dataset:
     """Returns the data set of the images below `data_dir`."""
     root = existing_folder(data_dir, "folder", LAYOUT)
     finder, notes = Finder(root), collections.Counter()

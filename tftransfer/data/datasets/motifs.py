@@ -27,19 +27,24 @@ class MotifExample:
         return motifs.draw(self.class_name, {"train": "train", "val": "validation"}[self.subset], self.index)
 
 
-def describe() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns class names and kinds, from the static table alone."""
-    return motifs.CLASS_NAMES, tuple(motifs.MOTIFS.values())
+def describe(data_dir: str | None = None) -> tuple[str, ...]:
+    """Returns the class names; no folder is needed."""
+    return motifs.CLASS_NAMES
 
 
-def open_motifs() -> Dataset:
-    """Returns the embedded data set."""
-    class_names, class_kinds = describe()
+def kinds() -> tuple[str, ...]:
+    """Returns "manmade" or "natural" for each class."""
+    return tuple(motifs.MOTIFS.values())
+
+
+def open_dataset(data_dir: str | None = None) -> Dataset:
+    """Returns the embedded data set; no folder is needed."""
+    class_names = describe()
     per_class = {"train": motifs.TRAIN_PER_CLASS, "val": motifs.VAL_PER_CLASS}
     return Dataset(
         name="motifs",
         class_names=class_names,
-        class_kinds=class_kinds,
+        class_kinds=kinds(),
         native_size=motifs.IMAGE_SIZE,
         identity=Digest("motifs", motifs.VERSION, class_names, sorted(per_class.items())).hexdigest(),
         subsets={subset: _examples(subset, per_class[subset]) for subset in SUBSETS},

@@ -39,7 +39,7 @@ def describe(dataset: str, data_dir: str | None = None) -> tuple[str, ...]:
     return _class_order(dataset, builder.info.features[_keys(dataset, builder)[1]].names)[0]
 
 
-def open_tfds(dataset: str, data_dir: str | None) -> Dataset:
+def open_dataset(dataset: str, data_dir: str | None) -> Dataset:
     """Returns a data set of TensorFlow Datasets; downloads and prepares it if that was not done before."""
     builder = _builder(dataset, data_dir)
     image_key, label_key = _keys(dataset, builder)

@@ -23,7 +23,7 @@ def describe(data_dir: str | None) -> tuple[str, ...]:
     return class_names
 
 
-def open_tiny_imagenet(data_dir: str | None) -> Dataset:
+def open_dataset(data_dir: str | None) -> Dataset:
     """Returns the data set of the labelled images below `data_dir`; the test images have no labels."""
     class_names = describe(data_dir)
     root = _root(data_dir)
