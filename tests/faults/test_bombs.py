@@ -119,7 +119,7 @@ def test_networks(kind, network, tmp_path, tally):
         check(tally, f".keras bomb: {kind}", lambda path=path: build(path), (kind, number))
 
 
-class Named(ValueError):
+class NamedError(ValueError):
     """A refusal in one line that names the file."""
 
 
@@ -128,7 +128,7 @@ def build_or_say(path):
         build(path)
     except ValueError as error:
         if path.name in str(error) and "\n" not in str(error):
-            raise Named(str(error)) from error
+            raise NamedError(str(error)) from error
         raise
 
 
@@ -138,7 +138,7 @@ def test_changed_descriptions_of_networks(network, tmp_path, tally):
     for number in range(fault_sizes.pick(20, 400)):
         content = json.dumps(replaced(rng, network)) if number % 2 else mutated(rng, whole)
         path = packed(tmp_path / f"net{number}.keras", content, packing=zipfile.ZIP_STORED)
-        handled(tally, "descriptions of .keras files", lambda at=path: build_or_say(at), content[:200], quiet=(Named,))
+        handled(tally, "descriptions of .keras files", lambda at=path: build_or_say(at), content[:200], quiet=(NamedError,))
         path.unlink()
 
 
