@@ -1,13 +1,8 @@
-import pathlib
-
 import keras
 import pytest
 
-import small_models
 from tftransfer.experiment.config import Config
 from tftransfer.models import architectures, serialization, sizes
-from tftransfer.models.blocks import blocks
-from tftransfer.system import signals
 
 
 def shape(model, **options):
@@ -46,33 +41,6 @@ def test_every_application_can_be_cut():
             assert len(set(found)) == len(found), model
 
 
-def test_multiply_adds_are_those_that_are_published():
-    """VGG16: 15.5 and ResNet50: 3.9 billion at 224 pixels (He et al. 2016, tables 1 and 6 of their counts)."""
-    for model, billions, parameters in (("VGG16", 15.47, 138_357_544), ("ResNet50", 3.86, 25_636_712)):
-        costs = architectures.block_costs(shape(model, image_size=224).architecture, classes=1000)
-        assert sum(cost.multiply_adds for cost in costs) / 1e9 == pytest.approx(billions, abs=0.01)
-        assert sum(cost.parameters for cost in costs) == parameters
-
-
-def test_costs_of_our_own_network_and_of_a_nested_one():
-    costs = architectures.block_costs(
-        Config(width=1.0, image_size=227, dataset="imagenet2012").architecture, classes=1000
-    )
-    assert [cost.name for cost in costs] == list(architectures.block_names(Config().architecture))
-    assert costs[0].multiply_adds == 55 * 55 * 11 * 11 * 3 * 96
-    assert costs[-1].parameters == 4097 * 1000
-    inner = architectures.block_costs(shape("small_models:nested").architecture, classes=3)[1]
-    assert inner.multiply_adds == 7 * 7 * 3 * 3 * 4 * 6
-    assert inner.parameters == 3 * 3 * 4 * 6 + 6 + 4 * 6
-    assert inner.output_shape == (6,), "pooling goes with the layers before it"
-
-
-def test_costs_of_a_chain_in_the_place_of_a_layer():
-    stem, *_ = architectures.block_costs(shape("small_models:nested_chain").architecture, classes=3)
-    assert stem.multiply_adds == 15 * 15 * 3 * 3 * 3 * 4
-    assert stem.parameters == 3 * 3 * 3 * 4 + 4 + 2 * 4
-
-
 def test_names_and_digests_do_not_depend_on_what_was_built_before():
     config = shape("small_models:residual")
     first = architectures.build(config.architecture, 3)
@@ -85,33 +53,6 @@ def test_names_and_digests_do_not_depend_on_what_was_built_before():
     after = keras.layers.Conv2D(3, 3).name
     numbers = [int(name.removeprefix("conv2d").removeprefix("_") or 0) for name in (before, after)]
     assert numbers[1] == numbers[0] + 1, "the user's own numbering goes on"
-
-
-def test_a_file_gives_the_architecture_with_another_head(tmp_path):
-    path = tmp_path / "net.keras"
-    for builder in (small_models.residual, small_models.chain, small_models.convnext_small):
-        builder((32, 32, 3), 7).save(path)
-        found = architectures.build(shape(str(path)).architecture, 3)
-        assert found.output_shape == (None, 3)
-        same = [block.name for block in blocks(found)]
-        assert len(same) == len(blocks(builder((32, 32, 3), 3)))
-
-
-def test_open_sides_of_a_file_take_the_images_size(tmp_path):
-    path = tmp_path / "net.keras"
-    small_models.mobilenet_v3((None, None, 3), 4).save(path)
-    assert architectures.build(shape(str(path), image_size=48).architecture, 4).input_shape == (None, 48, 48, 3)
-
-
-def test_weights_in_a_file_are_not_read(tmp_path):
-    path = tmp_path / "net.keras"
-    saved = small_models.chain((32, 32, 3), 3)
-    saved.get_layer("one").set_weights([w * 0 for w in saved.get_layer("one").get_weights()])
-    saved.get_layer("one").trainable = False
-    saved.save(path)
-    layer = architectures.build(shape(str(path)).architecture, 3).get_layer("one")
-    assert abs(layer.get_weights()[0]).max() > 0
-    assert layer.trainable, "frozen when it was saved"
 
 
 def test_which_models_scale_their_images():
@@ -130,17 +71,6 @@ def test_what_identity_says():
     assert wide == found, "options of AlexNet"
 
 
-def test_a_description_builds_the_same_architecture():
-    config = shape("small_models:convnext_small")
-    model = architectures.build(config.architecture, 3)
-    text = architectures.text_of(model, config.architecture)
-    again = architectures.from_text(text, "model.json")
-    assert serialization.digest(again) == serialization.digest(model)
-    assert architectures.text_of(architectures.build(Config().architecture, 3), Config().architecture) is None
-    with pytest.raises(ValueError, match="code of its own"):
-        architectures.from_text(text.replace('"module": "keras.src.applications', '"module": "evil.code'), "model.json")
-
-
 @pytest.mark.parametrize(
     ("model", "message"),
     [
@@ -154,66 +84,6 @@ def test_functions_that_are_not_there_or_fail(model, message):
         architectures.build(shape(model).architecture, 3)
 
 
-HOSTILE = {
-    "raises": (
-        "raise ValueError('at import\\nin two lines')",
-        "Cannot import the module .*: ValueError: at import in two lines",
-    ),
-    "exits": ("import sys; sys.exit()", "Cannot import the module .*: SystemExit"),
-    "exits_with_0": ("raise SystemExit(0)", "Cannot import the module .*: SystemExit"),
-    "broken": ("def build(:", "Cannot import the module .*: SyntaxError"),
-    "recursive": ("def f(): f()\nf()", "Cannot import the module .*: RecursionError"),
-    "exits_later": ("import sys\ndef build(shape, classes): sys.exit(3)", "cannot be built .*: SystemExit: 3"),
-    "raises_later": ("def build(shape, classes): raise OSError(5, 'a\\nb')", "cannot be built .*: OSError: .*a b"),
-    "gives_nothing": ("def build(shape, classes): pass", "must give a keras.Model. Received: NoneType"),
-    "gives_a_class": (
-        "import keras\ndef build(shape, classes): return keras.Model",
-        "must give a keras.Model. Received",
-    ),
-    "no_function": ("build = 3", "no function build"),
-    "generator_exit": ("raise GeneratorExit('x')", "Cannot import the module .*: GeneratorExit: x"),
-    "generator_exit_later": ("def build(shape, classes): raise GeneratorExit", "cannot be built .*: GeneratorExit"),
-    "own_base": (
-        "class Own(BaseException): pass\ndef build(shape, classes): raise Own('\x1b[31m')",
-        "cannot be built .*: Own: ",
-    ),
-    "silent": (
-        "class Own(Exception):\n    def __str__(self): raise OSError\ndef build(shape, classes): raise Own",
-        r"cannot be built .*: Own: its text cannot be shown \(OSError\)",
-    ),
-    "cannot_be_asked": (
-        "import small_models\n"
-        "class Shy:\n    @property\n    def __class__(self): raise GeneratorExit\n"
-        "def build(shape, classes): return Shy()",
-        "cannot be used .*: GeneratorExit",
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", HOSTILE)
-def test_code_of_a_user_that_goes_wrong_ends_in_one_message(kind, tmp_path, monkeypatch):
-    code, message = HOSTILE[kind]
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / f"hostile_{kind}.py").write_text(code)
-    with pytest.raises(ValueError, match=message) as error:
-        architectures.build(shape(f"hostile_{kind}:build").architecture, 3)
-    assert "\n" not in str(error.value)
-
-
-def test_code_of_a_user_leaves_the_command_in_its_folder(tmp_path, monkeypatch):
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "moving.py").write_text(
-        "import os, small_models\nos.chdir('/')\n"
-        "def build(shape, classes):\n    os.chdir('/')\n    print('x\\n' * 10**5)\n"
-        "    return small_models.chain(shape, classes)"
-    )
-    assert architectures.block_names(shape("moving:build").architecture) == ("one", "two", "logits")
-    assert pathlib.Path.cwd() == here
-
-
 def test_a_function_that_gives_another_architecture_at_each_call_is_named_so(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "fickle.py").write_text(
@@ -224,16 +94,6 @@ def test_a_function_that_gives_another_architecture_at_each_call_is_named_so(tmp
     )
     with pytest.raises(ValueError, match="fickle:build gives another architecture at each call"):
         architectures.block_names(shape("fickle:build").architecture)
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, signals.Terminated])
-def test_an_interruption_of_a_users_code_stays_one(error, tmp_path, monkeypatch):
-    def build(*_):
-        raise error
-
-    monkeypatch.setattr(small_models, "chain", build)
-    with pytest.raises(error):
-        architectures.build(shape("small_models:chain").architecture, 3)
 
 
 def test_models_of_absurdly_many_parameters_are_refused_before_training(monkeypatch):

@@ -5,7 +5,6 @@ from keras import layers
 from keras.src.applications.convnext import StochasticDepth
 
 from tftransfer.models import noise
-from tftransfer.models.cloning import clone_with_seeds
 
 KINDS = {
     "Dropout": (lambda: layers.Dropout(0.4), (None, None, None, None)),
@@ -98,16 +97,3 @@ def test_a_subclass_of_a_layer_of_noise_is_not_taken_for_it():
 
     assert noise.replacement(Own(0.5), 0) is None
     assert "Own" in noise.fault(Own(0.5))
-
-
-def test_layers_made_of_others_start_with_different_weights():
-    import small_models
-
-    model = small_models.attention((32, 32, 3), 3)
-    copies = [clone_with_seeds(model, "x", lambda *names, s=s: s + len(names[0]), lambda name: 0) for s in (1, 1, 2)]
-    first, same, other = (copy.get_layer("attention").get_weights() for copy in copies)
-    query, key = first[0], first[2]
-    assert query.shape == key.shape
-    assert not np.array_equal(query, key)
-    assert all(np.array_equal(a, b) for a, b in zip(first, same, strict=True))
-    assert not np.array_equal(query, other[0])

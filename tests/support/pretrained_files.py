@@ -1,9 +1,12 @@
 """Files of weights with their descriptions, as someone else may send them; without TensorFlow."""
 
 import json
+import resource
+import tracemalloc
 
 import h5py
 import numpy as np
+import pytest
 import safetensors.numpy
 
 from tftransfer.pretrained import description, files
@@ -54,3 +57,31 @@ def make(folder, suffix, content=None):
     write_arrays(path, arrays() if content is None else content)
     describe(path)
     return path
+
+
+def describe_anything(path, layers, **more):
+    """Writes a description that fits the bytes of a file, whatever they are."""
+    content = {
+        "format": 1, "model": "AlexNet", "architecture": None, "image_size": 32, "classes": 2, "trained_on": None,
+        "pixel_scale": 1.0, "layers": layers, "unused": [], "sha256": files.digest(path),
+        "bytes": path.stat().st_size, "provenance": "x",
+    }  # fmt: skip
+    description.beside(path).write_text(json.dumps(content | more))
+
+
+def refused(path, message):
+    """Asserts that a file is refused in one line, without much memory, and that nothing is written."""
+    before = sorted(path.parent.rglob("*"))
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=message) as error:
+            files.opened(path)
+        allocated = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert allocated < 2**24
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident < 2**17, "KiB"
+    assert len(str(error.value).splitlines()) == 1
+    assert len(str(error.value)) < 1500
+    assert sorted(path.parent.rglob("*")) == before
