@@ -37,7 +37,7 @@ def test_a_sweeps_group_keeps_its_best_network(study_with_bases, store):
 
 
 def test_reduced_data_keeps_the_first_images(study, store):
-    base = cell("base", images_per_class=3, batch_size=8)
+    base = cell("base", images_per_class=3, batch_size=8, model="small_models:dropping")
     record = study.ensure(base).record
     assert record.name == "random0-baseB-k3-seed0"
     assert record.content["cost"]["train_images"] == 9
@@ -49,10 +49,10 @@ def test_reduced_data_keeps_the_first_images(study, store):
 
 def test_networks_of_splits_with_equal_halves_are_drawn_anew(study):
     """So are bases on all classes, whose images no split changes."""
-    for text, classes in (("base", "B"), ("base", "all")):
+    for classes in ("B", "all"):
         first, other = (
             dataclasses.replace(
-                cell(text),
+                cell("base", model="small_models:dropping"),
                 treatment=treatments.base(classes),
                 split=dataclasses.replace(splits.random_split(CLASSES, 0), name=name),
             )

@@ -235,7 +235,9 @@ def last_validation(outcome):
     ],
     ids=["two then one", "one then two"],
 )
-def test_another_number_of_replicas_goes_on_inexactly_or_not_at_all(lively, task, before, now, tmp_path, interrupting):
+def test_another_number_of_replicas_goes_on_inexactly_or_not_at_all(
+    lively, task, whole, before, now, tmp_path, interrupting
+):
     """They sum in another order; the values of all variables are those of the checkpoint."""
     first, other = (dataclasses.replace(lively, **kind) for kind in (before, now))
     with pytest.raises(Terminated):
@@ -249,7 +251,6 @@ def test_another_number_of_replicas_goes_on_inexactly_or_not_at_all(lively, task
     assert len(said) == 1
     assert "step 5, inexactly: strategy" in said[0]
     assert pieces.history["step"] == [3, 6, 7]
-    (whole,) = train(first, task, [BASE], {})
     for name, arrays in whole.weights.items():
         for array, found in zip(arrays, pieces.weights[name], strict=True):
             np.testing.assert_allclose(found, array, rtol=1e-3, atol=1e-5, err_msg=name)
