@@ -110,7 +110,7 @@ def test_dry_run_refuses_an_empty_class(options, tmp_path):
         main("--treatment=B4B", "--dry_run", *options, f"--data_dir={tmp_path}/photographs")
 
 
-def test_dry_run_names_classes_images_updates_and_what_is_held_out(options, tmp_path, capsys):
+def test_dry_run_names_classes_images_steps_and_what_is_held_out(options, tmp_path, capsys):
     for name in ("ant", "bee", "cow", "dog"):
         (tmp_path / "photographs" / name).mkdir(parents=True)
         for i in range(20):
@@ -373,12 +373,12 @@ def test_ctrl_c_ends_with_a_message_and_the_next_call_goes_on(options, tmp_path)
                 break
         time.sleep(8)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, output = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == command_line.EXIT_INTERRUPTED
-    assert "interrupted" in said
-    assert "Traceback" not in said
+    assert "interrupted" in output
+    assert "Traceback" not in output
     assert not list(tmp_path.glob("runs/*/*/record.json"))
     assert command("--treatment=base", "--target=B", *options).returncode == 0
 

@@ -73,7 +73,7 @@ def test_recipes_are_checked_against_the_images():
         plan.check_recipe(Cell(staged, SPLIT, Config(steps=10)), [20] * 10)
 
 
-def test_the_control_base_gets_the_updates_of_both_halves():
+def test_the_control_base_gets_the_steps_of_both_halves():
     network = cell("A4B", batch_size=10, epochs=2.0, schedule="step", drop_epochs=1.0)
     control = network.control
     assert control.name == "random0-baseB-plusA-seed0"
