@@ -92,7 +92,7 @@ def test_dry_run_trains_nothing_and_says_what_and_why(options, tmp_path, capsys)
     ("words", "message"),
     [
         (["--batch_size=61"], "batch is larger than the half"),
-        (["--images_per_class=21"], "No class has so many"),
+        (["--images_per_class=21"], "No class has that many"),
         (["--schedule=step", "--drop_steps=2"], "first drop after 2 steps"),
         (["--runs_dir=/proc/nothing"], "Cannot write into the runs folder"),
     ],
@@ -178,7 +178,7 @@ def test_list_and_version(capsys):
         (["--treatment=B4B", "--split=natural_manmade"], "WordNet id"),
         (["--treatment=B4B", "--split=file", "--split_file=/nowhere.json"], "Cannot read the split file"),
         (["--treatment=B4B", "--batch_size=61"], "batch is larger than the half"),
-        (["--treatment=B4B", "--images_per_class=21"], "No class has so many"),
+        (["--treatment=B4B", "--images_per_class=21"], "No class has that many"),
         (["--treatment=B4B", "--runs_dir=/proc/nothing"], "Cannot write into the runs folder"),
         (["--treatment=B4B", "--strategy=mirrored", "--replicas=3"], "must divide by the replicas"),
         (["--treatment=B4B", "--schedule=step", "--drop_steps=2"], "first drop after 2 steps"),

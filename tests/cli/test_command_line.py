@@ -132,7 +132,7 @@ def test_hushed_shows_what_was_said_only_on_failure():
 
 
 def nested(folder, depth, names=1, last="--epochs=3"):
-    """Returns the first of flag files of which each names the next, so many times."""
+    """Returns the first of a chain of flag files, each of which names the next."""
     for level in range(depth):
         following = f"--flagfile={folder}/{level + 1}\n" * names if level + 1 < depth else last
         (folder / str(level)).write_text(following)
