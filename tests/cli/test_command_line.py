@@ -73,6 +73,8 @@ def test_help_shows_every_option_and_ends_well(capsys):
     text = capsys.readouterr().out
     for name in (*(field.name for field in dataclasses.fields(RunConfig)), "flagfile", "help"):
         assert re.search(rf"^  --(\[no\])?{name}\s", text, re.MULTILINE), name
+    assert re.search(r"--seed .*\[0\]\n", text), "a default of 0 is a default"
+    assert re.search(r"--split_file .*=file\n", text), "an empty one is none"
 
 
 def run_main(command):
