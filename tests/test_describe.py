@@ -61,9 +61,9 @@ def test_from_a_finished_network_to_a_transfer_from_its_file(options, tmp_path, 
 
     asked = ["--treatment=AnB", "--n=2", f"--pretrained={path}", *options]
     main(run, *asked, "--dry_run")
-    told = capsys.readouterr().out
-    assert "not trained here" in told
-    assert "baseA" not in told
+    output = capsys.readouterr().out
+    assert "not trained here" in output
+    assert "baseA" not in output
     assert main(run, *asked) == 0
     out, err = capsys.readouterr()
     label = f"A2B-w{files.digest(path)[:8]}"
@@ -105,11 +105,11 @@ def test_a_file_of_keras_is_described_as_keras_would_load_it(build, tmp_path):
     other = Config(model="small_models:chain", image_size=32)
     with pytest.raises(ValueError, match="another network"):
         pretrained_base.load(path, files.opened(path), other)
-    told = description.read(path)
+    described = description.read(path)
     with pytest.raises(ValueError, match=r"for images of 64 pixels a side; here they have 32"):
-        pretrained_base.load(path, description.Description(**vars(told) | {"image_size": 64}), config)
+        pretrained_base.load(path, description.Description(**vars(described) | {"image_size": 64}), config)
     with pytest.raises(ValueError, match="equal shapes but other options"):
-        pretrained_base.load(path, description.Description(**vars(told) | {"architecture": "0" * 64}), config)
+        pretrained_base.load(path, description.Description(**vars(described) | {"architecture": "0" * 64}), config)
     with pytest.raises(ValueError, match=r"does not hold what its description says|no such layer"):
         main(describe, *words[:1], "--model=small_models:chain", *words[2:])
 

@@ -1,4 +1,4 @@
-"""Strings of others through everything that shows them: nothing acts, nothing runs, nothing is a formula."""
+"""Texts of others through every output of the package, not of one module: nothing acts, runs or becomes a formula."""
 
 import csv
 import io
@@ -117,9 +117,9 @@ def test_the_end_of_a_sweep(tmp_path, capsys):
     states = ended(["A4B"], HOSTILE)
     SweepFolder(tmp_path).write_plan([state.cell for state in states.values()])
     summary.show(list(states.values()), tmp_path, 1.0)
-    said = capsys.readouterr()
-    assert is_quiet(said.out + said.err)
-    assert len(said.err.splitlines()) == 1
+    output = capsys.readouterr()
+    assert is_quiet(output.out + output.err)
+    assert len(output.err.splitlines()) == 1
 
 
 def test_each_distinct_warning_of_a_sweep_is_said_once_and_the_table_is_last(tmp_path, capfd):
@@ -172,16 +172,16 @@ def test_errors_are_one_quiet_line(capsys):
             command_line.main(fail, ["run.py"])
     finally:
         fail.__globals__["__name__"] = __name__
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert is_quiet(said)
+    output = capsys.readouterr().err
+    assert output.count("\n") == 1
+    assert is_quiet(output)
 
 
 def test_names_of_data_sets_while_they_are_prepared(capsys):
     progress.printer(HOSTILE)(1, 10)
-    said = capsys.readouterr().err
-    assert is_quiet(said)
-    assert said.count("\n") == 1
+    output = capsys.readouterr().err
+    assert is_quiet(output)
+    assert output.count("\n") == 1
 
 
 def test_hparams_are_short_printable_text(tmp_path):

@@ -45,9 +45,10 @@ def main(*arguments):
     return run.main(["run.py", *map(str, arguments)])
 
 
-def test_the_main_job(options, tmp_path, cache, photographs, monkeypatch):
+def test_the_main_job(options, tmp_path, cache, photographs, monkeypatch, capsys):
     """As a user types it, in a process of its own; then the next treatment, which trains only what is missing."""
     monkeypatch.setenv("SECRET_TOKEN", "s3cret-t0ken")
+    monkeypatch.chdir(tmp_path)
     first = command("--treatment=BnB", "--n=4", *options, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     table = first.stdout
@@ -62,13 +63,15 @@ def test_the_main_job(options, tmp_path, cache, photographs, monkeypatch):
     assert networks == ["random0-B4B-seed0", "random0-baseB-seed0"]
     before = (study / "random0-baseB-seed0" / record_files.RECORD).read_bytes()
 
-    second = command("--treatment=AnB+", "--n=4", *options, cwd=tmp_path)
-    assert "reused baseB" in second.stdout, second.stdout + second.stderr
-    assert "training baseA" in second.stdout
+    main("--treatment=AnB+", "--n=4", *options)
+    second = capsys.readouterr().out
+    assert "reused baseB" in second
+    assert "training baseA" in second
     assert (study / "random0-baseB-seed0" / record_files.RECORD).read_bytes() == before
-    third = command("--treatment=A4B+", *options, cwd=tmp_path)
-    assert "reused baseA, baseB, A4B+" in third.stdout
-    assert "training on" not in third.stdout
+    main("--treatment=A4B+", *options)
+    third = capsys.readouterr().out
+    assert "reused baseA, baseB, A4B+" in third
+    assert "training on" not in third
     assert "top-5" not in table, "of three classes it is always 100 %"
     kept = [path for path in study.rglob("*") if path.is_file()]
     private = [str(tmp_path), str(cache), str(photographs), f"{pathlib.Path.home()}/", "s3cret"]
@@ -89,7 +92,7 @@ def test_dry_run_trains_nothing_and_says_what_and_why(options, tmp_path, capsys)
     ("words", "message"),
     [
         (["--batch_size=61"], "batch is larger than the half"),
-        (["--images_per_class=21"], "No class has so many"),
+        (["--images_per_class=21"], "No class has that many"),
         (["--schedule=step", "--drop_steps=2"], "first drop after 2 steps"),
         (["--runs_dir=/proc/nothing"], "Cannot write into the runs folder"),
     ],
@@ -110,7 +113,7 @@ def test_dry_run_refuses_an_empty_class(options, tmp_path):
         main("--treatment=B4B", "--dry_run", *options, f"--data_dir={tmp_path}/photographs")
 
 
-def test_dry_run_names_classes_images_updates_and_what_is_held_out(options, tmp_path, capsys):
+def test_dry_run_names_classes_images_steps_and_what_is_held_out(options, tmp_path, capsys):
     for name in ("ant", "bee", "cow", "dog"):
         (tmp_path / "photographs" / name).mkdir(parents=True)
         for i in range(20):
@@ -175,7 +178,7 @@ def test_list_and_version(capsys):
         (["--treatment=B4B", "--split=natural_manmade"], "WordNet id"),
         (["--treatment=B4B", "--split=file", "--split_file=/nowhere.json"], "Cannot read the split file"),
         (["--treatment=B4B", "--batch_size=61"], "batch is larger than the half"),
-        (["--treatment=B4B", "--images_per_class=21"], "No class has so many"),
+        (["--treatment=B4B", "--images_per_class=21"], "No class has that many"),
         (["--treatment=B4B", "--runs_dir=/proc/nothing"], "Cannot write into the runs folder"),
         (["--treatment=B4B", "--strategy=mirrored", "--replicas=3"], "must divide by the replicas"),
         (["--treatment=B4B", "--schedule=step", "--drop_steps=2"], "first drop after 2 steps"),
@@ -345,13 +348,19 @@ def test_list_blocks(capsys):
     assert re.search(r"\n  backbone\n  global_average_pooling2d \*", text)
 
 
-def test_dry_run_of_another_model_builds_nothing_and_says_so():
-    done = command("--model=ResNet50", "--treatment=AnB", "--n=conv4_block6", "--dry_run")
-    assert done.returncode == 0, done.stderr
-    assert "not checked: --model=ResNet50 was not built, so which block --n=conv4_block6 is, and" in done.stdout
-    assert re.search(r"\nAnB +not known +asked for.*; not checked: a block conv4_block6\n", done.stdout)
-    assert "A1B" not in done.stdout
-    assert re.search(r"baseA +to train", done.stdout)
+def test_dry_run_of_another_model_builds_nothing_and_says_so(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(run, "_start_tensorflow", lambda _: pytest.fail("TensorFlow was loaded"))
+    words = ["--model=ResNet50", "--treatment=AnB", "--dry_run", f"--runs_dir={tmp_path}"]
+    assert main(*words, "--n=conv4_block6") == 0
+    text = capsys.readouterr().out
+    assert "not checked: --model=ResNet50 was not built, so which block --n=conv4_block6 is, and" in text
+    assert re.search(r"\nAnB +not known +asked for.*; not checked: a block conv4_block6\n", text)
+    assert "A1B" not in text
+    assert re.search(r"baseA +to train", text)
+    assert main(*words, "--n=99") == 0
+    text = capsys.readouterr().out
+    assert "not checked: --model=ResNet50 was not built, so whether it has that many blocks, and" in text
+    assert re.search(r"\nA99B +to train +asked for.*; not checked: 99 blocks to copy\n", text)
 
 
 @pytest.mark.slow
@@ -373,12 +382,12 @@ def test_ctrl_c_ends_with_a_message_and_the_next_call_goes_on(options, tmp_path)
                 break
         time.sleep(8)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, output = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == command_line.EXIT_INTERRUPTED
-    assert "interrupted" in said
-    assert "Traceback" not in said
+    assert "interrupted" in output
+    assert "Traceback" not in output
     assert not list(tmp_path.glob("runs/*/*/record.json"))
     assert command("--treatment=base", "--target=B", *options).returncode == 0
 

@@ -157,7 +157,7 @@ def _train(
         for step in steps:
             network = study.ensure(step.cell, options.force and step.role == plan.ASKED)
             if step.role == plan.SOURCE and network.record.status != record_files.DONE:
-                study.ensure_source(step.cell)  # says why it cannot serve, before anything else is trained
+                study.ensure_source(step.cell)  # raises, before anything else is trained
     except execution.SourceError as error:
         escaping.say(f"python -m tftransfer.run: {error}", sys.stderr)
         return command_line.EXIT_FAILED

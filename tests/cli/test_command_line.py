@@ -73,6 +73,8 @@ def test_help_shows_every_option_and_ends_well(capsys):
     text = capsys.readouterr().out
     for name in (*(field.name for field in dataclasses.fields(RunConfig)), "flagfile", "help"):
         assert re.search(rf"^  --(\[no\])?{name}\s", text, re.MULTILINE), name
+    assert re.search(r"--seed .*\[0\]\n", text), "a default of 0 is a default"
+    assert re.search(r"--split_file .*=file\n", text), "an empty one is none"
 
 
 def run_main(command):
@@ -103,9 +105,9 @@ def test_exit_codes_and_messages(capsys):
     assert run_main(terminated) == 143
     assert run_main(hung_up) == 129
     assert run_main(no_disk) == command_line.EXIT_BAD_INPUT
-    assert (said := capsys.readouterr().err).count("goes on from there") == 3
-    assert "No space left" in said
-    assert "Traceback" not in said
+    assert (output := capsys.readouterr().err).count("goes on from there") == 3
+    assert "No space left" in output
+    assert "Traceback" not in output
 
 
 def test_faults_of_libraries_keep_their_traceback():
@@ -120,19 +122,19 @@ def test_hushed_shows_what_was_said_only_on_failure():
     )
     environment = os.environ | {"PYTHONPATH": str(FLAGS.parent)}
 
-    def said(last):
+    def output(last):
         done = subprocess.run(
             [sys.executable, "-c", code.format(last)], capture_output=True, text=True, env=environment
         )
         return done.stderr
 
-    assert said("pass") == ""
-    assert "noise" in said("import json; json.loads('no JSON')")
-    assert "noise" not in said("raise ValueError('a message of ours')")
+    assert output("pass") == ""
+    assert "noise" in output("import json; json.loads('no JSON')")
+    assert "noise" not in output("raise ValueError('a message of ours')")
 
 
 def nested(folder, depth, names=1, last="--epochs=3"):
-    """Returns the first of flag files of which each names the next, so many times."""
+    """Returns the first of a chain of flag files, each of which names the next."""
     for level in range(depth):
         following = f"--flagfile={folder}/{level + 1}\n" * names if level + 1 < depth else last
         (folder / str(level)).write_text(following)
@@ -171,8 +173,8 @@ def test_large_flag_files_and_pipes_are_refused_wherever_they_are_named(tmp_path
     for name, reason in reasons.items():
         (tmp_path / "outer").write_text(f"# a recipe\n--flagfile={tmp_path / name}\n")
         for path in (tmp_path / name, tmp_path / "outer"):
-            said = rf"^Cannot read the flag file {tmp_path / name}.*{reason}"
-            with pytest.raises(command_line.UsageError, match=said) as error:
+            output = rf"^Cannot read the flag file {tmp_path / name}.*{reason}"
+            with pytest.raises(command_line.UsageError, match=output) as error:
                 parse(f"--flagfile={path}")
             assert str(error.value).endswith("into one.")
             assert ".." not in str(error.value).replace("(...)", "")

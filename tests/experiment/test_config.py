@@ -118,7 +118,7 @@ def test_lengths():
         Config(schedule="step", drop_steps=9, steps=9).steps_between_drops(1000)
 
 
-def test_the_default_length_has_a_floor_in_updates_and_an_explicit_one_has_none():
+def test_the_default_length_has_a_floor_in_steps_and_an_explicit_one_has_none():
     assert Config().train_steps(images=4000) == 744, "12 epochs of motifs"
     assert Config().train_steps(images=123) == 600, "12 epochs would be 12 steps"
     assert Config(epochs=12.0).train_steps(images=123) == 12

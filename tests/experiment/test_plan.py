@@ -66,14 +66,14 @@ def test_recipes_are_checked_against_the_images():
     assert plan.training_images(cell(images_per_class=4), [20] * 9 + [2]) == 4 * 4 + 2, "class 9 is in B"
     with pytest.raises(ValueError, match="batch is larger than the half"):
         plan.check_recipe(cell(batch_size=64), [5] * 10)
-    with pytest.raises(ValueError, match="No class has so many"):
+    with pytest.raises(ValueError, match="No class has that many"):
         plan.check_recipe(cell(images_per_class=21), [20] * 10)
     staged = treatments.parse("A3B", preserve=2, release_step=10)
     with pytest.raises(ValueError, match="would never train"):
         plan.check_recipe(Cell(staged, SPLIT, Config(steps=10)), [20] * 10)
 
 
-def test_the_control_base_gets_the_updates_of_both_halves():
+def test_the_control_base_gets_the_steps_of_both_halves():
     network = cell("A4B", batch_size=10, epochs=2.0, schedule="step", drop_epochs=1.0)
     control = network.control
     assert control.name == "random0-baseB-plusA-seed0"

@@ -11,19 +11,19 @@ def test_left_chance():
     assert not left_chance(40 / 59, chance=0.458, images=59), "five do"
 
 
-@pytest.mark.parametrize(("share", "images"), [(0.458, 59), (0.001, 50_000), (0.05, 1000), (1 / 3, 120), (0.9, 200)])
-def test_the_bar_above_chance_is_that_of_an_exact_binomial_test(share, images):
+@pytest.mark.parametrize(("chance", "images"), [(0.458, 59), (0.001, 50_000), (0.05, 1000), (1 / 3, 120), (0.9, 200)])
+def test_the_bar_above_chance_is_that_of_an_exact_binomial_test(chance, images):
     from scipy import stats
 
-    right = round(least_above_chance(share, images) * images)
-    assert stats.binom.sf(right - 1, images, share) <= ABOVE_CHANCE < stats.binom.sf(right - 2, images, share)
+    right = round(least_above_chance(chance, images) * images)
+    assert stats.binom.sf(right - 1, images, chance) <= ABOVE_CHANCE < stats.binom.sf(right - 2, images, chance)
 
 
 def test_the_papers_170_networks_at_chance_rarely_give_one_above_it():
     assert 1 - (1 - ABOVE_CHANCE) ** 170 <= 0.05
     rng = np.random.default_rng(0)
-    for images, share in ((59, 0.458), (1000, 0.05)):
-        found = rng.binomial(images, share, size=(1000, 170)) / images >= least_above_chance(share, images)
+    for images, chance in ((59, 0.458), (1000, 0.05)):
+        found = rng.binomial(images, chance, size=(1000, 170)) / images >= least_above_chance(chance, images)
         assert found.any(axis=1).mean() <= 0.06
 
 

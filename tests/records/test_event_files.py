@@ -138,7 +138,7 @@ def test_recipe_columns_are_parts_of_the_recipe(column):
     assert {field.name for field in dataclasses.fields(Config)} | {"least_steps"} >= {column}
 
 
-def test_a_length_that_was_chosen_has_no_least_number_of_updates():
+def test_a_length_that_was_chosen_has_no_least_number_of_steps():
     cell = plan.Cell(treatments.parse("A4B+"), splits.random_split(12, 0), Config(epochs=3.0))
     assert event_files.columns(cell.identity("f", None))["least_steps"] == 0
 

@@ -1,4 +1,4 @@
-"""How images become inputs of a trained network, and what its outputs mean."""
+"""The preprocessing of a finished network, and the classes of its outputs."""
 
 import hashlib
 import os
@@ -57,12 +57,12 @@ def test_predictions_are_named_the_likeliest_first():
 
 
 def test_the_record_names_classes_in_the_order_of_outputs_and_the_preprocessing(finished):
-    said = record_files.read(finished / "random0-A4B-seed0").content["inputs"]
-    assert said["class_names"] == ["class2", "class4", "class5"]
-    assert (said["input_size"], said["scale"]) == (32, 1 / 64)
-    found = tftransfer.preprocessing(finished / "random0-A4B-seed0")
-    assert found.class_names == tuple(said["class_names"])
-    np.testing.assert_allclose(found.mean.mean(axis=(0, 1)), said["mean_pixel"], atol=1e-3)
+    described = record_files.read(finished / "random0-A4B-seed0").content["inputs"]
+    assert described["class_names"] == ["class2", "class4", "class5"]
+    assert (described["input_size"], described["scale"]) == (32, 1 / 64)
+    kept = tftransfer.preprocessing(finished / "random0-A4B-seed0")
+    assert kept.class_names == tuple(described["class_names"])
+    np.testing.assert_allclose(kept.mean.mean(axis=(0, 1)), described["mean_pixel"], atol=1e-3)
 
 
 def test_without_weights_there_is_no_mean_and_it_is_said(finished, tmp_path):
@@ -83,13 +83,13 @@ def test_a_mean_that_is_none_is_not_used_and_not_waited_for(kind, tmp_path):
     else:
         np.save(path, made[kind])
     digest = hashlib.sha256(b"" if kind == "pipe" else path.read_bytes()).hexdigest()
-    said = {"mean_sha256": digest, "input_size": side, "stored_size": 6, "class_names": ["a", "b"], "scale": 1.0}
-    assert inputs.of_record(recorded(tmp_path, said)) is None
+    described = {"mean_sha256": digest, "input_size": side, "stored_size": 6, "class_names": ["a", "b"], "scale": 1.0}
+    assert inputs.of_record(recorded(tmp_path, described)) is None
 
 
-def recorded(folder, said):
+def recorded(folder, described):
     return types.SimpleNamespace(
-        folder=folder, content={"inputs": said}, identity={"data": {"class_count": len(PLAIN.class_names)}}
+        folder=folder, content={"inputs": described}, identity={"data": {"class_count": len(PLAIN.class_names)}}
     )
 
 
@@ -103,16 +103,16 @@ def recorded(folder, said):
 def test_what_a_record_says_of_inputs_is_believed_only_if_it_can_be(changed, tmp_path):
     np.save(tmp_path / inputs.MEAN, PLAIN.mean)
     digest = hashlib.sha256((tmp_path / inputs.MEAN).read_bytes()).hexdigest()
-    said = {"mean_sha256": digest, "input_size": 4, "stored_size": 6, "class_names": ["a", "b", "c"], "scale": 1.0}
-    assert inputs.of_record(recorded(tmp_path, said)) is not None
-    assert inputs.of_record(recorded(tmp_path, said | changed)) is None
+    described = {"mean_sha256": digest, "input_size": 4, "stored_size": 6, "class_names": ["a", "b", "c"], "scale": 1.0}
+    assert inputs.of_record(recorded(tmp_path, described)) is not None
+    assert inputs.of_record(recorded(tmp_path, described | changed)) is None
 
 
 def test_a_mean_that_is_not_finite_is_not_used(tmp_path):
     np.save(tmp_path / inputs.MEAN, np.full((4, 4, 3), np.nan, np.float32))
     digest = hashlib.sha256((tmp_path / inputs.MEAN).read_bytes()).hexdigest()
-    said = {"mean_sha256": digest, "input_size": 4, "stored_size": 6, "class_names": ["a", "b", "c"], "scale": 1.0}
-    assert inputs.of_record(recorded(tmp_path, said)) is None
+    described = {"mean_sha256": digest, "input_size": 4, "stored_size": 6, "class_names": ["a", "b", "c"], "scale": 1.0}
+    assert inputs.of_record(recorded(tmp_path, described)) is None
 
 
 def test_a_damaged_mean_is_not_used(finished, tmp_path):

@@ -1,4 +1,4 @@
-"""A limit on addresses is told before anything is loaded that would end without a word."""
+"""A limit on address space is reported before anything is loaded that would end without a message."""
 
 import math
 import resource
@@ -23,9 +23,9 @@ def test_too_small_a_limit_is_refused_in_one_line(monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         command_line.main(command, ["run"])
     assert ended.value.code == command_line.EXIT_FAILED
-    said = capsys.readouterr().err
-    assert said.startswith("python -m tftransfer.run: out of memory. This process may use 2.0 GB of addresses")
-    assert said.count("\n") == 1
+    output = capsys.readouterr().err
+    assert output.startswith("python -m tftransfer.run: out of memory. This process may use 2.0 GB of addresses")
+    assert output.count("\n") == 1
 
 
 def test_without_a_limit_nothing_is_refused(monkeypatch):

@@ -28,7 +28,7 @@ MOUNTS = """22 1 8:1 / / rw,relatime - ext4 /dev/sda rw
 
 
 @pytest.mark.parametrize(
-    ("option", "folder", "said"),
+    ("option", "folder", "warned"),
     [
         ("nolock", "/data/runs", True),
         ("local_lock=flock", "/data/runs", True),
@@ -37,9 +37,9 @@ MOUNTS = """22 1 8:1 / / rw,relatime - ext4 /dev/sda rw
         ("nolock", "/database", False),
     ],
 )
-def test_locks_that_hold_on_one_machine_only_are_named(option, folder, said, tmp_path, monkeypatch):
+def test_locks_that_hold_on_one_machine_only_are_named(option, folder, warned, tmp_path, monkeypatch):
     (tmp_path / "mounts").write_text(MOUNTS.format(option=option))
     monkeypatch.setattr(locks, "_MOUNTS", tmp_path / "mounts")
-    assert (option in locks.warning(folder)) is said
+    assert (option in locks.warning(folder)) is warned
     monkeypatch.setattr(locks, "_MOUNTS", tmp_path / "none")
     assert locks.warning(folder) == ""

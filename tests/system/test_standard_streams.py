@@ -24,9 +24,9 @@ command_line.main(command, ["run"])
 
 
 def shell(folder, redirected, code=0):
-    """Runs a command as a shell does; returns its exit code and what it said on standard error."""
-    (folder / "said.py").write_text(SAYS.format(code=code))
-    line = f"set -o pipefail; {sys.executable} said.py {redirected}"
+    """Runs a command as a shell does; returns its exit code and its standard error."""
+    (folder / "program.py").write_text(SAYS.format(code=code))
+    line = f"set -o pipefail; {sys.executable} program.py {redirected}"
     done = subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr
 
@@ -40,22 +40,22 @@ def path(monkeypatch):
 def test_closed_ones_stand_for_nothing_and_no_file_takes_their_number(closed, tmp_path):
     assert shell(tmp_path, closed) == (0, "")
     assert (tmp_path / "numbers").read_text() == "True\n"
-    code, said = shell(tmp_path, closed, code=1)
+    code, error = shell(tmp_path, closed, code=1)
     assert code == 2
-    assert said == ("" if "2>" in closed else "python -m tftransfer.run: bad input\n")
+    assert error == ("" if "2>" in closed else "python -m tftransfer.run: bad input\n")
 
 
 @pytest.mark.parametrize(("redirected", "code"), [("2>&1 | true", 141), ("2>&1 | head -0", 141), (">/dev/full", 2)])
 def test_what_cannot_be_written_has_an_exit_code_and_no_traceback(redirected, code, tmp_path):
-    found, said = shell(tmp_path, f"{redirected}")
+    found, error = shell(tmp_path, f"{redirected}")
     assert found == code or ("|" in redirected and found == 0), "a reader may still have been there"
-    assert "Traceback" not in said
-    assert "Exception ignored" not in said
-    assert said.count("\n") == (1 if "full" in redirected else 0)
+    assert "Traceback" not in error
+    assert "Exception ignored" not in error
+    assert error.count("\n") == (1 if "full" in redirected else 0)
 
 
 def test_a_terminal_that_was_closed_takes_nothing_from_a_training(tmp_path):
-    """What is said afterwards goes nowhere; the process goes on to save itself."""
+    """Later output goes nowhere; the process goes on to save its state."""
     ours, theirs = pty.openpty()
     code = (
         "import sys\nfrom tftransfer.system import standard_streams\nstandard_streams.open_all()\n"
@@ -96,7 +96,7 @@ command_line.main(command, ["run"])
     ],
 )  # fmt: skip
 def test_streams_that_others_close_or_replace_are_given_back(spoils, tmp_path):
-    (tmp_path / "said.py").write_text(SPOILS.format(spoils=spoils))
-    done = subprocess.run([sys.executable, "said.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    (tmp_path / "program.py").write_text(SPOILS.format(spoils=spoils))
+    done = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "a table\n")
     assert done.stderr == "python -m tftransfer.run: bad input\n"

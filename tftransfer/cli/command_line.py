@@ -268,7 +268,7 @@ def suppress_stderr() -> Iterator[None]:
             yield
         except Exception as error:
             os.dup2(kept, 2)
-            if not _raised_here(error):  # the package's own messages say it all
+            if not _raised_here(error):  # the package's own messages are enough
                 output.seek(0)
                 sys.stderr.write(output.read().decode(errors="replace"))
             raise

@@ -208,8 +208,8 @@ def check_recipe(cell: Cell, per_class: Sequence[int]) -> None:
     keep, most = cell.images_per_class, max(per_class[index] for index in cell.classes)
     if keep > most:
         raise ValueError(
-            f"No class has so many training images. Received: --images_per_class={keep}, the largest class has {most}. "
-            f"Leave the option out to use all."
+            f"No class has that many training images. Received: --images_per_class={keep}, the largest class has "
+            f"{most}. Leave the option out to use all."
         )
     images = training_images(cell, per_class)
     cell.config.steps_per_epoch(images)

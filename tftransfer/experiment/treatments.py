@@ -256,7 +256,7 @@ def _refuse_contradictions(
         )
     if release_step and not preserve:
         raise ValueError(
-            f"--release_step says when preserved blocks train: it needs --preserve. Received: {release_step}"
+            f"--release_step is the first step of preserved blocks: it needs --preserve. Received: {release_step}"
         )
 
 

@@ -7,6 +7,7 @@ that ends. It watches before the module is loaded: TensorFlow alone takes second
 would leave a training behind that nobody waits for.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -58,22 +59,25 @@ def environment() -> dict[str, str]:
 
 
 def start(
-    words: Sequence[str], log: pathlib.Path, extra_env: Mapping[str, str] | None = None, own_session: bool = False
+    words: Sequence[str],
+    log: pathlib.Path | None,
+    extra_env: Mapping[str, str] | None = None,
+    own_session: bool = False,
 ) -> subprocess.Popen:
     """Starts a module of this package.
 
     Args:
         words: Command line, from `words`.
-        log: File of all its output, written anew.
+        log: File of all its output, written anew; None to show it to the user.
         extra_env: Variables that its environment has besides this process's.
         own_session: True keeps Ctrl-C from it, so that whoever started it ends it.
     """
-    with log.open("wb") as output:
+    with log.open("wb") if log else contextlib.nullcontext() as output:
         return subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT if log else None,
             env=environment() | (extra_env or {}),
             start_new_session=own_session,
         )
@@ -106,7 +110,7 @@ def ask(
     atomic.write_text(request_path, json.dumps(request, indent=1) + "\n")
     answer_path.unlink(missing_ok=True)
     command = words(module, str(request_path), str(answer_path))
-    process = subprocess.Popen(command, env=environment()) if shown else start(command, log)
+    process = start(command, None if shown else log)
     try:
         code = process.wait(limit_seconds)
     except subprocess.TimeoutExpired:
