@@ -36,7 +36,7 @@ def spoken(halves: str) -> str:
 def summary(report: Report) -> list[str]:
     """Returns the opening of a report: what was trained, then one paragraph per kind of halves and images per class."""
     if report.main.empty:
-        return ["No network of this study is finished and free of errors yet; the warnings below say what is missing."]
+        return ["No finished network of this study counts in means yet; the warnings below say why."]
     kinds = [(halves, size) for halves in report.halves for size in report.sizes(halves)]
     paragraphs = [_scope(report), *(" ".join(_paragraph(report, *kind)) for kind in kinds), _warned(report)]
     return [_unbroken(paragraph) for paragraph in paragraphs if paragraph]
