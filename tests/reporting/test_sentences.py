@@ -25,7 +25,7 @@ def test_the_papers_summary():
         "scores 0.97 percentage points above its own: a difference of 0.00 percentage points",
         "No AnB+ and BnB+ networks share a target, split, seed and n here",
         "With target B, the best of 42 networks (4 splits, whose halves are not equally difficult) is A3B+ (random0",
-        "64.8 % top-1, 1.35 percentage points above its own base; the 2 networks AnB+, n = 3 with this target score "
+        "64.8 % top-1, 1.35 percentage points above its own base; the 2 networks of AnB+, n = 3 with this target score "
         "1.30 percentage points above",
         "With all classes, the best of 8 networks is baseall (all, seed 0): 57.6 % top-1.",
         "-25.0 against -8.3 percentage points",
@@ -74,7 +74,8 @@ def test_the_best_network_is_named_with_its_kind_and_what_luck_does(tmp_path):
             fake_study.write(tmp_path, label, top1, split)
     text = said(tmp_path)
     claim = (
-        "is A5B+ (random1, seed 0): 66.0 % top-1, 6.00 percentage points above its own base; the 2 networks AnB+, n = 5"
+        "is A5B+ (random1, seed 0): 66.0 % top-1, 6.00 percentage points above its own base; the 2 networks of AnB+, n "
+        "= 5"
     )
     assert claim in text
     # The mean of 1 and 6 points; Student's t with one degree of freedom at 1 - 0.05 / 2 / 2: 25.4517 * 2.5.

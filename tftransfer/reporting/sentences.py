@@ -23,7 +23,7 @@ HALVES = {
 LABELS = (
     "AnB: the first n blocks are copied from a network trained on the other half, and frozen. BnB, its control: copied "
     "from a network trained on the same half. AnB+ and BnB+: the copied blocks are fine-tuned. Base: trained from "
-    "scratch on its half."
+    "scratch. A3B is a network for half B with 3 blocks from half A, so an AnB; B3A, the other way round, is one too."
 )
 """The treatments of the paper, for readers who do not know it."""
 
@@ -133,7 +133,7 @@ def _kind(row: tuple) -> str:
     what = ", ".join(filter(None, [kind, at, variant(0, row.preserve, row.release_step)]))
     if row.pairs < 2:
         return f"it is the only network of {what} with this target, so there is no interval"
-    text = f"the {row.pairs} networks {what} with this target score {above(row.mean)} their own bases on average"
+    text = f"the {row.pairs} networks of {what} with this target score {above(row.mean)} their own bases on average"
     if pd.isna(row.low):
         return f"{text}, without an interval"
     together = "" if row.kinds == 1 else f" for all {row.kinds} kinds together"
