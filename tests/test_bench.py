@@ -1,4 +1,4 @@
-"""The command `bench`, mostly with measurements that are made up; the real ones are in tests/benching."""
+"""The command `bench`, mostly with measurements that are made up; the real ones are in tests/benchmarking."""
 
 import json
 import pathlib

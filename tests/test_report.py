@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-import fake_study
 from tftransfer import report
 from tftransfer.cli import command_line
 from tftransfer.records import record_files
@@ -36,18 +35,6 @@ def test_published_studies(folder, tmp_path):
     assert f"{100 * record.result['top1']:.1f} %" in text
     assert "without an interval" in text
     assert str(folder) not in text, "no folders of this machine"
-
-
-def test_names_cannot_break_markdown(tmp_path):
-    content = fake_study.content(fake_study.cell("base", target="B"), 0.5)
-    content["identity"]["recipe"]["dataset"] = "<script>alert(1)</script>|[x](y)"
-    content["command"] = "``` <b>`"
-    record_files.write(tmp_path / "<img>" / "x", content)
-    assert run(f"--study={tmp_path / '<img>'}", "--format=md", f"--out={tmp_path / 'out'}") == 0
-    text = (tmp_path / "out" / "report.md").read_text()
-    assert "<script" not in text
-    assert "<img" not in text.replace("`python -m tftransfer.report '--study=<img>'", "")
-    assert r"\|\[x\]" in text
 
 
 @pytest.mark.parametrize(
@@ -82,26 +69,6 @@ def test_an_empty_study_says_what_is_there(tmp_path):
     text = (tmp_path / "out" / "report.md").read_text()
     assert "No finished network" in text
     assert "begun" in text
-
-
-def test_nothing_half_written_stays(tmp_path, monkeypatch):
-    from tftransfer.reporting import markdown
-
-    fake_study.write(tmp_path / "s", "base", 0.5, target="B")
-
-    def fail(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(markdown, "text", fail)
-    with pytest.raises(KeyboardInterrupt):
-        run(f"--study={tmp_path / 's'}", "--format=csv,md", f"--out={tmp_path / 'out'}")
-    assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match=r"Cannot write into the folder .* Use --out"):
-        run("--study=paper", "--format=md", f"--out={tmp_path / 'file' / 'below'}")
 
 
 def test_markdown_needs_neither_tensorflow_nor_matplotlib(tmp_path):

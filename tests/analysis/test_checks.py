@@ -80,19 +80,6 @@ def test_doubtful_networks_are_named(tmp_path, code, expected, change):
     assert expected in " ".join(w.text for w in found(tmp_path) if w.code == code)
 
 
-def test_what_is_missing_is_named(tmp_path):
-    fake_study.write(tmp_path, "base", 0.5, target="A")
-    fake_study.write(tmp_path, "base", 0.5, target="B")
-    for label in ("A4B", "A5B", "B4B", "A4B+", "A4A+"):
-        fake_study.write(tmp_path, label, 0.4)
-    fake_study.write(tmp_path, "A4B", 0.4, seed=1)
-    assert "random0-A4B-seed1" in text(tmp_path, "no base")
-    assert "AnB has 3 of 4" in text(tmp_path, "missing")
-    said = [w.text for w in found(tmp_path) if w.code == "balance"]
-    assert any("AnB 0 with target A, 3 with B" in line for line in said)
-    assert any("AnB+ and its control BnB+ (random) have no target in common" in line for line in said)
-
-
 def test_damaged_unfinished_and_empty_folders_are_named(tmp_path):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / record_files.RECORD).write_text("{")
@@ -108,14 +95,6 @@ def test_a_base_that_was_trained_again_is_named(tmp_path):
     content = fake_study.content(fake_study.cell("A4B"), 0.4)
     record_files.write(tmp_path / content["name"], content | {"reference": {"key": base.key, "weights": "9" * 64}})
     assert "random0-A4B-seed0" in text(tmp_path, "base retrained")
-
-
-def test_intervals_over_seeds_say_that_they_speak_of_one_split(tmp_path):
-    for seed, top1 in enumerate((0.4, 0.42)):
-        fake_study.write(tmp_path, "base", 0.5, target="B", seed=seed)
-        fake_study.write(tmp_path, "A4B", top1, seed=seed)
-    assert "these halves only" in text(tmp_path, "one split")
-    assert "no interval" not in codes(tmp_path)
 
 
 def test_the_papers_own_gaps_are_found():
@@ -144,17 +123,6 @@ def test_intervals_over_splits_that_share_initial_weights_are_doubted(tmp_path, 
     assert ("protocol 1" in codes(tmp_path)) == named
     if named:
         assert "intervals over splits are too narrow" in text(tmp_path, "protocol 1")
-
-
-def test_images_per_class_are_missing_and_balanced_on_their_own(tmp_path):
-    fake_study.write_paper_like(tmp_path, split_seeds=1)
-    fake_study.write(tmp_path, "base", 0.3, target="B", images_per_class=10)
-    for label in ("A4B", "A5B", "B4B"):
-        fake_study.write(tmp_path, label, 0.3, images_per_class=10)
-    said = [w.text for w in found(tmp_path)]
-    assert any("(random, 10 images per class): AnB 0 with target A, 2 with B" in line for line in said)
-    assert any("n = 4, 5 (random, 10 images per class), BnB has 1 of 2" in line for line in said)
-    assert not any("of 14" in line or "(random):" in line for line in said), "all images have all of theirs"
 
 
 def test_a_control_above_its_base_by_one_pair_may_be_so_by_chance(tmp_path):

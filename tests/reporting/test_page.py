@@ -119,21 +119,27 @@ def test_names_cannot_become_markup(tmp_path):
     assert all(re.fullmatch(r"[\w.-]+", name) for name in names), names
 
 
-@pytest.fixture
-def small_study(tmp_path):
-    fake_study.write(tmp_path / "s", "base", 0.5, target="B")
+@pytest.fixture(scope="module")
+def small_study(tmp_path_factory):
+    study = tmp_path_factory.mktemp("small") / "s"
+    fake_study.write(study, "base", 0.5, target="B")
     for label, top1 in (("A4B", 0.4), ("B4B", 0.45), ("A5B", 0.35)):
-        fake_study.write(tmp_path / "s", label, top1)
-    return tmp_path / "s"
+        fake_study.write(study, label, top1)
+    return study
 
 
-def test_a_report_repeats_to_the_byte(small_study, tmp_path):
-    assert page_of(small_study, tmp_path / "a") == page_of(small_study, tmp_path / "b")
+@pytest.fixture(scope="module")
+def small_page(small_study, tmp_path_factory):
+    return page_of(small_study, tmp_path_factory.mktemp("page"))
 
 
-def test_an_overlay_draws_the_paper(small_study, tmp_path):
-    assert "dashed: the paper" in page_of(small_study, tmp_path / "a", "--overlay=paper")
-    assert "dashed: the paper" not in page_of(small_study, tmp_path / "b")
+def test_a_report_repeats_to_the_byte(small_study, small_page, tmp_path):
+    assert page_of(small_study, tmp_path) == small_page
+
+
+def test_an_overlay_draws_the_paper(small_study, small_page, tmp_path):
+    assert "dashed: the paper" in page_of(small_study, tmp_path, "--overlay=paper")
+    assert "dashed: the paper" not in small_page
 
 
 def test_an_unfinished_study_is_a_page_without_figures(tmp_path):

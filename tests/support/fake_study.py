@@ -87,3 +87,17 @@ def write_paper_like(study: pathlib.Path, noise: float = 0.003, split_seeds: int
                     write(study, label, top1, split_seed, **options)
                     count += 1
     return count
+
+
+def add_diagnostics(study: pathlib.Path) -> None:
+    """Gives the networks of a study the arrays that training keeps beside records."""
+    from tftransfer.training import diagnostics  # TensorFlow
+
+    rng = np.random.default_rng(0)
+    for record in record_files.read_study(study):
+        arrays = {"filters": rng.integers(0, 256, (8, 5, 5, 3)).astype(np.uint8)}
+        if record.identity["treatment"]["source"]:
+            arrays["blocks"] = np.array(["conv1", "conv2", "fc6"])
+            arrays |= {name: rng.uniform(0, 1, 3).astype("float32") for name in ("with_base", "source_with_base")}
+        saved = diagnostics.save(record.folder, arrays)
+        record_files.write(record.folder, {**record.content, "diagnostics": saved})

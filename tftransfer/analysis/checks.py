@@ -79,7 +79,7 @@ def _recipes(frame: pd.DataFrame, study: Study | None) -> Iterator[RecordWarning
 
 
 def _recipe_difference(study: Study, main: str, other: str) -> str:
-    """Returns what differs between two recipes, from one network of each."""
+    """Returns the differences between two recipes in brackets, from one network of each."""
     first = {frames.recipe_digest(record.identity): record.identity for record in reversed(study.records)}
     return " (" + first_names(identities.differences(first[other], first[main])) + ")"
 

@@ -140,7 +140,7 @@ def recipe_digest(identity: Mapping[str, Any]) -> str:
 
 
 def _excluded(table: pd.DataFrame) -> pd.Series:
-    """Returns why each network is excluded from means, "" if it is not; of duplicates, the first stays."""
+    """Returns the reason for excluding each network from means, "" if it counts; of duplicates, the first counts."""
     reasons = pd.Series("", index=table.index, dtype="str")
     reasons[table["frozen_blocks_unchanged"].eq(False)] = record_warnings.NOT_FROZEN
     reasons[table["status"].ne(record_files.DONE)] = record_warnings.DIVERGED

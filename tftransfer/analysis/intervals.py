@@ -45,7 +45,7 @@ class Clusters(NamedTuple):
         means: The mean of each.
         error: Standard error that their mean has from the choice of validation images; 0 if it is in their spread
             already, or not known.
-        images: Number of validation images behind `error`; 0 without.
+        images: Number of validation images that `error` is due to; 0 if it is 0.
     """
 
     over: str
@@ -63,7 +63,7 @@ class Interval:
         low: Lower end of the interval at `LEVEL`; NaN if it is unknown.
         high: Upper end.
         over: What varied: "splits", "seeds" (of one split) or "" (one cluster: no interval).
-        clusters: Independent numbers behind it.
+        clusters: Number of clusters.
         images: Number of validation images whose choice the interval covers as well; 0 where it does not.
     """
 
@@ -76,7 +76,7 @@ class Interval:
 
     @property
     def verdict(self) -> str:
-        """Where zero lies: the mean is `BELOW` it or `ABOVE`, or the interval holds it (`OPEN`), or is `UNKNOWN`."""
+        """`BELOW` or `ABOVE` zero; `OPEN` if the interval contains zero, `UNKNOWN` if there is none."""
         if math.isnan(self.low):
             return UNKNOWN
         return BELOW if self.high < 0 else ABOVE if self.low > 0 else OPEN

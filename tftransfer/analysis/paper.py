@@ -37,7 +37,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def treatment(run: dict[str, str]) -> Treatment:
-    """Returns what was done to a network of the file."""
+    """Returns the treatment of a network of the file."""
     target = _LETTERS.get(run["target"], run["target"])
     if not run["source"]:
         return treatments.base(target)

@@ -58,7 +58,7 @@ def read(folder: pathlib.Path) -> Study:
 
 
 def _no_study(folder: pathlib.Path, inside: list[pathlib.Path]) -> str:
-    """Returns why a folder is no study, with the studies in it."""
+    """Returns an error message for a folder that is no study, with the studies in it."""
     studies = [path.name for path in inside if any(path.glob(f"*/{record_files.RECORD}"))]
     if studies:
         return (

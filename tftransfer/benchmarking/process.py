@@ -100,7 +100,7 @@ class Worker:
         self._answers.put("")
 
     def _reason(self) -> str:
-        """Returns why the process ended: a signal, or the last line of its output."""
+        """Returns the reason for the end of the process: a signal, or the last line of its output."""
         code = self._process.wait()
         if number := processes.signal_of(code):
             return processes.by_signal(number)

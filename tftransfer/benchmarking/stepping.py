@@ -147,7 +147,7 @@ def _forward(layer: keras.Layer) -> int:
 
 
 def largest_difference(config: Config, images: trainer.Task) -> dict[str, float | int | str]:
-    """Returns how far one and two replicas are apart after training the same base on the same batches.
+    """Returns the difference between one and two replicas after training the same base on the same batches.
 
     Args:
         config: The recipe; its batch must divide by two.

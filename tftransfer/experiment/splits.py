@@ -38,7 +38,12 @@ class Split:
 
 
 def kind_of(name: str) -> str:
-    """Returns a split's name without its seed: `random0` and `random3` are both `random`."""
+    """Returns a split's name without its seed.
+
+    Example:
+        >>> kind_of("random3"), kind_of("natural_manmade")
+        ('random', 'natural_manmade')
+    """
     return "random" if name.startswith("random") and name.removeprefix("random").isdigit() else name
 
 

@@ -97,7 +97,7 @@ class Report:
 
     @functools.cached_property
     def warnings(self) -> list[RecordWarning]:
-        """What a reader must know before trusting the numbers: warnings, then notes."""
+        """Warnings, then notes, about the study and its numbers."""
         own = paper.caveats() if self.is_paper else []
         own += [RecordWarning("diagnostics", reason) for reason in self._diagnostics[1]]
         found = [*own, *checks.warnings(self.frame, self.study)]
@@ -200,12 +200,12 @@ def collect(study: str, argv: Sequence[str], overlay: bool = False) -> Report:
         ValueError: If there is no such study.
     """
     command = shlex.join(["python", "-m", "tftransfer.report", *argv])
-    behind = analysis.networks(paper.NAME) if overlay else None
+    papers = analysis.networks(paper.NAME) if overlay else None
     if study == paper.NAME:
         return Report("How transferable are features in deep neural networks? (2014)", analysis.networks(study), None,
-                      command, behind)  # fmt: skip
+                      command, papers)  # fmt: skip
     found = study_lib.read(pathlib.Path(study))
-    return Report(found.folder.resolve().name, analysis.networks(found), found, command, behind)
+    return Report(found.folder.resolve().name, analysis.networks(found), found, command, papers)
 
 
 def _own_versions() -> dict[str, str]:

@@ -156,10 +156,10 @@ class _Scene:
 
     def paired(self, effects: pd.DataFrame) -> Drawing:
         """Differences from the base."""
-        behind, dashed = None, ""
+        overlay, dashed = None, ""
         if self.report.overlay is not None:
             paper = analysis.effects(self.report.overlay[self.report.overlay["halves"].eq("random")])
-            behind = paper[paper["images_per_class"].eq(0)]
+            overlay = paper[paper["images_per_class"].eq(0)]
             dashed = " Dashed: the paper, CaffeNet on ILSVRC12 random halves."
         return self._drawing(
             "paired",
@@ -167,7 +167,7 @@ class _Scene:
             "Top-1 of each network minus that of the base with the same target, split and seed; means with 95 % "
             "intervals for each n alone, if there is more than one split or seed. Shaded: differences that are "
             f"significant by intervals for all n together.{dashed}{self._others}",
-            treatment_figures.paired(effects, self.within(self.report.decomposition), self.report.looks, behind),
+            treatment_figures.paired(effects, self.within(self.report.decomposition), self.report.looks, overlay),
         )
 
     def losses(self, losses: pd.DataFrame) -> Drawing:

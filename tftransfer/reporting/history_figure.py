@@ -17,11 +17,11 @@ _COLUMNS = 3
 
 def histories(records: Sequence[Record], networks: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Returns the evaluations of counted networks, by name: columns `epoch` and `top1` in per cent."""
-    wanted = set(networks["name"])
+    counted = set(networks["name"])
     found = {}
     for record in records:
         history = record.content["history"]
-        if record.name in wanted and history.get("epoch") and history.get("val_top1"):
+        if record.name in counted and history.get("epoch") and history.get("val_top1"):
             table = pd.DataFrame({"epoch": history["epoch"], "top1": history["val_top1"]}, dtype="float64").dropna()
             found[record.name] = table.assign(top1=100 * table["top1"])
     return found
@@ -42,7 +42,7 @@ def curves(networks: pd.DataFrame, found: Mapping[str, pd.DataFrame]) -> Canvas:
         canvas, panels = style.canvas(rows, columns, 0.9 + 2.5 * rows, sharex=True, sharey=True)
         shade = style.shades(int(networks["n"].max()))
         for axes, (title, group) in zip(panels, groups, strict=False):
-            _behind(axes, networks, group, found)
+            _bases(axes, networks, group, found)
             for row in group.itertuples():
                 _curve(axes, found[row.name], shade(row.n))
             style.title(axes, title)
@@ -71,7 +71,7 @@ def panels_of(networks: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return found
 
 
-def _behind(axes: Axes, networks: pd.DataFrame, group: pd.DataFrame, found: Mapping[str, pd.DataFrame]) -> None:
+def _bases(axes: Axes, networks: pd.DataFrame, group: pd.DataFrame, found: Mapping[str, pd.DataFrame]) -> None:
     """Draws the bases with as many images in the background of other networks."""
     if group["treatment"].eq(BASE).all():
         return

@@ -75,7 +75,7 @@ def count(many: int, noun: str) -> str:
 
 
 def over(clusters: int, what: str, images: int = 0) -> str:
-    """Returns what an interval accounts for.
+    """Returns the source of variation that an interval includes.
 
     Example:
         >>> over(4, "splits"), over(2, "seeds", 108)

@@ -23,7 +23,7 @@ HALVES = {
 LABELS = (
     "AnB: the first n blocks are copied from a network trained on the other half, and frozen. BnB, its control: copied "
     "from a network trained on the same half. AnB+ and BnB+: the copied blocks are fine-tuned. Base: trained from "
-    "scratch on its half."
+    "scratch. A3B is a network for half B with 3 blocks from half A, so an AnB; B3A, the other way round, is one too."
 )
 """The treatments of the paper, for readers who do not know it."""
 
@@ -36,7 +36,7 @@ def spoken(halves: str) -> str:
 def summary(report: Report) -> list[str]:
     """Returns the opening of a report: what was trained, then one paragraph per kind of halves and images per class."""
     if report.main.empty:
-        return ["No network of this study is finished and free of errors yet; the warnings below say what is missing."]
+        return ["No finished network of this study counts in means yet; the warnings below say why."]
     kinds = [(halves, size) for halves in report.halves for size in report.sizes(halves)]
     paragraphs = [_scope(report), *(" ".join(_paragraph(report, *kind)) for kind in kinds), _warned(report)]
     return [_unbroken(paragraph) for paragraph in paragraphs if paragraph]
@@ -133,7 +133,7 @@ def _kind(row: tuple) -> str:
     what = ", ".join(filter(None, [kind, at, variant(0, row.preserve, row.release_step)]))
     if row.pairs < 2:
         return f"it is the only network of {what} with this target, so there is no interval"
-    text = f"the {row.pairs} networks {what} with this target score {above(row.mean)} their own bases on average"
+    text = f"the {row.pairs} networks of {what} with this target score {above(row.mean)} their own bases on average"
     if pd.isna(row.low):
         return f"{text}, without an interval"
     together = "" if row.kinds == 1 else f" for all {row.kinds} kinds together"

@@ -108,7 +108,7 @@ def _variant(treatment: str, images: int, preserve: int, release: int) -> str:
 
 
 def _pairs(values: pd.Series) -> str:
-    """Returns the number of pairs behind each mean."""
+    """Returns the number of pairs of each mean."""
     low, high = int(values.min()), int(values.max())
     return count(low, "pair") if low == high else f"{low} to {high} pairs each"
 

@@ -76,7 +76,7 @@ def paired(effects: pd.DataFrame, losses: pd.DataFrame, looks: Looks, overlay: p
         places = _places(curves, _DODGE)
         lines = {curve: _differences(looks_lib.of(shown, curve), places[curve]) for curve in curves}
         shades = _shade(axes, lines, losses, looks)
-        behind = [] if overlay is None else _behind(axes, overlay)
+        dashed = [] if overlay is None else _overlay(axes, overlay)
         for curve, table in lines.items():
             _intervals(axes, looks[curve].colour, table)
             _line(canvas, axes, curve, table, 0.0, looks)
@@ -84,7 +84,7 @@ def paired(effects: pd.DataFrame, losses: pd.DataFrame, looks: Looks, overlay: p
         most = int(max(shown["n"].max(), 0 if overlay is None else overlay["n"].max()))
         style.n_axis(axes, most)
         axes.set_ylabel("top-1 minus own base, percentage points")
-        style.legend(canvas, [*_marks(curves, looks), *shades, *behind])
+        style.legend(canvas, [*_marks(curves, looks), *shades, *dashed])
     return canvas
 
 
@@ -196,7 +196,7 @@ def _between(axes: Axes, start: pd.Series, end: pd.Series, shown: pd.Series, sha
         axes.fill_between(here, np.interp(here, ns, start), np.interp(here, ns, end), color=shade, alpha=0.16, lw=0)
 
 
-def _behind(axes: Axes, effects: pd.DataFrame) -> list[Artist]:
+def _overlay(axes: Axes, effects: pd.DataFrame) -> list[Artist]:
     """Draws the paper's means, dashed; returns their handles for the legend."""
     looks = Looks(effects)
     for curve in looks_lib.curves(effects):

@@ -128,7 +128,7 @@ def _pictures(frame: pd.DataFrame, effects: pd.DataFrame) -> list[dict[str, Any]
 
 
 def _words(column: str, value: Any) -> str:
-    """Returns what the networks of a chart have in common, in words."""
+    """Returns the common property of the networks of a chart, in words."""
     if column == "images_per_class":
         return f"{value} images per class" if value else "all images"
     if column == "recipe":

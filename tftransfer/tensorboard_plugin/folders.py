@@ -114,7 +114,7 @@ def _mark(entry: os.DirEntry) -> str:
 
 
 def _listing(folder: pathlib.Path) -> list[os.DirEntry]:
-    """Returns what is in a folder; nothing if it has gone, or may not be read."""
+    """Returns the entries of a folder by name; none if it is gone or may not be read."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)

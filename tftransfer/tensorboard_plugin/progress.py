@@ -45,8 +45,8 @@ def of(study: Study, data: provider.DataProvider | None, context: Any, experimen
 def _last(study: Study, data: provider.DataProvider, context: Any, experiment: str) -> dict[str, dict[str, Any]]:
     """Returns the last values of loss and top-1 by run and tag."""
     runs = [_run(study, path) for path in study.unfinished]
-    wanted = provider.RunTagFilter(runs=runs, tags=[LOSS, TOP1])
-    return data.read_last_scalars(context, experiment_id=experiment, plugin_name="scalars", run_tag_filter=wanted)
+    tags = provider.RunTagFilter(runs=runs, tags=[LOSS, TOP1])
+    return data.read_last_scalars(context, experiment_id=experiment, plugin_name="scalars", run_tag_filter=tags)
 
 
 def _run(study: Study, path: pathlib.Path) -> str:

@@ -12,7 +12,7 @@ _SAFETY = 1.1  # longest trial relative to its estimate, on machines with little
 
 
 def expected(text: str) -> str | None:
-    """Returns what is expected of a time budget, or None if `text` is one.
+    """Returns the expected form of a time budget, or None if `text` has it.
 
     Example:
         >>> expected("20m"), expected("20")

@@ -214,7 +214,7 @@ def _key(values: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def failures(trials: list[Trial]) -> list[str]:
-    """Returns why trials did not end well, one sentence each."""
+    """Returns a sentence for each trial that failed or diverged."""
     return [
         f"trial {trial.number} {trial.status}: {trial.error} ({space.describe(trial.recipe)})"
         for trial in trials

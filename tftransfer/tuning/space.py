@@ -92,9 +92,9 @@ def _listed(start: Config, name: str, text: str) -> tuple[Any, ...]:
         try:
             values.append(kind(word))
         except ValueError as error:
-            wanted = {int: "whole numbers", float: "numbers", str: "names"}[kind]
+            kinds = {int: "whole numbers", float: "numbers", str: "names"}[kind]
             raise ValueError(
-                f"Bad --{name}. Expected {wanted} with commas between them. Received: {word!r} in {text!r}"
+                f"Bad --{name}. Expected {kinds} with commas between them. Received: {word!r} in {text!r}"
             ) from error
         dataclasses.replace(start, **{field: values[-1]})  # raises ValueError with what the option allows
     return tuple(dict.fromkeys(values))
