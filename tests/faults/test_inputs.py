@@ -627,11 +627,13 @@ def test_speeds(tmp_path, tally):
     assert speeds.known(options).seconds_per_step["base"] == 0.5, "written anew"
 
 
+BUILD = "def build(shape, classes): pass\n"  # looked for before the module is imported
 USER_CODE = {
-    "raises": "raise ValueError('at import')",
-    "exits": "import sys; sys.exit()",
+    "raises": f"raise ValueError('at import')\n{BUILD}",
+    "exits": f"import sys; sys.exit()\n{BUILD}",
     "exits later": "import sys\ndef build(shape, classes): sys.exit(0)",
-    "prints": "import sys\nfor _ in range(10**6): print('noise', file=sys.stderr)\nraise ImportError('noisy')",
+    "prints": "import sys\nfor _ in range(10**6): print('noise', file=sys.stderr)\nraise ImportError('noisy')\n"
+    + BUILD,
     "gives nothing": "def build(shape, classes): pass",
     "moves": "import os\nos.chdir('/')\ndef build(shape, classes): os.chdir('/'); return 3",
 }
@@ -659,10 +661,14 @@ def test_code_of_a_user_ends_in_one_message(kind, tmp_path, tally):
 @pytest.mark.parametrize("place", ["at import", "in the function"])
 def test_code_of_a_user_that_never_returns_ends_with_ctrl_c(place, tmp_path, tally):
     loop = "open('begun', 'w').close()\nwhile True: pass\n"
+    if place == "at import":
+        loop += BUILD
     if place == "in the function":
         loop = "def build(shape, classes):\n" + "".join(f"    {line}\n" for line in loop.splitlines())
     process = user_command(tmp_path, loop)
-    assert harness.wait_for((tmp_path / "begun").exists, harness.LONGEST_SECONDS)
+    begun = tmp_path / "begun"
+    harness.wait_for(lambda: begun.exists() or process.poll() is not None, harness.LONGEST_SECONDS)
+    assert begun.exists(), process.communicate()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=harness.LONGEST_SECONDS)
     fine = process.returncode == command_line.EXIT_INTERRUPTED and len(err.strip().splitlines()) == 1
