@@ -32,7 +32,7 @@ with atheris.instrument_imports(include=["tftransfer", "PIL", "absl.flags", "jso
     from tftransfer.experiment import splits
     from tftransfer.pretrained import description, files, hdf5, safetensors  # noqa: F401 (instrumented before first use)
     from tftransfer.records import record_files
-    from tftransfer.training.checkpoints import Checkpoints
+    from tftransfer.training.checkpoints import FORMAT, Checkpoints
 
 NAMES = [f"class{i}" for i in range(6)]
 OURS = (ValueError, StoreError)
@@ -124,7 +124,8 @@ def seeds_of(target: str, folder: pathlib.Path) -> list[bytes]:
         return [pathlib.Path(store.path, "store.json").read_bytes()]
     if target == "checkpoint":
         buffer = io.BytesIO()
-        np.savez(buffer, notes=np.frombuffer(b'{"identity": {"format": 1, "a": 1}}', np.uint8), x=np.arange(9.0))
+        notes = json.dumps({"identity": {"format": FORMAT, "a": 1}})
+        np.savez(buffer, notes=np.frombuffer(notes.encode(), np.uint8), x=np.arange(9.0))
         return [buffer.getvalue()]
     kind = ".safetensors" if target == "safetensors" else ".weights.h5"
     path = pretrained_files.make(folder, kind)

@@ -138,8 +138,8 @@ def test_changed_descriptions_of_networks(network, tmp_path, tally):
     for number in range(fault_sizes.pick(20, 400)):
         content = json.dumps(replaced(rng, network)) if number % 2 else mutated(rng, whole)
         path = packed(tmp_path / f"net{number}.keras", content, packing=zipfile.ZIP_STORED)
-        quiet = (NamedError,)
-        handled(tally, "descriptions of .keras files", lambda at=path: build_or_say(at), content[:200], quiet=quiet)
+        kind, quiet = "descriptions of .keras files", (NamedError,)
+        handled(tally, kind, lambda at=path: build_or_say(at), content[:200], quiet=quiet)
         path.unlink()
 
 
