@@ -142,8 +142,8 @@ def _probe_of(options: ModelOptions, _: tuple[int, int] | None) -> tuple[keras.M
             again = build(options, _PROBE_CLASSES)
             if serialization.digest(again) != serialization.digest(built):
                 raise ValueError(
-                    f"The function of --model={model} gives another architecture at each call; networks can be compared "
-                    f"only if it depends on its arguments alone. Take random numbers and counters out of it."
+                    f"The function of --model={model} gives another architecture at each call; networks can be "
+                    f"compared only if it depends on its arguments alone. Take random numbers and counters out of it."
                 )
     return built, blocks(built, options.blocks or None)
 
