@@ -46,13 +46,13 @@ def test_every_format_becomes_rgb(kind):
     ("mode", "kind"), [("1", "PNG"), ("L", "JPEG"), ("P", "PNG"), ("CMYK", "JPEG"), ("LAB", "TIFF")]
 )
 def test_every_mode_becomes_rgb_and_is_named(mode, kind):
-    image, found = decode_with_mode(
+    image, own_mode = decode_with_mode(
         _encode(
             Image.fromarray(_photo()).convert("RGB").convert(mode) if mode != "LAB" else Image.new("LAB", (40, 30)),
             kind,
         )
     )
-    assert (image.shape, image.dtype, found) == ((30, 40, 3), np.uint8, mode)
+    assert (image.shape, image.dtype, own_mode) == ((30, 40, 3), np.uint8, mode)
 
 
 def test_grey_has_three_equal_channels():
@@ -229,8 +229,8 @@ def test_one_image_takes_no_more_memory_than_is_allowed(tmp_path, kind, expected
     path = tmp_path / "bomb"
     path.write_bytes(_bomb(kind))
     done = subprocess.run([sys.executable, "-c", _PEAK, path], capture_output=True, text=True, check=True)
-    said, peak = done.stdout.rsplit(" ", 1)
-    assert said.startswith(expected)
+    outcome, peak = done.stdout.rsplit(" ", 1)
+    assert outcome.startswith(expected)
     assert int(peak) < MAX_BYTES + 100e6, "what is allowed, and some pieces"
 
 

@@ -76,10 +76,10 @@ def write_archives(folder):
                     add(of_class, f"{wordnet_id}_{index}.JPEG", jpeg(label, rng))
             add(archive, f"{wordnet_id}.tar", inner.getvalue())
     labels_file = pathlib.Path(imagenet_common.__file__).with_name("validation_labels.txt")
-    wanted = labels_file.read_text().split()[:VALIDATION_IMAGES]
+    wordnet_ids = labels_file.read_text().split()[:VALIDATION_IMAGES]
     drawn = [jpeg(label, rng) for label in range(len(WORDNET_IDS))]
     with tarfile.open(folder / "ILSVRC2012_img_val.tar", "w") as archive:
-        for number, wordnet_id in enumerate(wanted, 1):
+        for number, wordnet_id in enumerate(wordnet_ids, 1):
             add(archive, f"ILSVRC2012_val_{number:08}.JPEG", drawn[WORDNET_IDS.index(wordnet_id)])
 
 
@@ -121,11 +121,11 @@ def pixels(half, positions):
 
 
 def test_the_source_has_the_thousand_classes(data_dir):
-    source = open_dataset("imagenet2012", data_dir)
-    assert source.class_names == WORDNET_IDS
-    assert len(source.examples("train")) == TRAIN_PER_CLASS * 1000
-    assert len(source.examples("val")) == VALIDATION_IMAGES
-    assert source.native_size is None
+    dataset = open_dataset("imagenet2012", data_dir)
+    assert dataset.class_names == WORDNET_IDS
+    assert len(dataset.examples("train")) == TRAIN_PER_CLASS * 1000
+    assert len(dataset.examples("val")) == VALIDATION_IMAGES
+    assert dataset.native_size is None
 
 
 @pytest.mark.parametrize(("encoding", "size"), [("raw", 72), ("jpeg", 144)])
@@ -137,10 +137,10 @@ def test_every_image_is_prepared_under_its_label(stores, encoding, size):
     assert store.counts("val").min() >= 1
     assert store.notes["mode_L"] > 100
     assert store.notes["mode_CMYK"] > 100
-    for split in ("train", "val"):
-        half = store.select(split, range(1000))
-        found = [label_on(image) for image in pixels(half, np.arange(len(half)))]
-        assert found == half.labels.tolist(), split
+    for subset in ("train", "val"):
+        half = store.select(subset, range(1000))
+        labels = [label_on(image) for image in pixels(half, np.arange(len(half)))]
+        assert labels == half.labels.tolist(), subset
 
 
 @pytest.mark.parametrize("encoding", ["raw", "jpeg"])
@@ -188,9 +188,9 @@ def test_the_command_runs_a_transfer_from_a_jpeg_store(configs, stores, tmp_path
     table = capsys.readouterr().out
     assert "split      random0 (classes: A 500, B 500)" in table
     (study,) = (tmp_path / "runs").iterdir()
-    found = {path.parent.name: record_files.read(path.parent) for path in study.glob(f"*/{record_files.RECORD}")}
-    assert set(found) == {f"random0-{name}-seed0" for name in ("baseA", "baseB", "A3B")}
-    transfer = found["random0-A3B-seed0"]
+    records = {path.parent.name: record_files.read(path.parent) for path in study.glob(f"*/{record_files.RECORD}")}
+    assert set(records) == {f"random0-{name}-seed0" for name in ("baseA", "baseB", "A3B")}
+    transfer = records["random0-A3B-seed0"]
     assert transfer.identity["data"]["classes_sha256"] == CHECKSUMS["random0"]["B_sha256"]
-    assert found["random0-baseA-seed0"].identity["data"]["classes_sha256"] == CHECKSUMS["random0"]["A_sha256"]
+    assert records["random0-baseA-seed0"].identity["data"]["classes_sha256"] == CHECKSUMS["random0"]["A_sha256"]
     assert transfer.content["integrity"]["frozen_blocks_unchanged"]

@@ -73,19 +73,19 @@ def test_order_depends_on_seed_target_and_epoch(half):
 
 def test_crop_subtracts_the_mean_of_the_same_window(half):
     view = view_of(half)
-    found = crop(half.images[:2], view, np.array([0, 4]), np.array([1, 2]), np.array([False, True]))
+    crops = crop(half.images[:2], view, np.array([0, 4]), np.array([1, 2]), np.array([False, True]))
     expected = (half.images[1, 4:32, 2:30] - view.mean[4:32, 2:30])[:, ::-1] / 64
-    np.testing.assert_allclose(found[1], expected, atol=1e-6)
-    np.testing.assert_allclose(found[0], (half.images[0, :28, 1:29] - view.mean[:28, 1:29]) / 64, atol=1e-6)
+    np.testing.assert_allclose(crops[1], expected, atol=1e-6)
+    np.testing.assert_allclose(crops[0], (half.images[0, :28, 1:29] - view.mean[:28, 1:29]) / 64, atol=1e-6)
 
 
 def test_images_without_slack_are_reflected(half):
     view = view_of(half, size=32, padding=2)
     assert view.slack == 4
-    found = crop(half.images[:1], view, np.array([0]), np.array([2]), np.array([False]))
+    crops = crop(half.images[:1], view, np.array([0]), np.array([2]), np.array([False]))
     centred = (half.images[0] - view.mean) / 64
-    np.testing.assert_allclose(found[0, 2:], centred[:30], atol=1e-6)
-    np.testing.assert_allclose(found[0, 0], centred[2], atol=1e-6)
+    np.testing.assert_allclose(crops[0, 2:], centred[:30], atol=1e-6)
+    np.testing.assert_allclose(crops[0, 0], centred[2], atol=1e-6)
 
 
 @pytest.mark.parametrize("batch_size", [8, 45, 64])

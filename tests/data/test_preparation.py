@@ -224,8 +224,8 @@ class TestSkippedImages:
             if encoding == "raw":
                 np.testing.assert_array_equal(half.read(np.array([position]))[0], pixels(kept[position]))
             else:
-                found = decode(half.read_encoded(np.array([position]))[0])
-                np.testing.assert_allclose(found[6:, :, 1:], kept[position] % 256, atol=9)
+                image = decode(half.read_encoded(np.array([position]))[0])
+                np.testing.assert_allclose(image[6:, :, 1:], kept[position] % 256, atol=9)
 
     def test_the_fingerprint_is_that_of_the_images_that_are_used(self, tmp_path, shared):
         whole = prepare(memory_dataset().without_broken(), str(tmp_path), size=8)
@@ -253,10 +253,10 @@ class TestSkippedImages:
 
         with pytest.raises(SystemExit):
             command_line.main(lambda _: prepare(memory_dataset(breaks), str(tmp_path), size=8) and None, ["run"])
-        said = capsys.readouterr().err.splitlines()
-        assert len(said) == 11
-        assert said[1].startswith("  a\\n  b\\x1b[2J: ")
-        assert "The first ten:" in said[0]
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 11
+        assert lines[1].startswith("  a\\n  b\\x1b[2J: ")
+        assert "The first ten:" in lines[0]
 
     def test_what_was_finished_is_kept(self, tmp_path):
         first = prepare(memory_dataset(break_some).without_broken(), str(tmp_path), size=8)

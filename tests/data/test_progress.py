@@ -1,4 +1,4 @@
-"""What a user is told while images are prepared."""
+"""Messages to users while images are prepared."""
 
 from tftransfer.data import progress
 

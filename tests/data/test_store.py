@@ -152,7 +152,7 @@ def test_images_that_are_removed_while_they_are_used_are_named(own):
 
 
 @pytest.mark.parametrize(
-    ("number", "said"),
+    ("number", "message"),
     [
         (errno.EMFILE, "cannot be opened .Too many open files.*ulimit -n"),
         (errno.ENFILE, "cannot be opened .*machine has too many files open"),
@@ -160,13 +160,13 @@ def test_images_that_are_removed_while_they_are_used_are_named(own):
         (errno.EIO, "cannot be read"),
     ],
 )
-def test_images_that_cannot_be_read_for_another_reason_are_not_said_to_be_removed(own, number, said, monkeypatch):
+def test_images_that_cannot_be_read_for_another_reason_are_not_said_to_be_removed(own, number, message, monkeypatch):
     def refuse(*_, **__):
         raise OSError(number, os.strerror(number))
 
     half = own.select("train", [0])
     monkeypatch.setattr(np, "memmap", refuse)
-    with pytest.raises(StoreError, match=said) as caught:
+    with pytest.raises(StoreError, match=message) as caught:
         half.read(np.array([0]))
     assert "removed" not in str(caught.value)
 

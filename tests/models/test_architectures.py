@@ -24,8 +24,8 @@ PINNED = {
 
 @pytest.mark.parametrize("model", PINNED)
 def test_blocks_of_applications(model):
-    found = architectures.block_names(shape(model).architecture)
-    assert (len(found), found[:3], found[-2:]) == PINNED[model]
+    names = architectures.block_names(shape(model).architecture)
+    assert (len(names), names[:3], names[-2:]) == PINNED[model]
 
 
 @pytest.mark.heavy
@@ -34,11 +34,11 @@ def test_every_application_can_be_cut():
 
     for model in catalog.APPLICATIONS:
         if not model.endswith(("XLarge", "L", "B5", "B6", "B7", "NASNetLarge")):
-            found = architectures.block_names(
+            names = architectures.block_names(
                 shape(model, image_size=max(32, catalog.smallest_side(model))).architecture
             )
-            assert len(found) > 2, model
-            assert len(set(found)) == len(found), model
+            assert len(names) > 2, model
+            assert len(set(names)) == len(names), model
 
 
 def test_names_and_digests_do_not_depend_on_what_was_built_before():
@@ -64,11 +64,11 @@ def test_which_models_scale_their_images():
 
 def test_what_identity_says():
     assert architectures.identity(Config().architecture) is None
-    found = architectures.identity(shape("small_models:chain").architecture)
-    assert found["blocks"] == ["one", "two", "logits"]
-    assert len(found["sha256"]) == 64
+    narrow = architectures.identity(shape("small_models:chain").architecture)
+    assert narrow["blocks"] == ["one", "two", "logits"]
+    assert len(narrow["sha256"]) == 64
     wide = architectures.identity(shape("small_models:chain", width=0.5, dropout=0.1, initializer="paper").architecture)
-    assert wide == found, "options of AlexNet"
+    assert wide == narrow, "options of AlexNet"
 
 
 @pytest.mark.parametrize(

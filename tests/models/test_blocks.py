@@ -22,12 +22,12 @@ def diamond():
 
 
 def test_alexnet_has_the_papers_blocks(alexnet):
-    found = blocks(alexnet)
-    assert tuple(block.name for block in found) == ALEXNET_BLOCKS
-    assert found[0].layers == ("conv1", "conv1_relu", "conv1_pool", "conv1_norm")
-    assert found[5].layers == ("fc6_flatten", "fc6", "fc6_relu", "fc6_dropout"), "flattening belongs to fc6"
-    assert len(found[4].output.shape) == 4
-    assert blocks(alexnet, ALEXNET_BLOCKS) == found
+    parts = blocks(alexnet)
+    assert tuple(block.name for block in parts) == ALEXNET_BLOCKS
+    assert parts[0].layers == ("conv1", "conv1_relu", "conv1_pool", "conv1_norm")
+    assert parts[5].layers == ("fc6_flatten", "fc6", "fc6_relu", "fc6_dropout"), "flattening belongs to fc6"
+    assert len(parts[4].output.shape) == 4
+    assert blocks(alexnet, ALEXNET_BLOCKS) == parts
 
 
 def test_every_alexnet_layer_but_the_last_is_a_legal_cut(alexnet):
@@ -101,11 +101,11 @@ def residual_units():
 
 def test_a_residual_unit_is_one_block():
     model = residual_units()
-    found = blocks(model)
-    assert [block.name for block in found] == ["stem", "stage1_block1", "stage1_block2", "head"]
-    assert found[0].layers == ("stem", "stem_relu")
-    assert found[2].layers[-2:] == ("stage1_block2_out", "pool")
-    assert sorted(layer for block in found for layer in block.layers) == sorted(x.name for x in model.layers[1:])
+    parts = blocks(model)
+    assert [block.name for block in parts] == ["stem", "stage1_block1", "stage1_block2", "head"]
+    assert parts[0].layers == ("stem", "stem_relu")
+    assert parts[2].layers[-2:] == ("stage1_block2_out", "pool")
+    assert sorted(layer for block in parts for layer in block.layers) == sorted(x.name for x in model.layers[1:])
 
 
 def test_users_choose_where_blocks_end():
@@ -149,5 +149,5 @@ def test_no_block_ends_between_two_uses_of_a_layer():
 def test_a_model_in_the_place_of_a_layer_is_one_layer():
     import small_models
 
-    found = blocks(small_models.nested((32, 32, 3), 4))
-    assert [block.name for block in found] == ["stem", "backbone", "logits"]
+    parts = blocks(small_models.nested((32, 32, 3), 4))
+    assert [block.name for block in parts] == ["stem", "backbone", "logits"]

@@ -7,8 +7,8 @@ from tftransfer.models import catalog
 
 
 def test_the_table_names_every_builder_of_keras_applications():
-    found = {name for name, value in vars(keras.applications).items() if inspect.isfunction(value)}
-    assert set(catalog.APPLICATIONS) == found
+    builders = {name for name, value in vars(keras.applications).items() if inspect.isfunction(value)}
+    assert set(catalog.APPLICATIONS) == builders
 
 
 @pytest.mark.parametrize("model", ["AlexNet", "ResNet50", "my/dir/net.keras", "nets:build", "my.nets:build"])

@@ -30,10 +30,10 @@ def channels_first():
 def test_our_builder_takes_images_with_channels_last_whatever_the_default(channels_first):
     model = AlexNet((32, 32, 3), classes=5, width=0.1, seed=0)
     images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
-    found = model(images)
+    outputs = model(images)
     assert keras.config.image_data_format() == "channels_first"
     keras.config.set_image_data_format("channels_last")
-    np.testing.assert_array_equal(found, AlexNet((32, 32, 3), classes=5, width=0.1, seed=0)(images))
+    np.testing.assert_array_equal(outputs, AlexNet((32, 32, 3), classes=5, width=0.1, seed=0)(images))
 
 
 def test_the_identity_of_an_architecture_does_not_depend_on_the_settings(channels_first):

@@ -41,14 +41,14 @@ ENDING = {
 @pytest.mark.parametrize("case", ENDING)
 def test_softmax_of_the_head_is_left_out(case):
     model = body(ENDING[case])
-    found = without_softmax(model)
-    validation.check(found, "net", SHAPE, CLASSES)
-    assert found.name == "net"
+    ending_in_logits = without_softmax(model)
+    validation.check(ending_in_logits, "net", SHAPE, CLASSES)
+    assert ending_in_logits.name == "net"
     images = keras.random.normal((5, *SHAPE), seed=0)
-    found.set_weights(model.get_weights())
-    np.testing.assert_allclose(keras.ops.softmax(found(images)), model(images), atol=1e-6)
-    assert keras.ops.max(keras.ops.abs(keras.ops.sum(found(images), -1) - 1)) > 1e-3
-    assert {weight.path for weight in found.weights} >= {"conv/kernel", "conv/bias"}
+    ending_in_logits.set_weights(model.get_weights())
+    np.testing.assert_allclose(keras.ops.softmax(ending_in_logits(images)), model(images), atol=1e-6)
+    assert keras.ops.max(keras.ops.abs(keras.ops.sum(ending_in_logits(images), -1) - 1)) > 1e-3
+    assert {weight.path for weight in ending_in_logits.weights} >= {"conv/kernel", "conv/bias"}
 
 
 @pytest.mark.parametrize("ending", ["sigmoid", "log_softmax", "relu"])
@@ -65,15 +65,15 @@ def test_softmax_inside_the_network_stays():
 
 
 def test_a_file_that_ends_in_softmax_is_the_same_as_one_without(tmp_path):
-    found = {}
+    digests = {}
     for activation in ("softmax", None):
         path = tmp_path / f"{activation}.keras"
         body(lambda x, a=activation: layers.Dense(CLASSES, activation=a, name="out")(x)).save(path)
         config = Config(model=str(path))
         model = architectures.build(config.architecture, 7)
         assert model.output_shape == (None, 7)
-        found[activation] = (
+        digests[activation] = (
             architectures.block_names(config.architecture),
             architectures.identity(config.architecture)["sha256"],
         )
-    assert found["softmax"] == found[None]
+    assert digests["softmax"] == digests[None]

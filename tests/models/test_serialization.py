@@ -38,9 +38,9 @@ def test_a_file_gives_the_architecture_with_another_head(tmp_path):
     path = tmp_path / "net.keras"
     for builder in (small_models.residual, small_models.chain, small_models.convnext_small):
         builder((32, 32, 3), 7).save(path)
-        found = architectures.build(Config(model=str(path), image_size=32).architecture, 3)
-        assert found.output_shape == (None, 3)
-        same = [block.name for block in blocks(found)]
+        model = architectures.build(Config(model=str(path), image_size=32).architecture, 3)
+        assert model.output_shape == (None, 3)
+        same = [block.name for block in blocks(model)]
         assert len(same) == len(blocks(builder((32, 32, 3), 3)))
 
 

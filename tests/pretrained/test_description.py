@@ -15,25 +15,25 @@ def path(tmp_path):
 
 
 def test_a_description_can_be_read_back(path):
-    found = description.read(path)
+    described = description.read(path)
     before = description.beside(path).read_text()
-    found.write(path)
-    assert description.read(path) == found
+    described.write(path)
+    assert description.read(path) == described
     assert json.loads(before) == json.loads(description.beside(path).read_text())
-    assert found.layers["conv1"][0].nbytes == 3 * 3 * 3 * 8 * 4
+    assert described.layers["conv1"][0].nbytes == 3 * 3 * 3 * 8 * 4
 
 
 def test_names_of_another_vocabulary_say_nothing():
-    told = description.Description("AlexNet", None, 32, 2, ("tabby cat", "dog"), 1.0, {}, (), "", 1, "x")
-    assert told.classes_in(("n02123045", "n02084071")) is None
-    known = dataclasses.replace(told, trained_on=("n01440764", "n01443537"))
+    described = description.Description("AlexNet", None, 32, 2, ("tabby cat", "dog"), 1.0, {}, (), "", 1, "x")
+    assert described.classes_in(("n02123045", "n02084071")) is None
+    known = dataclasses.replace(described, trained_on=("n01440764", "n01443537"))
     assert known.classes_in(("n02123045", "n02084071")) == frozenset(), "ids of one vocabulary, none in common"
 
 
 def test_classes_are_known_by_name():
-    told = description.Description("AlexNet", None, 32, 2, ("cat", "dog"), 1.0, {}, (), "", 1, "x")
-    assert told.classes_in(("horse", "dog", "dog house", "cat")) == {1, 3}
-    assert told.classes_in(("Dog", "the_cat", "cow")) == {0}, "but for case, names are compared whole"
+    described = description.Description("AlexNet", None, 32, 2, ("cat", "dog"), 1.0, {}, (), "", 1, "x")
+    assert described.classes_in(("horse", "dog", "dog house", "cat")) == {1, 3}
+    assert described.classes_in(("Dog", "the_cat", "cow")) == {0}, "but for case, names are compared whole"
     assert description.Description("AlexNet", None, 32, 2, None, 1.0, {}, (), "", 1, "x").classes_in(("cat",)) is None
 
 
@@ -130,10 +130,10 @@ def test_a_missing_or_endless_description_is_refused(path):
 
 
 def test_what_could_not_be_read_is_not_written(path):
-    told = description.read(path)
+    described = description.read(path)
     before = description.beside(path).read_bytes()
     for changed in ({"provenance": ""}, {"classes": 5}, {"pixel_scale": float("inf")}):
-        fields = {name: getattr(told, name) for name in told.__dataclass_fields__} | changed
+        fields = {name: getattr(described, name) for name in described.__dataclass_fields__} | changed
         with pytest.raises(ValueError, match="cannot be described"):
             description.Description(**fields).write(path)
     assert description.beside(path).read_bytes() == before

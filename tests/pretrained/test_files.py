@@ -25,10 +25,10 @@ def good(request, tmp_path):
 
 
 def test_good_files_of_both_kinds_give_the_same_weights(good):
-    told = files.opened(good)
-    files.check_fits(good, told, fitting(), head=())
-    found = files.arrays(good, told, list(pretrained_files.LAYERS))
-    for layer, of in found.items():
+    described = files.opened(good)
+    files.check_fits(good, described, fitting(), head=())
+    weights = files.arrays(good, described, list(pretrained_files.LAYERS))
+    for layer, of in weights.items():
         for number, array in enumerate(of):
             np.testing.assert_array_equal(array, pretrained_files.arrays()[f"layers/{layer}/vars/{number}"])
 
@@ -36,7 +36,7 @@ def test_good_files_of_both_kinds_give_the_same_weights(good):
 @pytest.mark.parametrize("moment", ["before it is read", "while it is read"])
 def test_a_file_that_is_exchanged_after_the_check_is_not_used(good, tmp_path, monkeypatch, moment):
     """Its bytes are read once: those that are used are those that are checked, whatever lies there by then."""
-    told = files.opened(good)
+    described = files.opened(good)
     content = pretrained_files.arrays()
     content["layers/conv1/vars/1"] += 1
     other = tmp_path / f"other{''.join(good.suffixes)}"
@@ -45,7 +45,7 @@ def test_a_file_that_is_exchanged_after_the_check_is_not_used(good, tmp_path, mo
     if moment == "before it is read":
         os.replace(other, good)
         with pytest.raises(ValueError, match="was changed after it had been checked"):
-            files.arrays(good, told, list(pretrained_files.LAYERS))
+            files.arrays(good, described, list(pretrained_files.LAYERS))
         return
     check = files.check_listing
 
@@ -54,13 +54,13 @@ def test_a_file_that_is_exchanged_after_the_check_is_not_used(good, tmp_path, mo
         os.replace(other, good)
 
     monkeypatch.setattr(files, "check_listing", exchange)
-    found = files.arrays(good, told, ["conv1"])
-    np.testing.assert_array_equal(found["conv1"][1], pretrained_files.arrays()["layers/conv1/vars/1"])
+    weights = files.arrays(good, described, ["conv1"])
+    np.testing.assert_array_equal(weights["conv1"][1], pretrained_files.arrays()["layers/conv1/vars/1"])
 
 
 @pytest.mark.parametrize("become", ["longer", "gone", "a pipe"])
 def test_a_file_that_becomes_something_else_after_the_check_is_not_used(good, become):
-    told = files.opened(good)
+    described = files.opened(good)
     if become == "longer":
         good.write_bytes(good.read_bytes() + b"x")
     else:
@@ -68,7 +68,7 @@ def test_a_file_that_becomes_something_else_after_the_check_is_not_used(good, be
         if become == "a pipe":
             os.mkfifo(good)
     with pytest.raises(ValueError, match=r"was changed after|Cannot read|no regular file"):
-        files.arrays(good, told, list(pretrained_files.LAYERS))
+        files.arrays(good, described, list(pretrained_files.LAYERS))
 
 
 def test_a_link_to_a_file_is_followed(good, tmp_path):
@@ -149,17 +149,17 @@ def test_numbers_that_are_none_are_refused(tmp_path, number):
 
 
 def test_another_network_is_refused_with_both_sides_by_layer(good):
-    told = files.opened(good)
+    described = files.opened(good)
     other = fitting() | {"conv1": [((3, 3, 3, 16), "float32"), ((16,), "float32")], "conv2": [((9,), "float32")]}
     with pytest.raises(ValueError, match="another network") as error:
-        files.check_fits(good, told, other, head=())
+        files.check_fits(good, described, other, head=())
     text = str(error.value)
     assert '"conv1": float32 [3, 3, 3, 8], float32 [8] in the file, float32 [3, 3, 3, 16], float32 [16] here' in text
     assert '"conv2": no such layer in the file, float32 [9] here' in text
     body = {"conv1": fitting()["conv1"]}
     with pytest.raises(ValueError, match="no such layer here"):
-        files.check_fits(good, told, body, head=())
-    files.check_fits(good, told, body, head=set(fitting()) - {"conv1"})
+        files.check_fits(good, described, body, head=())
+    files.check_fits(good, described, body, head=set(fitting()) - {"conv1"})
 
 
 def test_a_named_pipe_and_a_folder_are_refused(good):

@@ -19,7 +19,6 @@ from keras.src.backend.common import global_state
 from tftransfer.models import catalog, costs, keras_settings, serialization, user_code
 from tftransfer.models.alexnet import AlexNet
 from tftransfer.models.blocks import blocks, every_layer, possible_ends
-from tftransfer.models.costs import BlockCost
 from tftransfer.models.logits import without_softmax
 from tftransfer.models.options import ModelOptions
 from tftransfer.models.validation import check, check_repeatable
@@ -63,7 +62,7 @@ def _maker(model: str) -> Callable[[tuple[int, int, int], int], keras.Model]:
 
 
 def _application(name: str, shape: tuple[int, int, int], classes: int) -> keras.Model:
-    """Builds a model of keras.applications for our own input: without its weights, softmax and preprocessing."""
+    """Returns a model of keras.applications without its weights, softmax and preprocessing."""
     builder = getattr(keras.applications, name)
     options = {"weights": None, "include_top": True, "classifier_activation": None}
     if "include_preprocessing" in inspect.signature(builder).parameters:
@@ -72,7 +71,7 @@ def _application(name: str, shape: tuple[int, int, int], classes: int) -> keras.
 
 
 def _function(model: str) -> Callable[[tuple[int, int, int], int], keras.Model]:
-    """Imports a user's `module:function`."""
+    """Returns a user's `module:function`; raises ValueError if it cannot be called with image shape and classes."""
     module, _, function = model.partition(":")
     with user_code.guarded(f"Cannot import the module of --model={model}"):
         maker = getattr(importlib.import_module(module), function, None)
@@ -143,13 +142,13 @@ def _probe_of(options: ModelOptions, _: tuple[int, int] | None) -> tuple[keras.M
         built = build(options, _PROBE_CLASSES)
         with user_code.guarded(f"{label} cannot be run", ours=True):
             check_repeatable(built, label, options.input_shape)
-        if catalog.is_function(model) and serialization.digest(build(options, _PROBE_CLASSES)) != serialization.digest(
-            built
-        ):
-            raise ValueError(
-                f"The function of --model={model} gives another architecture at each call; networks can be compared "
-                f"only if it depends on its arguments alone. Take random numbers and counters out of it."
-            )
+        if catalog.is_function(model):
+            again = build(options, _PROBE_CLASSES)
+            if serialization.digest(again) != serialization.digest(built):
+                raise ValueError(
+                    f"The function of --model={model} gives another architecture at each call; networks can be "
+                    f"compared only if it depends on its arguments alone. Take random numbers and counters out of it."
+                )
     return built, blocks(built, options.blocks or None)
 
 
@@ -159,7 +158,7 @@ def block_names(options: ModelOptions) -> tuple[str, ...]:
     return known if known else tuple(block.name for block in _probe(options)[1])
 
 
-def block_costs(options: ModelOptions, classes: int) -> tuple[BlockCost, ...]:
+def block_costs(options: ModelOptions, classes: int) -> tuple[costs.BlockCost, ...]:
     """Returns the cost of each block of the model with a head for `classes`."""
     with keras_settings.of_ours("float32"):
         return tuple(costs.block_cost(block) for block in blocks(build(options, classes), options.blocks or None))

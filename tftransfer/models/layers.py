@@ -164,7 +164,7 @@ class StepNoise(keras.layers.Layer):
 
     Keras' own layers of noise give every replica of a `tf.distribute` strategy the same draw. The only state is
     `seed_generator.state`, the pair (seed, training calls so far); `seek` sets the second, to continue a run that was
-    interrupted. Subclasses draw it.
+    interrupted. Subclasses choose the distribution.
 
     Args:
         seed: Any integer from 0 to 2**31 - 1, or None for one drawn at random.
