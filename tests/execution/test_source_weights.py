@@ -1,6 +1,7 @@
 """Where copied weights come from: random ones, those of a base, those of someone else."""
 
 import dataclasses
+import shutil
 
 import pytest
 
@@ -18,7 +19,8 @@ def test_random_frozen_blocks(study):
     assert names(study.root) == ["random0-R3B-seed0", "random0-baseB-seed0"]
 
 
-def test_random_blocks_with_learnt_statistics_need_their_base(study):
+def test_random_blocks_with_learnt_statistics_need_their_base(study_with_bases):
+    study = study_with_bases
     record = study.ensure(cell("S3B")).record
     base = record_files.read(study.root / "random0-baseB-seed0")
     assert record.identity["source"]["weights"] == base.weights_digest
@@ -38,6 +40,7 @@ def test_pretrained_weights_end_as_ones_own_base_with_the_same_weights(finished,
     asked = cell("A4B")
     asked = dataclasses.replace(asked, treatment=dataclasses.replace(asked.treatment, pretrained=described.sha256))
     study = studies.Study(tmp_path / "study", store, say=lambda line: None, pretrained=given)
+    shutil.copytree(finished / "random0-baseB-seed0", study.root / "random0-baseB-seed0")
     record = study.ensure(asked).record
     mark = f"w{described.sha256[:8]}"
     assert names(study.root) == [f"random0-A4B-{mark}-seed0", "random0-baseB-seed0"], "no base of A is trained"

@@ -103,6 +103,6 @@ def test_what_is_saved_is_read_without_pickle_and_repeats_to_the_byte(tmp_path, 
     assert said[0] == said[1]
     assert said[0]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     with np.load(path, allow_pickle=False) as found:
-        assert all((found[name] == values).all() for name, values in diagnostics.items())
+        assert all((found[name] == values).all() for name, values in arrays.items())
     assert [item.name for item in tmp_path.iterdir()] == [diagnostics.FILE]
     assert path.stat().st_size < 50_000
