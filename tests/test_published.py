@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from tftransfer import report
 from tftransfer.records import record_files
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -56,3 +57,15 @@ def test_the_readme_shows_the_published_numbers():
             if not label.startswith("base"):
                 expected.append(round(100 * result["minus_base"], 1))
         assert shown == expected
+
+
+def run(*options):
+    return report.main(["report", *options])
+
+
+def test_published_pages_are_built(tmp_path):
+    for folder in sorted((ROOT / "runs" / "published").glob("tiny*")):
+        assert run(f"--study={folder}", f"--out={tmp_path / folder.name}") == 0
+        text = (tmp_path / folder.name / "report.html").read_text()
+        assert "<svg" in text
+        assert "Learning curves" in text

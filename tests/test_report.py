@@ -111,11 +111,3 @@ def test_the_readme_shows_the_papers_numbers():
 
 def test_pictures_in_docs_are_small():
     assert all(path.stat().st_size < 300_000 for path in (ROOT / "docs").glob("paper_*"))
-
-
-def test_published_pages_are_built(tmp_path):
-    for folder in sorted((ROOT / "runs" / "published").glob("tiny*")):
-        assert run(f"--study={folder}", f"--out={tmp_path / folder.name}") == 0
-        text = (tmp_path / folder.name / "report.html").read_text()
-        assert "<svg" in text
-        assert "Learning curves" in text
