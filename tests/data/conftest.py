@@ -1,9 +1,9 @@
 """Data sets and stores that the tests of data share."""
 
 import pytest
+
 from image_folders import write_subsets, write_tiny_imagenet
 from memory_dataset import memory_dataset
-
 from tftransfer.data.store import Store, prepare
 
 

@@ -5,8 +5,8 @@ import pathlib
 
 import numpy as np
 import pytest
-from memory_dataset import contents_of, flip, memory_dataset
 
+from memory_dataset import contents_of, flip, memory_dataset
 from tftransfer.data import manifest
 from tftransfer.data.store import Store, StoreError, find, prepare
 

@@ -2,8 +2,8 @@ import pathlib
 
 import numpy as np
 import pytest
-from memory_dataset import memory_dataset, pixels
 
+from memory_dataset import memory_dataset, pixels
 from tftransfer.data.mean_image import mean_image
 from tftransfer.data.store import prepare
 

@@ -8,8 +8,8 @@ import threading
 
 import numpy as np
 import pytest
-from memory_dataset import CLASSES, TRAIN, VAL, break_some, contents_of, flip, memory_dataset, pixels, png
 
+from memory_dataset import CLASSES, TRAIN, VAL, break_some, contents_of, flip, memory_dataset, pixels, png
 from tftransfer.cli import command_line
 from tftransfer.data import preparation, progress
 from tftransfer.data.datasets import Examples, open_dataset

@@ -2,8 +2,8 @@ import pathlib
 
 import numpy as np
 import pytest
-from memory_dataset import contents_of, memory_dataset
 
+from memory_dataset import contents_of, memory_dataset
 from tftransfer.data import shards
 from tftransfer.data.store import prepare
 

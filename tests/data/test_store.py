@@ -9,8 +9,8 @@ import textwrap
 
 import numpy as np
 import pytest
-from memory_dataset import CLASSES, TRAIN, VAL, contents_of, flip, memory_dataset, pixels, png
 
+from memory_dataset import CLASSES, TRAIN, VAL, contents_of, flip, memory_dataset, pixels, png
 from tftransfer.data import preparation
 from tftransfer.data.decode import decode
 from tftransfer.data.store import StoreError, prepare

@@ -1,7 +1,8 @@
 """A folder of prepared sets of TensorFlow Datasets that tests share."""
 
-import miniature_tfds
 import pytest
+
+import miniature_tfds
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 import os
 
 import pytest
-from image_folders import labels_and_keys, write_image
 
+from image_folders import labels_and_keys, write_image
 from tftransfer.data import datasets
 from tftransfer.data.datasets import DataSetError, files, open_dataset
 

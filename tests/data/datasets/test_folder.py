@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from image_folders import labels_and_keys, write_image
 
+from image_folders import labels_and_keys, write_image
 from tftransfer.data.datasets import DataSetError, open_dataset
 from tftransfer.data.datasets.folder import SMALL_CLASSES, hold_out
 

@@ -1,6 +1,6 @@
 import pytest
-from image_folders import labels_and_keys
 
+from image_folders import labels_and_keys
 from tftransfer.data.datasets import DataSetError, open_dataset
 
 
