@@ -4,7 +4,7 @@ import fake_study
 from tftransfer import analysis
 from tftransfer.analysis import checks, study
 from tftransfer.experiment.config import PROTOCOL
-from tftransfer.records import record_files
+from tftransfer.records import record_files, record_warnings
 
 
 def found(folder):
@@ -69,9 +69,15 @@ def test_another_protocol_is_another_recipe(tmp_path):
         ("unbalanced", "A4B", lambda c: c["integrity"].update(class_images={"validation": [1, 4]})),
         ("budget", "another number of steps", lambda c: c["integrity"].update(steps=7)),
         ("not frozen", "A4B", lambda c: c["integrity"].update(frozen_blocks_unchanged=False)),
+        ("not tuned", "fine-tuned blocks did not move", lambda c: c["integrity"].update(fine_tuned_blocks_moved=False)),
+        ("statistics", "--batch_norm", lambda c: c["integrity"].update(frozen_statistics_as_wanted=False)),
+        ("leak?", "x.h5", lambda c: c["integrity"].update(pretrained_source={"file": "x.h5"},
+                                                          target_classes_seen_by_source=None)),
+        ("overfitted", "A4B", lambda c: c["history"].update(top1=[0.9] * 4) or c["integrity"].update(left_chance=True)),
+        ("diverged", "A4B", lambda c: c.update(status="diverged", result=dict.fromkeys(c["result"]))),
     ],
-)
-def test_doubtful_networks_are_named(tmp_path, code, expected, change):
+)  # fmt: skip
+def test_every_code_of_a_networks_warning_reaches_the_report(tmp_path, code, expected, change):
     fake_study.write(tmp_path, "base", 0.5, target="B")
     assert code not in codes(tmp_path)
     content = fake_study.content(fake_study.cell("A4B"), 0.05)
@@ -150,3 +156,8 @@ def test_longer_training_is_not_the_only_reason_for_a_control_above_its_base(tmp
         fake_study.write(tmp_path, "B4B", 0.53 + off, split)
     assert "Either the bases were not trained to convergence" in text(tmp_path, "bases")
     assert "or freezing keeps networks from overfitting" in text(tmp_path, "bases")
+
+
+def test_no_code_is_left_out_of_the_test_above():
+    (mark,) = test_every_code_of_a_networks_warning_reaches_the_report.pytestmark
+    assert {case[0] for case in mark.args[1]} >= set(record_warnings.CODES)

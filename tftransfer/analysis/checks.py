@@ -12,6 +12,7 @@ from tftransfer.analysis.study import Study
 from tftransfer.experiment.treatments import variant
 from tftransfer.records import identities, record_warnings
 from tftransfer.records.record_warnings import NOTE, WARNING, RecordWarning
+from tftransfer.system import escaping
 
 # Up to this protocol, the same seed gave the same initial weights in every split.
 LAST_SHARED = 1
@@ -44,6 +45,7 @@ def warnings(frame: pd.DataFrame, study: Study | None = None) -> list[RecordWarn
         *_at_chance(fine, WARNING, "yet counted in all means"),
         *_at_chance(frame.drop(main.index).query("excluded == ''"), NOTE, "of other recipes and therefore in no mean"),
         *_leaks(fine),
+        *_of_networks(study),
         *_copies(study),
         *_unbalanced(study),
         *_stale(study),
@@ -121,6 +123,24 @@ def _leaks(fine: pd.DataFrame) -> Iterator[RecordWarning]:
             f"The source was trained on classes of the target: {first_names(leaking['name'].tolist())}. "
             f"Transfer looks better than it is.",
         )
+
+
+def _of_networks(study: Study | None) -> Iterator[RecordWarning]:
+    """Warnings that records give about single networks, for which no sentence above or below stands."""
+    for code in (
+        record_warnings.MAYBE_LEAK,
+        record_warnings.STATISTICS,
+        record_warnings.NOT_MOVED,
+        record_warnings.OVERFITTED,
+    ):
+        about = [
+            (record.name, warning.text)
+            for record in (study.records if study else ())
+            for warning in record_warnings.of(record.content)
+            if warning.code == code
+        ]
+        for text in escaping.distinct(about):
+            yield RecordWarning(code, f"{text}.")
 
 
 def _copies(study: Study | None) -> Iterator[RecordWarning]:
