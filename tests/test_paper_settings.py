@@ -173,7 +173,7 @@ def paper_group():
 
 def test_the_papers_rates_decays_and_momentum_reach_every_weight(paper_group):
     optimizer = paper_group.model.optimizer
-    found = {v.path: optimizer.factors(v.path) for v in paper_group.model.trainable_variables}
+    found = {v.path: optimizer.rate_factor_and_decay(v.path) for v in paper_group.model.trainable_variables}
     assert len(found) == 16
     assert {path.rpartition("/")[2]: found[path] for path in found} == {"kernel": (1.0, 5e-4), "bias": (2.0, 0.0)}
     assert set(found.values()) == {(1.0, 5e-4), (2.0, 0.0)}

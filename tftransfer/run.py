@@ -11,7 +11,6 @@ import pathlib
 import sys
 import textwrap
 import time
-import types
 from collections.abc import Sequence
 from typing import Any
 
@@ -148,17 +147,19 @@ def _train(
     images = images or preview.Images(store.counts("train"), store.counts("val"))
     steps = plan.steps_for(cell, options.budget == "equal_total")
     _caution(steps, root, images)
-    execution = _start_tensorflow(options)
+    _start_tensorflow(options)
+    from tftransfer.execution import studies
+
     if pretrained:
         pretrained = dataclasses.replace(pretrained, seen=pretrained.described.classes_in(tuple(store.class_names)))
-    study = execution.Study(root, store, say=_say, progress_bar=sys.stdout.isatty(), pretrained=pretrained)
+    study = studies.Study(root, store, say=_say, progress_bar=sys.stdout.isatty(), pretrained=pretrained)
     study.check(steps, options.force)
     try:
         for step in steps:
             network = study.ensure(step.cell, options.force and step.role == plan.ASKED)
             if step.role == plan.SOURCE and network.record.status != record_files.DONE:
                 study.ensure_source(step.cell)  # raises, before anything else is trained
-    except execution.SourceError as error:
+    except studies.SourceError as error:
         escaping.say(f"python -m tftransfer.run: {error}", sys.stderr)
         return command_line.EXIT_FAILED
     networks = [study.finished(step.cell) for step in steps]
@@ -194,15 +195,13 @@ def _caution(steps: Sequence[plan.Step], root: pathlib.Path, images: preview.Ima
         _say(f"weights: not kept of {', '.join(dropped)}; --keep_weights keeps them")
 
 
-def _start_tensorflow(options: Config) -> types.ModuleType:
-    """Loads TensorFlow with its devices, and returns the module `execution`."""
+def _start_tensorflow(options: Config) -> None:
+    """Loads TensorFlow with its devices."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on its build concern no user
     with command_line.suppress_stderr():
-        from tftransfer.execution import studies
         from tftransfer.training import strategies
 
         strategies.make(options.strategy, options.replicas)
-    return studies
 
 
 def _warnings(cell: Cell, networks: Sequence) -> list[str]:

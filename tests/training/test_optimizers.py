@@ -79,10 +79,10 @@ def test_equals_the_update_of_keras_to_the_last_bit(monkeypatch):
 
 def test_a_rate_of_0_holds_a_layer_and_the_longest_name_counts():
     optimizer = CaffeSGD(lr_multipliers={"conv1": 0.0, "A4B/conv1": 0.5})
-    assert optimizer.factors("B4B/conv1/kernel")[0] == 0.0
-    assert optimizer.factors("A4B/conv1/kernel")[0] == 0.5
-    assert optimizer.factors("A4B/conv1/bias")[0] == 1.0
-    assert optimizer.factors("A4B/conv11/kernel")[0] == 1.0, "a part of a name does not match"
+    assert optimizer.rate_factor_and_decay("B4B/conv1/kernel")[0] == 0.0
+    assert optimizer.rate_factor_and_decay("A4B/conv1/kernel")[0] == 0.5
+    assert optimizer.rate_factor_and_decay("A4B/conv1/bias")[0] == 1.0
+    assert optimizer.rate_factor_and_decay("A4B/conv11/kernel")[0] == 1.0, "a part of a name does not match"
 
 
 def test_layers_that_start_later_stand_still_before_and_have_their_slots():

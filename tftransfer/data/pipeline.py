@@ -15,8 +15,15 @@ import tensorflow as tf
 from tftransfer import seeds
 
 
-class Half(Protocol):
-    """The interface of the images of a task, as pipelines read them."""
+class ImageSource(Protocol):
+    """The interface of labelled images, as pipelines read them; `store.Half` has it.
+
+    Attributes:
+        labels: int32 `(images,)`.
+        ids: Stable numbers of the images, from which augmentation derives, int64 `(images,)`.
+        size: Side of the stored images in pixels.
+        encoding: "raw": `read` gives pixels, uint8 `(positions, size, size, 3)`; "jpeg": `read_encoded` gives files.
+    """
 
     labels: np.ndarray
     ids: np.ndarray
@@ -30,7 +37,7 @@ class Half(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """The way from a stored image to the network's input: a crop, less the mean image, times a factor.
+    """The way from a stored image to the network's input: a crop, minus the mean image, times a factor.
 
     Attributes:
         size: Side of the crop in pixels.
@@ -68,7 +75,7 @@ class Sampling:
     crop: bool = True
     mirror: bool = True
 
-    def positions(self, half: Half, step: int) -> tuple[np.ndarray, int]:
+    def positions(self, half: ImageSource, step: int) -> tuple[np.ndarray, int]:
         """Returns the positions of a step's images in the half, int64 `(batch,)`, and the step's epoch."""
         epoch, batch = divmod(step, len(half) // self.batch_size)
         return _order(self, half, epoch)[batch * self.batch_size : (batch + 1) * self.batch_size], epoch
@@ -92,13 +99,13 @@ class Sampling:
 
 
 @functools.lru_cache(maxsize=4)  # this epoch's order, and at its end the next one's
-def _order(sampling: Sampling, half: Half, epoch: int) -> np.ndarray:
+def _order(sampling: Sampling, half: ImageSource, epoch: int) -> np.ndarray:
     """Returns all positions in the half in the order of an epoch, int64 `(images,)`."""
     bits = seeds.hashed(seeds.derive(sampling.seed, "order", sampling.target, epoch), half.ids)
     return np.argsort(bits, kind="stable")
 
 
-def training_batches(half: Half, view: View, sampling: Sampling, first_step: int, steps: int) -> tf.data.Dataset:
+def training_batches(half: ImageSource, view: View, sampling: Sampling, first_step: int, steps: int) -> tf.data.Dataset:
     """Returns the batches of `steps` training steps from `first_step` on.
 
     Args:
@@ -120,7 +127,7 @@ def training_batches(half: Half, view: View, sampling: Sampling, first_step: int
     return _with_labels(numbers, half, view, sampling.batch_size, chosen)
 
 
-def evaluation_batches(half: Half, view: View, batch_size: int) -> tf.data.Dataset:
+def evaluation_batches(half: ImageSource, view: View, batch_size: int) -> tf.data.Dataset:
     """Returns all images of a half once, cropped at the centre, in batches of equal size.
 
     The last batch is filled up with images of weight 0, so that any number of images is exact on any number of
@@ -147,7 +154,7 @@ def evaluation_batches(half: Half, view: View, batch_size: int) -> tf.data.Datas
     )
 
 
-def _with_labels(steps: tf.data.Dataset, half: Half, view: View, batch_size: int, chosen) -> tf.data.Dataset:
+def _with_labels(steps: tf.data.Dataset, half: ImageSource, view: View, batch_size: int, chosen) -> tf.data.Dataset:
     """Reads, crops and centres the images that `chosen` names for each step."""
     shape = (batch_size, view.size, view.size, view.mean.shape[-1])  # of the images: (batch, height, width, channels)
     if half.encoding == "jpeg":
@@ -200,7 +207,7 @@ def crop(images: np.ndarray, view: View, top: np.ndarray, left: np.ndarray, mirr
     return result
 
 
-def _jpeg_batches(steps: tf.data.Dataset, half: Half, view: View, batch_size: int, chosen) -> tf.data.Dataset:
+def _jpeg_batches(steps: tf.data.Dataset, half: ImageSource, view: View, batch_size: int, chosen) -> tf.data.Dataset:
     """Decodes only the crop of each image, several at a time."""
     mean = tf.constant(view.mean)
 

@@ -158,9 +158,10 @@ class Study:
                 (record,) = self._train([Member(base, None, None)])
         return record
 
-    def finished(self, cell: Cell) -> Trained:
-        """Returns a network of this study that is done."""
-        return Trained(self._record_of(cell), cell.name in self._trained_now)
+    def finished(self, cell: Cell) -> Trained | None:
+        """Returns a network of this study with its record, None if it is not done."""
+        record = self._record_of(cell)
+        return Trained(record, cell.name in self._trained_now) if record else None
 
     def _record_of(self, cell: Cell | None) -> Record | None:
         """Returns the record of a cell if it is done; raises AnotherNetworkError if it is not of these images or model.

@@ -28,6 +28,7 @@ from tftransfer.cli.options import (
     some_path,
     within,
 )
+from tftransfer.data.datasets import default_input_size
 from tftransfer.experiment import splits
 from tftransfer.models import catalog
 from tftransfer.models.options import ModelOptions
@@ -214,11 +215,7 @@ class Config:
     @property
     def input_size(self) -> int:
         """Side of the network's input in pixels, the data set's default filled in."""
-        if self.image_size:
-            return self.image_size
-        if self.dataset in ("motifs", "cifar10", "cifar100"):
-            return 32
-        return 56 if self.dataset == "tiny_imagenet" else 227
+        return self.image_size or default_input_size(self.dataset)
 
     @property
     def architecture(self) -> ModelOptions:

@@ -1,10 +1,12 @@
 """The folder of a finished network and its record, which is checked whenever it is read.
 
-runs/<study>/<network>/record.json       written last and atomically: its presence means done
-                       weights.weights.h5  bases, others with --keep_weights
-                       mean.npy  beside the weights: mean image, for the preprocessing of other images
-                       model.json  beside the weights, if the architecture is not AlexNet
-                       events.out.tfevents...  TensorBoard's view of the record
+runs/<study>/<network>/
+    record.json             written last and atomically: its presence means done
+    weights.weights.h5      bases, others with --keep_weights
+    mean.npy                beside the weights: mean image, for the preprocessing of other images
+    model.json              beside the weights, if the architecture is not AlexNet
+    diagnostics.npz         first-layer filters and similarity of features, for reports
+    events.out.tfevents...  TensorBoard's view of the record
 """
 
 import contextlib

@@ -29,7 +29,7 @@ class Table:
         columns: Heads.
         rows: Texts, as many in a row as there are columns.
         note: What its numbers are; under it.
-        numeric: Columns that are set flush right, by position.
+        first_numeric: Position of the first right-aligned column; all after it are right-aligned, too.
     """
 
     title: str

@@ -80,7 +80,7 @@ def let_statistics_follow(trunk: keras.Model) -> None:
 
 
 def with_own_statistics(
-    model: keras.Model, weights: Weights, half: pipeline.Half, view: pipeline.View, sampling: pipeline.Sampling
+    model: keras.Model, weights: Weights, half: pipeline.ImageSource, view: pipeline.View, sampling: pipeline.Sampling
 ) -> Weights:
     """Returns untrained weights with the moving statistics that they have on training images, by layer name.
 

@@ -157,7 +157,7 @@ def save(folder: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> dict[str, st
 class _Chosen:
     """Some images of a half, as a half."""
 
-    half: pipeline.Half
+    half: pipeline.ImageSource
     positions: np.ndarray
 
     def __len__(self) -> int:

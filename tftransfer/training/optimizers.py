@@ -65,7 +65,7 @@ class CaffeSGD(keras.optimizers.SGD):
         self.lr_multipliers = dict(lr_multipliers or {})
         self.decay_multipliers = dict(decay_multipliers or {})
         self.layer_starts = dict(layer_starts or {})
-        self._factors: list[tuple[float, float, int]] = []
+        self._of_variables: list[tuple[float, float, int]] = []  # rate factor, decay, first step
 
     def build(self, variables: list[Any]) -> None:
         if self.built:
@@ -78,18 +78,21 @@ class CaffeSGD(keras.optimizers.SGD):
                 raise ValueError(
                     f"No trained layer is called {', '.join(unused)}. Trained layers are {', '.join(layers)}."
                 )
-        self._factors = [(*self.factors(path), int(_longest_match(self.layer_starts, path, 0))) for path in paths]
+        starts = [int(_longest_match(self.layer_starts, path, 0)) for path in paths]
+        self._of_variables = [
+            (*self.rate_factor_and_decay(path), start) for path, start in zip(paths, starts, strict=True)
+        ]
         super().build(variables)
 
-    def factors(self, path: str) -> tuple[float, float]:
-        """Returns the factors on rate and decay of the variable at `path`."""
+    def rate_factor_and_decay(self, path: str) -> tuple[float, float]:
+        """Returns the factor on the learning rate and the decay of the variable at `path`."""
         is_bias = path.rpartition("/")[2] == "bias"
         rate = _longest_match(self.lr_multipliers, path) * (self.bias_lr_multiplier if is_bias else 1.0)
         decay = _longest_match(self.decay_multipliers, path) * (self.bias_decay_multiplier if is_bias else 1.0)
         return rate, decay * self.l2
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        rate, decay, start = self._factors[self._get_variable_index(variable)]
+        rate, decay, start = self._of_variables[self._get_variable_index(variable)]
         if start:
             rate = rate * ops.cast(self.iterations >= start, learning_rate.dtype)
         if decay:

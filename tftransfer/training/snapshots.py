@@ -29,7 +29,7 @@ _WEIGHTS, _OPTIMIZER, _METRICS = "weights", "optimizer", "metrics"
 def identity(
     config: Config,
     view: pipeline.View,
-    halves: Mapping[str, pipeline.Half],
+    halves: Mapping[str, pipeline.ImageSource],
     networks: Sequence[Network],
     sources: Mapping[str, Weights],
 ) -> dict[str, Any]:

@@ -43,8 +43,8 @@ class Task:
     split: str
     target: str
     classes: int
-    training: pipeline.Half
-    validation: pipeline.Half
+    training: Half
+    validation: Half
     view: pipeline.View
 
     def sampling(self, config: Config) -> pipeline.Sampling:

@@ -14,7 +14,7 @@ from tftransfer.data.datasets.dataset import (
     Examples,
     FileExample,
 )
-from tftransfer.data.datasets.names import OWN_DATASETS, known_datasets, near_names
+from tftransfer.data.datasets.names import OWN_DATASETS, default_input_size, known_datasets, near_names
 
 __all__ = [
     "OWN_DATASETS",
@@ -26,6 +26,7 @@ __all__ = [
     "Examples",
     "FileExample",
     "dataset",
+    "default_input_size",
     "describe_classes",
     "folder",
     "known_datasets",

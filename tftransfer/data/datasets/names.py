@@ -1,6 +1,7 @@
 """Names of data sets: our own, those of TensorFlow Datasets, and the nearest to a misspelt one."""
 
 import difflib
+import re
 
 # Data set -> its origin, as `--list` shows it.
 OWN_DATASETS = {
@@ -8,6 +9,20 @@ OWN_DATASETS = {
     "tiny_imagenet": "the unpacked Tiny ImageNet archive in --data_dir",
     "folder": "your images in --data_dir, one folder per class",
 }
+
+
+# Data set -> side of the network's input in pixels that suits its images; 227 is the paper's, for photographs.
+_INPUT_SIZES = {"motifs": 32, "cifar10": 32, "cifar100": 32, "tiny_imagenet": 56}
+
+
+def default_input_size(dataset: str) -> int:
+    """Returns the side of the network's input in pixels where none is asked for.
+
+    Example:
+        >>> default_input_size("cifar100:3.0.2"), default_input_size("folder")
+        (32, 227)
+    """
+    return _INPUT_SIZES.get(re.split("[/:]", dataset)[0], 227)
 
 
 def tfds_names() -> tuple[str, ...]:
