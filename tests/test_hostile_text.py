@@ -147,7 +147,7 @@ def test_each_distinct_warning_of_a_sweep_is_said_once_and_the_table_is_last(tmp
     assert max(map(lines.index, warnings)) < min(place for place, line in enumerate(lines) if "\u2502" in line)
 
 
-def network(content, tmp_path, now=True):
+def network(content, tmp_path, trained_here=True):
     return types.SimpleNamespace(record=record_files.write(tmp_path / content["name"][-20:], content), now=now)
 
 
@@ -155,7 +155,7 @@ def test_the_table_of_a_run_and_its_warnings(tmp_path, capsys):
     cell = fake_study.cell("A4B")
     content = hostile(fake_study.content(cell, 0.05), HOSTILE)
     text = score_table.text(cell.split, tmp_path, HOSTILE, [types.SimpleNamespace(
-        record=record_files.write(tmp_path / "x", content), now=True)], 1.0)  # fmt: skip
+        record=record_files.write(tmp_path / "x", content), trained_here=True)], 1.0)  # fmt: skip
     run._say(text)
     assert is_quiet(capsys.readouterr().out)
     assert "\\x1b[2J\\x9b31m\\u202egnp" in text

@@ -49,7 +49,7 @@ class DescribeConfig:
         "", COMMAND, "names of these classes, with commas between, or @FILE with one per line; without: not known"
     )
     provenance: str = option("", COMMAND, "who trained the weights, on what, under which licence")
-    model: str = option("AlexNet", MODEL, "architecture of --weights, as in run", catalog.fault)
+    model: str = option("AlexNet", MODEL, "architecture of --weights, as in run", catalog.expected_model)
     image_size: int = option(32, MODEL, "height and width of its input in pixels",
                              lambda v: None if 32 <= v <= 1024 else "32 to 1024")  # fmt: skip
     width: float = option(0.25, MODEL, "AlexNet: factor on channels and units", within(0.01, 8))

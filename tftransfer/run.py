@@ -145,7 +145,7 @@ def _train(
         _say(line)
     cell = Cell(treatment, _split(options, store.class_names, store.class_kinds), options)
     images = images or preview.Images(store.counts("train"), store.counts("val"))
-    steps = plan.steps_for(cell, options.budget == "equal_total")
+    steps = plan.networks_for(cell, options.budget == "equal_total")
     _caution(steps, root, images)
     _start_tensorflow(options)
     from tftransfer.execution import studies
@@ -172,20 +172,20 @@ def _train(
     return command_line.EXIT_FAILED if failed else 0
 
 
-def _steps(cell: Cell, root: pathlib.Path, images: preview.Images | None) -> list[plan.Step]:
+def _steps(cell: Cell, root: pathlib.Path, images: preview.Images | None) -> list[plan.PlannedNetwork]:
     """Returns the steps to a cell, after refusing those that cannot end well."""
-    steps = plan.steps_for(cell, cell.config.budget == "equal_total")
+    steps = plan.networks_for(cell, cell.config.budget == "equal_total")
     preview.check([step.cell for step in steps], root, images)
     return steps
 
 
-def _left(steps: Sequence[plan.Step], root: pathlib.Path) -> list[Cell]:
+def _left(steps: Sequence[plan.PlannedNetwork], root: pathlib.Path) -> list[Cell]:
     """Returns the networks that are still to be trained: of bases without weights only those that are copied from."""
     missing = {plan.SOURCE: (TO_TRAIN, WEIGHTS_LOST)}
     return [step.cell for step in steps if _state(step, root) in missing.get(step.role, (TO_TRAIN,))]
 
 
-def _caution(steps: Sequence[plan.Step], root: pathlib.Path, images: preview.Images) -> None:
+def _caution(steps: Sequence[plan.PlannedNetwork], root: pathlib.Path, images: preview.Images) -> None:
     """Prints warnings about networks that are about to be trained, and whose weights are not kept."""
     left = _left(steps, root)
     for caution in preview.cautions(left, images):
@@ -207,7 +207,8 @@ def _start_tensorflow(options: Config) -> None:
 def _warnings(cell: Cell, networks: Sequence) -> list[str]:
     """Returns the warnings about the networks of the table, each distinct one once."""
     by_name = {network.record.name: network.record for network in networks}
-    about = [(name, warning) for name, record in by_name.items() for warning in record_warnings.of(record.content)]
+    contents = {name: record.content for name, record in by_name.items()}
+    about = [(name, one) for name, content in contents.items() for one in record_warnings.warnings_of(content)]
     reference = by_name[cell.reference.name]
     stale = [(name, record_warnings.stale(record, reference)) for name, record in by_name.items()]
     warnings = [(name, warning.text) for name, warning in [*about, *stale] if warning]
@@ -262,7 +263,7 @@ def _plan_text(cell: Cell, study: pathlib.Path, names: Sequence[str]) -> str:
     return "\n".join([*rows, *(f"caution   {text}" for text in preview.cautions(left, images))])
 
 
-def _shown(step: plan.Step, study: pathlib.Path) -> tuple[str, str, str]:
+def _shown(step: plan.PlannedNetwork, study: pathlib.Path) -> tuple[str, str, str]:
     """Returns a network's label, its state, and a note if its blocks are not checked before the model is built."""
     treatment, options = step.cell.treatment, step.cell.config
     label, state = treatment.label, _state(step, study)
@@ -273,7 +274,7 @@ def _shown(step: plan.Step, study: pathlib.Path) -> tuple[str, str, str]:
     return label, state, f"; not checked: {treatment.n} blocks to copy"
 
 
-def _state(step: plan.Step, study: pathlib.Path) -> str:
+def _state(step: plan.PlannedNetwork, study: pathlib.Path) -> str:
     """Returns the state of a network, as far as it is known without its images: a record's, or one of the above."""
     cell, record = step.cell, record_files.read(study / step.cell.name)
     if record is None or (step.role == plan.ASKED and cell.config.force):

@@ -31,7 +31,7 @@ def test_a_control_that_trained_as_long_answers_the_question_of_budget(tmp_path)
     fake_study.write(tmp_path, "B4B", 0.56)
     assert "--budget=equal_total tells which" in text(tmp_path, "bases")
     assert "budget" in codes(tmp_path)
-    of = fake_study.cell("B4B").control
+    of = fake_study.cell("B4B").longer_base
     record_files.write(tmp_path / of.name, fake_study.content(of, 0.55))
     assert "budget" not in codes(tmp_path)
     assert "tells which" not in text(tmp_path, "bases")

@@ -28,7 +28,7 @@ def test_losses_add_up_where_all_three_networks_are_there(tmp_path):
 def test_fine_tuning_is_compared_with_bases_trained_as_long(tmp_path):
     fake_study.write(tmp_path, "base", 0.60, target="B")
     fake_study.write(tmp_path, "A4B+", 0.64)
-    of = fake_study.cell("A4B+").control
+    of = fake_study.cell("A4B+").longer_base
     record_files.write(tmp_path / of.name, fake_study.content(of, 0.63))
     found = effect(analysis.networks(tmp_path), "transfer beyond longer base")
     assert found["mean"].round(6).to_dict() == {4: 0.01}

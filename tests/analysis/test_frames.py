@@ -25,7 +25,7 @@ def test_mirrored_networks_share_a_role(label, role):
 
 def test_bases_and_their_controls_have_roles():
     assert treatments.role(treatments.base("A")) == treatments.role(treatments.base("all")) == "base"
-    control = {label: treatments.control_base(treatments.parse(label)) for label in ("A4B", "B4A", "A4A", "B4B")}
+    control = {label: treatments.longer_base(treatments.parse(label)) for label in ("A4B", "B4A", "A4A", "B4B")}
     assert {label: treatments.role(base) for label, base in control.items()} == {
         "A4B": "base-plusA", "B4A": "base-plusA", "A4A": "base-plusB", "B4B": "base-plusB",
     }  # fmt: skip

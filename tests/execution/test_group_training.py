@@ -90,7 +90,7 @@ def test_preserved_and_released_blocks(study_with_bases):
 
 
 def test_a_base_as_long_as_source_and_target(study_with_bases):
-    control = cell("A4B").control
+    control = cell("A4B").longer_base
     record = study_with_bases.ensure(control).record
     assert record.content["cost"]["train_steps"] == 6
     assert record.result["minus_base"] is not None

@@ -62,7 +62,7 @@ def test_steps_are_known_if_they_depend_on_no_images_or_these_are_counted():
     assert preview.steps(cell("base"), None) == 3
     assert preview.steps(by_epochs, None) is None
     assert preview.steps(by_epochs, COUNTED) == 2 * COUNTED.training[classes].sum() // 5
-    longer = cell("A4B").control
+    longer = cell("A4B").longer_base
     assert preview.steps(longer, None) is None
     assert preview.steps(longer, COUNTED) == 6
 

@@ -60,7 +60,7 @@ def test_unbalanced_classes_are_recorded_and_named(tmp_path):
     few, many = record.content["integrity"]["class_images"]["training"]
     assert (few, many) == (8, max(store.counts("train")[list(splits.random_split(CLASSES, 0).b)]))
     assert "unbalanced" in record.content["warnings"]
-    (text,) = [w.text for w in record_warnings.of(record.content) if "chance" not in w.text]
+    (text,) = [w.text for w in record_warnings.warnings_of(record.content) if "chance" not in w.text]
     assert f"its classes have 8 to {many} training images" in text
     assert record_warnings.sound(record), "doubtful, but as it should have ended"
 
@@ -237,12 +237,12 @@ def test_the_recorded_command_trains_the_same_network(text, options):
 
 
 def test_the_recorded_command_of_a_longer_base_trains_it_as_a_control():
-    control = cell("A4B").control
+    control = cell("A4B").longer_base
     words = shlex.split(record_content.command_of(control))
     read, _ = command_line.parse(run_config.RunConfig, words[2:], "usage")
     given = {word[2:].partition("=")[0] for word in words[3:]}
     assert read.budget == "equal_total"
-    assert treatments.control_base(run_config.parse_treatment(read, given)) == control.treatment
+    assert treatments.longer_base(run_config.parse_treatment(read, given)) == control.treatment
 
 
 def test_the_recorded_command_says_the_length_once():

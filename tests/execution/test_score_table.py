@@ -10,7 +10,7 @@ from tftransfer.experiment import splits
 from tftransfer.records import record_files
 
 
-def network(label, top1, target=None, validation=(50, 50), images=1000, chance=0.05, now=True):
+def network(label, top1, target=None, validation=(50, 50), images=1000, chance=0.05, trained_here=True):
     cell = fake_study.cell(label, target=target)
     whole = fake_study.content(cell, top1)
     whole["result"] = whole["result"] | {"chance": chance}
@@ -74,7 +74,9 @@ def test_top_5_stands_in_tables_only_where_it_tells_something(tmp_path, classes,
     content["identity"]["data"]["class_count"] = classes
     content["result"]["minus_base"] = -0.1
     record = record_files.write(tmp_path / "study" / cell.name, content)
-    text = score_table.text(cell.split, tmp_path, "motifs", [types.SimpleNamespace(record=record, now=True)], 1.0)
+    text = score_table.text(
+        cell.split, tmp_path, "motifs", [types.SimpleNamespace(record=record, trained_here=True)], 1.0
+    )
     (line,) = [line for line in text.splitlines() if line.startswith("A4B")]
     assert line.split("  ")[0] == "A4B"
     assert ("60.0 %" in line) == bool(shown)

@@ -54,7 +54,7 @@ def test_pretrained_weights_end_as_ones_own_base_with_the_same_weights(finished,
     assert integrity["pretrained_source"]["provenance"] == "a test"
     assert integrity["target_classes_seen_by_source"] is None
     assert integrity["steps_of_source"] is None
-    (text,) = [w.text for w in record_warnings.of(record.content) if "chance" not in w.text]
+    (text,) = [w.text for w in record_warnings.warnings_of(record.content) if "chance" not in w.text]
     assert f"which classes given{kind} was trained on cannot be compared: not one of their names" in text
     assert f"--treatment=AnB --n=4 --pretrained=given{kind}" in record.content["command"]
     assert (record.folder / "diagnostics.npz").read_bytes() == (own.folder / "diagnostics.npz").read_bytes()

@@ -42,7 +42,7 @@ def test_another_configuration_under_the_same_name_is_refused(finished, store):
     before = (finished / "random0-baseB-seed0" / record_files.RECORD).read_bytes()
     for force in (False, True):
         with pytest.raises(ValueError, match=r"recipe\.learning_rate: 0\.002 there, 0\.5 here.*--study"):
-            study.check(plan.steps_for(other), force)
+            study.check(plan.networks_for(other), force)
         with pytest.raises(ValueError, match="another configuration"):
             study.ensure(other, force)
     assert (finished / "random0-baseB-seed0" / record_files.RECORD).read_bytes() == before
@@ -106,7 +106,7 @@ def test_a_diverged_base_is_recorded_and_not_copied_from(study):
     assert record.status == record_files.DIVERGED
     assert record.result["top1"] is None
     assert not record_warnings.sound(record)
-    assert "diverged at step" in record_warnings.of(record.content)[0].text
+    assert "diverged at step" in record_warnings.warnings_of(record.content)[0].text
     assert not (record.folder / record_files.WEIGHTS).exists()
 
 
@@ -158,7 +158,7 @@ def test_chance_is_named(finished):
     record = record_files.read(finished / "random0-B4B-tuned-seed0")
     lucky = dataclasses.replace(record, content={**record.content, "result": {**record.result, "top1": 0.33}})
     lucky.content["integrity"] = {**record.content["integrity"], "left_chance": False}
-    (warning,) = record_warnings.of(lucky.content)
+    (warning,) = record_warnings.warnings_of(lucky.content)
     assert warning.text.startswith(
         "random0-B4B-tuned-seed0 is not shown to be above chance: top-1 33.0 %, chance 36.7 %"
     )
@@ -199,7 +199,7 @@ def test_classes_that_pretrained_weights_have_seen_are_counted(finished):
     def texts(seen):
         integrity = record.content["integrity"] | {"pretrained_source": {"file": "x"}, "left_chance": True}
         content = {**record.content, "integrity": integrity | {"target_classes_seen_by_source": seen}}
-        return [warning.text for warning in record_warnings.of(content)]
+        return [warning.text for warning in record_warnings.warnings_of(content)]
 
     assert texts(0) == []
     assert texts(2) == ["random0-A4B-seed0: x was trained on 2 classes of its target"]
@@ -216,7 +216,7 @@ def test_a_group_neither_copies_from_nor_is_compared_with_bases_on_other_images(
             changed.train_group([cell(again)])
         assert record_files.read(study.root / cell(again).name) is None
     with pytest.raises(ValueError, match="another version of the data set"):
-        changed.check(plan.steps_for(cell("A3B")), force=False)
+        changed.check(plan.networks_for(cell("A3B")), force=False)
 
 
 def test_a_group_does_not_copy_from_a_base_of_another_architecture(study_with_bases, monkeypatch):

@@ -64,7 +64,7 @@ def test_a_union_holds_every_network_once():
 
 
 def test_controls_are_added_where_asked():
-    cells = grids.union([Grid("AnB", "3", "B")], CONFIG, split_of, with_control=True)
+    cells = grids.union([Grid("AnB", "3", "B")], CONFIG, split_of, with_longer_base=True)
     assert labels(cells) == ["baseA", "baseB", "baseB-plusA", "A3B"]
 
 

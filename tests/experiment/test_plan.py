@@ -47,7 +47,7 @@ def test_sources_and_references():
     ],
 )
 def test_steps_are_in_order_with_reasons(text, expected):
-    assert [(step.cell.treatment.label, step.role) for step in plan.steps_for(cell(text))] == expected
+    assert [(step.cell.treatment.label, step.role) for step in plan.networks_for(cell(text))] == expected
 
 
 def test_identity_holds_what_decides_and_nothing_else():
@@ -75,7 +75,7 @@ def test_recipes_are_checked_against_the_images():
 
 def test_the_control_base_gets_the_steps_of_both_halves():
     network = cell("A4B", batch_size=10, epochs=2.0, schedule="step", drop_epochs=1.0)
-    control = network.control
+    control = network.longer_base
     assert control.name == "random0-baseB-plusA-seed0"
     assert control.waits_for()[0].name == "random0-baseB-seed0"
     per_class = [10 if index in SPLIT.a else 20 for index in range(10)]
@@ -84,13 +84,13 @@ def test_the_control_base_gets_the_steps_of_both_halves():
     assert config.steps_between_drops(100) == 15, "the schedule is stretched"
     assert config.warmup_steps == 1.5 * network.config.warmup_steps
     assert network.training_config(per_class) == network.config
-    assert cell("R4B").control is None
-    labels = [step.cell.treatment.label for step in plan.steps_for(network, with_control=True)]
+    assert cell("R4B").longer_base is None
+    labels = [step.cell.treatment.label for step in plan.networks_for(network, with_longer_base=True)]
     assert labels == ["baseA", "baseB", "baseB-plusA", "A4B"]
 
 
 def test_identities_of_standard_and_longer_bases_differ():
-    assert cell("base").identity("f", None) != cell("B4B").control.identity("f", None)
+    assert cell("base").identity("f", None) != cell("B4B").longer_base.identity("f", None)
 
 
 def test_reduced_data_is_about_the_target_only():

@@ -104,10 +104,10 @@ def test_preserved_blocks_and_staged_release():
 
 
 def test_control_bases():
-    control = treatments.control_base(parse("A4B"))
+    control = treatments.longer_base(parse("A4B"))
     assert (control.label, control.is_base, control.is_reference) == ("baseB-plusA", True, False)
-    assert treatments.control_base(parse("R4B")) is None
-    assert treatments.control_base(treatments.base("B")) is None
+    assert treatments.longer_base(parse("R4B")) is None
+    assert treatments.longer_base(treatments.base("B")) is None
     assert [n.label for n in treatments.required_bases(parse("S4B"))] == ["baseB"]
 
 
@@ -119,7 +119,7 @@ def test_copies_of_pretrained_weights_have_names_of_their_own_and_wait_for_no_so
         "AnB+-w1a2b3c4d",
     )
     assert [base.label for base in treatments.required_bases(network)] == ["baseB"]
-    assert treatments.control_base(network) is None
+    assert treatments.longer_base(network) is None
     assert treatments.for_target(network, "A").label == "B4A+-w1a2b3c4d"
 
 
@@ -151,4 +151,4 @@ def test_roles_are_families_written_for_target_b():
     texts = ("A4B", "B4A", "A4A+", "R4all")
     assert [treatments.role(parse(text)) for text in texts] == ["AnB", "AnB", "BnB+", "RnB"]
     assert [treatments.role(treatments.base(target)) for target in treatments.TARGETS] == ["base"] * 3
-    assert treatments.role(treatments.control_base(parse("B4A"))) == "base-plusA"
+    assert treatments.role(treatments.longer_base(parse("B4A"))) == "base-plusA"

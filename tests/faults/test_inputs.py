@@ -416,7 +416,7 @@ def test_records(tmp_path, tally):
         path.write_text(json.dumps(changed))
         handled(tally, "records with right hashes", use, changed)
     path.write_bytes(text)
-    assert record_warnings.of(record_files.read(whole.folder).content) == []
+    assert record_warnings.warnings_of(record_files.read(whole.folder).content) == []
 
 
 def forged(content):

@@ -48,11 +48,11 @@ def test_settings_come_back_after_an_error():
     before = keras.config.epsilon()
     keras.config.set_epsilon(1e-3)
     try:
-        with keras_settings.of_ours("mixed_bfloat16"):
+        with keras_settings.package_defaults("mixed_bfloat16"):
             assert keras.config.epsilon() == keras_settings.EPSILON
             assert keras.config.dtype_policy().name == "mixed_bfloat16"
         assert keras.config.epsilon() == 1e-3
-        with pytest.raises(KeyError), keras_settings.of_ours("float32"):
+        with pytest.raises(KeyError), keras_settings.package_defaults("float32"):
             raise KeyError
         assert keras.config.epsilon() == 1e-3
     finally:

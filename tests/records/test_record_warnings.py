@@ -54,7 +54,7 @@ def content(label="A4B", top1=0.5, **integrity):
     ids=str,
 )
 def test_each_fault_has_a_word_and_a_sentence(integrity, code, text):
-    (warning,) = record_warnings.of(content(**integrity))
+    (warning,) = record_warnings.warnings_of(content(**integrity))
     assert warning.code == code
     assert text in warning.text
     assert "random0-A4B-seed0" in warning.text
@@ -62,9 +62,9 @@ def test_each_fault_has_a_word_and_a_sentence(integrity, code, text):
 
 def test_a_sound_network_has_none():
     balanced = {"training": [10, 30], "validation": [5, 5]}
-    assert record_warnings.of(content(class_images=balanced)) == []
-    assert record_warnings.of(content("B4B", target_classes_seen_by_source=20)) == [], "its own classes"
-    assert record_warnings.of(content("S4B", target_classes_seen_by_source=20)) == []
+    assert record_warnings.warnings_of(content(class_images=balanced)) == []
+    assert record_warnings.warnings_of(content("B4B", target_classes_seen_by_source=20)) == [], "its own classes"
+    assert record_warnings.warnings_of(content("S4B", target_classes_seen_by_source=20)) == []
 
 
 def learnt(training, validation, recipe=(), cost=(), left_chance=True):
@@ -108,7 +108,7 @@ def learnt(training, validation, recipe=(), cost=(), left_chance=True):
     ids=str,
 )
 def test_a_low_score_comes_with_its_likely_cause_and_what_to_try(found, code, text):
-    (warning,) = record_warnings.of(found)
+    (warning,) = record_warnings.warnings_of(found)
     assert warning.code == code
     assert text in warning.text
 
@@ -116,22 +116,22 @@ def test_a_low_score_comes_with_its_likely_cause_and_what_to_try(found, code, te
 def test_few_validation_images_are_named_where_the_bar_is_high():
     few = learnt(0.70, 0.64, {}, {"train_steps": 12, "validation_images": 59}, left_chance=False)
     few["result"]["chance"] = 0.458
-    (warning,) = record_warnings.of(few)
+    (warning,) = record_warnings.warnings_of(few)
     assert warning.text == (
         "random0-A4B-seed0 is not shown to be above chance: top-1 64.0 %, chance 45.8 %; on 59 validation images it "
         "takes 69.5 %, so these may be too few; on its training images 70.0 %. Try more validation images, or more "
         "training images per class"
     )
     few["cost"]["validation_images"], few["result"]["chance"] = 5, 0.5
-    (warning,) = record_warnings.of(few)
+    (warning,) = record_warnings.warnings_of(few)
     assert warning.text.endswith("5 validation images are too few to show it. Give it more of them")
 
 
 def test_a_gap_is_no_fault_where_it_is_small_or_where_few_images_are_the_subject():
-    assert record_warnings.of(learnt(0.9, 0.6)) == []
+    assert record_warnings.warnings_of(learnt(0.9, 0.6)) == []
     few = learnt(0.96, 0.21)
     few["identity"] |= {"images_per_class": 10}
-    assert record_warnings.of(few) == []
+    assert record_warnings.warnings_of(few) == []
 
 
 def test_the_gravest_comes_first():
@@ -149,5 +149,5 @@ def test_a_diverged_network_is_not_said_to_be_at_chance():
 def test_what_older_records_do_not_say_is_no_fault(tmp_path):
     old = content() | {"integrity": {}}
     record = record_files.write(tmp_path / "x", old)
-    assert record_warnings.of(record.content) == []
+    assert record_warnings.warnings_of(record.content) == []
     assert record_warnings.sound(record)

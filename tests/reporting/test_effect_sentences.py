@@ -53,7 +53,7 @@ def test_fine_tuning_beyond_its_control_is_paired(tmp_path):
 def test_bases_trained_as_long_are_the_fair_comparison(tmp_path):
     fake_study.write(tmp_path, "base", 0.5, target="B")
     fake_study.write(tmp_path, "A4B+", 0.52)
-    of = fake_study.cell("A4B+").control
+    of = fake_study.cell("A4B+").longer_base
     record_files.write(tmp_path / of.name, fake_study.content(of, 0.53))
     assert "AnB+ at n = 4: -1.00 percentage points" in said(tmp_path)
 

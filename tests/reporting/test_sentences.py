@@ -90,7 +90,7 @@ def test_the_best_network_is_named_with_its_kind_and_what_luck_does(tmp_path):
 def test_a_longer_base_does_not_hide_the_best_copy(tmp_path):
     fake_study.write(tmp_path, "base", 0.5, target="B")
     fake_study.write(tmp_path, "A4B+", 0.52)
-    of = fake_study.cell("A4B+").control
+    of = fake_study.cell("A4B+").longer_base
     record_files.write(tmp_path / of.name, fake_study.content(of, 0.53))
     text = said(tmp_path)
     assert "the best of 3 networks is baseB-plusA (random0, seed 0): 53.0 % top-1, 3.00 percentage points" in text

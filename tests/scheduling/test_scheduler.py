@@ -72,7 +72,7 @@ def test_bases_go_first_then_all_that_copy_from_them_in_lockstep(tmp_path):
     assert sorted(runner.labels[:2]) == [["baseA"], ["baseB"]]
     assert sorted(runner.labels[2:]) == [["A1A", "A2A", "B1A", "B2A"], ["A1B", "A2B", "B1B", "B2B"]]
     assert {state.state for state in states.values()} == {DONE}
-    assert all(state.now for state in states.values())
+    assert all(state.trained_here for state in states.values())
     assert runner.stopped
 
 

@@ -136,7 +136,7 @@ def _of_networks(study: Study | None) -> Iterator[RecordWarning]:
         about = [
             (record.name, warning.text)
             for record in (study.records if study else ())
-            for warning in record_warnings.of(record.content)
+            for warning in record_warnings.warnings_of(record.content)
             if warning.code == code
         ]
         for text in escaping.distinct(about):

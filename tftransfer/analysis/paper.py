@@ -72,7 +72,7 @@ def _row(run: dict[str, str]) -> dict[str, Any]:
         "left_chance": float(run["top1"]) >= _least(_CLASSES[run["target"]]),
         "validation_images": _IMAGES * _CLASSES[run["target"]],
         "steps": int(run["iterations"]),
-        "steps_of_source": int(run["iterations"]) if what.source in treatments.LETTERS else 0,
+        "steps_of_source": int(run["iterations"]) if what.source in treatments.HALVES else 0,
         "classes_seen": _CLASSES[run["target"]] if what.source == what.target else 0,
     }
 

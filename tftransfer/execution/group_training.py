@@ -257,7 +257,7 @@ class GroupTraining:
     def _about_images(self, cell: Cell, task: trainer.Task) -> dict[str, Any]:
         """Returns the entries of a record on a network's images: copies among them, and images that were left out."""
         copies = {"by_itself": task.validation.copies_in(task.training)}
-        if cell.treatment.source in treatments.LETTERS and cell.source:
+        if cell.treatment.source in treatments.HALVES and cell.source:
             per_class = cell.source.images_per_class or None
             of_source = self._store.select("train", cell.source_classes, per_class)
             copies["by_source"] = task.validation.copies_in(of_source)

@@ -53,7 +53,7 @@ def images(options: Config) -> Images | None:
         return None
     source = datasets.open_dataset(options.dataset, options.data_dir or None)
     counts = [
-        np.bincount(source.examples(split).labels(), minlength=len(source.class_names)) for split in datasets.SUBSETS
+        np.bincount(source.examples(subset).labels(), minlength=len(source.class_names)) for subset in datasets.SUBSETS
     ]
     held_out = options.dataset == "folder" and folder.validation_folder(options.data_dir) is None
     return Images(*counts, source.native_size or _median_side(source), held_out)
@@ -112,7 +112,7 @@ def data_rows(options: Config, names: Sequence[str], counted: Images | None) -> 
 def half_rows(split: splits.Split, names: Sequence[str], with_digest: bool = False) -> list[str]:
     """Returns rows on both halves: the number of classes, and the first names."""
     rows = [f"split     {split.name}"]
-    for letter in treatments.LETTERS:
+    for letter in treatments.HALVES:
         classes = split.classes(letter)
         digest = f", SHA-256 of the sorted indices {splits.digest(classes)}" if with_digest else ""
         rows.append(f"half {letter}    {len(classes)} classes{digest}")

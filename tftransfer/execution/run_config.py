@@ -68,7 +68,7 @@ def parse_treatment(config: RunConfig, given: set[str], blocks: Sequence[str] | 
         config.preserve,
         config.release_step,
     )
-    if config.pretrained and treatment.source not in treatments.LETTERS:
+    if config.pretrained and treatment.source not in treatments.HALVES:
         raise ValueError(
             f"--pretrained stands in the place of a base that is copied from, so it goes with AnB, BnB, AnB+ and the "
             f"like. Received: --treatment={config.treatment}"
@@ -78,7 +78,7 @@ def parse_treatment(config: RunConfig, given: set[str], blocks: Sequence[str] | 
             "--budget=equal_total trains a base as long as source and target together, and how long the weights of "
             "--pretrained were trained is not known. Leave one of them out."
         )
-    if config.budget == "equal_total" and not treatments.control_base(treatment):
+    if config.budget == "equal_total" and not treatments.longer_base(treatment):
         raise ValueError(
             f"--budget=equal_total compares with a base trained as long as source and target together, so the source "
             f"must be a base. Received: --treatment={config.treatment}"

@@ -17,11 +17,11 @@ class Network(Protocol):
 
     Attributes:
         record: What is known of it.
-        now: Whether this call trained it.
+        trained_here: Whether this call trained it.
     """
 
     record: Record
-    now: bool
+    trained_here: bool
 
 
 def text(split: Split, study: pathlib.Path, dataset: str, networks: Sequence[Network], seconds: float) -> str:
@@ -34,7 +34,7 @@ def text(split: Split, study: pathlib.Path, dataset: str, networks: Sequence[Net
         networks: At least one, in the order of the rows; the one that was asked for is last.
         seconds: Of the whole call.
     """
-    sizes = ", ".join(f"{letter} {len(split.classes(letter))}" for letter in treatments.LETTERS)
+    sizes = ", ".join(f"{letter} {len(split.classes(letter))}" for letter in treatments.HALVES)
     rows = ["", f"data set   {escaping.terminal(dataset)}", f"split      {split.name} (classes: {sizes})", ""]
     records = [network.record for network in networks]
     with_top5 = any(record_files.top5(record.content) is not None for record in records)
@@ -70,9 +70,11 @@ def _chance(half: str, content: Mapping[str, Any]) -> str:
 def _seconds(networks: Sequence[Network], seconds: float) -> str:
     """Returns the row of the seconds of the call, and of the networks that it trained or reused."""
     spent = [
-        f"{n.record.content['treatment']['label']} {n.record.content['cost']['seconds']:.0f}" for n in networks if n.now
+        f"{n.record.content['treatment']['label']} {n.record.content['cost']['seconds']:.0f}"
+        for n in networks
+        if n.trained_here
     ]
-    reused = [n.record.content["treatment"]["label"] for n in networks if not n.now]
+    reused = [n.record.content["treatment"]["label"] for n in networks if not n.trained_here]
     parts = [f"training {', '.join(spent)}"] if spent else []
     parts += [f"reused {', '.join(reused)}"] if reused else []
     return f"seconds    {seconds:.0f} ({'; '.join(parts)})"

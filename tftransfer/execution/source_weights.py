@@ -79,7 +79,7 @@ class SourceWeights:
         source = None
         if cell.treatment.pretrained:
             source = self._pretrained.weights
-        elif cell.treatment.source in treatments.LETTERS:
+        elif cell.treatment.source in treatments.HALVES:
             source = self._bases.get(cell.source.name)
         if reference is None or reference.status != DONE:
             return source, None

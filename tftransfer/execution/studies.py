@@ -30,7 +30,7 @@ class Trained:
     """A finished network of a plan, and whether this call trained it."""
 
     record: Record
-    now: bool
+    trained_here: bool
 
 
 @dataclasses.dataclass
@@ -82,7 +82,7 @@ class Study:
         )
         self._trained_now: set[str] = set()
 
-    def check(self, steps: Sequence[plan.Step], force: bool) -> None:
+    def check(self, steps: Sequence[plan.PlannedNetwork], force: bool) -> None:
         """Refuses, before anything is trained, a recipe that does not fit these halves, and records of something else.
 
         Raises:
@@ -131,15 +131,15 @@ class Study:
         if not force and (source or not cell.source):
             record = self.find(cell, source)
             if record:
-                return Trained(record, now=cell.name in self._trained_now)
+                return Trained(record, trained_here=cell.name in self._trained_now)
         if cell.source:
             source = self.ensure_source(cell.source)
         reference = None if cell.treatment.is_reference else self.ensure(cell.reference).record
         with self._only_one(cell):
             record = self.find(cell, source, replace=force)  # another process may have trained it meanwhile
             if record and not force:
-                return Trained(record, now=False)
-            return Trained(self._train([Member(cell, source, reference)])[0], now=True)
+                return Trained(record, trained_here=False)
+            return Trained(self._train([Member(cell, source, reference)])[0], trained_here=True)
 
     def ensure_source(self, base: Cell) -> Record:
         """Returns the record of a base whose weights are there, after training it again if they are gone."""

@@ -89,7 +89,10 @@ class Config:
     split_file: str = option("", SPLIT, 'JSON file {"A": [names], "B": [names]} for --split=file', no_nul)
 
     model: str = option(
-        "AlexNet", MODEL, "AlexNet, a model of keras.applications, FILE.keras or module:function", catalog.fault
+        "AlexNet",
+        MODEL,
+        "AlexNet, a model of keras.applications, FILE.keras or module:function",
+        catalog.expected_model,
     )
     blocks: str = option(
         "",

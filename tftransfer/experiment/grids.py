@@ -175,7 +175,7 @@ def union(
     grids: Sequence[Grid],
     config: Config,
     split_of: SplitOf,
-    with_control: bool = False,
+    with_longer_base: bool = False,
     blocks: Sequence[str] | None = None,
 ) -> list[Cell]:
     """Returns the networks of several grids and the bases that they need, each once, bases first.
@@ -184,7 +184,7 @@ def union(
         grids: The grids.
         config: The options that all networks have in common.
         split_of: Function from a kind of split and its seed to the halves.
-        with_control: True adds the bases that train for the steps of source and target together.
+        with_longer_base: True adds the bases that train for the steps of source and target together.
         blocks: The model's blocks, if it was built; None for those that are known without.
     """
     blocks = blocks or catalog.blocks_of(config.model, config.blocks)
@@ -194,7 +194,7 @@ def union(
             asked.setdefault(cell.name, cell)
     cells: dict[str, Cell] = {}
     for cell in asked.values():
-        needed = [*cell.waits_for(), *([cell.control] if with_control and cell.control else []), cell]
+        needed = [*cell.waits_for(), *([cell.longer_base] if with_longer_base and cell.longer_base else []), cell]
         for each in needed:
             cells.setdefault(each.name, each)
     return sorted(cells.values(), key=lambda cell: not cell.treatment.is_reference)

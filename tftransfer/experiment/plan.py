@@ -82,9 +82,9 @@ class Cell:
         return self._base(self.treatment.target)
 
     @property
-    def control(self) -> "Cell | None":
+    def longer_base(self) -> "Cell | None":
         """The base of its target that is trained for the steps of its source, too; None if those are not known."""
-        control = treatments.control_base(self.treatment)
+        control = treatments.longer_base(self.treatment)
         return dataclasses.replace(self, treatment=control) if control else None
 
     def as_json(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class Cell:
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class PlannedNetwork:
     """A cell of a plan and its role in it.
 
     Attributes:
@@ -169,20 +169,20 @@ class Step:
         return _WHY[self.role]
 
 
-def steps_for(cell: Cell, with_control: bool = False) -> list[Step]:
+def networks_for(cell: Cell, with_longer_base: bool = False) -> list[PlannedNetwork]:
     """Returns the networks of a `run` in order: the source's base, the target's base, the network itself.
 
     Args:
         cell: The network asked for.
-        with_control: True adds the base that trains for the steps of source and target together.
+        with_longer_base: True adds the base that trains for the steps of source and target together.
     """
     steps = {}
     for base in cell.waits_for():
         role = SOURCE if cell.source and base.name == cell.source.name else REFERENCE
-        steps.setdefault(base.name, Step(base, role))
-    if with_control and cell.control:
-        steps[cell.control.name] = Step(cell.control, CONTROL)
-    steps[cell.name] = Step(cell, ASKED)
+        steps.setdefault(base.name, PlannedNetwork(base, role))
+    if with_longer_base and cell.longer_base:
+        steps[cell.longer_base.name] = PlannedNetwork(cell.longer_base, CONTROL)
+    steps[cell.name] = PlannedNetwork(cell, ASKED)
     return list(steps.values())
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 
-LETTERS = ("A", "B")
+HALVES = ("A", "B")
 RANDOM = ("R", "S")
 TARGETS = ("A", "B", "all")
 SOURCES = {
@@ -279,10 +279,10 @@ def for_target(role: Treatment, target: str) -> Treatment:
             f"Roles are written for target B, with source A for the other half and B for the target's own; the targets "
             f"are given by --targets. Received: {role.label}"
         )
-    if target == "all" and role.source in LETTERS:
+    if target == "all" and role.source in HALVES:
         raise ValueError(
             f"A network trained on all classes has no other half to copy from; only base, RnB and SnB go with "
-            f"direction all. Received: {role.family}"
+            f"target all. Received: {role.family}"
         )
     return _exchanged(role, target) if target == "A" else dataclasses.replace(role, target=target)
 
@@ -320,14 +320,14 @@ def required_bases(treatment: Treatment) -> tuple[Treatment, ...]:
     return tuple(base(target) for target in dict.fromkeys(targets))
 
 
-def control_base(treatment: Treatment) -> Treatment | None:
+def longer_base(treatment: Treatment) -> Treatment | None:
     """Returns the base with the steps of a network and its source together; None where these are not known.
 
     Example:
-        >>> control_base(parse("A4B")).label
+        >>> longer_base(parse("A4B")).label
         'baseB-plusA'
     """
-    if treatment.source not in LETTERS or treatment.pretrained:
+    if treatment.source not in HALVES or treatment.pretrained:
         return None
     return dataclasses.replace(base(treatment.target), longer_by=treatment.source)
 

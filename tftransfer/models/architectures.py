@@ -138,7 +138,7 @@ def _probe(options: ModelOptions) -> tuple[keras.Model, Any]:
 @functools.lru_cache(maxsize=16)
 def _probe_of(options: ModelOptions, _: tuple[int, int] | None) -> tuple[keras.Model, Any]:
     model, label = options.model, catalog.label(options.model)
-    with keras_settings.of_ours("float32"):  # the digest must not depend on the caller's settings
+    with keras_settings.package_defaults("float32"):  # the digest must not depend on the caller's settings
         built = build(options, _PROBE_CLASSES)
         with user_code.guarded(f"{label} cannot be run", ours=True):
             check_repeatable(built, label, options.input_shape)
@@ -160,13 +160,13 @@ def block_names(options: ModelOptions) -> tuple[str, ...]:
 
 def block_costs(options: ModelOptions, classes: int) -> tuple[costs.BlockCost, ...]:
     """Returns the cost of each block of the model with a head for `classes`."""
-    with keras_settings.of_ours("float32"):
+    with keras_settings.package_defaults("float32"):
         return tuple(costs.block_cost(block) for block in blocks(build(options, classes), options.blocks or None))
 
 
 def block_table(options: ModelOptions) -> str:
     """Returns the output of --list_blocks: the model's blocks with their costs, and all legal cuts."""
-    with keras_settings.of_ours("float32"):
+    with keras_settings.package_defaults("float32"):
         model = build(options, _ILSVRC_CLASSES)  # only the head's cost depends on their number
     parts = blocks(model, options.blocks or None)
     heading = (

@@ -55,7 +55,7 @@ def is_function(model: str) -> bool:
     return bool(_FUNCTION.fullmatch(model))
 
 
-def fault(model: str) -> str | None:
+def expected_model(model: str) -> str | None:
     """Returns the expected values, with near matches, if `model` cannot be the name of a model; else None."""
     if model in MODELS or model in APPLICATIONS or is_file(model) or is_function(model):
         return None

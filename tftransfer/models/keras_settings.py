@@ -16,7 +16,7 @@ _SETTINGS = ("floatx", "epsilon", "image_data_format", "max_epochs", "max_steps_
 
 
 @contextlib.contextmanager
-def of_ours(dtype_policy: str) -> Iterator[None]:
+def package_defaults(dtype_policy: str) -> Iterator[None]:
     """Sets Keras' defaults and a dtype policy inside a `with` block.
 
     Args:

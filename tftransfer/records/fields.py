@@ -57,7 +57,7 @@ def _treatment_fault(content: Mapping[str, Any]) -> str | None:
     wrong = [name for name, fits in kinds.items() if not fits(getattr(treatment, name))]
     letters = (None, *treatments.SOURCES)
     wrong += [] if treatment.source in letters and treatment.target in treatments.TARGETS else ["source or target"]
-    wrong += [] if treatment.longer_by in ("", *treatments.LETTERS) else ["longer_by"]
+    wrong += [] if treatment.longer_by in ("", *treatments.HALVES) else ["longer_by"]
     wrong += [] if isinstance(treatment.pretrained, str) else ["pretrained"]
     return None if fine and not wrong else f"the treatment in its identity is wrong: {', '.join(wrong)}"
 

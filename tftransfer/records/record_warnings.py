@@ -41,7 +41,7 @@ class RecordWarning:
     level: str = WARNING
 
 
-def of(content: Mapping[str, Any]) -> list[RecordWarning]:
+def warnings_of(content: Mapping[str, Any]) -> list[RecordWarning]:
     """Returns the warnings about a network, the gravest first.
 
     Args:
@@ -71,7 +71,7 @@ def of(content: Mapping[str, Any]) -> list[RecordWarning]:
 
 def codes(content: Mapping[str, Any]) -> tuple[str, ...]:
     """Returns the codes of the warnings about a network, each once, the gravest first."""
-    return tuple(dict.fromkeys(warning.code for warning in of(content)))
+    return tuple(dict.fromkeys(warning.code for warning in warnings_of(content)))
 
 
 def notes(content: Mapping[str, Any]) -> list[RecordWarning]:
@@ -173,7 +173,7 @@ def _leakage(content: Mapping[str, Any]) -> Iterator[RecordWarning]:
             f"{name}: which classes {pretrained['file']} was trained on {why}, so it may have seen those of its target",
         )
     source = treatment.get("source")
-    if seen and source in treatments.LETTERS and source != treatment.get("target"):
+    if seen and source in treatments.HALVES and source != treatment.get("target"):
         who = pretrained["file"] if pretrained else f"its source base{source}"
         yield RecordWarning(LEAK, f"{name}: {who} was trained on {seen} classes of its target")
 

@@ -49,7 +49,7 @@ class State:
         reason: Why it failed or was skipped, as a sentence.
         word: The same as a word, one of `jobs.FAILURE_WORDS`.
         record: Its record, once it is done.
-        now: True if this sweep trained it.
+        trained_here: True if this sweep trained it.
     """
 
     cell: Cell
@@ -57,7 +57,7 @@ class State:
     reason: str = ""
     word: str = ""
     record: Record | None = None
-    now: bool = False
+    trained_here: bool = False
 
 
 class Scheduler:
@@ -189,7 +189,7 @@ class Scheduler:
             record = self._read(cell)
             if record and (end.status == jobs.OK or cell.name not in self._again):
                 self._again.discard(cell.name)
-                self._done(self.states[cell.name], record, now=cell.name not in end.elsewhere)
+                self._done(self.states[cell.name], record, trained_here=cell.name not in end.elsewhere)
             elif cell.name in end.elsewhere:
                 self.states[cell.name].state = ELSEWHERE
             else:
@@ -238,7 +238,7 @@ class Scheduler:
         return True
 
     def _done(self, state: State, record: Record, now: bool = False) -> None:
-        state.record, state.now = record, now
+        state.record, state.trained_here = record, now
         state.state = DONE if record.status == record_files.DONE else DIVERGED
         self._sweep_folder.forget_failure(state.cell.name)
 

@@ -29,12 +29,12 @@ def show(states: Sequence[State], study: pathlib.Path, seconds: float) -> int:
     """
     lost = {state.cell.name: state for state in states if state.state in (FAILED, SKIPPED)}
     words = {name: state.word or state.state for name, state in lost.items()}
-    if any(state.now for state in states):
+    if any(state.trained_here for state in states):
         _draw_figure(study)
     _show_warnings(states, {name: f"{name} {words[name]}: {state.reason}" for name, state in lost.items()})
     escaping.say(display.text(study_status.look(study, lost=words)))
     counts = collections.Counter(state.state for state in states)
-    now = sum(state.now for state in states)
+    now = sum(state.trained_here for state in states)
     escaping.say(f"seconds    {seconds:.0f} ({now} trained, {counts[DONE] + counts[DIVERGED] - now} there before)")
     for record in best_weights.prune(study):
         score = f"{100 * record.result['top1']:.1f} %"
@@ -74,7 +74,7 @@ def _warnings(states: Sequence[State], lost: Mapping[str, str]) -> list[str]:
         (state.record.name, warning)
         for state in states
         if state.record
-        for warning in record_warnings.of(state.record.content)
+        for warning in record_warnings.warnings_of(state.record.content)
     ]
     ranked = sorted(warnings, key=lambda item: record_warnings.CODES.index(item[1].code))
     trained = [state.record for state in states if state.record]

@@ -107,7 +107,7 @@ def _reason(error: Exception) -> str:
 
 def _remember_speed(study: studies.Study, cells: tuple[Cell, ...]) -> None:
     """Writes the speed of the group, from which the hours of later sweeps are estimated."""
-    trained = [cell for cell in cells if (network := study.finished(cell)) and network.now]
+    trained = [cell for cell in cells if (network := study.finished(cell)) and network.trained_here]
     if trained:
         cost = study.finished(trained[0]).record.content["cost"]
         if cost["train_steps"] >= _STEADY_STEPS and cost["images_per_second"]:

@@ -211,7 +211,7 @@ class Group:
         copied = self.blocks[: self._network(name).copied]
         return {block.name: tuple(layer for layer in block.layers if layer in start) for block in copied}
 
-    def trained_variables(self, name: str) -> int:
+    def trained_parameter_count(self, name: str) -> int:
         """Returns the number of a network's parameters that train."""
         return sum(math.prod(variable.shape) for variable in self._towers[name].trainable_variables)
 

@@ -105,7 +105,7 @@ def gather(
                 changed_blocks=changed,
                 blocks_with_statistics=with_statistics,
                 moved_statistics=moved,
-                trained_parameters=group.trained_variables(name),
+                trained_parameters=group.trained_parameter_count(name),
                 train_steps=watch.diverged.get(name, watch.step),
                 seconds=seconds,
                 train_seconds=watch.train_seconds,

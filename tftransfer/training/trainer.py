@@ -103,7 +103,7 @@ def view_of(config: Config, training: Half) -> pipeline.View:
 @contextlib.contextmanager
 def dtype_policy(name: str) -> Iterator[None]:
     """Sets Keras' dtype policy for a while, and what else a user's keras.json would decide."""
-    with keras_settings.of_ours(name):
+    with keras_settings.package_defaults(name):
         yield
 
 
