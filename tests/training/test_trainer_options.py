@@ -104,4 +104,6 @@ def test_label_smoothing_changes_the_loss_but_not_the_reported_cross_entropy(sma
         trainer.train(dataclasses.replace(still, label_smoothing=s), task, [BASE], {})[0] for s in (0.0, 0.5)
     )
     assert smoothed.history["loss"] != plain.history["loss"]
+    # Of logits, as scores are: of probabilities it would be far larger.
+    assert plain.history["loss"][-1] == pytest.approx(plain.scores["cross_entropy"], rel=0.3)
     assert smoothed.scores == pytest.approx(plain.scores, rel=1e-4)
