@@ -25,7 +25,7 @@ LOAD_TENSORFLOW = {
     "tftransfer.execution": ("group_training", "pretrained_base", "record_content", "source_weights", "studies"),
     "tftransfer.scheduling": ("worker",),
     "tftransfer.tuning": ("search", "trial", "view"),
-    "tftransfer.benchmarking": ("equality", "images", "products", "stepping"),
+    "tftransfer.benchmarking": ("images", "stepping"),
     "tftransfer.reporting": ("study_figure",),  # TensorBoard alone
     "tftransfer.tensorboard_plugin": ("", "curves", "folders", "plugin", "progress"),  # TensorBoard alone
 }  # fmt: skip
