@@ -148,7 +148,9 @@ def test_each_distinct_warning_of_a_sweep_is_said_once_and_the_table_is_last(tmp
 
 
 def network(content, tmp_path, trained_here=True):
-    return types.SimpleNamespace(record=record_files.write(tmp_path / content["name"][-20:], content), now=now)
+    return types.SimpleNamespace(
+        record=record_files.write(tmp_path / content["name"][-20:], content), trained_here=trained_here
+    )
 
 
 def test_the_table_of_a_run_and_its_warnings(tmp_path, capsys):

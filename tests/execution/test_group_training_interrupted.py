@@ -111,5 +111,5 @@ def test_images_that_are_removed_under_a_training_end_it_in_a_line_and_it_goes_o
     assert names(study.root) == []
     assert list(study.root.glob(".checkpoints/random0-baseB-seed0/*.npz"))
     store.gone = False
-    assert study.ensure(cell("base")).now
+    assert study.ensure(cell("base")).trained_here
     assert any("goes on from its checkpoint" in line for line in said)

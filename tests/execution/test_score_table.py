@@ -16,7 +16,9 @@ def network(label, top1, target=None, validation=(50, 50), images=1000, chance=0
     whole["result"] = whole["result"] | {"chance": chance}
     whole["integrity"]["class_images"] = {"training": [200, 200], "validation": list(validation)}
     whole["cost"] = whole["cost"] | {"validation_images": images}
-    return types.SimpleNamespace(record=record_files.Record(pathlib.Path("runs/study") / cell.name, whole), now=now)
+    return types.SimpleNamespace(
+        record=record_files.Record(pathlib.Path("runs/study") / cell.name, whole), trained_here=trained_here
+    )
 
 
 def text(*networks):

@@ -60,4 +60,4 @@ def test_pretrained_weights_end_as_ones_own_base_with_the_same_weights(finished,
     assert (record.folder / "diagnostics.npz").read_bytes() == (own.folder / "diagnostics.npz").read_bytes()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "train", pytest.fail)
-        assert not studies.Study(study.root, store, say=pytest.fail, pretrained=given).ensure(asked).now
+        assert not studies.Study(study.root, store, say=pytest.fail, pretrained=given).ensure(asked).trained_here

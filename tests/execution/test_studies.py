@@ -24,7 +24,7 @@ def with_network(study, finished, name):
 def test_what_is_needed_is_trained_in_order(tmp_path, store):
     said = []
     study = studies.Study(tmp_path, store, say=said.append)
-    assert study.ensure(cell("A4B")).now
+    assert study.ensure(cell("A4B")).trained_here
     assert names(study.root) == ["random0-A4B-seed0", "random0-baseA-seed0", "random0-baseB-seed0"]
     begun = [line.split(":")[0] for line in said if "training on" in line]
     assert begun == ["baseA", "baseB", "A4B"]
@@ -33,7 +33,7 @@ def test_what_is_needed_is_trained_in_order(tmp_path, store):
 def test_what_is_done_is_reused(finished, store):
     again = studies.Study(finished, store, say=pytest.fail)
     for text in ("A4B", "B4B+", "base"):
-        assert not again.ensure(cell(text)).now
+        assert not again.ensure(cell(text)).trained_here
 
 
 def test_another_configuration_under_the_same_name_is_refused(finished, store):
@@ -52,9 +52,9 @@ def test_force_trains_the_asked_network_again_and_only_it(study_with_bases, fini
     study = with_network(study_with_bases, finished, "random0-A4B-seed0")
     bases = [record_files.read(study.root / f"random0-base{letter}-seed0") for letter in "AB"]
     first = study.ensure(cell("A4B", keep_weights=True))
-    assert not first.now
+    assert not first.trained_here
     again = study.ensure(cell("A4B", keep_weights=True), force=True)
-    assert again.now
+    assert again.trained_here
     assert again.record.key == first.record.key
     assert again.record.weights_digest == first.record.weights_digest, "a forced run repeats bit for bit"
     assert again.record.content["finished"] >= first.record.content["finished"]
@@ -78,7 +78,7 @@ def test_an_unfinished_folder_is_trained_again(study):
     folder = study.root / "random0-baseB-seed0"
     folder.mkdir(parents=True)
     (folder / "events.out.tfevents.1.old").write_bytes(b"half-written")
-    assert study.ensure(cell("base")).now
+    assert study.ensure(cell("base")).trained_here
     assert not (folder / "events.out.tfevents.1.old").exists()
     assert len(list(folder.glob("events*"))) == 1
 
@@ -95,7 +95,7 @@ def test_an_interruption_leaves_nothing_that_counts_as_done(study_with_bases, mo
     monkeypatch.undo()
     done = [record.name for record in record_files.read_study(study.root)]
     assert done == ["random0-baseA-seed0", "random0-baseB-seed0"]
-    assert study.ensure(cell("B4B")).now
+    assert study.ensure(cell("B4B")).trained_here
 
 
 def test_a_diverged_base_is_recorded_and_not_copied_from(study):
@@ -128,7 +128,7 @@ def test_a_forced_training_that_is_interrupted_keeps_the_old_result(study_with_b
 def test_a_finished_network_does_not_need_its_sources_weights(study_with_bases, finished, store):
     study = with_network(study_with_bases, finished, "random0-B4B-tuned-seed0")
     (study.root / "random0-baseB-seed0" / record_files.WEIGHTS).unlink()
-    assert not studies.Study(study.root, store, say=pytest.fail).ensure(cell("B4B+")).now
+    assert not studies.Study(study.root, store, say=pytest.fail).ensure(cell("B4B+")).trained_here
 
 
 def test_two_processes_that_want_the_same_base_train_it_once(study, store):

@@ -89,7 +89,7 @@ def test_what_is_done_is_not_trained_again(tmp_path):
     second = FakeRunner(tmp_path)
     states = sweep(tmp_path, second, cells(Grid("AnB", "1-3", "B")))
     assert second.labels == [["A2B", "A3B"]]
-    assert not states["A1B"].now
+    assert not states["A1B"].trained_here
 
 
 def test_groups_have_at_most_so_many_networks_of_equal_number(tmp_path):
@@ -197,7 +197,7 @@ def test_what_another_process_trains_is_waited_for(tmp_path):
         study = Scheduler(asked, tmp_path, runner, say=lambda line: None)
         study.run(update)
     assert runner.labels == [["baseB"], ["B1B"]]
-    assert not study.states[asked[0].name].now
+    assert not study.states[asked[0].name].trained_here
 
 
 def test_what_another_process_gave_up_is_trained_here(tmp_path):
