@@ -34,7 +34,7 @@ def measured(name, networks, folder):
     seconds = []
     for step in range(SAVES):
         started = time.perf_counter()
-        kept.save(step, snapshots.take(group.model), {"watch": {}})
+        kept.save(step, snapshots.take(group.model), {"training_history": {}})
         seconds.append(time.perf_counter() - started)
     started = time.perf_counter()
     kept.restore({})

@@ -83,7 +83,7 @@ def test_a_checkpoint_of_other_replicas_ends_in_a_reason_and_leaves_no_trace(stu
         with pytest.raises(signals.Terminated):
             study.ensure(cell("base", strategy="mirrored", replicas=2))
     with pytest.raises(
-        checkpoints.KeptError, match=r"cannot be gone on from exactly: strategy: .*CPU x 2.* --resume=any"
+        checkpoints.CannotResumeError, match=r"cannot be gone on from exactly: strategy: .*CPU x 2.* --resume=any"
     ):
         study.ensure(cell("base", resume="exact"), force=True)
     assert not (study.root / "random0-baseB-seed0").exists()

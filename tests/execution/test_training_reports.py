@@ -17,7 +17,10 @@ def test_what_takes_long_before_the_first_evaluation_is_told(tmp_path, store):
 def test_evaluations_are_told_as_they_come(tmp_path, store):
     seen = []
     study = studies.Study(
-        tmp_path, store, say=lambda line: None, watch=lambda step, steps, rows: seen.append((step, steps, list(rows)))
+        tmp_path,
+        store,
+        say=lambda line: None,
+        on_evaluation=lambda step, steps, rows: seen.append((step, steps, list(rows))),
     )
     study.train_group([cell("base", evaluations=3)])
     assert seen == [(step, 3, ["random0-baseB-seed0"]) for step in (1, 2, 3)]

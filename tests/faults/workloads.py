@@ -78,7 +78,7 @@ def save_checkpoints(folder: str, result: str) -> None:
     state = snapshot.arrays["state"] if snapshot else np.zeros(20_000)
     for step in range(snapshot.step if snapshot else 0, STEPS):
         state = np.cos(state + step)
-        checkpoints.save(step + 1, {"state": state}, {"watch": step})
+        checkpoints.save(step + 1, {"state": state}, {"training_history": step})
     atomic.write_text(pathlib.Path(result), hashlib.sha256(state.tobytes()).hexdigest())
     checkpoints.clear()
 

@@ -7,7 +7,7 @@ import pytest
 from tftransfer.data.store import StoreError
 from tftransfer.records.identities import AnotherNetworkError
 from tftransfer.scheduling import jobs, worker
-from tftransfer.training.checkpoints import KeptError
+from tftransfer.training.checkpoints import CannotResumeError
 from tftransfer.training.memory import NoRoomError
 
 
@@ -24,7 +24,7 @@ def end_of(error):
         (NoRoomError("B4B: Training needs about 80 GB"), jobs.NO_MEMORY, "B4B: Training needs about 80 GB"),
         (MemoryError(), jobs.NO_MEMORY, "out of memory"),
         (OSError(28, "No space left on device"), jobs.NO_DISK, "OSError: [Errno 28] No space left on device"),
-        (KeptError("The checkpoint stays"), jobs.REFUSED, "The checkpoint stays"),
+        (CannotResumeError("The checkpoint stays"), jobs.REFUSED, "The checkpoint stays"),
         (AnotherNetworkError("of other images"), jobs.REFUSED, "of other images"),
         (StoreError("The prepared images are gone"), jobs.NO_DISK, "StoreError: The prepared images are gone"),
         (ValueError("broken\nand more"), jobs.FAILED, "ValueError: broken"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tftransfer.training import checkpoints
-from tftransfer.training.checkpoints import Checkpoints, KeptError
+from tftransfer.training.checkpoints import CannotResumeError, Checkpoints
 
 IDENTITY = {"recipe": {"epochs": 3}, "networks": [("base", 0)]}
 ARRAYS = {
@@ -137,7 +137,7 @@ def test_no_more_than_three_are_set_aside_and_none_is_lost(tmp_path):
     for seed in range(4):
         begun(folder, identity=IDENTITY | {"seed": seed})[0].save(1, ARRAYS, {})
     before = {path.name: files_in(path) for path in tmp_path.iterdir()}
-    with pytest.raises(KeptError, match=r"aside-1, network\.aside-2, network\.aside-3 in .*Remove those"):
+    with pytest.raises(CannotResumeError, match=r"aside-1, network\.aside-2, network\.aside-3 in .*Remove those"):
         begun(folder, identity=IDENTITY | {"seed": 9})
     assert {path.name: files_in(path) for path in tmp_path.iterdir()} == before
 
@@ -202,7 +202,7 @@ def test_another_number_of_evaluations_leaves_the_weights_exact(tmp_path):
 def test_exact_refuses_what_differs_and_keeps_it(circumstances, named, tmp_path):
     resumed(tmp_path, HERE)[0].save(3, ARRAYS, {})
     files = files_in(tmp_path)
-    with pytest.raises(KeptError, match=f"step 3 cannot be gone on from exactly: .*{named}.*--resume=any"):
+    with pytest.raises(CannotResumeError, match=f"step 3 cannot be gone on from exactly: .*{named}.*--resume=any"):
         resumed(tmp_path, circumstances, "exact")
     assert files_in(tmp_path) == files
     assert resumed(tmp_path, HERE, "exact")[1].step == 3
@@ -211,7 +211,7 @@ def test_exact_refuses_what_differs_and_keeps_it(circumstances, named, tmp_path)
 def test_exact_refuses_what_was_gone_on_with_inexactly_before(tmp_path):
     resumed(tmp_path, ELSEWHERE)[0].save(3, ARRAYS, {})
     resumed(tmp_path, HERE)[0].save(4, ARRAYS, {})
-    with pytest.raises(KeptError, match=r"step 4 .* itself gone on with inexactly \(threads"):
+    with pytest.raises(CannotResumeError, match=r"step 4 .* itself gone on with inexactly \(threads"):
         resumed(tmp_path, HERE, "exact")
 
 
@@ -230,7 +230,7 @@ def test_variables_that_another_version_lays_out_otherwise_are_kept(tmp_path):
     made.restore({"variables": [1]}, HERE)
     made.save(3, ARRAYS, {})
     files = files_in(tmp_path)
-    with pytest.raises(KeptError, match=r"not laid out as here: threads\.intra_op: 1 there, 2 here"):
+    with pytest.raises(CannotResumeError, match=r"not laid out as here: threads\.intra_op: 1 there, 2 here"):
         Checkpoints(tmp_path).restore({"variables": [2]}, ELSEWHERE)
     assert files_in(tmp_path) == files
 
@@ -253,7 +253,7 @@ def test_what_cannot_be_read_now_is_kept(tmp_path, monkeypatch):
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(checkpoints.checkpoint_files, "read", unreadable)
-    with pytest.raises(KeptError, match=r"Input/output error\. They are kept"):
+    with pytest.raises(CannotResumeError, match=r"Input/output error\. They are kept"):
         begun(tmp_path)
     assert files_in(tmp_path) == files
 

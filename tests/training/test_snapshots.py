@@ -10,7 +10,7 @@ import pytest
 from tftransfer.records import record_files
 from tftransfer.system.signals import Terminated
 from tftransfer.training import trainer
-from tftransfer.training.checkpoints import Checkpoints, KeptError
+from tftransfer.training.checkpoints import CannotResumeError, Checkpoints
 from tftransfer.training.group import Network
 
 BASE = Network("base")
@@ -243,7 +243,7 @@ def test_another_number_of_replicas_goes_on_inexactly_or_not_at_all(
     with pytest.raises(Terminated):
         train(first, task, [BASE], {}, Interrupted(tmp_path, (5, INSIDE)))
     kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(KeptError, match=r"step 5 cannot be gone on from exactly: .*strategy.*CPU"):
+    with pytest.raises(CannotResumeError, match=r"step 5 cannot be gone on from exactly: .*strategy.*CPU"):
         train(other, task, [BASE], {}, Checkpoints(tmp_path, say=pytest.fail, resume="exact"))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
     said = []

@@ -172,7 +172,7 @@ def _with_labels(steps: tf.data.Dataset, half: ImageSource, view: View, batch_si
         )
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    # Its thread sleeps for up to a minute, and the end of the data waits for it: longer than a short training takes.
+    # The thread of tf.data's autotune sleeps for up to a minute, and the iterator's end waits for it.
     options.autotune.enabled = False
     return (
         images.map(lambda x, y: (tf.ensure_shape(x, shape), tf.ensure_shape(y, shape[:1])))

@@ -45,7 +45,7 @@ class GroupTraining:
         sources: What networks copy from; bases that are trained here are added.
         say: Takes lines for the user.
         progress_bar: True shows Keras' progress bar in place of lines while a network trains.
-        watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
+        on_evaluation: Called after every evaluation with the step, all steps, and a row of history by network name.
         memory_fraction: Fraction of the available memory that a group may take, 0 to 1.
         keep_best: True keeps the weights of each group's best network, too.
         stage: Told what is done while no evaluation tells it.
@@ -58,7 +58,7 @@ class GroupTraining:
         sources: SourceWeights,
         say: Callable[[str], None] = print,
         progress_bar: bool = False,
-        watch: OnProgress | None = None,
+        on_evaluation: OnProgress | None = None,
         memory_fraction: float = 1.0,
         keep_best: bool = False,
         stage: Callable[[str], None] | None = None,
@@ -67,7 +67,7 @@ class GroupTraining:
         self._keep_best = keep_best
         self._store = store
         self._sources = sources
-        self._listeners = Listeners(say, progress_bar, watch, stage)
+        self._listeners = Listeners(say, progress_bar, on_evaluation, stage)
         self._memory_fraction = memory_fraction
         self._tasks: dict[tuple[Any, ...], trainer.Task] = {}
 

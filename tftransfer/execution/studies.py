@@ -54,7 +54,7 @@ class Study:
         store: Its prepared images.
         say: Takes lines for the user.
         progress_bar: True shows Keras' progress bar in place of lines while a network trains.
-        watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
+        on_evaluation: Called after every evaluation with the step, all steps, and a row of history by network name.
         memory_fraction: Fraction of the available memory that a group may take, 0 to 1.
         pretrained: Weights that someone else trained, for networks whose treatment has their SHA-256.
         keep_best: True keeps the weights of each group's best network, not of bases only.
@@ -67,7 +67,7 @@ class Study:
         store: Store,
         say: Callable[[str], None] = print,
         progress_bar: bool = False,
-        watch: OnProgress | None = None,
+        on_evaluation: OnProgress | None = None,
         memory_fraction: float = 1.0,
         pretrained: PretrainedBase | None = None,
         keep_best: bool = False,
@@ -78,7 +78,7 @@ class Study:
         self._say = say
         self._sources = SourceWeights(pretrained)
         self._training = GroupTraining(
-            root, store, self._sources, say, progress_bar, watch, memory_fraction, keep_best, stage
+            root, store, self._sources, say, progress_bar, on_evaluation, memory_fraction, keep_best, stage
         )
         self._trained_now: set[str] = set()
 

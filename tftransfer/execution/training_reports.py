@@ -14,18 +14,18 @@ OnProgress = Callable[[int, int, Mapping[str, Mapping[str, float]]], None]
 
 @dataclasses.dataclass(frozen=True)
 class Listeners:
-    """Whom a study's trainings are reported to.
+    """Receivers of the progress of training runs.
 
     Attributes:
         say: Takes lines for the user.
         progress_bar: True shows Keras' progress bar in place of lines while a network trains.
-        watch: Called after every evaluation with the step, the steps in all, and a row of history by network name.
-        stage: Told what is done while no evaluation tells it.
+        on_evaluation: Called after every evaluation with the step, all steps, and a row of history by network name.
+        stage: Called with a short text when a slow stage begins.
     """
 
     say: Callable[[str], None] = print
     progress_bar: bool = False
-    watch: OnProgress | None = None
+    on_evaluation: OnProgress | None = None
     stage: Callable[[str], None] | None = None
 
 
@@ -68,9 +68,9 @@ class TrainingReports:
         """Reports an evaluation after `step` steps: a row of history by `treatment.slug`."""
         for name, row in rows.items():
             self._events[name].scalars(step, event_files.row(row, self._classes), time.time())
-        if self._listeners.watch:
+        if self._listeners.on_evaluation:
             named = {name: rows[slug] for slug, name in self._names.items() if slug in rows}
-            self._listeners.watch(step, self._steps, named)
+            self._listeners.on_evaluation(step, self._steps, named)
         said_before = self._checkpoints and step <= self._checkpoints.told_until
         if not self._listeners.progress_bar and not said_before:
             self._listeners.say(f"{self.who}: {_progress(step, self._steps, list(rows.values()))}")

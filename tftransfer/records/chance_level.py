@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 ABOVE_CHANCE = 3e-4
-"""Highest fraction of networks at chance that are taken for above it: one of the paper's 170 in 5 of 100 studies."""
+"""Significance level: of 170 networks at chance, one or more is taken for above it in 5 % of studies."""
 
 
 def left_chance(top1: float, chance: float, images: int) -> bool:

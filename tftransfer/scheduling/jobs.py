@@ -57,7 +57,7 @@ class End:
 
     Attributes:
         status: `ok`, `no_memory`, `crashed` (by a signal), `terminated` (by one that asks it to end), `no_disk` (full,
-            read-only or gone), `refused` (its checkpoint may not be gone on from here, or a record of another network
+            read-only or gone), `refused` (its checkpoint cannot be resumed here, or a record of another network
             is in the way) or `failed`.
         message: The reason, empty for `ok`.
         elsewhere: Names of networks that another process is training.

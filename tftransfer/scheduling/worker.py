@@ -25,7 +25,7 @@ from tftransfer.scheduling.jobs import FAILED, NO_DISK, NO_MEMORY, OK, REFUSED, 
 from tftransfer.scheduling.sweep_folder import Heartbeat, SweepFolder
 from tftransfer.system import atomic, escaping, signals, untrusted_files
 from tftransfer.training import memory
-from tftransfer.training.checkpoints import KeptError
+from tftransfer.training.checkpoints import CannotResumeError
 
 _HEARTBEAT_SECONDS = 5.0
 _STEADY_STEPS = 50  # fewer say little about speed
@@ -92,7 +92,7 @@ def work(study: studies.Study, cells: tuple[Cell, ...], again: frozenset[str]) -
         return End(NO_MEMORY, str(error).partition("\n")[0][:500] or "out of memory")
     except (OSError, StoreError) as error:
         return End(NO_DISK, _reason(error))
-    except (KeptError, AnotherNetworkError) as error:
+    except (CannotResumeError, AnotherNetworkError) as error:
         return End(REFUSED, str(error))
     except Exception as error:  # the log has all of it
         traceback.print_exc()
@@ -132,7 +132,7 @@ def main(path: pathlib.Path) -> None:
             root,
             store,
             say=escaping.say,
-            watch=heartbeat_thread.evaluated,
+            on_evaluation=heartbeat_thread.evaluated,
             memory_fraction=request["memory_fraction"],
             keep_best=True,
             stage=heartbeat_thread.reached,

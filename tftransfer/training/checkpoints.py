@@ -18,7 +18,7 @@ from tftransfer.records import record_files
 from tftransfer.training import checkpoint_files
 from tftransfer.training.checkpoint_files import Checkpoint, DamagedError
 
-FORMAT = 2
+FORMAT = 3
 EXACT, ANY, NO = "exact", "any", "no"
 _EVALUATIONS = "evaluations"  # where rounds end: part of the history, not of the weights
 _REPLACED, _LAYOUT = "replaces", "variables"
@@ -27,8 +27,8 @@ _SHORTEST_SECONDS = 5.0  # between two saves: less work than that is not worth k
 _EXPECTED_BYTES_PER_SECOND = 100e6  # of a slow disk, until a save was measured
 
 
-class KeptError(ValueError):
-    """A checkpoint that this process cannot go on from, and that is too good to be thrown away."""
+class CannotResumeError(ValueError):
+    """A checkpoint that this process cannot resume from, and that is kept."""
 
 
 class Checkpoints:
@@ -78,7 +78,7 @@ class Checkpoints:
                 depends on `resume` whether training goes on.
 
         Raises:
-            KeptError: If there is a checkpoint of this training that may not, or cannot, be gone on from. It stays.
+            CannotResumeError: If there is a checkpoint of this training that cannot be resumed from here. It stays.
         """
         self._identity = json.loads(json.dumps({"format": FORMAT, **self._about, **identity}))
         self._circumstances = json.loads(json.dumps(dict(circumstances or {})))
@@ -100,13 +100,13 @@ class Checkpoints:
         return checkpoint
 
     def _accept(self, checkpoint: Checkpoint) -> None:
-        """Says how training goes on from a checkpoint; raises KeptError if it may not."""
+        """Says how training goes on from a checkpoint; raises CannotResumeError if it may not."""
         self.resumed = list(checkpoint.notes["resumed"])
         differences = record_files.differences(checkpoint.notes["circumstances"], self._circumstances)
         inexact = [line for line in differences if not line.startswith(f"{_EVALUATIONS}:")]
         earlier = [line for before in self.resumed for line in before["differences"]]
         if self._resume == EXACT and (differences or earlier):
-            raise KeptError(
+            raise CannotResumeError(
                 f"The checkpoint at step {checkpoint.step} cannot be gone on from exactly: "
                 f"{'; '.join(differences) or 'it was itself gone on with inexactly (' + '; '.join(earlier) + ')'}. It "
                 f"is kept. Make these agree, or use --resume=any to go on all the same, or --resume=no to begin anew."
@@ -129,7 +129,7 @@ class Checkpoints:
         names = {line.partition(":")[0].partition(".")[0].partition("[")[0] for line in differences}
         if names == {_LAYOUT}:
             why = record_files.differences(checkpoint.notes["circumstances"], self._circumstances) or differences
-            raise KeptError(
+            raise CannotResumeError(
                 f"The checkpoint at step {checkpoint.step} is of this training, but its variables are not laid out as "
                 f"here: {'; '.join(why)}. It is kept; --resume=no begins anew and sets it aside."
             )
@@ -145,7 +145,7 @@ class Checkpoints:
         goal = checkpoint_files.set_aside(self._folder)
         if goal is None:
             names = ", ".join(path.name for path in checkpoint_files.asides(self._folder))
-            raise KeptError(
+            raise CannotResumeError(
                 f"Checkpoints of {checkpoint_files.MOST_ASIDE} other trainings of this network are set aside already: "
                 f"{names} in {self._folder.parent}. Remove those that you do not need. Nothing was changed."
             )
@@ -154,7 +154,7 @@ class Checkpoints:
     def _fetched(self) -> Checkpoint | None:
         """Returns the newest checkpoint of this training that was set aside, back in its place, if there is one."""
         for path in checkpoint_files.asides(self._folder):
-            with contextlib.suppress(KeptError):  # one that cannot be read stays where it is
+            with contextlib.suppress(CannotResumeError):  # one that cannot be read stays where it is
                 checkpoint = self._newest(path)
                 if checkpoint and not self._differences(checkpoint):
                     if checkpoint_files.bring_back(path, self._folder):
@@ -166,7 +166,7 @@ class Checkpoints:
         """Returns the newest whole checkpoint in a folder, of whatever training; removes damaged ones, with a message.
 
         Raises:
-            KeptError: If there are some and none can be read: they may be as good as ever.
+            CannotResumeError: If there are some and none can be read: they may be as good as ever.
         """
         files, unread = checkpoint_files.listed(folder), []
         for path in reversed(files):
@@ -179,7 +179,7 @@ class Checkpoints:
                 self._say(f"a checkpoint cannot be read: {error}")
                 unread.append(error)
         if unread:
-            raise KeptError(f"No checkpoint can be read: {unread[0]}. They are kept; --resume=no begins anew.")
+            raise CannotResumeError(f"No checkpoint can be read: {unread[0]}. They are kept; --resume=no begins anew.")
         if files:
             self._say("no whole checkpoint is left; training starts anew")
         return None

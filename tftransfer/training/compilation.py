@@ -63,7 +63,7 @@ def compile_group(group: Group, config: Config, images: int, classes: int) -> No
 
 def _optimizer(group: Group, config: Config, images: int) -> keras.optimizers.Optimizer:
     """Returns the optimizer of a recipe, which knows the layers of every network of the group."""
-    rate, starts = schedule_of(config, images), group.starts()
+    rate, starts = schedule_of(config, images), group.release_steps()
     config.check_release(max(starts.values(), default=0))
     if config.optimizer == "sgd":
         return CaffeSGD(

@@ -84,14 +84,14 @@ class Group:
         # By source and depth "n", what block n makes: (batch, height, width, channels), or (batch, units).
         cuts = {key: trunk(inputs) for key, trunk in self._trunks.items()}
         self._towers: dict[str, keras.Model] = {}
-        self._starts: dict[str, Weights] = {}
+        self._copied_weights: dict[str, Weights] = {}
         outputs = {}
         for network in self.networks:
             tower = self._tower(network)
             self._towers[network.name] = tower
-            start = cuts[network.source][str(network.frozen)] if network.frozen else inputs
-            outputs[network.name] = _as_float32(tower(start), network.name)  # (batch, classes)
-            self._starts[network.name] = self._copy(network, sources)
+            entry = cuts[network.source][str(network.frozen)] if network.frozen else inputs
+            outputs[network.name] = _as_float32(tower(entry), network.name)  # (batch, classes)
+            self._copied_weights[network.name] = self._copy(network, sources)
         self.model = keras.Model(inputs, outputs, name="group")
 
     def _frozen_sources(self) -> dict[str, int]:
@@ -167,7 +167,7 @@ class Group:
             if block.name in rates and self._towers[network.name].get_layer(layer).weights
         }
 
-    def starts(self) -> dict[str, int]:
+    def release_steps(self) -> dict[str, int]:
         """Returns the step from which on layers train, by `network/layer`, where that is not the first."""
         return {
             f"{network.name}/{layer}": network.release_step
@@ -203,11 +203,11 @@ class Group:
 
     def copied_weights(self, name: str) -> Weights:
         """Returns the weights that were copied into a network at the start, by layer name."""
-        return self._starts[name]
+        return self._copied_weights[name]
 
     def copied_layers(self, name: str) -> dict[str, tuple[str, ...]]:
         """Returns the weight layers of each copied block."""
-        start = self._starts[name]
+        start = self._copied_weights[name]
         copied = self.blocks[: self._network(name).copied]
         return {block.name: tuple(layer for layer in block.layers if layer in start) for block in copied}
 

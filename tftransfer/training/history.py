@@ -159,7 +159,7 @@ class TrainingHistory(keras.callbacks.Callback):
         return float(keras.ops.convert_to_numpy(self._rate(max(0, done - 1))))
 
     def _tell(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
-        """Reports rows of history; what is no number stands as nan there."""
+        """Reports rows of history; missing values are NaN."""
         if self._report:
             step = next(iter(rows.values()))["step"]
             named = {name: {c: math.nan if v is None else v for c, v in row.items()} for name, row in rows.items()}

@@ -29,7 +29,7 @@ class Outcome:
         copied_blocks: Names of the copied blocks.
         frozen_blocks: Names of those that had to stay as they were.
         changed_blocks: Names of copied blocks with any bit changed. Moving statistics count where they had to stay:
-            in frozen blocks, unless they were let follow the images.
+            in frozen blocks, unless `--batch_norm=adapt` updates them.
         blocks_with_statistics: Names of frozen blocks with batch normalisation.
         moved_statistics: Names of those of them whose moving statistics changed.
         trained_parameters: Parameters that trained.
@@ -65,7 +65,7 @@ class Outcome:
 
 def gather(
     group: Group,
-    watch: TrainingHistory,
+    training_history: TrainingHistory,
     logits: Mapping[str, np.ndarray],
     labels: np.ndarray,
     seconds: float,
@@ -76,7 +76,7 @@ def gather(
 
     Args:
         group: The group, trained.
-        watch: What was seen of its training.
+        training_history: The history of the group's training.
         logits: Of all validation images, by network.
         labels: Of these images.
         seconds: As in `Outcome`, like the two that follow.
@@ -96,19 +96,19 @@ def gather(
         ended.append(
             Outcome(
                 name=name,
-                diverged_at=watch.diverged.get(name, None if finite else watch.step),
+                diverged_at=training_history.diverged.get(name, None if finite else training_history.step),
                 weights=weights,
                 scores=evaluation.scores(logits[name], labels),
-                history=watch.histories[name],
+                history=training_history.histories[name],
                 copied_blocks=copied,
                 frozen_blocks=copied[: network.frozen],
                 changed_blocks=changed,
                 blocks_with_statistics=with_statistics,
                 moved_statistics=moved,
                 trained_parameters=group.trained_parameter_count(name),
-                train_steps=watch.diverged.get(name, watch.step),
+                train_steps=training_history.diverged.get(name, training_history.step),
                 seconds=seconds,
-                train_seconds=watch.train_seconds,
+                train_seconds=training_history.train_seconds,
                 images_per_second=images_per_second,
                 group_size=len(group.networks),
                 cost_fraction=fractions[name],

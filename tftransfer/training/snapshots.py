@@ -1,7 +1,7 @@
 """The whole state of a training at one moment, taken and put back bit for bit.
 
 Batches are a function of their step. All else is in the variables of model and optimizer (dropout's counters are
-variables, too), in the metrics' running sums, and in what the watch has seen.
+variables, too), in the metrics' running sums, and in what the training history has recorded.
 """
 
 import dataclasses
@@ -126,14 +126,14 @@ def _copies(variable: Any) -> Sequence[Any]:
 
 
 class Saver(keras.callbacks.Callback):
-    """Saves checkpoints when they are due, and when the process is to end. It must come after the watch.
+    """Saves checkpoints when they are due, and when the process is to end. It must come after the training history.
 
     Within a round the running sums of the metrics belong to a snapshot. Between a round's last step and the end of its
     evaluation their results do, since evaluation uses the same variables.
 
     Args:
         checkpoints: Where they are kept.
-        watch: What is seen of the training.
+        training_history: The history of the training.
         interruption: Signals that were noted.
 
     Attributes:
@@ -141,11 +141,11 @@ class Saver(keras.callbacks.Callback):
         unevaluated: Results of the round in hand if its steps are done and its evaluation is not.
     """
 
-    def __init__(self, checkpoints: Checkpoints, watch: TrainingHistory, interruption: Interruption) -> None:
+    def __init__(self, checkpoints: Checkpoints, training_history: TrainingHistory, interruption: Interruption) -> None:
         super().__init__()
         self.unevaluated: dict[str, float] | None = None
         self._checkpoints = checkpoints
-        self._watch = watch
+        self._training_history = training_history
         self._interruption = interruption
         self._sums: dict[str, np.ndarray] = {}
         self._size = 0
@@ -155,7 +155,7 @@ class Saver(keras.callbacks.Callback):
         return bool(self._sums)
 
     def restore(self, model: keras.Model, identity: Mapping[str, Any], circumstances: Mapping[str, Any]) -> None:
-        """Puts a compiled model and the watch where the newest checkpoint of this training left them, if any.
+        """Restores a compiled model and the training history from the newest checkpoint of this training, if any.
 
         Args:
             model: Compiled.
@@ -163,7 +163,7 @@ class Saver(keras.callbacks.Callback):
             circumstances: As from `circumstances`.
 
         Raises:
-            KeptError: If there is one that may not be gone on from.
+            CannotResumeError: If there is one that cannot be resumed from here.
         """
         if not model.optimizer.built:  # before that it has no momentum that could be set
             model.optimizer.build(model.trainable_variables)
@@ -175,9 +175,9 @@ class Saver(keras.callbacks.Callback):
 
     def _resume(self, model: keras.Model, checkpoint: Checkpoint) -> None:
         put_back(model, checkpoint.arrays)
-        seen = checkpoint.notes["watch"]
+        seen = checkpoint.notes["training_history"]
         self._checkpoints.told_until = max((0, *(s for h in seen["histories"].values() for s in h.get("step", ()))))
-        self._watch.resume(seen)
+        self._training_history.resume(seen)
         self.unevaluated = checkpoint.notes["unevaluated"]
         self._sums = {name: array for name, array in checkpoint.arrays.items() if name.startswith(_METRICS)}
 
@@ -210,10 +210,10 @@ class Saver(keras.callbacks.Callback):
 
     def _save(self, sums: Mapping[str, np.ndarray]) -> None:
         """Saves a checkpoint and ends the training if the process is to end."""
-        notes = {"watch": self._watch.state(), "unevaluated": self.unevaluated}
-        self._checkpoints.save(self._watch.step, take(self.model) | sums, notes)
+        notes = {"training_history": self._training_history.state(), "unevaluated": self.unevaluated}
+        self._checkpoints.save(self._training_history.step, take(self.model) | sums, notes)
         self._interruption.act()
-        self._watch.rest()
+        self._training_history.rest()
 
 
 def _numbers(results: Mapping[str, Any]) -> dict[str, float]:

@@ -31,8 +31,7 @@ class Task:
     """The images of a target half.
 
     Attributes:
-        split: Name of the split that the half is of, by its content, as in `splits.Split.name`: all that is random in
-            training derives from it.
+        split: Name of the split, as in `splits.Split.name`; seeds derive from it.
         target: Letter of the half.
         classes: Number of classes.
         training: Training images.
@@ -133,7 +132,7 @@ def train(
         progress_bar: True shows Keras' progress bar.
         checkpoints: Those of this very training; None keeps none.
         memory_fraction: Fraction of the available memory that the group may take, 0 to 1.
-        stage: Told in a few words what is done where that can take long and no evaluation tells it.
+        stage: Called with a short text when a slow stage begins, such as compiling.
 
     Returns:
         One outcome for each network, in order.
@@ -163,31 +162,33 @@ def train(
             memory.require_room(group.model, config.batch_size, memory_fraction)
         compilation.compile_group(group, config, images, task.classes)
         names = [network.name for network in networks]
-        watch = history.TrainingHistory(
+        training_history = history.TrainingHistory(
             names, config.steps_per_epoch(images), compilation.schedule_of(config, images), report, stage
         )
         stage("compiling the first step")
         if checkpoints is None:
-            _fit(group, config, task, watch, None, progress_bar)
+            _fit(group, config, task, training_history, None, progress_bar)
         else:
             halves = {"training": task.training, "validation": task.validation}
             identity = snapshots.identity(config, task.view, halves, networks, sources)
             identity["split"] = task.split
             with signals.deferred() as noted:
-                saver = snapshots.Saver(checkpoints, watch, noted)
+                saver = snapshots.Saver(checkpoints, training_history, noted)
                 saver.restore(group.model, identity, snapshots.circumstances(config, kind))
-                _fit(group, config, task, watch, saver, progress_bar)
+                _fit(group, config, task, training_history, saver, progress_bar)
         stage("scoring all validation images")
         logits, labels = _predict(group, config, task)
-    seconds = watch.earlier_seconds + time.perf_counter() - started
-    return outcomes.gather(group, watch, logits, labels, seconds, config.batch_size / watch.seconds_per_step, kind)
+    seconds = training_history.earlier_seconds + time.perf_counter() - started
+    return outcomes.gather(
+        group, training_history, logits, labels, seconds, config.batch_size / training_history.seconds_per_step, kind
+    )
 
 
 def _fit(
     group: Group,
     config: Config,
     task: Task,
-    watch: history.TrainingHistory,
+    training_history: history.TrainingHistory,
     saver: snapshots.Saver | None,
     progress_bar: bool,
 ) -> None:
@@ -198,13 +199,13 @@ def _fit(
     validation = pipeline.evaluation_batches(task.validation, task.view, config.batch_size).map(
         lambda x, y, w: (x, dict.fromkeys(names, y), dict.fromkeys(names, w))
     )
-    options = {"callbacks": [watch, saver] if saver else [watch], "verbose": int(progress_bar)}
+    options = {"callbacks": [training_history, saver] if saver else [training_history], "verbose": int(progress_bar)}
     if saver and saver.unevaluated is not None:
         _evaluate_round(group.model, validation, saver.unevaluated, options)
     elif saver and saver.is_inside_round:
         group.model.evaluate(validation.take(1), verbose=0)  # makes the variables of the metrics
-    for first_step, length, before, rounds in _rounds(config, len(task.training), watch.step):
-        if watch.all_diverged:
+    for first_step, length, before, rounds in _rounds(config, len(task.training), training_history.step):
+        if training_history.all_diverged:
             break
         batches = pipeline.training_batches(task.training, task.view, sampling, first_step, length * rounds)
         group.model.fit(

@@ -41,7 +41,7 @@ def save(path: pathlib.Path, config: Config, classes: int, weights: Weights) -> 
     try:
         try:
             model.save_weights(partial)
-        except (OSError, RuntimeError) as error:  # HDF5 says in many lines what it makes of a full disk
+        except (OSError, RuntimeError) as error:  # on a full disk HDF5 raises a text of many lines
             reason = os.strerror(error.errno) if getattr(error, "errno", None) else " ".join(str(error).split())
             raise OSError(f"Cannot write {path}: {reason}") from error
         with partial.open("rb") as file:
@@ -113,10 +113,10 @@ def load(folder: str | os.PathLike) -> Any:
 
 
 def _predicts_silently(model: Any) -> None:
-    """Keeps TensorFlow from calling a model's first prediction a retracing.
+    """Switches off TensorFlow's warning of frequent retracing for a model's `predict`.
 
-    It counts tracings by the code of the function, which the `predict` of all models have in common: whoever asks five
-    networks, each traced once, as has to be, was told to mend a loop of their own.
+    TensorFlow counts traces by the code of a function, which is the same for all models: five models that predict once
+    each would trigger the warning.
     """
     model.make_predict_function()
     model.predict_function._omit_frequent_tracing_warning = True
