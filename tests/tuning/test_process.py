@@ -11,6 +11,7 @@ from tftransfer import tune
 from tftransfer.cli import command_line
 from tftransfer.experiment import prepared_images
 from tftransfer.experiment.config import Config
+from tftransfer.system import processes
 from tftransfer.tuning import process
 from tftransfer.tuning.study import DIVERGED, FAILED, OK
 
@@ -18,19 +19,18 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 def test_what_a_process_said_last_is_the_reason(tmp_path, monkeypatch):
-    def fails(code, text):
-        def run(folder, limit):
-            (folder / process.LOG).write_text(text)
-            return code
+    def fails(program, limit=None):
+        monkeypatch.setattr(processes, "words", lambda *_: [sys.executable, "-c", program])
+        return process.Trainer("store", "random0", "B", [0, 1]).train(tmp_path, Config(), limit)
 
-        monkeypatch.setattr(process, "run", run)
-        return process.Trainer("store", "random0", "B", [0, 1]).train(tmp_path, Config(), None)
-
-    assert fails(1, "Traceback\n  File x\nValueError: no images\n\n").error == "ValueError: no images"
-    assert fails(-9, "").error == "ended by signal 9 (SIGKILL), as a system out of memory does"
-    assert fails(3, "").error == "ended with exit code 3 and said nothing"
-    assert fails(0, "").status == FAILED, "no outcome was written"
-    assert fails(None, "") is None
+    assert fails("raise ValueError('no images')").error == "ValueError: no images"
+    assert (
+        fails("import os; os.kill(os.getpid(), 9)").error
+        == "ended by signal 9 (SIGKILL), as a system out of memory does"
+    )
+    assert fails("raise SystemExit(3)").error == "ended with exit code 3 and said nothing"
+    assert fails("").status == FAILED, "no outcome was written"
+    assert fails("import time; time.sleep(60)", limit=0.1) is None
 
 
 def test_a_trial_does_not_outlive_a_search_that_is_killed():

@@ -1,6 +1,6 @@
 """The process that writes a study's main figure for TensorBoard, so that a sweep need not load matplotlib.
 
-python -m tftransfer.reporting.study_figure STUDY
+python -m tftransfer.reporting.study_figure REQUEST.json ANSWER.json
 """
 
 import pathlib
@@ -9,6 +9,7 @@ import time
 
 from tftransfer.records import event_files
 from tftransfer.reporting import collected, drawing
+from tftransfer.system import atomic, untrusted_files
 
 
 def main(study: pathlib.Path) -> None:
@@ -19,4 +20,5 @@ def main(study: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]))
+    main(pathlib.Path(untrusted_files.read_json(sys.argv[1])["study"]))
+    atomic.write_text(pathlib.Path(sys.argv[2]), "{}")

@@ -7,7 +7,6 @@ It also builds a model that only Keras knows, to find its blocks and its archite
 
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
@@ -20,6 +19,8 @@ from tftransfer.experiment import prepared_images
 from tftransfer.experiment.config import Config
 from tftransfer.models import catalog
 from tftransfer.system import atomic, escaping, processes, untrusted_files
+
+MODULE = "tftransfer.scheduling.prepare"
 
 
 class Prepared(NamedTuple):
@@ -46,22 +47,20 @@ def in_own_process(options: Mapping[str, Any], given: Collection[str]) -> Prepar
     Raises:
         SystemExit: If the process failed, after a message.
     """
+    request = {"config": dict(options), "given": sorted(given)}
     with tempfile.TemporaryDirectory() as folder:
-        request, answer = pathlib.Path(folder) / "request.json", pathlib.Path(folder) / "answer.json"
-        request.write_text(json.dumps({"config": dict(options), "given": sorted(given)}), encoding="utf-8")
-        words = processes.words("tftransfer.scheduling.prepare", str(request), str(answer))
-        code = subprocess.run(words, env=processes.environment(), check=False).returncode
-        if code < 0:  # it had no time to say why
-            escaping.say(
-                f"python -m tftransfer.sweep: the process that prepares the images was {processes.by_signal(-code)}. "
-                f"What is prepared is kept: give the same command again, with more free memory if that was it.",
-                sys.stderr,
-            )
-            raise SystemExit(command_line.EXIT_FAILED)
-        if code:
-            raise SystemExit(code)  # it has said why
-        content = untrusted_files.read_json(answer)
-        return Prepared(Store.open(content["store"]), content["blocks"], content["architecture"])
+        answer = processes.ask(MODULE, request, pathlib.Path(folder), shown=True)
+    if answer.reason:  # it had no time to say why
+        escaping.say(
+            f"python -m tftransfer.sweep: the process that prepares the images was {answer.reason}. What is prepared "
+            f"is kept: give the same command again, with more free memory if that was it.",
+            sys.stderr,
+        )
+        raise SystemExit(command_line.EXIT_FAILED)
+    if answer.code:
+        raise SystemExit(answer.code)  # it has said why
+    content = answer.content
+    return Prepared(Store.open(content["store"]), content["blocks"], content["architecture"])
 
 
 def main(argv: Sequence[str]) -> None:

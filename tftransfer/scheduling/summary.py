@@ -4,8 +4,8 @@ import collections
 import importlib.util
 import pathlib
 import shlex
-import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 
 from tftransfer.cli import command_line
@@ -97,7 +97,8 @@ def _draw_figure(study: pathlib.Path) -> None:
     """Draws the study's figure for TensorBoard, if the extra `report` is installed."""
     if any(importlib.util.find_spec(name) is None for name in ("jinja2", "matplotlib", "pandas", "scipy")):
         return
-    words = processes.words("tftransfer.reporting.study_figure", str(study))
-    process = subprocess.run(words, env=processes.environment(), capture_output=True, text=True, check=False)
-    if process.returncode:
-        escaping.say(f"The study's figure was not drawn: {process.stderr.strip().splitlines()[-1:]}", sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        module, request = "tftransfer.reporting.study_figure", {"study": str(study.absolute())}
+        answer = processes.ask(module, request, pathlib.Path(folder))
+    if answer.code:
+        escaping.say(f"The study's figure was not drawn: {answer.reason}", sys.stderr)

@@ -1,8 +1,8 @@
 """The process of one trial: trains a recipe on a part of the training half and scores it on the rest.
 
-    python -m tftransfer.tuning.trial FOLDER
+    python -m tftransfer.tuning.trial REQUEST.json ANSWER.json
 
-reads `request.json` in the folder and writes `outcome.json`. Whatever goes wrong ends it with a traceback.
+Whatever goes wrong ends it with a traceback.
 """
 
 import json
@@ -18,7 +18,6 @@ from tftransfer.system import atomic, untrusted_files
 from tftransfer.training import trainer
 from tftransfer.training.group import Network
 from tftransfer.tuning import held_out
-from tftransfer.tuning.process import OUTCOME, REQUEST
 
 
 def task(config: Config, store: Store, split: str, classes: Sequence[int], target: str) -> trainer.Task:
@@ -47,13 +46,13 @@ def train(config: Config, images: trainer.Task) -> dict[str, Any]:
     }
 
 
-def main(folder: pathlib.Path) -> None:
-    """Trains the recipe in a trial's folder and writes the outcome."""
-    request = untrusted_files.read_json(folder / REQUEST)
+def main(request_file: pathlib.Path, answer_file: pathlib.Path) -> None:
+    """Trains the recipe of a request and writes the outcome."""
+    request = untrusted_files.read_json(request_file)
     config = Config(**request["config"])
     images = task(config, Store.open(request["store"]), request["split"], request["classes"], request["target"])
-    atomic.write_text(folder / OUTCOME, json.dumps(train(config, images), allow_nan=False) + "\n")
+    atomic.write_text(answer_file, json.dumps(train(config, images), allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]))
+    main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))

@@ -5,7 +5,6 @@ Nothing here imports TensorFlow or Ray.
 
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 import shutil
@@ -21,12 +20,12 @@ from tftransfer.data import datasets
 from tftransfer.data.manifest import Manifest, StoreError
 from tftransfer.experiment.plan import Cell
 from tftransfer.records import record_files
-from tftransfer.scheduling import jobs
+from tftransfer.scheduling import jobs, prepare
 from tftransfer.scheduling.jobs import OK, Job
 from tftransfer.scheduling.ray import payloads
 from tftransfer.scheduling.ray.payloads import Payload
 from tftransfer.scheduling.sweep_folder import SweepFolder
-from tftransfer.system import processes, untrusted_files
+from tftransfer.system import processes
 
 _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 10.0
@@ -170,15 +169,8 @@ def _is_expected(expected: Mapping[str, str], path: str) -> bool:
 
 def _prepare(request: Mapping[str, Any], scratch: pathlib.Path) -> tuple[str, str]:
     """Prepares the images on this machine; returns their folder and the reason of a failure, one of them empty."""
-    request_file, answer_file, log_file = scratch / "request.json", scratch / "answer.json", scratch / "prepare.log"
-    request_file.write_text(json.dumps({"config": request["options"], "given": []}), encoding="utf-8")
-    words = processes.words("tftransfer.scheduling.prepare", str(request_file), str(answer_file))
-    process = processes.start(words, log_file)
-    try:
-        code = process.wait()
-    finally:
-        processes.end([process], _GRACE_SECONDS)
-    return ("", processes.reason(code, log_file)) if code else (untrusted_files.read_json(answer_file)["store"], "")
+    answer = processes.ask(prepare.MODULE, {"config": request["options"], "given": []}, scratch)
+    return (answer.content["store"], "") if answer.content else ("", answer.reason)
 
 
 @contextlib.contextmanager
