@@ -105,3 +105,46 @@ def test_no_function_has_more_than_40_lines_of_body():
                 if lines > 40:
                     long.append(f"{module}.{node.name}: {lines}")
     assert not long
+
+
+# Modules without a test file of their own.
+TESTED_ELSEWHERE = {
+    "data.motifs": "tests/data/test_motifs.py draws all motifs and compares them with kept pictures",
+}
+# Test files of no single module.
+OF_NO_MODULE = {
+    "claims": "claims about the whole: the paper's settings, any model, hostile text, published records",
+    "faults": "kills, damage and full disks, of the whole program",
+    "mutants": "the list of false claims, and what applies it",
+    "support": "helpers of tests",
+    "benchmarks": "speeds, which no test asserts",
+}
+OTHER_FILES = {
+    "test_architecture.py": "the packages",
+    "test_mutants.py": "the list of mutants",
+    "test_readme.py": "the README",
+    "test_hparams_browser.py": "TensorBoard's HParams view in a browser",
+    "tensorboard_plugin/test_transfer_tab.py": "the tab in a browser",
+    "execution/test_group_training_interrupted.py": "half of test_group_training.py, so that two processes share them",
+    "training/test_trainer_options.py": "half of test_trainer.py, so that two processes share them",
+}
+
+
+def test_every_module_has_its_test_file():
+    tests = ROOT / "tests"
+    for module, path in MODULES.items():
+        name = module.removeprefix("tftransfer.")
+        if path.name == "__init__.py" or any(f"{name}.".startswith(f"{known}.") for known in TESTED_ELSEWHERE):
+            continue
+        folder, _, last = name.rpartition(".")
+        assert (tests / folder.replace(".", "/") / f"test_{last}.py").is_file(), f"no test file of {module}"
+
+
+def test_every_test_file_has_its_module():
+    tests = ROOT / "tests"
+    for path in sorted(tests.rglob("test_*.py")):
+        place = path.relative_to(tests)
+        if place.parts[0] in OF_NO_MODULE or str(place) in OTHER_FILES:
+            continue
+        module = (ROOT / "tftransfer" / place).with_name(path.name.removeprefix("test_"))
+        assert module.is_file() or module.with_suffix("").is_dir(), f"no module of {place}"

@@ -24,7 +24,7 @@ def test_every_row_of_the_papers_settings_has_a_mutant_that_its_test_must_notice
     rows = [line for line in table.splitlines() if line.startswith("| ") and "`tests/" in line]
     named = {row.rpartition("`tests/")[2].partition("`")[0] for row in rows}
     # This one says how the comparison is started; the comparison itself needs PyTorch.
-    named -= {"test_paper_settings.py::test_the_agreement_is_printed_by_a_command"}
+    named -= {"claims/test_paper_settings.py::test_the_agreement_is_printed_by_a_command"}
     noticing = {test.removeprefix("tests/").partition("[")[0] for mutant in MUTANTS for test in mutant.tests}
     assert named <= noticing
 

@@ -8,7 +8,7 @@ import pytest
 from tftransfer import report
 from tftransfer.records import record_files
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 STUDIES = sorted(path for path in (ROOT / "runs" / "published").iterdir() if path.is_dir())
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

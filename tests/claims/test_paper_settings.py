@@ -22,7 +22,7 @@ from tftransfer.training import compilation, trainer
 from tftransfer.training.group import Group, Network
 from tftransfer.training.optimizers import RateSchedule
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 TABLE = (ROOT / "docs" / "paper_settings.md").read_text(encoding="utf-8")
 TEST_NAME = re.compile(r"`(tests/[\w/]+\.py)::(\w+(?:::\w+)?)`")
 
