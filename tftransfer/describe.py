@@ -31,7 +31,6 @@ The first form exports a finished network; the second describes a file of weight
 the description with which `python -m tftransfer.run --pretrained=FILE` copies from the weights instead of training a
 base. The second reads the file as carefully as `run` does; give it the options that the network was built with.
 """
-_DATASETS_WITHOUT_FOLDER = ("motifs", "imagenet2012")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +135,7 @@ def _classes_of(record: Record) -> tuple[str, ...] | None:
     """Returns the class names of a finished network; None for data sets that need a folder to tell them."""
     identity = record.identity
     dataset, target = identity["recipe"]["dataset"], treatments.Treatment(**identity["treatment"]).target
-    if dataset not in _DATASETS_WITHOUT_FOLDER:
+    if dataset != "imagenet2012" and not datasets.is_without_folder(dataset):  # their class names need no folder
         return None
     names, kinds = datasets.describe_classes(dataset)
     kind, seed = identity["split"].rstrip("0123456789"), identity["split"].removeprefix("random")

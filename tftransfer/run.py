@@ -226,7 +226,7 @@ def _say(line: str) -> None:
 def _catalogue() -> str:
     """Returns the text of --list: data sets, models, treatments, splits."""
     rows = ["Data sets (--dataset):"]
-    rows += [f"  {name:<16} {text}" for name, text in datasets.OWN_DATASETS.items()]
+    rows += [f"  {name:<16} {own.origin}" for name, own in datasets.OWN_DATASETS.items()]
     rows += [f"  {'NAME':<16} any image classification set of TensorFlow Datasets, such as cifar100, imagenet2012"]
     rows += ["", "Models (--model), with their blocks:"]
     rows += [f"  {name:<16} {' '.join(blocks)}" for name, blocks in catalog.MODELS.items()]

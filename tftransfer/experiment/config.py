@@ -28,7 +28,7 @@ from tftransfer.cli.options import (
     some_path,
     within,
 )
-from tftransfer.data.datasets import default_input_size
+from tftransfer.data.datasets import default_input_size, is_without_folder
 from tftransfer.experiment import splits
 from tftransfer.models import catalog
 from tftransfer.models.options import ModelOptions
@@ -292,7 +292,10 @@ class Config:
         no_batch_norm = (catalog.has_batch_norm(self.model) is False, "a model with batch normalisation")
         # Option -> whether it is unused here, and what it goes with.
         unused = {
-            "data_dir": (self.dataset == "motifs", "--dataset=folder, tiny_imagenet or a set of TensorFlow Datasets"),
+            "data_dir": (
+                is_without_folder(self.dataset),
+                "--dataset=folder, tiny_imagenet or a set of TensorFlow Datasets",
+            ),
             "split_seed": (self.split != "random", "--split=random"),
             "epochs": (bool(self.steps and self.epochs), "--steps=0; --epochs=0 undoes what a flag file says"),
             **dict.fromkeys(("momentum", "bias_lr_multiplier", "bias_decay_multiplier"), only_sgd),

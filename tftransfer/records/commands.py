@@ -7,7 +7,6 @@ from tftransfer.data import datasets
 
 # Placeholders of paths.
 _FOLDER, _SPLIT = "--data_dir=FOLDER", "--split_file=FILE.json"
-_NEED_FOLDER = set(datasets.OWN_DATASETS) - {"motifs"}
 
 
 def paths(dataset: str, split: str, data_dir: str = "") -> list[str]:
@@ -22,7 +21,8 @@ def paths(dataset: str, split: str, data_dir: str = "") -> list[str]:
         >>> paths("folder", "random"), paths("cifar100", "file"), paths("motifs", "random0")
         (['--data_dir=FOLDER'], ['--split_file=FILE.json'], [])
     """
-    options = [_FOLDER] if data_dir or dataset.partition(":")[0] in _NEED_FOLDER else []
+    own = datasets.OWN_DATASETS.get(dataset)
+    options = [_FOLDER] if data_dir or (own and own.needs_folder) else []
     return options + ([_SPLIT] if split.startswith("file") else [])
 
 

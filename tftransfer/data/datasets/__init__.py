@@ -14,7 +14,13 @@ from tftransfer.data.datasets.dataset import (
     Examples,
     FileExample,
 )
-from tftransfer.data.datasets.names import OWN_DATASETS, default_input_size, known_datasets, near_names
+from tftransfer.data.datasets.names import (
+    OWN_DATASETS,
+    default_input_size,
+    is_without_folder,
+    known_datasets,
+    near_names,
+)
 
 __all__ = [
     "OWN_DATASETS",
@@ -29,6 +35,7 @@ __all__ = [
     "default_input_size",
     "describe_classes",
     "folder",
+    "is_without_folder",
     "known_datasets",
     "near_names",
     "open_dataset",

@@ -1,28 +1,48 @@
 """Names of data sets: our own, those of TensorFlow Datasets, and the nearest to a misspelt one."""
 
+import dataclasses
 import difflib
 import re
 
-# Data set -> its origin, as `--list` shows it.
+
+@dataclasses.dataclass(frozen=True)
+class OwnDataset:
+    """A data set of our own, as everything that does not read it knows it.
+
+    Attributes:
+        origin: Its origin, as `--list` shows it.
+        input_size: Side in pixels of the network's input that suits its images.
+        needs_folder: Whether it is read from `--data_dir`.
+    """
+
+    origin: str
+    input_size: int = 227
+    needs_folder: bool = True
+
+
+# `_OWN` in `__init__.py` has the module of each.
 OWN_DATASETS = {
-    "motifs": "embedded: drawn images, no download",
-    "tiny_imagenet": "the unpacked Tiny ImageNet archive in --data_dir",
-    "folder": "your images in --data_dir, one folder per class",
+    "motifs": OwnDataset("embedded: drawn images, no download", input_size=32, needs_folder=False),
+    "tiny_imagenet": OwnDataset("the unpacked Tiny ImageNet archive in --data_dir", input_size=56),
+    "folder": OwnDataset("your images in --data_dir, one folder per class"),
 }
-
-
-# Data set -> side of the network's input in pixels that suits its images; 227 is the paper's, for photographs.
-_INPUT_SIZES = {"motifs": 32, "cifar10": 32, "cifar100": 32, "tiny_imagenet": 56}
+_OTHER_INPUT_SIZES = {"cifar10": 32, "cifar100": 32}
 
 
 def default_input_size(dataset: str) -> int:
-    """Returns the side of the network's input in pixels where none is asked for.
+    """Returns the side of the network's input in pixels where none is asked for; 227, the paper's, for photographs.
 
     Example:
         >>> default_input_size("cifar100:3.0.2"), default_input_size("folder")
         (32, 227)
     """
-    return _INPUT_SIZES.get(re.split("[/:]", dataset)[0], 227)
+    name = re.split("[/:]", dataset)[0]
+    return OWN_DATASETS[name].input_size if name in OWN_DATASETS else _OTHER_INPUT_SIZES.get(name, 227)
+
+
+def is_without_folder(dataset: str) -> bool:
+    """Whether a data set is read from no folder: neither from `--data_dir` nor from that of TensorFlow Datasets."""
+    return dataset in OWN_DATASETS and not OWN_DATASETS[dataset].needs_folder
 
 
 def tfds_names() -> tuple[str, ...]:
