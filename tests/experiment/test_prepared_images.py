@@ -43,13 +43,8 @@ def folder(tmp_path):
     return Config(dataset="folder", data_dir=str(tmp_path / "images"), cache_dir=str(tmp_path / "cache"), image_size=32)
 
 
-def test_images_are_counted_and_measured_before_they_are_read(folder):
-    assert prepared_images.images_per_class(folder).tolist() == [3, 3, 3, 3]
+def test_images_are_measured_before_they_are_read(folder):
     assert prepared_images.dataset_bytes(prepared_images.dataset_of(folder), 36) == 16 * 36 * 36 * 3
-
-
-def test_sets_that_may_have_to_be_downloaded_are_not_counted():
-    assert prepared_images.images_per_class(Config(dataset="cifar100")) is None
 
 
 def test_images_are_prepared_once(folder, tmp_path):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tftransfer.training.optimizers import CaffeSGD, RateSchedule, geometric_rates
+from tftransfer.training.optimizers import CaffeSGD, RateSchedule
 
 
 class Reference:
@@ -96,17 +96,6 @@ def test_layers_that_start_later_stand_still_before_and_have_their_slots():
         x, y = rng.normal(size=(8, 6)).astype("float32"), rng.normal(size=(8, 3)).astype("float32")
         optimizer.apply_gradients(zip(gradients_of(model, x, y), model.trainable_variables, strict=True))
     assert sum("momentum" in variable.path for variable in optimizer.variables) == 4
-
-
-def test_geometric_rates_work_on_any_model():
-    rates = geometric_rates(["first", "second"], 0.0)
-    assert rates == {"first": 0.0, "second": 1.0}
-    model = network()
-    before = model.get_layer("first").get_weights()
-    model.compile(CaffeSGD(0.1, lr_multipliers=rates), "mse")
-    model.fit(np.ones((8, 6)), np.ones((8, 3)), verbose=0)
-    for here, there in zip(before, model.get_layer("first").get_weights(), strict=True):
-        np.testing.assert_array_equal(here, there)
 
 
 def test_frozen_layers_have_no_slots():

@@ -3,8 +3,6 @@
 import os
 import pathlib
 
-import numpy as np
-
 from tftransfer.data import datasets, store
 from tftransfer.data.datasets.dataset import SUBSETS
 from tftransfer.experiment.config import Config
@@ -35,17 +33,6 @@ def cache_folder(config: Config) -> str:
     """Returns the folder of prepared images, by default `tftransfer` in the user's cache."""
     default = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "tftransfer"
     return config.cache_dir or str(default)
-
-
-def images_per_class(config: Config) -> np.ndarray | None:
-    """Returns the number of training images of each class, `(classes,)`; None if they would have to be read.
-
-    Sets of TensorFlow Datasets may have to be downloaded first; all others are counted at once.
-    """
-    if config.dataset not in datasets.OWN_DATASETS:
-        return None
-    dataset = datasets.open_dataset(config.dataset, config.data_dir or None)
-    return np.bincount(dataset.examples("train").labels(), minlength=len(dataset.class_names))
 
 
 def dataset_of(config: Config) -> datasets.Dataset:

@@ -1,7 +1,7 @@
 """The optimizer of Caffe, with rates and decays per layer, and learning-rate schedules."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -137,20 +137,6 @@ def _matches(name: str, path: str) -> bool:
 def _longest_match(factors: Mapping[str, float], path: str, default: float = 1.0) -> float:
     matching = [name for name in factors if _matches(name, path)]
     return factors[max(matching, key=len)] if matching else default
-
-
-def geometric_rates(layers: Sequence[str], factor: float) -> dict[str, float]:
-    """Returns rates that fall from the head downwards, for `CaffeSGD(lr_multipliers=...)`.
-
-    Args:
-        layers: Names of layers from the input upwards.
-        factor: Rate of a layer relative to the one above it.
-
-    Example:
-        >>> geometric_rates(["conv1", "conv2", "head"], 0.5)
-        {'conv1': 0.25, 'conv2': 0.5, 'head': 1.0}
-    """
-    return {layer: float(factor) ** (len(layers) - 1 - i) for i, layer in enumerate(layers)}
 
 
 @keras.saving.register_keras_serializable(package="tftransfer")
