@@ -237,8 +237,8 @@ class Scheduler:
             self.states[name].state = WAITING
         return True
 
-    def _done(self, state: State, record: Record, now: bool = False) -> None:
-        state.record, state.trained_here = record, now
+    def _done(self, state: State, record: Record, trained_here: bool = False) -> None:
+        state.record, state.trained_here = record, trained_here
         state.state = DONE if record.status == record_files.DONE else DIVERGED
         self._sweep_folder.forget_failure(state.cell.name)
 
