@@ -166,7 +166,7 @@ def _replicas(equal: dict[str, Any]) -> str:
 
 
 def _limits(recipe: Config, ended: Sequence[Measured], loads: tuple[float, float]) -> list[str]:
-    """Returns what limits the speed of training, the worst first, and what to do about it."""
+    """Returns the limits of the speed of training, the worst first, each with a remedy."""
     lines = []
     free = environment.machine()["cores"]
     if loads[0] > 0.5 * free:

@@ -35,7 +35,7 @@ class Trained:
 
 @dataclasses.dataclass
 class GroupEnd:
-    """What a group left to others.
+    """Networks that a group did not train.
 
     Attributes:
         elsewhere: Names of networks that another process is training.

@@ -75,7 +75,7 @@ def codes(content: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def notes(content: Mapping[str, Any]) -> list[RecordWarning]:
-    """Returns what a user may want to know of a network, though its score can be trusted.
+    """Returns notes about a network whose score can be trusted.
 
     Args:
         content: Content of its record.
@@ -117,7 +117,7 @@ def _against_chance(content: Mapping[str, Any]) -> str:
 
 
 def _why_at_chance(content: Mapping[str, Any]) -> str:
-    """Returns why a network is likely to have stayed at chance, and what to try next."""
+    """Returns the likely cause of a score at chance, and options to try."""
     steps, recipe = content["cost"].get("train_steps"), content["identity"].get("recipe", {})
     if _is_overfitted(content):
         return f"; {_apart(content)}"

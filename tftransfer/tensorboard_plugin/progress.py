@@ -55,7 +55,7 @@ def _run(study: Study, path: pathlib.Path) -> str:
 
 
 def _written(path: pathlib.Path) -> float | None:
-    """Returns when a network's events last grew; None if they have just gone."""
+    """Returns the time at which a network's events last grew; None if they are gone."""
     try:
         return max(file.stat().st_mtime for file in path.glob(f"{EVENTS}*"))
     except (OSError, ValueError):
