@@ -44,7 +44,7 @@ def interrupting(monkeypatch):
         method = getattr(saver, name)
 
         def act(self, *arguments, **options):
-            if getattr(self._checkpoints, "at", None) == (self._watch.step, place):
+            if getattr(self._checkpoints, "at", None) == (self._training_history.step, place):
                 signal.raise_signal(signal.SIGTERM)
             method(self, *arguments, **options)
 
