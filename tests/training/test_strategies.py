@@ -130,6 +130,7 @@ def test_preserved_blocks_wait_for_their_release_on_two_replicas(small, task):
 
 def test_what_decides_the_last_bits_is_named(monkeypatch):
     """Threads as Python set them, else as the environment says; processor, instructions, settings and versions."""
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)  # the suite is also run without oneDNN
     found = strategies.rounding("one_device: CPU")
     assert found.keys() == {
         "strategy", "threads", "processor", "instructions", "settings", "jit", "tensor_float_32", "versions"
