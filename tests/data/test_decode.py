@@ -137,6 +137,11 @@ def test_large_jpegs_are_scaled_while_decoded_but_never_below_twice_the_size():
 def test_resize_warps_to_a_square():
     image = resize(_photo(30, 60), 16)
     assert (image.shape, image.dtype, image.flags.writeable) == ((16, 16, 3), np.uint8, True)
+    halves = np.zeros((30, 60, 3), np.uint8)
+    halves[:, 30:] = 255
+    warped = resize(halves, 16)
+    assert warped[:, :7].max() == 0, "all of the width is there"
+    assert warped[:, 9:].min() == 255
 
 
 def test_resize_averages_all_pixels_when_shrinking():

@@ -74,6 +74,7 @@ class TestPreparation:
             for encoding in ("raw", "jpeg")
         }
         assert len(paths) == 8
+        assert len({path.rpartition("-")[2] for path in paths}) == 8, "the digest alone tells them apart"
         assert preparation.store_path(memory_dataset(name="a/b:1.*"), "x", 8, "raw").startswith("x/a-b-1.-")
 
     def test_the_fingerprint_is_that_of_the_data(self, tmp_path, shared):

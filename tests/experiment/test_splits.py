@@ -110,3 +110,8 @@ def test_endless_and_huge_split_files_are_refused_soon(tmp_path):
     path.write_text(json.dumps({"A": [NAMES[0]] * 300_000, "B": [NAMES[1]]}))
     with pytest.raises(ValueError, match="twice"):
         splits.make("file", NAMES, split_file=str(path))
+
+
+def test_the_classes_of_a_target_are_those_of_its_half():
+    split = splits.Split("file-1", (1, 3), (0, 2, 4))
+    assert [split.classes(target) for target in ("A", "B", "all")] == [(1, 3), (0, 2, 4), (0, 1, 2, 3, 4)]

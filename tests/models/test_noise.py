@@ -97,3 +97,5 @@ def test_a_subclass_of_a_layer_of_noise_is_not_taken_for_it():
 
     assert noise.replacement(Own(0.5), 0) is None
     assert "Own" in noise.fault(Own(0.5))
+    namesake = type("Dropout", (layers.Dropout,), {})
+    assert noise.replacement(namesake(0.5), 0) is None

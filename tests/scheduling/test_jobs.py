@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import fake_study
 from tftransfer.cli import command_line
 from tftransfer.scheduling import jobs
 
@@ -46,3 +47,10 @@ exec("if True:" + code, vars(worker))
 def test_a_worker_that_a_signal_asks_to_end_says_so_by_its_exit_code(name, tmp_path):
     code = subprocess.run([sys.executable, "-c", ASKED, name], check=False).returncode
     assert jobs.ended(tmp_path, "job", code).status == jobs.TERMINATED
+
+
+def test_networks_of_other_numbers_of_images_train_in_groups_of_their_own():
+    """They see other batches, so that they cannot share a step."""
+    few, all_images = (fake_study.cell("A1B", images_per_class=number) for number in (10, 0))
+    assert jobs.group_key(few) != jobs.group_key(all_images)
+    assert jobs.group_key(fake_study.cell("A1B")) == jobs.group_key(fake_study.cell("B2B"))

@@ -45,9 +45,9 @@ def test_what_was_saved_comes_back_bit_for_bit(tmp_path):
 
 
 def test_the_last_two_are_kept_and_the_newest_counts(tmp_path):
-    files = filled(tmp_path, [3, 6, 9, 9])
-    assert [path.name.rpartition("-")[0] for path in files] == ["000003-step9", "000004-step9"]
-    assert begun(tmp_path)[1].step == 9
+    files = filled(tmp_path, [3, 6, 9, 12])
+    assert [path.name.rpartition("-")[0] for path in files] == ["000003-step9", "000004-step12"]
+    assert begun(tmp_path)[1].step == 12
 
 
 def test_nothing_there_is_a_new_training_and_nothing_to_say(tmp_path):
