@@ -1,24 +1,11 @@
 import pytest
 
 import fake_study
+from study_warnings import codes, found, text
 from tftransfer import analysis
-from tftransfer.analysis import checks, study
+from tftransfer.analysis import checks
 from tftransfer.experiment.config import PROTOCOL
 from tftransfer.records import record_files, record_warnings
-
-
-def found(folder):
-    read = study.read(folder)
-    return checks.warnings(analysis.networks(read), read)
-
-
-def codes(folder):
-    return [warning.code for warning in found(folder)]
-
-
-def text(folder, code):
-    (warning,) = [warning for warning in found(folder) if warning.code == code]
-    return warning.text
 
 
 def test_a_full_balanced_study_has_only_one_note(tmp_path):

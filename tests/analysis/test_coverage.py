@@ -1,20 +1,5 @@
 import fake_study
-from tftransfer import analysis
-from tftransfer.analysis import checks, study
-
-
-def found(folder):
-    read = study.read(folder)
-    return checks.warnings(analysis.networks(read), read)
-
-
-def codes(folder):
-    return [warning.code for warning in found(folder)]
-
-
-def text(folder, code):
-    (warning,) = [warning for warning in found(folder) if warning.code == code]
-    return warning.text
+from study_warnings import codes, found, text
 
 
 def test_what_is_missing_is_named(tmp_path):
