@@ -7,24 +7,14 @@ import keras
 import pytest
 from keras import layers
 
+import model_ends
 import small_models
+from model_ends import ending, starting
 from tftransfer.experiment.config import Config
 from tftransfer.models import architectures, serialization
 from tftransfer.models.blocks import blocks
 
-SHAPE, CLASSES = (32, 32, 3), 3
-
-
-def ending(make):
-    inputs = keras.Input(SHAPE)
-    x = layers.Conv2D(4, 3, name="conv")(inputs)
-    return keras.Model(inputs, make(layers.GlobalAveragePooling2D()(x)))
-
-
-def starting(first):
-    inputs = keras.Input(SHAPE)
-    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(first(inputs)))
-    return keras.Model(inputs, layers.Dense(CLASSES)(x))
+SHAPE, CLASSES = model_ends.SHAPE, model_ends.CLASSES
 
 
 class Hidden(layers.Layer):
