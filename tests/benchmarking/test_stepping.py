@@ -28,5 +28,5 @@ def test_products_are_counted_forward_and_backward_where_layers_train():
     top = sum(list(forward.values())[4:])
     below = everything - top
     frozen = below + 3 * top - forward["conv5"]
-    assert stepping.multiply_adds(group(Network("f", "a", 4, 4))) == frozen
-    assert stepping.multiply_adds(group(Network("f", "a", 4, 4), Network("g", "a", 4, 4))) == 2 * frozen - below
+    assert stepping.multiply_adds(group(Network("f", "a", "k4"))) == frozen
+    assert stepping.multiply_adds(group(Network("f", "a", "k4"), Network("g", "a", "k4"))) == 2 * frozen - below

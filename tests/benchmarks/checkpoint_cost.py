@@ -56,7 +56,7 @@ def main():
     folder = parser.parse_args().folder
     from tftransfer.training.group import Network
 
-    frozen = [Network(f"{source}{n}B", source, n, n) for source in "AB" for n in range(1, 8)]
+    frozen = [Network(f"{source}{n}B", source, f"k{n}") for source in "AB" for n in range(1, 8)]
     with tempfile.TemporaryDirectory(dir=folder) as place:
         measured("base, quarter width, 32 px", [Network("base")], pathlib.Path(place) / "base")
         measured("14 frozen networks, quarter width", frozen, pathlib.Path(place) / "frozen")

@@ -29,10 +29,10 @@ def networks_for(config):
     top = len(architectures.block_names(config.architecture)) - 1
     low = max(1, top // 2)
     return [
-        Network("low", "s", low, low),
-        Network("high", "s", top, top),
-        Network("tuned", "s", low, 0),
-        Network("kept", "s", top, low),
+        Network("low", "s", f"k{low}"),
+        Network("high", "s", f"k{top}"),
+        Network("tuned", "s", f"t{low}"),
+        Network("kept", "s", f"k{low}t{top - low}"),
         BASE,
     ]
 
@@ -108,7 +108,7 @@ def test_frozen_batch_norm_ignores_or_follows_the_images(recipe, task):
     """The two policies train other networks, from the same source."""
     config = options_for(recipe, "small_models:normalized")
     (source,) = trainer.train(config, task, [BASE], {})
-    frozen = Network("frozen", "s", 1, 1)
+    frozen = Network("frozen", "s", "k1")
     outcomes = [
         trainer.train(dataclasses.replace(config, batch_norm=policy), task, [frozen], {"s": source.weights})[0]
         for policy in ("inference", "adapt")

@@ -146,7 +146,7 @@ def test_dropout_stays_active_behind_frozen_layers(n):
     def outputs(dropout, frozen):
         template = AlexNet((32, 32, 3), 5, width=0.1, dropout=dropout, initializer="he_normal", seed=0)
         base = Group(template, [Network("base")], {}, seed=1, target="A").weights("base")
-        group = Group(template, [Network("net", "s", frozen, frozen)], {"s": base}, seed=0, target="B")
+        group = Group(template, [Network("net", "s", f"k{frozen}")], {"s": base}, seed=0, target="B")
         images = keras.random.normal((4, 32, 32, 3), seed=2)
         return [np.asarray(group.model(images, training=training)["net"]) for training in (True, False)]
 

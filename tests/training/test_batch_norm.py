@@ -79,8 +79,8 @@ def test_weights_without_batch_normalisation_stay_as_they_are(recipe, task):
 def test_held_blocks_are_frozen_until_their_release(normalized, task, normalized_source, policy, float64):
     """Bit by bit, moving statistics included; where frozen blocks adapt, held ones do."""
     sources, config = {"s": normalized_source}, dataclasses.replace(normalized, batch_norm=policy, steps=3)
-    held, late = Network("held", "s", 2, 1, release_step=3), Network("late", "s", 2, 1, release_step=2)
-    outcomes = trainer.train(config, task, [held, late, Network("frozen", "s", 2, 2)], sources)
+    held, late = Network("held", "s", "k1t1", release_step=3), Network("late", "s", "k1t1", release_step=2)
+    outcomes = trainer.train(config, task, [held, late, Network("frozen", "s", "k2")], sources)
     found = [outcome.weights for outcome in outcomes]
     blocks = architectures.block_names(config.architecture)
     layers = trainer.Group(trainer.build_model(config, 5), [held], sources, 0, "B").copied_layers("held")
@@ -109,7 +109,7 @@ def test_a_batch_normalisation_of_unknown_code_cannot_be_held():
 
 @pytest.mark.parametrize("policy", ["inference", "adapt"])
 def test_replicas_normalise_by_the_whole_batch(normalized, task, normalized_source, policy, float64):
-    networks = [Network("frozen", "s", 1, 1), Network("held", "s", 2, 1, release_step=1)]
+    networks = [Network("frozen", "s", "k1"), Network("held", "s", "k1t1", release_step=1)]
     networks += [BASE] * (policy == "inference")  # without frozen blocks both are the same
     config = dataclasses.replace(normalized, batch_norm=policy, steps=2)
     mirrored = dataclasses.replace(config, strategy="mirrored", replicas=2)

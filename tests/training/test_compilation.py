@@ -89,7 +89,7 @@ def test_without_decay_nothing_decays(compiled):
 def test_frozen_blocks_have_no_slots(recipe):
     base = Group(template(), [Network("base")], {}, seed=0, target="A")
     config = dataclasses.replace(recipe, optimizer="adamw")
-    group = Group(template(), [Network("net", "s", 1, 1)], {"s": base.weights("base")}, seed=0, target="B")
+    group = Group(template(), [Network("net", "s", "k1")], {"s": base.weights("base")}, seed=0, target="B")
     compilation.compile_group(group, config, images=64, classes=3)
     group.model.optimizer.build(group.model.trainable_variables)
     paths = [variable.path for variable in group.model.optimizer.variables]

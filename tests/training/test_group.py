@@ -34,7 +34,7 @@ def test_initial_weights_derive_from_seed_role_and_target(source):
 
 
 def test_tops_of_all_treatments_start_equal_and_differ_from_the_base(source):
-    networks = [Network("A4B", "s", 4, 4), Network("B4B", "t", 4, 4), Network("A2B-tuned", "s", 2, 0)]
+    networks = [Network("A4B", "s", "k4"), Network("B4B", "t", "k4"), Network("A2B-tuned", "s", "t2")]
     sources = {"s": source, "t": group([BASE], seed=5).weights("base")}
     made = group(networks, sources)
     weights = {network.name: made.weights(network.name) for network in networks}
@@ -45,7 +45,7 @@ def test_tops_of_all_treatments_start_equal_and_differ_from_the_base(source):
 
 
 def test_copied_blocks_come_from_the_source(source):
-    made = group([Network("x", "s", copied=5, frozen=3)], {"s": source}, classes=7)
+    made = group([Network("x", "s", "k3t2")], {"s": source}, classes=7)
     assert same(source, made.weights("x") | {"fc8": source["fc8"]}) == {
         "conv1",
         "conv2",
@@ -60,7 +60,7 @@ def test_copied_blocks_come_from_the_source(source):
 
 
 def test_a_source_is_computed_once_for_all_depths(source):
-    networks = [Network(f"A{n}B", "s", n, n) for n in (1, 3, 6)]
+    networks = [Network(f"A{n}B", "s", f"k{n}") for n in (1, 3, 6)]
     made = group(networks, {"s": source})
     trunks = [layer for layer in made.model.layers if layer.name.startswith("trunk")]
     assert len(trunks) == 1
@@ -69,7 +69,7 @@ def test_a_source_is_computed_once_for_all_depths(source):
 
 
 def test_the_combined_model_computes_what_each_network_alone_does(source):
-    networks = [Network("A3B", "s", 3, 3), Network("A6B", "s", 6, 6), BASE]
+    networks = [Network("A3B", "s", "k3"), Network("A6B", "s", "k6"), BASE]
     made = group(networks, {"s": source})
     images = keras.random.normal((3, 32, 32, 3), seed=1)
     together = made.model(images)
@@ -80,7 +80,7 @@ def test_the_combined_model_computes_what_each_network_alone_does(source):
 
 
 def test_seek_reaches_every_dropout(source):
-    made = group([Network("A7B", "s", 7, 7), BASE], {"s": source})
+    made = group([Network("A7B", "s", "k7"), BASE], {"s": source})
     made.seek(41)
     states = [v.numpy().tolist() for v in made.model.variables if "seed_generator_state" in v.path]
     states += [v.numpy().tolist() for layer in made.model.layers for v in layer.variables if "seed_gen" in v.path]
@@ -91,7 +91,7 @@ def test_seek_reaches_every_dropout(source):
 def test_weights_of_another_architecture_are_refused():
     wide = AlexNet((32, 32, 3), 5, width=0.3)
     with pytest.raises(ValueError, match="do not fit"):
-        group([Network("x", "s", 3, 3)], {"s": transfer.weights_of(wide)})
+        group([Network("x", "s", "k3")], {"s": transfer.weights_of(wide)})
 
 
 def test_seek_reaches_all_noise_of_any_model():

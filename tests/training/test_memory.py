@@ -34,7 +34,7 @@ def test_weights_gradients_and_slots_of_what_trains_and_activations_of_each_imag
 
 def test_frozen_blocks_need_no_gradients_and_are_there_once(needed):
     base = needed([Network("base")])
-    frozen = needed([Network("net", "s", 4, 4)])
+    frozen = needed([Network("net", "s", "k4")])
     assert frozen < base
-    together = needed([Network("net", "s", 4, 4), Network("other", "s", 4, 4)])
+    together = needed([Network("net", "s", "k4"), Network("other", "s", "k4")])
     assert together - frozen < base - 1_000_000_000, "the trunk is shared"

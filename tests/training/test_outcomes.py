@@ -48,21 +48,21 @@ def spoilt(monkeypatch, task):
 @pytest.mark.parametrize(("layer", "place"), [("conv1", 0), ("fc3", 1)])
 def test_a_frozen_block_that_something_changed_is_named(small, base, spoilt, layer, place):
     """By one bit of one weight."""
-    outcome = spoilt(small, Network("net", "s", 3, 3), base, layer, place, value=None)
+    outcome = spoilt(small, Network("net", "s", "k3"), base, layer, place, value=None)
     assert outcome.changed_blocks == (layer,)
     assert outcome.frozen_blocks == ("conv1", "conv2", "fc3")
 
 
 def test_a_weight_that_is_no_number_is_divergence(small, base, spoilt):
     """Logits may hide it: a ReLU makes 0 of what is less than all numbers."""
-    outcome = spoilt(small, Network("net", "s", 3, 3), base, "fc3", 1, value=-np.inf)
+    outcome = spoilt(small, Network("net", "s", "k3"), base, "fc3", 1, value=-np.inf)
     assert all(np.isfinite(value) for value in outcome.scores.values()), "or the scores alone would tell"
     assert outcome.diverged_at == small.steps
 
 
 def test_a_moving_statistic_that_something_changed_is_named(normalized, task, spoilt):
     (source,) = trainer.train(normalized, task, [BASE], {})
-    network = Network("net", "s", 2, 2)
+    network = Network("net", "s", "k2")
     (sound,) = trainer.train(normalized, task, [network], {"s": source.weights})
     assert (sound.changed_blocks, sound.moved_statistics) == ((), ())
     first = sound.blocks_with_statistics[0]
@@ -85,7 +85,7 @@ def sources(template):
 
 
 def test_what_trains_counts_three_times_and_what_is_frozen_once_for_all_that_share_it(template, sources):
-    networks = [Network("base"), Network("two", "s", 2, 2), Network("four", "s", 4, 4), Network("other", "t", 2, 2)]
+    networks = [Network("base"), Network("two", "s", "k2"), Network("four", "s", "k4"), Network("other", "t", "k2")]
     group = Group(template, networks, sources, 0, "B")
     work = [block_cost(block).multiply_adds for block in group.blocks]
     lower, middle, upper = sum(work[:2]), sum(work[2:4]), sum(work[4:])

@@ -15,8 +15,8 @@ from tftransfer.training.group import Network
 
 BASE = Network("base")
 ROUNDS = {"steps": 7, "evaluations": 3, "schedule": "cosine", "warmup_steps": 1}  # rounds of 3, 3 and 1 steps
-GROUP = (Network("f", "s", 4, 4), Network("late", "s", 4, 2, release_step=5), BASE)  # of AlexNet
-SMALL_GROUP = (Network("f", "s", 2, 2), Network("late", "s", 2, 1, release_step=5), BASE)
+GROUP = (Network("f", "s", "k4"), Network("late", "s", "k2t2", release_step=5), BASE)  # of AlexNet
+SMALL_GROUP = (Network("f", "s", "k2"), Network("late", "s", "k1t1", release_step=5), BASE)
 
 # Where a training can be interrupted, by its (step, place): after a step inside a round; in the evaluation which
 # follows the last step of a round; after that evaluation.
@@ -155,7 +155,7 @@ def test_a_group_with_batch_norm_interrupted_everywhere(replicas, lively, task, 
 @pytest.mark.slow
 def test_one_of_three_networks_diverges(recipe, task, source, tmp_path, interrupting):
     hot = {"h": {name: [array * 1e25 for array in arrays] for name, arrays in source["s"].items()}}
-    networks = (*GROUP[::2], Network("hot", "h", 4, 0))
+    networks = (*GROUP[::2], Network("hot", "h", "t4"))
     lively = dataclasses.replace(recipe, **ROUNDS)
     whole, _ = ends_alike(lively, task, networks, source | hot, tmp_path, [(3, AFTER), (5, INSIDE)])
     assert [outcome.diverged_at is None for outcome in whole] == [True, True, False]

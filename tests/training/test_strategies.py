@@ -19,10 +19,10 @@ BASE = Network("base")
 ROUNDING = 1e-9
 REPLICAS = {"strategy": "mirrored", "replicas": 2}
 GROUP = (
-    Network("frozen", "s", 3, 3),
-    Network("tuned", "s", 2, 0),
-    Network("preserved", "s", 3, 1),
-    Network("released", "s", 3, 1, release_step=2),
+    Network("frozen", "s", "k3"),
+    Network("tuned", "s", "t2"),
+    Network("preserved", "s", "k1t2"),
+    Network("released", "s", "k1t2", release_step=2),
     BASE,
 )
 

@@ -43,10 +43,10 @@ def test_runs_repeat_bit_for_bit(recipe, task, base):
 
 def test_every_tower_ends_where_it_would_have_ended_alone(recipe, task, base, float64):
     networks = [
-        Network("B2B", "s", 2, 2),
-        Network("B7B", "s", 7, 7),
-        Network("B4B-tuned", "s", 4, 0),
-        Network("B2B-preserve", "s", 4, 2),
+        Network("B2B", "s", "k2"),
+        Network("B7B", "s", "k7"),
+        Network("B4B-tuned", "s", "t4"),
+        Network("B2B-preserve", "s", "k2t2"),
         BASE,
     ]
     together = trainer.train(recipe, task, networks, {"s": base.weights})
@@ -60,7 +60,7 @@ def test_frozen_blocks_stay_and_fine_tuned_ones_move(recipe, task, base):
     frozen, tuned, both = trainer.train(
         recipe,
         task,
-        [Network("f", "s", 4, 4), Network("t", "s", 4, 0), Network("b", "s", 4, 2)],
+        [Network("f", "s", "k4"), Network("t", "s", "t4"), Network("b", "s", "k2t2")],
         {"s": base.weights},
     )
     blocks = ("conv1", "conv2", "conv3", "conv4")
@@ -104,7 +104,7 @@ def test_a_network_that_diverges_ends_alike_alone_and_in_a_group(small, task, sm
     config = dataclasses.replace(small, steps=100, evaluations=evaluations, schedule="constant", learning_rate=1e-4)
     kernel, bias = small_base.weights["fc3"]
     broken = small_base.weights | {"fc3": [kernel, bias + np.float32(3e38)]}  # dropout doubles it: infinite
-    bad, good = Network("bad", "broken", 3, 3), Network("good", "s", 3, 3)
+    bad, good = Network("bad", "broken", "k3"), Network("good", "s", "k3")
     sources = {"broken": broken, "s": small_base.weights}
     told = []
     together, other = trainer.train(config, task, [bad, good], sources, lambda step, rows: told.append((step, *rows)))
@@ -127,7 +127,7 @@ def test_the_history_has_the_rate_of_the_step_that_was_done(small, task):
 
 
 def test_blocks_that_wait_for_their_release_need_an_optimizer_that_holds_them(recipe, task, base):
-    waiting = Network("late", "s", 4, 2, release_step=3)
+    waiting = Network("late", "s", "k2t2", release_step=3)
     with pytest.raises(ValueError, match=r"--release_step needs --optimizer=sgd. Received: --release_step=3"):
         trainer.train(dataclasses.replace(recipe, optimizer="adamw"), task, [waiting], {"s": base.weights})
 
@@ -139,7 +139,7 @@ def test_batches_must_divide_by_the_replicas(task):
 
 
 def test_preserved_blocks_wait_for_their_release(small, task, small_base, float64):
-    networks = [Network("early", "s", 3, 1), Network("late", "s", 3, 1, release_step=3)]
+    networks = [Network("early", "s", "k1t2"), Network("late", "s", "k1t2", release_step=3)]
     source = {layer: [array.astype("float64") for array in arrays] for layer, arrays in small_base.weights.items()}
     early, late = trainer.train(small, task, networks, {"s": source})
     assert early.changed_blocks == late.changed_blocks == ("conv2", "fc3")

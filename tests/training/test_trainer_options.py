@@ -29,7 +29,7 @@ def digest(outcome):
     return record_files.weights_digest(outcome.weights)
 
 
-@pytest.mark.parametrize("network", [BASE, Network("B2B", "s", 2, 2)])
+@pytest.mark.parametrize("network", [BASE, Network("B2B", "s", "k2")])
 def test_networks_of_two_splits_share_nothing_random(small, task, small_base, network):
     """Else intervals over splits would take for chance what all splits have in common."""
     still = dataclasses.replace(small, learning_rate=1e-30)

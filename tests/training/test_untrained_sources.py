@@ -69,7 +69,7 @@ def test_random_sources_are_nobodys_own_start(recipe, target):
     """With the base's own start, RnB would be a base whose first blocks stand still; with the tops', one draw twice."""
     random = untrained_sources.random_weights(recipe, "random0", target)
     template = trainer.build_model(recipe, classes=2)
-    networks = [BASE, Network("top", "s", 1, 1)]
+    networks = [BASE, Network("top", "s", "k1")]
     seed = seeds.of_split(recipe.seed, "random0")
     starts = [
         Group(template, networks, {"s": random}, seed, half).weights(name)

@@ -60,7 +60,9 @@ class Steps:
         with trainer.dtype_policy(config.precision), strategy.scope():
             template = trainer.build_model(config, images.classes)
             weights = untrained_sources.random_weights(config, images.split, "B")
-            networks = [Network(f"{letter}{n}B", letter, n, n) if n else Network("base") for letter, n in case.frozen]
+            networks = [
+                Network(f"{letter}{n}B", letter, f"k{n}") if n else Network("base") for letter, n in case.frozen
+            ]
             letters = {letter: weights for letter, n in case.frozen if n}
             seed = seeds.of_split(config.seed, images.split)
             group = Group(template, networks, letters, seed, "B", architectures.block_names(config.architecture))

@@ -14,7 +14,7 @@ from tftransfer.data.store import BROKEN, Store, StoreError
 from tftransfer.execution import best_weights, record_content
 from tftransfer.execution.source_weights import SourceWeights
 from tftransfer.execution.training_reports import Listeners, OnProgress, TrainingReports
-from tftransfer.experiment import treatments
+from tftransfer.experiment import policies, treatments
 from tftransfer.experiment.plan import Cell
 from tftransfer.records import event_files, inputs, record_files, record_warnings
 from tftransfer.records.record_files import Record
@@ -150,7 +150,8 @@ class GroupTraining:
         if is_best and not content["weights"]["kept"]:
             content["weights"] |= {"kept": True, "kept_as": best_weights.BEST}
         if content["weights"]["kept"]:
-            saved = weights.save(folder / record_files.WEIGHTS, cell.config, task.classes, outcome.weights)
+            decisions = cell.treatment.decisions
+            saved = weights.save(folder / record_files.WEIGHTS, cell.config, task.classes, outcome.weights, decisions)
             content["weights"] |= saved
             content[inputs.FIELD] |= inputs.save(folder, content[inputs.FIELD], task.view.mean)
         if content["status"] == record_files.DONE:
@@ -178,8 +179,7 @@ class GroupTraining:
             Network(
                 name=cell.treatment.slug,
                 source=self._sources.add(cell, task, sources),
-                copied=cell.treatment.copied,
-                frozen=cell.treatment.frozen_blocks,
+                policy=policies.written(cell.treatment.decisions),
                 release_step=cell.treatment.release_step,
             )
             for cell in cells

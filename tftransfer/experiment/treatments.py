@@ -1,7 +1,9 @@
-"""Treatments: their grammar (`AnB+`), their names, and the bases that they need."""
+"""Treatments: their grammar (`AnB+`, `A:k4t3n1:B`), their names, and the bases that they need."""
 
 import dataclasses
 import re
+
+from tftransfer.experiment import policies
 
 HALVES = ("A", "B")
 RANDOM = ("R", "S")
@@ -30,7 +32,11 @@ TREATMENTS = {
     "Rnall": "first n blocks random and frozen; the rest trained on all classes",
     "Snall": "first n blocks random with the statistics of baseall, frozen; the rest on all classes",
 }
+POLICY = "A:POLICY:B"
+"""Spelling of a treatment by its policy, one decision per block, for those that the paper has no name for."""
+
 _GRAMMAR = re.compile(r"(?P<source>[A-Z])(?P<n>n|[0-9]{1,400})(?P<target>[A-Z]|all)(?P<tuned>\+?)")
+_BY_POLICY = re.compile(r"(?P<source>[A-Z]):(?P<policy>[^:]*)(:(?P<target>[A-Z]|all))?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +46,8 @@ class Treatment:
     Attributes:
         source: Where the first blocks come from: "A", "B", "R" or "S" (random), or None for a base.
         n: Copied blocks, counted from the input; 0 for a base. Frozen unless `fine_tuned`. None if it is not known yet:
-            the last of them was named, and the model, which alone tells its number, is not built.
+            the last of them was named, and the model, which alone tells its number, is not built. With a `policy` the
+            blocks of its first run, if these are copied, else 0.
         target: The classes that it is trained on: half "A", half "B" or "all".
         fine_tuned: True if the copied blocks go on training.
         preserve: Further blocks, above the n frozen ones, that are copied too and go on training (the authors' logs
@@ -49,6 +56,8 @@ class Treatment:
         longer_by: For a base: letter of the half whose training steps are added to its own, as a control for networks
             whose source was trained there; empty for a standard base.
         pretrained: SHA-256 of the file of weights that replaces the source's base; empty if the base is trained here.
+        policy: One decision per block, such as `k2t1k4n1`, where the fields above cannot say it; else empty. It has a
+            `*` while the number of blocks is not known.
     """
 
     source: str | None
@@ -59,6 +68,7 @@ class Treatment:
     release_step: int = 0
     longer_by: str = ""
     pretrained: str = ""
+    policy: str = ""
 
     @property
     def is_base(self) -> bool:
@@ -72,18 +82,27 @@ class Treatment:
 
     @property
     def frozen(self) -> bool:
-        """Whether the first `n` blocks keep their weights."""
+        """Whether blocks keep the weights that they were copied with: the first `n`, or those that the policy keeps."""
+        if self.policy:
+            return policies.KEEP in self.policy
         return not self.is_base and not self.fine_tuned
+
+    @property
+    def decisions(self) -> str:
+        """One letter of `policies.DECISIONS` for each block from the input, without the new ones at the end."""
+        if self.policy:
+            return policies.decisions(self.policy).rstrip(policies.NEW)
+        return (policies.KEEP if self.frozen else policies.TUNE) * self.n + policies.TUNE * self.preserve
 
     @property
     def copied(self) -> int:
         """Number of blocks with weights from the source."""
-        return self.n + self.preserve
+        return len(self.decisions) - self.decisions.count(policies.NEW) - self.decisions.count(policies.DROP)
 
     @property
-    def frozen_blocks(self) -> int:
-        """Number of blocks that keep their weights."""
-        return self.n if self.frozen else 0
+    def frozen_blocks(self) -> int | None:
+        """Number of blocks from the input that keep their weights, up to the first that does not; None as n is."""
+        return policies.frozen_from_input(self.decisions) if self.n is not None or self.policy else None
 
     @property
     def source_base(self) -> str | None:
@@ -100,6 +119,8 @@ class Treatment:
         """
         if self.is_base:
             return f"base{self.target}" + (f"-plus{self.longer_by}" if self.longer_by else "")
+        if self.policy:
+            return f"{self.source}:{self.policy}:{self.target}{self.origin}"
         n = "n" if self.n is None else self.n
         return f"{self.source}{n}{self.target}{'+' if self.fine_tuned else ''}{self._stages}{self.origin}"
 
@@ -115,15 +136,20 @@ class Treatment:
 
     @property
     def family(self) -> str:
-        """The treatment without numbers: `base`, `BnB`, `AnB+`; of pretrained weights `AnB+-w1a2b3c4d`."""
+        """The treatment without numbers: `base`, `BnB`, `AnB+`; of pretrained weights `AnB+-w1a2b3c4d`.
+
+        By policy, it is what those have in common that differ in their first run alone: `A:ktn:B` of `A:k4t3n1:B`.
+        """
         if self.is_base:
             return "base" + (f"-plus{self.longer_by}" if self.longer_by else "")
+        if self.policy:
+            return f"{self.source}:{policies.family(self.policy)[0]}:{self.target}{self.origin}"
         return f"{self.source}n{self.target}{'+' if self.fine_tuned else ''}{self.origin}"
 
     @property
     def slug(self) -> str:
-        """The label for file names and URLs: `A4B-tuned`."""
-        return self.label.replace("+", "-tuned")
+        """The label for file names and URLs: `A4B-tuned`, `A-k2t1k4n1-B`."""
+        return self.label.replace("+", "-tuned").replace(":", "-").replace("*", "x")
 
 
 def base(target: str) -> Treatment:
@@ -164,12 +190,67 @@ def parse(
     """
     if text == "base":
         return _parse_base(n, target, preserve, release_step)
+    if ":" in text:
+        if preserve or release_step:
+            raise ValueError(f"A policy says which blocks are tuned: leave --preserve and --release_step out, or use "
+                             f"AnB. Received: --treatment={text}")  # fmt: skip
+        return _parse_by_policy(text, n, target, blocks)
     match = _match(text, target)
     if match["n"] != "n":
         n = _written(text, int(match["n"]), n)
     n = _copied(text, n, blocks)
     _refuse_contradictions(text, match, n, blocks, preserve, release_step)
     return Treatment(match["source"], n, match["target"], bool(match["tuned"]), preserve, release_step)
+
+
+def by_policy(text: str, source: str = "A", target: str = "B", blocks: int | None = 8) -> Treatment:
+    """Returns the treatment of a policy; it is the paper's where the paper has a name for it.
+
+    Args:
+        text: A policy such as `k2t1k4n1` or `k*n1`.
+        source: Where copied blocks come from.
+        target: The half that it is trained on.
+        blocks: Number of blocks of the network, its head included; None if it is not known yet.
+
+    Raises:
+        ValueError: If it is no policy of such a network, or copies nothing.
+
+    Example:
+        >>> by_policy("k4n4").label, by_policy("t4n4").label, by_policy("k3t2n3").label, by_policy("k2t1k4n1").label
+        ('A4B', 'A4B+', 'A3B-keep2', 'A:k2t1k4n1:B')
+    """
+    text = policies.parse(text, blocks)
+    if not {policies.KEEP, policies.TUNE} & set(text):
+        raise ValueError(f"A policy that copies nothing is a base. Use --treatment=base. Received: {text}")
+    if source in RANDOM and policies.TUNE in text:
+        raise ValueError(f"Random weights which are trained are new ones: use n for t. Received: {source}:{text}")
+    if policies.REST in text:
+        return Treatment(source, None, target, policy=text)
+    letters = policies.decisions(text)
+    if re.fullmatch("k+n+", letters) or re.fullmatch("t+n+", letters):
+        return Treatment(source, len(letters.rstrip("n")), target, fine_tuned=letters[0] == policies.TUNE)
+    if re.fullmatch("k+t+nn+", letters):
+        return Treatment(source, letters.count(policies.KEEP), target, preserve=letters.count(policies.TUNE))
+    return Treatment(source, policies.family(text)[1], target, policy=text)
+
+
+def _parse_by_policy(text: str, n: int | str | None, target: str | None, blocks: int | None) -> Treatment:
+    match = _BY_POLICY.fullmatch(text)
+    if not match or match["source"] not in SOURCES or (match["target"] or "B") not in TARGETS:
+        raise ValueError(
+            f"Unknown treatment. Expected a source ({', '.join(SOURCES)}), a policy and a target "
+            f"({', '.join(TARGETS)}), as in A:k4t3n1:B. Received: --treatment={text}"
+        )
+    if n is not None:
+        raise ValueError(f"A policy decides on every block. Leave --n out. Received: --treatment={text} --n={n}")
+    if target not in (None, match["target"] or "B"):
+        raise ValueError(
+            f"--target contradicts the treatment, which names its target. Leave --target out. "
+            f"Received: --treatment={text} --target={target}"
+        )
+    if match["target"] == "all" and match["source"] not in RANDOM:
+        raise ValueError(f"A network trained on all classes has no other half to copy from. Received: {text}")
+    return by_policy(match["policy"], match["source"], match["target"] or "B", blocks)
 
 
 def _parse_base(n: int | str | None, target: str | None, preserve: int, release_step: int) -> Treatment:
@@ -191,8 +272,8 @@ def _match(text: str, target: str | None) -> re.Match[str]:
     known = ", ".join(TREATMENTS)
     if not match or match["source"] not in SOURCES or match["target"] not in TARGETS:
         raise ValueError(
-            f"Unknown treatment. Expected one of {known} (or with a number for n, as in B4B+). "
-            f" Received: --treatment={text}"
+            f"Unknown treatment. Expected one of {known} (or with a number for n, as in B4B+), or a source, a policy "
+            f"and a target, as in A:k4t3n1:B. Received: --treatment={text}"
         )
     if target not in (None, match["target"]):
         raise ValueError(

@@ -18,7 +18,7 @@ from tftransfer import seeds, transfer
 from tftransfer.data import pipeline
 from tftransfer.experiment.config import Config
 from tftransfer.models import architectures
-from tftransfer.models.blocks import blocks
+from tftransfer.models.blocks import Block, blocks
 from tftransfer.system import atomic
 from tftransfer.training import similarity, trainer
 from tftransfer.transfer import Weights
@@ -80,16 +80,34 @@ class DiagnosticsMaker:
         if base is None or self._images is None:
             return arrays
         with trainer.dtype_policy(self._config.precision):
-            own, others = self._shared(base), {"with_base": _grams(self._model, network, self._images)}
+            own, others = self._shared(base), {"with_base": self._own(network)}
             others |= {} if source is None else {"source_with_base": self._shared(source)}
-        arrays |= {"blocks": np.array(list(own)), "images": np.array(len(self._images), np.int32)}
+        left = list(others["with_base"])
+        arrays |= {"blocks": np.array(left), "images": np.array(len(self._images), np.int32)}
         for name, grams in others.items():
-            arrays[name] = np.array([similarity.linear_cka(grams[block], own[block]) for block in own], np.float32)
+            arrays[name] = np.array([similarity.linear_cka(grams[block], own[block]) for block in left], np.float32)
         return arrays
+
+    def _own(self, network: Weights) -> dict[str, list[np.ndarray]]:
+        """Returns the inner products of a network's features; blocks that it has dropped are left out."""
+        weighted = {layer.name for layer in self._model.layers if layer.weights}
+        layers = {block.name: weighted & set(block.layers) for block in self._below}
+        grams = _grams(self._model, network, self._images)
+        return {name: values for name, values in grams.items() if not layers[name] or layers[name] & network.keys()}
+
+    @functools.cached_property
+    def _whole(self) -> keras.Model:
+        return trainer.build_model(self._config, self._classes)
+
+    @functools.cached_property
+    def _below(self) -> tuple[Block, ...]:
+        """Returns the blocks below the head."""
+        return blocks(self._whole, architectures.block_names(self._config.architecture))[:-1]
 
     @functools.cached_property
     def _model(self) -> keras.Model:
-        return _features_model(self._config, self._classes)
+        """Returns the architecture with the output of every block below the head, by block name."""
+        return keras.Model(self._whole.input, {block.name: block.output for block in self._below})
 
     def _shared(self, weights: Weights) -> dict[str, list[np.ndarray]]:
         """Returns the inner products of features that several networks of a group are compared with."""
@@ -184,13 +202,6 @@ class _Chosen:
 
     def read_encoded(self, positions: np.ndarray) -> list[bytes]:
         return self.half.read_encoded(self.positions[positions])
-
-
-def _features_model(config: Config, classes: int) -> keras.Model:
-    """Returns the architecture with the output of every block below the head, by block name."""
-    model = trainer.build_model(config, classes)
-    below = blocks(model, architectures.block_names(config.architecture))[:-1]
-    return keras.Model(model.input, {block.name: block.output for block in below})
 
 
 def _grams(model: keras.Model, weights: Weights, images: np.ndarray) -> dict[str, list[np.ndarray]]:

@@ -1,8 +1,9 @@
 """A group of networks as one functional model: frozen sources are trunks, networks are towers.
 
-The networks of a group see the same batches. A trunk runs once a batch; a tower with n frozen blocks leaves it behind
-block n, a tower without frozen blocks starts at the input. Towers share nothing that trains, so each ends where it
-would have ended alone. The graph is cut at blocks; nothing here knows an architecture.
+The networks of a group see the same batches. A trunk runs once a batch; a tower leaves it after its longest run of
+frozen blocks from the input, and starts at the input if there is none. Frozen blocks above trained ones lie in the
+tower. Towers share nothing that trains, so each ends where it would have ended alone. The graph is cut at blocks;
+nothing here knows an architecture.
 """
 
 import dataclasses
@@ -13,9 +14,11 @@ from typing import Any
 import keras
 
 from tftransfer import seeds, transfer
+from tftransfer.experiment import policies
 from tftransfer.models.blocks import Block, blocks, every_layer
 from tftransfer.models.cloning import Replace, clone_with_seeds
 from tftransfer.models.layers import StepNoise
+from tftransfer.models.shortened import shortened
 from tftransfer.training import batch_norm as normalisation
 from tftransfer.transfer import Weights
 
@@ -26,17 +29,31 @@ class Network:
 
     Attributes:
         name: Unique in the group, plain letters, digits and `-`: names its tower, its output and its weights.
-        source: Key of the weights that its first blocks are copied from; None for a base.
-        copied: Blocks copied, from the input.
-        frozen: How many of them, from the input, keep their weights; the others train on.
-        release_step: Step from which on those others train; 0 means at once.
+        source: Key of the weights that its kept and tuned blocks are copied from; None for a base.
+        policy: Decisions on its blocks from the input, as run lengths (`experiment.policies`): `k4` keeps four, `k3t2`
+            tunes two more. Blocks that it does not name are new.
+        release_step: Step from which on tuned blocks train; 0 means at once.
     """
 
     name: str
     source: str | None = None
-    copied: int = 0
-    frozen: int = 0
+    policy: str = ""
     release_step: int = 0
+
+    @property
+    def decisions(self) -> str:
+        """One letter for each block that the policy names."""
+        return policies.decisions(self.policy)
+
+    @property
+    def frozen(self) -> int:
+        """Number of frozen blocks from the input, up to the first that is not frozen: those in a trunk."""
+        return policies.frozen_from_input(self.decisions)
+
+    @property
+    def left(self) -> int | None:
+        """Number of blocks below its head if blocks are dropped; None if none is."""
+        return self.decisions.index(policies.DROP) if policies.DROP in self.policy else None
 
 
 class Group:
@@ -116,27 +133,44 @@ class Group:
 
     def _tower(self, network: Network) -> keras.Model:
         """Returns the part of a network that trains, with initial weights of its own."""
-        start = self.blocks[network.frozen - 1].output if network.frozen else self.template.input
+        whole = self.template if network.left is None else shortened(self.template, self.blocks, network.left)
+        start = self.blocks[network.frozen - 1].output if network.frozen else whole.input
         role = "base" if network.source is None else "top"
         held = self._held_layers(network) if self.batch_norm == "inference" else ()
 
         def instead(path: str, layer: keras.Layer) -> keras.Layer | None:
             return normalisation.held(layer, network.release_step) if path.partition("/")[0] in held else None
 
-        return self._clone(keras.Model(start, self.template.output), network.name, role, instead)
+        tower = self._clone(keras.Model(start, whole.output), network.name, role, instead)
+        self._freeze(tower, network)
+        return tower
+
+    def _freeze(self, tower: keras.Model, network: Network) -> None:
+        """Freezes the kept blocks of a tower, which lie above others that train; gradients run through them."""
+        for block in self._blocks_of(network, policies.KEEP)[network.frozen :]:
+            for layer in map(tower.get_layer, block.layers):
+                layer.trainable = False
+                if self.batch_norm == "adapt":
+                    normalisation.let_statistics_follow(layer)
+
+    def _blocks_of(self, network: Network, letters: str) -> list[Block]:
+        """Returns the blocks of a network on which its policy decides so."""
+        decisions = network.decisions.ljust(len(self.blocks), policies.NEW)
+        return [block for block, letter in zip(self.blocks, decisions, strict=True) if letter in letters]
 
     def _held_layers(self, network: Network) -> tuple[str, ...]:
         """Returns the layers of a network that train from a later step on."""
         if not network.release_step:
             return ()
-        return tuple(layer for block in self.blocks[network.frozen : network.copied] for layer in block.layers)
+        return tuple(layer for block in self._blocks_of(network, policies.TUNE) for layer in block.layers)
 
     def _copy(self, network: Network, sources: Mapping[str, Weights]) -> Weights:
-        """Copies the blocks that train from their source into the tower; returns all copied blocks' weights."""
+        """Copies the blocks outside a trunk from their source into the tower; returns all copied blocks' weights."""
         if network.source is None:
             return {}
-        copied = _only(sources[network.source], self.blocks[: network.copied])
-        inside = _only(sources[network.source], self.blocks[network.frozen : network.copied])
+        blocks_copied = self._blocks_of(network, policies.KEEP + policies.TUNE)
+        copied = _only(sources[network.source], blocks_copied)
+        inside = _only(sources[network.source], blocks_copied[network.frozen :])
         transfer.copy_layers(inside, self._towers[network.name])
         return copied
 
@@ -162,10 +196,15 @@ class Group:
         return {
             f"{network.name}/{layer}": rates[block.name]
             for network in self.networks
-            for block in self.blocks[network.frozen :]
-            for layer in block.layers
+            for block in self._blocks_of(network, policies.TUNE + policies.NEW)
+            for layer in self._trained_layers(network, block)
             if block.name in rates and self._towers[network.name].get_layer(layer).weights
         }
+
+    def _trained_layers(self, network: Network, block: Block) -> list[str]:
+        """Returns the layers of a block that trains; a head that stands lower has not all layers of the whole one."""
+        present = {layer.name for layer in self._towers[network.name].layers}
+        return [layer for layer in block.layers if layer in present]
 
     def release_steps(self) -> dict[str, int]:
         """Returns the step from which on layers train, by `network/layer`, where that is not the first."""
@@ -207,9 +246,15 @@ class Group:
 
     def copied_layers(self, name: str) -> dict[str, tuple[str, ...]]:
         """Returns the weight layers of each copied block."""
-        start = self._copied_weights[name]
-        copied = self.blocks[: self._network(name).copied]
-        return {block.name: tuple(layer for layer in block.layers if layer in start) for block in copied}
+        return self._weight_layers(name, policies.KEEP + policies.TUNE)
+
+    def frozen_layers(self, name: str) -> dict[str, tuple[str, ...]]:
+        """Returns the weight layers of each frozen block."""
+        return self._weight_layers(name, policies.KEEP)
+
+    def _weight_layers(self, name: str, letters: str) -> dict[str, tuple[str, ...]]:
+        start, chosen = self._copied_weights[name], self._blocks_of(self._network(name), letters)
+        return {block.name: tuple(layer for layer in block.layers if layer in start) for block in chosen}
 
     def trained_parameter_count(self, name: str) -> int:
         """Returns the number of a network's parameters that train."""

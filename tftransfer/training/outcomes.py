@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from tftransfer import transfer
+from tftransfer.experiment import policies
 from tftransfer.models.costs import block_cost
 from tftransfer.training import evaluation
 from tftransfer.training.group import Group, Network
 from tftransfer.training.history import TrainingHistory
 from tftransfer.transfer import Weights
 
-_TRAINED = 3  # forward, gradient of the inputs, gradient of the weights: as many multiply-adds each
+# Forward, gradient of the inputs, gradient of the weights: as many multiply-adds each.
+_PASSES = {policies.NEW: 3, policies.TUNE: 3, policies.KEEP: 2, policies.DROP: 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +91,7 @@ def gather(
     fractions, ended = cost_fractions(group), []
     for network in group.networks:
         name = network.name
-        weights, copied = group.weights(name), tuple(group.copied_layers(name))
+        weights, frozen = group.weights(name), tuple(group.frozen_layers(name))
         changed, with_statistics, moved = _changes(group, network, weights)
         arrays = [logits[name], *(array for layer in weights.values() for array in layer)]
         finite = all(np.isfinite(array).all() for array in arrays)
@@ -100,8 +102,8 @@ def gather(
                 weights=weights,
                 scores=evaluation.scores(logits[name], labels),
                 history=training_history.histories[name],
-                copied_blocks=copied,
-                frozen_blocks=copied[: network.frozen],
+                copied_blocks=tuple(group.copied_layers(name)),
+                frozen_blocks=frozen,
                 changed_blocks=changed,
                 blocks_with_statistics=with_statistics,
                 moved_statistics=moved,
@@ -124,7 +126,7 @@ def _changes(group: Group, network: Network, weights: Weights) -> tuple[tuple[st
     anything = set(transfer.changed_layers(before, weights))
     trained = set(transfer.changed_layers(before, weights, ignore=statistics))
     layers = group.copied_layers(network.name)
-    frozen = tuple(layers)[: network.frozen]
+    frozen = tuple(group.frozen_layers(network.name))
     strict = frozen if group.batch_norm == "inference" else ()
     changed = tuple(name for name in layers if set(layers[name]) & (anything if name in strict else trained))
     with_statistics = tuple(name for name in frozen if set(layers[name]) & statistics.keys())
@@ -137,8 +139,9 @@ def _changes(group: Group, network: Network, weights: Weights) -> tuple[tuple[st
 def cost_fractions(group: Group) -> dict[str, float]:
     """Returns each network's fraction of a group's arithmetic, by name; they add up to 1.
 
-    A block that trains costs three times its forward pass; a frozen one costs it once, divided among all networks that
-    share it.
+    A block that trains costs three times its forward pass. A frozen one in a trunk costs it once, divided among all
+    networks that share it; above blocks that train it costs twice, as gradients run through it. A dropped one costs
+    nothing.
     """
     work = [block_cost(block).multiply_adds for block in group.blocks]
     costs = {network.name: _cost(network, group, work) for network in group.networks}
@@ -148,10 +151,10 @@ def cost_fractions(group: Group) -> dict[str, float]:
 
 def _cost(network: Network, group: Group, work: Sequence[int]) -> float:
     """Returns the multiply-adds of one network for one image, with its part of the blocks that it shares."""
-    cost = 0.0
-    for number, of_block in enumerate(work, start=1):
-        if number > network.frozen:
-            cost += _TRAINED * of_block
-        else:
+    cost, decisions = 0.0, network.decisions.ljust(len(work), policies.NEW)
+    for number, (of_block, decision) in enumerate(zip(work, decisions, strict=True), start=1):
+        if number <= network.frozen:
             cost += of_block / sum(n.source == network.source and n.frozen >= number for n in group.networks)
+        else:
+            cost += _PASSES[decision] * of_block
     return cost

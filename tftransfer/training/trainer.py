@@ -13,8 +13,11 @@ from tftransfer import seeds
 from tftransfer.data import pipeline
 from tftransfer.data.mean_image import mean_image
 from tftransfer.data.store import Half
+from tftransfer.experiment import policies
 from tftransfer.experiment.config import Config
 from tftransfer.models import architectures, keras_settings
+from tftransfer.models.blocks import blocks
+from tftransfer.models.shortened import shortened
 from tftransfer.system import signals
 from tftransfer.training import batch_norm, compilation, history, memory, outcomes, snapshots, strategies
 from tftransfer.training.checkpoints import Checkpoints
@@ -78,9 +81,18 @@ def checked_blocks(config: Config, given: Collection[str]) -> tuple[str, ...]:
     return names
 
 
-def build_model(config: Config, classes: int, seed: int | None = None) -> keras.Model:
-    """Returns the configured architecture, untrained, with a head for `classes`, under the current dtype policy."""
+def build_model(config: Config, classes: int, seed: int | None = None, decisions: str = "") -> keras.Model:
+    """Returns the configured architecture, untrained, with a head for `classes`, under the current dtype policy.
+
+    Args:
+        config: The options.
+        classes: Number of classes.
+        seed: Seed of the initial weights; None for any.
+        decisions: One letter of `policies.DECISIONS` for each block from the input. Dropped blocks are left out.
+    """
     model = architectures.build(config.architecture, classes, seed)
+    if policies.DROP in decisions:
+        model = shortened(model, blocks(model, config.architecture.blocks or None), decisions.index(policies.DROP))
     if config.batch_norm_momentum:
         architectures.set_batch_norm_momentum(model, config.batch_norm_momentum)
     return model
@@ -148,7 +160,7 @@ def train(
         raise ValueError("Loss scaling couples the networks of a group: with mixed_float16 train them one by one.")
     strategy = strategies.make(config.strategy, config.replicas)
     strategies.check_batch(config.batch_size, strategy)
-    blocks = architectures.block_names(config.architecture)  # looks at the model outside the strategy's scope
+    names_of_blocks = architectures.block_names(config.architecture)  # looks at the model outside the strategy's scope
     images = len(task.training)
     kind = strategies.describe(strategy)
     with dtype_policy(config.precision), strategy.scope():
@@ -157,7 +169,7 @@ def train(
         if strategy.num_replicas_in_sync > 1:
             batch_norm.synchronise(template)
         seed = seeds.of_split(config.seed, task.split)
-        group = Group(template, networks, sources, seed, task.target, blocks, config.batch_norm)
+        group = Group(template, networks, sources, seed, task.target, names_of_blocks, config.batch_norm)
         if not strategies.on_gpu():  # a GPU's memory is its own, and says itself when it is full
             memory.require_room(group.model, config.batch_size, memory_fraction)
         compilation.compile_group(group, config, images, task.classes)

@@ -7,7 +7,9 @@ import shutil
 from typing import Any
 
 from tftransfer import transfer
+from tftransfer.experiment import policies
 from tftransfer.experiment.config import Config
+from tftransfer.experiment.treatments import Treatment
 from tftransfer.models import architectures, catalog
 from tftransfer.models.blocks import blocks
 from tftransfer.pretrained import hdf5
@@ -20,8 +22,15 @@ from tftransfer.transfer import Weights
 _BYTES_AROUND_ARRAYS, _BYTES_AROUND_AN_ARRAY = 40_000, 2_500  # at most, of groups and names in the file
 
 
-def save(path: pathlib.Path, config: Config, classes: int, weights: Weights) -> dict[str, str]:
+def save(path: pathlib.Path, config: Config, classes: int, weights: Weights, decisions: str = "") -> dict[str, str]:
     """Writes weights as Keras does, atomically, and beside them the architecture if it is not built in.
+
+    Args:
+        path: The file.
+        config: The options of the network.
+        classes: Its number of classes.
+        weights: By layer name.
+        decisions: One letter for each block, as `trainer.build_model` takes them.
 
     Returns:
         The SHA-256 of each file, for the record. Damaged files are then recognised before anything parses them.
@@ -30,7 +39,7 @@ def save(path: pathlib.Path, config: Config, classes: int, weights: Weights) -> 
         OSError: If there is no room.
     """
     with trainer.dtype_policy(config.precision):
-        model = trainer.build_model(config, classes)
+        model = trainer.build_model(config, classes, decisions=decisions)
     transfer.copy_layers(weights, model)
     described, digests = architectures.text_of(model, config.architecture), {}
     if described:
@@ -126,7 +135,8 @@ def _freeze(model: Any, record: Record) -> None:
     """Lets only those layers of a model train which trained when its record was made."""
     chosen = record.identity["recipe"].get("blocks")
     frozen = record.content["integrity"].get("frozen_blocks", ())
-    for block in blocks(model, chosen.split(",") if chosen else None):
+    names, left = chosen.split(",") if chosen else None, _decisions(record).partition(policies.DROP)
+    for block in blocks(model, names[: len(left[0])] if names and left[1] else names):
         for layer in map(model.get_layer, block.layers if block.name in frozen else ()):
             layer.trainable = False
             if record.identity["recipe"].get("batch_norm") == "adapt":
@@ -150,7 +160,12 @@ def _untrained(record: Record, classes: int) -> Any:
                 f"{described} is missing, which describes the model {config.model!r}. Train {record.name} again with "
                 f"--keep_weights --force."
             )
-        return trainer.build_model(config, classes)
+        return trainer.build_model(config, classes, decisions=_decisions(record))
+
+
+def _decisions(record: Record) -> str:
+    """Returns the decisions on the blocks of a record's network."""
+    return Treatment(**record.identity["treatment"]).decisions
 
 
 def _config(record: Record) -> Config:
