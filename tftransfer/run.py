@@ -19,7 +19,7 @@ from tftransfer.cli import command_line
 from tftransfer.data import datasets, progress
 from tftransfer.execution import preview, run_config, score_table
 from tftransfer.execution.run_config import RunConfig
-from tftransfer.experiment import plan, splits, treatments
+from tftransfer.experiment import pairs, plan, splits, treatments
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import catalog
@@ -66,23 +66,25 @@ def main(argv: Sequence[str]) -> int:
         )
     blocks = catalog.blocks_of(options.model, options.blocks)
     described = files.opened(pathlib.Path(options.pretrained)) if options.pretrained else None
+    is_built = blocks is not None
     if blocks is None and not options.dry_run:
-        treatment = run_config.parse_treatment(options, given, _blocks_from_keras(options, given))
-    if described:
+        blocks = _blocks_from_keras(options, given)
+        treatment = run_config.parse_treatment(options, given, blocks)
+    if described and (treatment.source == "A" or options.split != splits.WHOLE):
         treatment = dataclasses.replace(treatment, pretrained=described.sha256)
-    names, kinds = datasets.describe_classes(options.dataset, options.data_dir or None)
+    names, kinds = pairs.describe_classes(options)
     study = pathlib.Path(options.runs_dir) / options.study_name()
     if options.dry_run:
-        escaping.say(_plan_text(Cell(treatment, _split(options, names, kinds), options), study, names))
+        escaping.say(_plan_text(_cell(options, treatment, names, kinds), study, names, blocks))
         if described:
             escaping.say(
                 f"{'not trained here':<32}{options.pretrained}: {described.model}, {described.classes} classes"
             )
-        if blocks is None:
+        if not is_built:
             escaping.say(_unchecked(options, treatment))
         return 0
     pretrained = _pretrained_base(options, described) if described else None
-    return _train(options, treatment, study, names, kinds, started, pretrained)
+    return _train(options, treatment, study, names, kinds, blocks, started, pretrained)
 
 
 def _pretrained_base(options: RunConfig, described: description.Description) -> Any:
@@ -103,7 +105,7 @@ def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:
 
 def _unchecked(options: RunConfig, treatment: treatments.Treatment) -> str:
     """Returns the line of a dry run about a model that was not built."""
-    text = f"which block --n={options.n} is, " if treatment.n is None else "whether it has that many blocks, "
+    text = f"which block --n={options.n} is, " if options.n and treatment.n is None else "its number of blocks, "
     return f"\nnot checked: --model={options.model} was not built, so {text}and whether records are of its architecture"
 
 
@@ -116,9 +118,11 @@ def _blocks_text(options: RunConfig) -> str:
     return architectures.block_table(options.architecture)
 
 
-def _split(options: Config, names: Sequence[str], kinds: Sequence[str | None]) -> splits.Split:
-    """Returns the halves."""
-    return splits.make(options.split, names, kinds, options.split_seed, options.split_file or None)
+def _cell(
+    options: RunConfig, treatment: treatments.Treatment, names: Sequence[str], kinds: Sequence[str | None]
+) -> Cell:
+    """Returns the network that was asked for."""
+    return Cell(treatment, pairs.split_of(options, names, kinds), options, compared=options.base == "yes")
 
 
 def _train(
@@ -127,6 +131,7 @@ def _train(
     root: pathlib.Path,
     names: Sequence[str],
     kinds: Sequence[str | None],
+    blocks: Sequence[str],
     started: float,
     pretrained: Any = None,
 ) -> int:
@@ -137,15 +142,15 @@ def _train(
     images = preview.images(options)
     # Sets of TFDS that were never prepared have numbers for names: their split waits for the real ones.
     if tuple(names) != tuple(map(str, range(len(names)))):
-        _steps(Cell(treatment, _split(options, names, kinds), options), root, images)
+        _steps(_cell(options, treatment, names, kinds), root, images, blocks)
     if options.dataset not in datasets.OWN_DATASETS:
         _start_tensorflow(options)  # its devices must be there before TFDS loads it to read a set
-    store = prepared_images.prepare(options, progress.printer(options.dataset))
+    store = prepared_images.prepare(options, progress.printer)
     for line in progress.notes(store):
         _say(line)
-    cell = Cell(treatment, _split(options, store.class_names, store.class_kinds), options)
+    cell = _cell(options, treatment, store.class_names, store.class_kinds)
     images = images or preview.Images(store.counts("train"), store.counts("val"))
-    steps = plan.networks_for(cell, options.budget == "equal_total")
+    steps = plan.networks_for(cell, options.budget == "equal_total", len(blocks))
     _caution(steps, root, images)
     _start_tensorflow(options)
     from tftransfer.execution import studies
@@ -172,9 +177,11 @@ def _train(
     return command_line.EXIT_FAILED if failed else 0
 
 
-def _steps(cell: Cell, root: pathlib.Path, images: preview.Images | None) -> list[plan.PlannedNetwork]:
+def _steps(
+    cell: Cell, root: pathlib.Path, images: preview.Images | None, blocks: Sequence[str] | None
+) -> list[plan.PlannedNetwork]:
     """Returns the steps to a cell, after refusing those that cannot end well."""
-    steps = plan.networks_for(cell, cell.config.budget == "equal_total")
+    steps = plan.networks_for(cell, cell.config.budget == "equal_total", len(blocks) if blocks else None)
     preview.check([step.cell for step in steps], root, images)
     return steps
 
@@ -209,8 +216,8 @@ def _warnings(cell: Cell, networks: Sequence) -> list[str]:
     by_name = {network.record.name: network.record for network in networks}
     contents = {name: record.content for name, record in by_name.items()}
     about = [(name, one) for name, content in contents.items() for one in record_warnings.warnings_of(content)]
-    reference = by_name[cell.reference.name]
-    stale = [(name, record_warnings.stale(record, reference)) for name, record in by_name.items()]
+    reference = by_name[cell.reference.name] if cell.reference else None
+    stale = [(name, record_warnings.stale(record, reference)) for name, record in by_name.items() if reference]
     warnings = [(name, warning.text) for name, warning in [*about, *stale] if warning]
     asked = by_name[cell.name]
     if cell.config.keep_weights and asked.weights_file is None and asked.status == record_files.DONE:
@@ -246,10 +253,10 @@ def _catalogue() -> str:
     return "\n".join(rows)
 
 
-def _plan_text(cell: Cell, study: pathlib.Path, names: Sequence[str]) -> str:
+def _plan_text(cell: Cell, study: pathlib.Path, names: Sequence[str], blocks: Sequence[str] | None) -> str:
     """Returns the text of --dry_run, after refusing all that a run would refuse."""
     images = preview.images(cell.config)
-    steps = _steps(cell, study, images)
+    steps = _steps(cell, study, images, blocks)
     rows = [f"study     {study}", *preview.data_rows(cell.config, names, images)]
     rows += [*preview.half_rows(cell.split, names, with_digest=True), "", f"{'network':<18}{'state':<14}why"]
     for step in steps:
@@ -270,7 +277,11 @@ def _shown(step: plan.PlannedNetwork, study: pathlib.Path) -> tuple[str, str, st
     if treatment.is_base or catalog.blocks_of(options.model, options.blocks):
         return label, state, ""
     if treatment.n is None:
-        return label, "not known", f"; not checked: a block {options.n}"
+        return (
+            label,
+            "not known",
+            f"; not checked: a block {options.n}" if options.n else "; * is known when it is built",
+        )
     return label, state, f"; not checked: {treatment.n} blocks to copy"
 
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 import tftransfer
 from tftransfer.cli import command_line
-from tftransfer.data import datasets
 from tftransfer.execution import preview
+from tftransfer.experiment import pairs
 from tftransfer.experiment.grids import Grid
 from tftransfer.models import catalog
 from tftransfer.records import record_files
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     asked = sweep_config.grids_of(options, given)
     catalog.check_reachable(options.model)
-    names, kinds = datasets.describe_classes(options.dataset, options.data_dir or None)
+    names, kinds = pairs.describe_classes(options)
     cells, images = sweep_config.cells_of(options, asked, names, kinds), preview.images(options)
     preview.check(cells, study, images)
     if options.dry_run:
@@ -94,7 +94,7 @@ def _train(
         if joined:
             runner = ray_runner.RayRunner(study, store, joined, options.workers, say)
         else:
-            runner = local.LocalRunner(study, str(store.path), options.workers)
+            runner = local.LocalRunner(study, [each.path for each in store.stores], options.workers)
         versions = Versions(store.fingerprint, architecture, model_is_known=True)
         sweep = Scheduler(cells, study, runner, options.group_size, options.retry_failed, say, versions)
         sweep.run(update)

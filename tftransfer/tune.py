@@ -96,7 +96,7 @@ def main(argv: Sequence[str]) -> int:
     oracles.check_installed(options.tuner)
     root = pathlib.Path(options.runs_dir) / f"tune-{options.study_name()}"
     record_files.check_writable(pathlib.Path(options.runs_dir))
-    store = prepared_images.prepare(options, _progress)
+    store = prepared_images.prepare(options, lambda name: _progress)
     split = _split(options, store.class_names, store.class_kinds)
     classes = split.classes(options.target)
     half = store.select("train", classes, options.images_per_class or None)

@@ -83,6 +83,11 @@ class Store:
         manifest.check_files(path, verify)
         return cls(path, manifest)
 
+    @property
+    def stores(self) -> "tuple[Store, ...]":
+        """This store alone; a `StorePair` has two."""
+        return (self,)
+
     def labels(self, subset: str) -> np.ndarray:
         """Returns the label of every image of `subset`, int32 `(images,)`."""
         return self._rows(subset)["label"]

@@ -35,12 +35,14 @@ class Images:
         side: Median side of some of them in pixels, the root of their area; None if it is not known.
         held_out: Whether the validation images are a part of each class that no training sees, as there is no folder
             of them.
+        source_classes: Number of the last classes, which are those of `--source_dataset`.
     """
 
     training: np.ndarray
     validation: np.ndarray
     side: float | None = None
     held_out: bool = False
+    source_classes: int = 0
 
 
 def images(options: Config) -> Images | None:
@@ -49,13 +51,25 @@ def images(options: Config) -> Images | None:
     Raises:
         DataSetError: If it cannot be used, for example because a class has no images.
     """
-    if options.dataset not in datasets.OWN_DATASETS:
+    own = _images_of(options.dataset, options.data_dir)
+    if not options.source_dataset or own is None:
+        return own
+    others = _images_of(options.source_dataset, options.source_dir)
+    if others is None:
         return None
-    source = datasets.open_dataset(options.dataset, options.data_dir or None)
+    both = [np.concatenate([getattr(one, name) for one in (own, others)]) for name in ("training", "validation")]
+    return dataclasses.replace(own, training=both[0], validation=both[1], source_classes=len(others.training))
+
+
+def _images_of(dataset: str, data_dir: str) -> Images | None:
+    """Returns the images of one data set."""
+    if dataset not in datasets.OWN_DATASETS:
+        return None
+    source = datasets.open_dataset(dataset, data_dir or None)
     counts = [
         np.bincount(source.examples(subset).labels(), minlength=len(source.class_names)) for subset in datasets.SUBSETS
     ]
-    held_out = options.dataset == "folder" and folder.validation_folder(options.data_dir) is None
+    held_out = dataset == "folder" and folder.validation_folder(data_dir) is None
     return Images(*counts, source.native_size or _median_side(source), held_out)
 
 
@@ -96,17 +110,29 @@ def check(cells: Sequence[Cell], study: pathlib.Path, counted: Images | None) ->
 
 def data_rows(options: Config, names: Sequence[str], counted: Images | None) -> list[str]:
     """Returns rows on the images: classes, counts, what is held out, sizes."""
-    rows = [f"data set  {options.dataset}, {len(names)} classes"]
     if counted is None:
+        both = f" and of {options.source_dataset}" if options.source_dataset else ""
+        rows = [f"data set  {options.dataset}{both}, {len(names)} classes"]
         rows.append("images    not counted before the set is there; it is downloaded by the first run")
     else:
-        from_where = "held out, which no training sees" if counted.held_out else "for validation"
-        rows.append(
-            f"images    {counted.training.sum():,} for training ({_extremes(counted.training)} a class), "
-            f"{counted.validation.sum():,} {from_where} ({_extremes(counted.validation)} a class)"
-        )
+        first = len(names) - counted.source_classes
+        own = dataclasses.replace(counted, training=counted.training[:first], validation=counted.validation[:first])
+        rows = _counted_rows(options.dataset, own)
+        if counted.source_classes:
+            others = Images(counted.training[first:], counted.validation[first:])
+            rows += _counted_rows(f"{options.source_dataset}, the source", others)
     size = f"input     {options.input_size} x {options.input_size} pixels, {options.model}"
     return [*rows, size + (f"; images have about {counted.side:.0f} a side" if counted and counted.side else "")]
+
+
+def _counted_rows(dataset: str, counted: Images) -> list[str]:
+    """Returns two rows on the images of one data set."""
+    from_where = "held out, which no training sees" if counted.held_out else "for validation"
+    return [
+        f"data set  {dataset}, {len(counted.training)} classes",
+        f"images    {counted.training.sum():,} for training ({_extremes(counted.training)} a class), "
+        f"{counted.validation.sum():,} {from_where} ({_extremes(counted.validation)} a class)",
+    ]
 
 
 def half_rows(split: splits.Split, names: Sequence[str], with_digest: bool = False) -> list[str]:
@@ -114,8 +140,10 @@ def half_rows(split: splits.Split, names: Sequence[str], with_digest: bool = Fal
     rows = [f"split     {split.name}"]
     for letter in treatments.HALVES:
         classes = split.classes(letter)
+        if not classes:
+            continue
         digest = f", SHA-256 of the sorted indices {splits.digest(classes)}" if with_digest else ""
-        rows.append(f"half {letter}    {len(classes)} classes{digest}")
+        rows.append(f"{'task' if split.is_whole else 'half'} {letter}    {len(classes)} classes{digest}")
         rows.append(f"          {escaping.first([names[index] for index in classes], _NAMES_SHOWN)}")
     return rows
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tftransfer.execution.pretrained_base import PretrainedBase
+from tftransfer.experiment import splits
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import architectures, catalog
@@ -17,7 +18,7 @@ from tftransfer.training import evaluation, strategies, trainer
 from tftransfer.training.outcomes import Outcome
 
 # Say where files lie on this machine, which is nobody's business in a record.
-_PATHS = ("data_dir", "runs_dir", "cache_dir", "split_file")
+_PATHS = ("data_dir", "source_dir", "runs_dir", "cache_dir", "split_file")
 _ONCE = ("resume",)  # of one call, not of the training
 
 
@@ -183,15 +184,23 @@ def command_of(cell: Cell, pretrained: str = "") -> str:
         words += [f"--treatment={treatment.longer_by}n{treatment.target} --n=1 --budget=equal_total"]
     elif treatment.is_base:
         words += [f"--treatment=base --target={treatment.target}"]
+    elif treatment.policy:
+        words += [f"--treatment={treatment.label.removesuffix(treatment.origin)}"]
     else:
         words += [f"--treatment={treatment.family.removesuffix(treatment.origin)} --n={treatment.n}"]
-        words += [f"--pretrained={shlex.quote(pretrained)}"] if pretrained else []
+    words += [f"--pretrained={shlex.quote(pretrained)}"] if pretrained else []
     words += [f"--preserve={treatment.preserve}"] if treatment.preserve else []
     words += [f"--release_step={treatment.release_step}"] if treatment.release_step else []
     for field in dataclasses.fields(Config):
         value = getattr(cell.config, field.name)
         value = catalog.label(value) if field.name == "model" else value
         idle = field.name == "epochs" and cell.config.steps  # steps decide
+        idle |= field.name == "split" and value in ("random", splits.WHOLE)  # follows from the other options
         if value != field.default and not idle and field.name not in _PATHS + _ONCE:
             words.append(f"--{field.name}={shlex.quote(str(value))}")
-    return " ".join([*words, *commands.paths(cell.config.dataset, cell.config.split, cell.config.data_dir)])
+    return " ".join(
+        [
+            *words,
+            *commands.paths(cell.config.dataset, cell.config.split, cell.config.data_dir, cell.config.source_dataset),
+        ]
+    )

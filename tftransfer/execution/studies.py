@@ -134,7 +134,9 @@ class Study:
                 return Trained(record, trained_here=cell.name in self._trained_now)
         if cell.source:
             source = self.ensure_source(cell.source)
-        reference = None if cell.treatment.is_reference else self.ensure(cell.reference).record
+        reference = None
+        if cell.reference and not cell.treatment.is_reference:
+            reference = self.ensure(cell.reference).record
         with self._only_one(cell):
             record = self.find(cell, source, replace=force)  # another process may have trained it meanwhile
             if record and not force:

@@ -48,6 +48,7 @@ FEW_STEPS = 200
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("constant", "step", "cosine")
+AUTO = "auto"
 BUDGETS = ("equal_steps", "equal_total")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("auto", "one_device", "mirrored")
@@ -69,6 +70,11 @@ class Config:
     data_dir: str = option(
         "", DATA, "folder of the images of tiny_imagenet and folder; of TensorFlow Datasets otherwise", no_nul
     )
+    source_dataset: str = option(
+        "", DATA, "data set whose classes are A, all of them; B is then all of --dataset; empty: A and B are halves of "
+        "--dataset, or A is what --pretrained was trained on",
+    )  # fmt: skip
+    source_dir: str = option("", DATA, "folder of the images of --source_dataset", no_nul)
     skip_broken: bool = option(
         False,
         DATA,
@@ -84,7 +90,10 @@ class Config:
     augment: str = option("crop_mirror", DATA, "random augmentation of training images", choices=AUGMENTATIONS)
     pixel_scale: float = option(1 / 64, DATA, "factor on pixels, 0 to 255 minus the mean image; paper: 1", above(0))
 
-    split: str = option("random", SPLIT, "how the classes are divided into the halves A and B", choices=splits.SPLITS)
+    split: str = option(
+        AUTO, SPLIT, "how the classes are divided into the halves A and B; auto: none with --source_dataset or "
+        "--pretrained, else random", choices=(AUTO, *splits.SPLITS),
+    )  # fmt: skip
     split_seed: int = option(0, SPLIT, "seed of a random split; 0 to 3 are the paper's", within(0, 2**32))
     split_file: str = option("", SPLIT, 'JSON file {"A": [names], "B": [names]} for --split=file', no_nul)
 
@@ -181,6 +190,9 @@ class Config:
     def __post_init__(self) -> None:
         """Checks each option, then what concerns several; raises ValueError."""
         check_fields(self)
+        if self.split == AUTO:
+            object.__setattr__(self, "split", splits.WHOLE if self.source_dataset or self._weights else "random")
+        self._check_pair()
         if self.split == "file" and not self.split_file:
             raise ValueError("--split=file needs --split_file=FILE. Received no --split_file.")
         if self.split_file and self.split != "file":
@@ -213,6 +225,25 @@ class Config:
             raise ValueError(
                 f"The batch must divide by the replicas. Received: --batch_size={self.batch_size} "
                 f"--replicas={self.replicas}"
+            )
+
+    @property
+    def _weights(self) -> str:
+        return getattr(self, "pretrained", "")
+
+    def _check_pair(self) -> None:
+        """Raises ValueError if the options say two different things about A and B."""
+        if not self.source_dataset:
+            return
+        if self.split != splits.WHOLE:
+            raise ValueError(
+                f"With --source_dataset, A is all of its classes and B all of --dataset; there are no halves. Leave "
+                f"--split out. Received: --source_dataset={self.source_dataset} --split={self.split}"
+            )
+        if self._weights:
+            raise ValueError(
+                f"A is either --source_dataset or what --pretrained was trained on. Leave one of them out. Received: "
+                f"--source_dataset={self.source_dataset} --pretrained={self._weights}"
             )
 
     @property
@@ -296,6 +327,10 @@ class Config:
                 is_without_folder(self.dataset),
                 "--dataset=folder, tiny_imagenet or a set of TensorFlow Datasets",
             ),
+            "source_dir": (
+                is_without_folder(self.source_dataset) or not self.source_dataset,
+                "--source_dataset=folder, tiny_imagenet or a set of TensorFlow Datasets",
+            ),
             "split_seed": (self.split != "random", "--split=random"),
             "epochs": (bool(self.steps and self.epochs), "--steps=0; --epochs=0 undoes what a flag file says"),
             **dict.fromkeys(("momentum", "bias_lr_multiplier", "bias_decay_multiplier"), only_sgd),
@@ -315,6 +350,8 @@ class Config:
         """Returns the options that decide a result besides images, treatment and seed: preparation, model, training."""
         inputs = {"dataset": self.dataset, "image_size": self.input_size}
         inputs |= {name: getattr(self, name) for name in ("augment", "pixel_scale")}
+        if self.source_dataset:
+            inputs["source_dataset"] = self.source_dataset
         rest = {
             # From Python, 7 may stand for 7.0: the same recipe has one text.
             field.name: type(field.default)(getattr(self, field.name))
@@ -347,7 +384,10 @@ class Config:
         recipe = json.dumps(telling | {"protocol": PROTOCOL}, sort_keys=True)
         model = catalog.safe_label(self.model)
         dataset = "".join(c if c.isalnum() or c in "._-" else "-" for c in self.dataset)
-        return f"{dataset}-{model}-{split or self.split}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
+        kind = split or self.split
+        if kind == splits.WHOLE:
+            kind = f"from-{self.source_dataset or 'weights'}"
+        return f"{dataset}-{model}-{kind}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
 
     def train_steps(self, images: int) -> int:
         """Returns the training steps of a network.

@@ -27,7 +27,8 @@ class Grid:
     """All combinations of some values, as text.
 
     Attributes:
-        treatments: Roles: `base`, `BnB`, `AnB+` or with a number, `A4B`.
+        treatments: Roles: `base`, `BnB`, `AnB+` or with a number, `A4B`; or by policy, `B:k2t5n1`.
+        policies: Policies of blocks from A, trained on B: `k4t3n1`, `k*n1`.
         n: Blocks to copy: numbers and ranges, `1-7`, `1,3,5-7`, or names of blocks, or `all`.
         targets: Targets: `A`, `B`, `all`.
         split: Kinds of split.
@@ -39,6 +40,7 @@ class Grid:
     """
 
     treatments: str = ""
+    policies: str = ""
     n: str = ""
     targets: str = "A,B"
     split: str = "random"
@@ -62,9 +64,10 @@ class Grid:
 
     def roles(self) -> list[str]:
         """Returns the treatments as written; raises ValueError if one is unknown."""
-        roles = _words(self.treatments, "treatments")
+        roles = _words(self.treatments, "treatments") if self.treatments or not self.policies else []
+        roles += [f"A:{policy}:B" for policy in _words(self.policies, "policies")] if self.policies else []
         for role in roles:
-            treatments.for_target(_parse(role, "n", 0, 0, None), "B")  # grammar alone: any n
+            treatments.for_target(_parse(role, None if ":" in role else "n", 0, 0, None), "B")  # grammar: any n
         return roles
 
     def cells(self, config: Config, split_of: SplitOf, blocks: Sequence[str] | None) -> Iterator[Cell]:
@@ -93,7 +96,7 @@ class Grid:
         """Raises ValueError if the grid has more than `_MOST_VALUES` networks."""
         axes = ("split_seeds", "seeds", "images_per_class", "preserve", "release_step")
         counts = [len(integers(getattr(self, axis), axis)) for axis in axes]
-        counts += [len(_words(getattr(self, axis), axis)) for axis in ("split", "targets", "treatments")]
+        counts += [len(_words(getattr(self, axis), axis)) for axis in ("split", "targets")] + [len(self.roles())]
         counts += [len(self._numbers(blocks))] if self.n else []
         if math.prod(counts) > _MOST_VALUES:
             raise ValueError(
@@ -118,6 +121,9 @@ class Grid:
         """Yields a role with every n, and every number of preserved blocks."""
         if role == "base":
             yield treatments.base("B")
+            return
+        if ":" in role:
+            yield _parse(role, None, 0, 0, blocks)
             return
         numbers = [None] if any(c.isdigit() for c in role) else self._numbers(blocks)
         for n, preserve in itertools.product(numbers, integers(self.preserve, "preserve")):
@@ -177,6 +183,7 @@ def union(
     split_of: SplitOf,
     with_longer_base: bool = False,
     blocks: Sequence[str] | None = None,
+    compared: bool = True,
 ) -> list[Cell]:
     """Returns the networks of several grids and the bases that they need, each once, bases first.
 
@@ -186,12 +193,13 @@ def union(
         split_of: Function from a kind of split and its seed to the halves.
         with_longer_base: True adds the bases that train for the steps of source and target together.
         blocks: The model's blocks, if it was built; None for those that are known without.
+        compared: Whether the bases of the targets are added, to compare with.
     """
     blocks = blocks or catalog.blocks_of(config.model, config.blocks)
     asked: dict[str, Cell] = {}
     for grid in grids:
         for cell in grid.cells(config, split_of, blocks):
-            asked.setdefault(cell.name, cell)
+            asked.setdefault(cell.name, dataclasses.replace(cell, compared=compared))
     cells: dict[str, Cell] = {}
     for cell in asked.values():
         needed = [*cell.waits_for(), *([cell.longer_base] if with_longer_base and cell.longer_base else []), cell]

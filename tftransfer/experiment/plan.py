@@ -9,11 +9,12 @@ from tftransfer.experiment.config import PROTOCOL, Config
 from tftransfer.experiment.splits import Split
 from tftransfer.experiment.treatments import Treatment
 
-SOURCE, REFERENCE, CONTROL, ASKED = "source", "reference", "control", "asked"
+SOURCE, REFERENCE, CONTROL, HEAD_ONLY, ASKED = "source", "reference", "control", "head only", "asked"
 _WHY = {
     SOURCE: "its first blocks are copied",
     REFERENCE: "results on its half are compared with it",
     CONTROL: "trained for the steps of source and target together (--budget=equal_total)",
+    HEAD_ONLY: "only its head trains: what more training adds is seen beside it",
     ASKED: "asked for",
 }
 
@@ -26,15 +27,34 @@ class Cell:
         treatment: What is copied into it, frozen and trained.
         split: The halves.
         config: Data set, model, recipe and seed.
+        compared: Whether the base of its target is trained to compare with it (`--base`); it changes no result of the
+            network itself.
     """
 
     treatment: Treatment
     split: Split
     config: Config
+    compared: bool = True
 
     def __post_init__(self) -> None:
-        """Raises ValueError if the optimizer cannot hold preserved blocks until their release."""
+        """Raises ValueError if the optimizer cannot hold preserved blocks until their release, or there is no source.
+
+        Where A and B are not halves, transfer goes from A to B.
+        """
         self.config.check_release(self.treatment.release_step)
+        treatment = self.treatment
+        if not self.split.is_whole:
+            return
+        if treatment.target == "all" or (treatment.target == "A" and not (treatment.is_reference and self.split.a)):
+            raise ValueError(
+                f"Where A and B are not halves of one data set, networks are trained on B, which is all of --dataset. "
+                f"Received: {treatment.label}"
+            )
+        if treatment.source == "A" and not (self.split.a or treatment.pretrained):
+            raise ValueError(
+                f"There is nothing to copy from: --split=none has no half A. Give --pretrained=imagenet, "
+                f"--pretrained=FILE or --source_dataset, or use halves (--split=random). Received: {treatment.label}"
+            )
 
     @property
     def name(self) -> str:
@@ -62,7 +82,9 @@ class Cell:
 
     def waits_for(self) -> tuple["Cell", ...]:
         """Returns the bases that must be trained first: its source, then its reference."""
-        return tuple(self._base(base.target) for base in treatments.required_bases(self.treatment))
+        source = self.treatment.source_base
+        bases = treatments.required_bases(self.treatment)
+        return tuple(self._base(base.target) for base in bases if self.compared or base.target == source)
 
     def _base(self, target: str) -> "Cell":
         """Returns the base of a half. `images_per_class` is about the target: the other half's base sees all images."""
@@ -77,9 +99,21 @@ class Cell:
         return self._base(self.treatment.source_base) if self.treatment.source_base else None
 
     @property
-    def reference(self) -> "Cell":
-        """The base of its target, which it is compared with; itself for a base."""
-        return self._base(self.treatment.target)
+    def reference(self) -> "Cell | None":
+        """The base of its target, which it is compared with; itself for a base; None if there is none."""
+        return self._base(self.treatment.target) if self.compared or self.treatment.is_reference else None
+
+    def head_only(self, blocks: int) -> "Cell | None":
+        """Returns the network whose head alone is trained; None where A and B are halves, or nothing is copied from A.
+
+        Args:
+            blocks: Number of blocks, the head included.
+        """
+        treatment = self.treatment
+        if not self.split.is_whole or treatment.source != "A":
+            return None
+        alone = treatments.by_policy(f"k{blocks - 1}n1", blocks=blocks)
+        return dataclasses.replace(self, treatment=dataclasses.replace(alone, pretrained=treatment.pretrained))
 
     @property
     def longer_base(self) -> "Cell | None":
@@ -93,6 +127,7 @@ class Cell:
             "treatment": dataclasses.asdict(self.treatment),
             "split": dataclasses.asdict(self.split),
             "config": self.config.shared(),
+            "compared": self.compared,
         }
 
     @classmethod
@@ -103,6 +138,7 @@ class Cell:
             Treatment(**content["treatment"]),
             Split(split["name"], tuple(split["a"]), tuple(split["b"])),
             Config(**content["config"]),
+            content["compared"],
         )
 
     def training_config(self, per_class: Sequence[int]) -> Config:
@@ -169,12 +205,15 @@ class PlannedNetwork:
         return _WHY[self.role]
 
 
-def networks_for(cell: Cell, with_longer_base: bool = False) -> list[PlannedNetwork]:
+def networks_for(cell: Cell, with_longer_base: bool = False, blocks: int | None = None) -> list[PlannedNetwork]:
     """Returns the networks of a `run` in order: the source's base, the target's base, the network itself.
+
+    Where A and B are no halves, the network whose head alone is trained comes before it.
 
     Args:
         cell: The network asked for.
         with_longer_base: True adds the base that trains for the steps of source and target together.
+        blocks: Number of blocks, the head included; None if it is not known yet, then there is no head only.
     """
     steps = {}
     for base in cell.waits_for():
@@ -182,6 +221,9 @@ def networks_for(cell: Cell, with_longer_base: bool = False) -> list[PlannedNetw
         steps.setdefault(base.name, PlannedNetwork(base, role))
     if with_longer_base and cell.longer_base:
         steps[cell.longer_base.name] = PlannedNetwork(cell.longer_base, CONTROL)
+    head_only = cell.head_only(blocks) if blocks and not cell.treatment.is_base else None
+    if head_only:
+        steps[head_only.name] = PlannedNetwork(head_only, HEAD_ONLY)
     steps[cell.name] = PlannedNetwork(cell, ASKED)
     return list(steps.values())
 

@@ -2,9 +2,11 @@
 
 import os
 import pathlib
+from collections.abc import Callable
 
 from tftransfer.data import datasets, store
 from tftransfer.data.datasets.dataset import SUBSETS
+from tftransfer.data.store_pair import StorePair
 from tftransfer.experiment.config import Config
 
 VERIFIED_BYTES = 4_000_000_000
@@ -37,21 +39,32 @@ def cache_folder(config: Config) -> str:
 
 def dataset_of(config: Config) -> datasets.Dataset:
     """Returns the configured data set; no image is decoded."""
-    dataset = datasets.open_dataset(config.dataset, config.data_dir or None)
+    return _opened(config, config.dataset, config.data_dir)
+
+
+def _opened(config: Config, name: str, folder: str) -> datasets.Dataset:
+    dataset = datasets.open_dataset(name, folder or None)
     return dataset.without_broken() if config.skip_broken else dataset
 
 
-def prepare(config: Config, progress: store.Progress | None = None) -> store.Store:
-    """Returns the prepared images of the configured data set, and makes them first where they are missing.
+def prepare(config: Config, progress: Callable[[str], store.Progress] | None = None) -> store.Store | StorePair:
+    """Returns the prepared images of the configured data sets, and makes them first where they are missing.
 
     Damaged files of a store are made again. Of stores of up to `VERIFIED_BYTES` every byte is compared with its
     SHA-256; of larger ones, which would take minutes, only files written to since the store was finished.
 
     Args:
         config: The options.
-        progress: Called with the progress of preparation.
+        progress: Returns a function, for the name of a data set, that is called with the progress of its preparation.
     """
-    dataset = dataset_of(config)
+    target = _prepare(config, dataset_of(config), progress and progress(config.dataset))
+    if not config.source_dataset:
+        return target
+    source = _opened(config, config.source_dataset, config.source_dir)
+    return StorePair(target, _prepare(config, source, progress and progress(config.source_dataset)))
+
+
+def _prepare(config: Config, dataset: datasets.Dataset, progress: store.Progress | None) -> store.Store:
     cache, size = cache_folder(config), stored_size(config, dataset.native_size)
     small = dataset_bytes(dataset, size) <= VERIFIED_BYTES
     return store.prepare(dataset, cache, size, progress=progress, verify=small)

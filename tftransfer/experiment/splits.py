@@ -10,10 +10,12 @@ import numpy as np
 from tftransfer.data.datasets import synsets
 from tftransfer.system import escaping, untrusted_files
 
+WHOLE = "none"
 SPLITS = {
     "random": "half of the classes at random by --split_seed (the paper's rule; seeds 0 to 3 are its four splits)",
     "natural_manmade": "A man-made, B natural, by WordNet id or by the kinds of motifs (paper, Figure 3)",
     "file": 'the classes named by --split_file, JSON: {"A": [names], "B": [names]}',
+    WHOLE: "no halves: B is all classes of --dataset, A those of --source_dataset or what --pretrained was trained on",
 }
 _NAMES_SHOWN = 10
 
@@ -23,8 +25,9 @@ class Split:
     """Two disjoint sets of classes.
 
     Attributes:
-        name: Its name in those of networks: `random0`, `natural_manmade`, `file-1a2b3c4d`.
-        a: Sorted class indices of half A.
+        name: Its name in those of networks: `random0`, `natural_manmade`, `file-1a2b3c4d`; where there are no halves
+            `whole`, or `from-NAME` with the data set of A.
+        a: Sorted class indices of half A; empty if A is what pretrained weights were trained on.
         b: Sorted class indices of half B.
     """
 
@@ -32,9 +35,33 @@ class Split:
     a: tuple[int, ...]
     b: tuple[int, ...]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether A and B are not halves of one data set: B is all of one, A another one or unknown."""
+        return not self.a or self.name.startswith("from-")
+
     def classes(self, target: str) -> tuple[int, ...]:
         """Returns the sorted class indices of target "A", "B" or "all"."""
         return {"A": self.a, "B": self.b, "all": tuple(sorted(self.a + self.b))}[target]
+
+
+def whole(classes: int, source_classes: int = 0, source: str = "") -> Split:
+    """Returns the split of a study without halves.
+
+    Args:
+        classes: Number of classes of B; their indices come first.
+        source_classes: Number of classes of the data set of A; 0 if A is what pretrained weights were trained on.
+        source: Name of that data set.
+
+    Raises:
+        ValueError: If one of them has fewer than two classes.
+    """
+    for letter, count in (("B", classes), ("A", source_classes if source else 2)):
+        if count < 2:
+            raise ValueError(f"The data set of {letter} has {count} class(es); a task needs two at least.")
+    name = "".join(c if c.isalnum() or c in "._" else "_" for c in source)
+    both = tuple(range(classes + source_classes))
+    return Split(f"from-{name}" if source else "whole", both[classes:], both[:classes])
 
 
 def kind_of(name: str) -> str:
@@ -77,6 +104,8 @@ def make(
         split = _by_kind(class_names, class_kinds)
     elif kind == "file":
         split = _from_file(split_file, class_names)
+    elif kind == WHOLE:
+        return whole(len(class_names))
     else:
         raise ValueError(f"Unknown split. Expected one of {', '.join(SPLITS)}. Received: --split={kind}")
     for letter, classes in (("A", split.a), ("B", split.b)):

@@ -7,6 +7,7 @@ import pathlib
 import secrets
 import subprocess
 import time
+from collections.abc import Sequence
 
 from tftransfer.scheduling import jobs
 from tftransfer.scheduling.jobs import OK, End, Job
@@ -23,12 +24,12 @@ class LocalRunner:
 
     Args:
         study: Folder of the study; the processes write their records there themselves.
-        store: Folder of the prepared images.
+        stores: Folders of the prepared images, the target's first.
         workers: Processes at a time; 0 for one on each GPU, or one if there is none, as it uses all cores.
     """
 
-    def __init__(self, study: pathlib.Path, store: str, workers: int = 0) -> None:
-        self._study, self._store = study.resolve(), store
+    def __init__(self, study: pathlib.Path, stores: Sequence[str], workers: int = 0) -> None:
+        self._study, self._stores = study.resolve(), [str(store) for store in stores]
         self._gpus = gpus()
         self._slots: dict[int, tuple[Job, subprocess.Popen] | None] = dict.fromkeys(
             range(workers or len(self._gpus) or 1)
@@ -51,7 +52,11 @@ class LocalRunner:
         slot = next(number for number, taken in self._slots.items() if taken is None)
         path = self._sweep_folder.jobs / f"{self._file(job)}.json"
         job.write(
-            path, study=str(self._study), store=self._store, memory_fraction=0.9 / len(self._slots), again=sorted(again)
+            path,
+            study=str(self._study),
+            stores=self._stores,
+            memory_fraction=0.9 / len(self._slots),
+            again=sorted(again),
         )
         with contextlib.suppress(OSError):  # on a full disk the process itself says so
             networks, now = dict.fromkeys(cell.name for cell in job.cells), time.time()

@@ -13,8 +13,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tftransfer.cli import command_line
-from tftransfer.data import progress
+from tftransfer.data import progress, store_pair
 from tftransfer.data.store import Store
+from tftransfer.data.store_pair import StorePair
 from tftransfer.experiment import prepared_images
 from tftransfer.experiment.config import Config
 from tftransfer.models import catalog
@@ -32,7 +33,7 @@ class Prepared(NamedTuple):
         architecture: The model's architecture, None where its name says it.
     """
 
-    store: Store
+    store: Store | StorePair
     blocks: Sequence[str]
     architecture: dict[str, Any] | None
 
@@ -60,7 +61,7 @@ def in_own_process(options: Mapping[str, Any], given: Collection[str]) -> Prepar
     if answer.code:
         raise SystemExit(answer.code)  # it has said why
     content = answer.content
-    return Prepared(Store.open(content["store"]), content["blocks"], content["architecture"])
+    return Prepared(store_pair.open_stores(content["stores"]), content["blocks"], content["architecture"])
 
 
 def main(argv: Sequence[str]) -> None:
@@ -70,10 +71,10 @@ def main(argv: Sequence[str]) -> None:
     blocks, architecture = catalog.blocks_of(options.model, options.blocks), None
     if blocks is None:
         blocks, architecture = _ask_keras(options, request["given"])
-    store = prepared_images.prepare(options, progress.printer(options.dataset))
+    store = prepared_images.prepare(options, progress.printer)
     for line in progress.notes(store):
         escaping.say(line)
-    answer = {"store": str(store.path), "blocks": blocks, "architecture": architecture}
+    answer = {"stores": [str(each.path) for each in store.stores], "blocks": blocks, "architecture": architecture}
     atomic.write_text(pathlib.Path(argv[2]), json.dumps(answer))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tftransfer.cli.options import COMMAND, MACHINE, RECIPE, SPLIT, at_least, no_nul, option, plain_name, within
-from tftransfer.experiment import grids, splits, treatments
+from tftransfer.experiment import grids, pairs, splits, treatments
 from tftransfer.experiment.config import BUDGETS, Config
 from tftransfer.experiment.grids import Grid
 from tftransfer.experiment.plan import Cell
@@ -24,8 +24,19 @@ class SweepConfig(Config):
     """The options of `python -m tftransfer.sweep`."""
 
     treatments: str = _axis("", "as written for target B, with commas: base, BnB, AnB, BnB+, AnB+, RnB, SnB")
+    policies: str = _axis(
+        "", "policies, with commas: one decision per block, k keep, t tune, n new, d drop, as in k7n1,k4d3n1,t*n1; "
+        "blocks come from A, training is on B",
+    )  # fmt: skip
     n: str = _axis("", "numbers of copied blocks, as in 1-3,7; or names of blocks; or all")
-    targets: str = _axis("A,B", "halves to train on: A, B, and all, which is all classes (for base, RnB, SnB)")
+    targets: str = _axis(
+        "",
+        "halves to train on: A, B, and all, which is all classes (for base, RnB, SnB); empty: A,B, or B alone where "
+        "A and B are not halves",
+    )  # fmt: skip
+    base: str = option(
+        "yes", COMMAND, "no: do not train bases of the targets, from scratch, to compare with", choices=("yes", "no")
+    )
     split_seeds: str = _axis("0", "seeds of random splits into halves, as in 0-3")
     seeds: str = _axis("0", "seeds of the networks, as in 0-4")
     images_per_class: str = _axis("0", "train on the first k images of each class alone, as in 10,100; 0: on all")
@@ -97,11 +108,13 @@ def grids_of(options: SweepConfig, given: set[str]) -> list[Grid]:
         raise ValueError(f"--ray_address needs --runner=ray. Received: --runner={options.runner}")
     options.refuse_unused(given)
     defaults = {axis: getattr(options, axis) for axis in _AXES}
+    defaults["targets"] = defaults["targets"] or ("B" if options.split == splits.WHOLE else "A,B")
     if options.cells:
         return [grids.read(text, defaults) for text in options.cells]
-    if not options.treatments:
+    if not (options.treatments or options.policies):
         raise ValueError(
-            f"Which networks? Expected --treatments with some of {', '.join(_roles())}, or --cells. Received neither."
+            f"Which networks? Expected --treatments with some of {', '.join(_roles())}, --policies, or --cells. "
+            f"Received none."
         )
     return [Grid(**defaults)]
 
@@ -133,9 +146,10 @@ def cells_of(
     common = Config(**options.common())
 
     def split_of(kind: str, split_seed: int) -> splits.Split:
-        return splits.make(kind, names, kinds, split_seed, options.split_file or None)
+        return pairs.split_of(options, names, kinds, kind, split_seed)
 
-    cells = grids.union(asked, common, split_of, options.budget == "equal_total", blocks)
+    compared = options.base == "yes"
+    cells = grids.union(asked, common, split_of, options.budget == "equal_total", blocks, compared)
     if options.release_step != "0" and not any(cell.treatment.release_step for cell in cells):
         raise ValueError(
             f"--release_step says when preserved blocks train: it needs --preserve. Received: {options.release_step}"

@@ -16,7 +16,8 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from tftransfer.cli import command_line
-from tftransfer.data.store import Store, StoreError
+from tftransfer.data import store_pair
+from tftransfer.data.store import StoreError
 from tftransfer.execution import studies
 from tftransfer.experiment.plan import Cell
 from tftransfer.records.identities import AnotherNetworkError
@@ -124,7 +125,7 @@ def main(path: pathlib.Path) -> None:
     name = path.name.removesuffix(".json")
     heartbeat_thread = HeartbeatThread(SweepFolder(root), name, job)
     try:
-        store = Store.open(request["store"])
+        store = store_pair.open_stores(request["stores"])
     except StoreError as error:  # somebody has removed it since the sweep began
         end = End(NO_DISK, _reason(error))
     else:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tftransfer
@@ -53,7 +53,7 @@ def train(request: Mapping[str, Any], known: Mapping[str, Payload]) -> Iterator[
     yield {"where": socket.gethostname()}
     with _scratch() as scratch:
         try:
-            store = _find_store(request, scratch)
+            stores = _find_stores(request, scratch)
         except UnusableNodeError as error:
             yield {"unusable": str(error)}
             return
@@ -62,7 +62,7 @@ def train(request: Mapping[str, Any], known: Mapping[str, Payload]) -> Iterator[
         for name, payload in known.items():
             if payload:
                 payloads.unpack(payload, study / name)
-        yield from _work(request, study, store, known)
+        yield from _work(request, study, stores, known)
 
 
 def request_for(job: Job, study: str, store: Any, again: frozenset[str], cpus: int) -> dict[str, Any]:
@@ -76,25 +76,29 @@ def request_for(job: Job, study: str, store: Any, again: frozenset[str], cpus: i
         cpus: Cores that the job may use.
     """
     options = job.cells[0].as_json()["config"]
-    for option in ("data_dir", "cache_dir"):  # the node has another working directory
+    for option in ("data_dir", "source_dir", "cache_dir"):  # the node has another working directory
         options[option] = options[option] and os.path.abspath(os.path.expanduser(options[option]))
     return {
         "version": tftransfer.__version__,
         "cells": [cell.as_json() for cell in job.cells],
         "study": study,
-        "store": {"path": store.path, "identity": store.identity, "fingerprint": store.fingerprint},
+        "stores": [
+            {"path": each.path, "identity": each.identity, "fingerprint": each.fingerprint} for each in store.stores
+        ],
         "options": options,
         "again": sorted(again),
         "cpus": cpus,
     }
 
 
-def _work(request: Mapping[str, Any], study: pathlib.Path, store: str, known: Mapping[str, Payload]) -> Iterator[Any]:
+def _work(
+    request: Mapping[str, Any], study: pathlib.Path, stores: list[str], known: Mapping[str, Payload]
+) -> Iterator[Any]:
     """Runs the job's process and yields its progress, its end, and its networks."""
     job, sweep_folder = Job(tuple(Cell.from_json(cell) for cell in request["cells"])), SweepFolder(study)
     fraction = min(1.0, request["cpus"] / (os.cpu_count() or 1))
     path = sweep_folder.jobs / f"{job.name}.json"
-    job.write(path, study=str(study), store=store, memory_fraction=_MEMORY_USED * fraction, again=request["again"])
+    job.write(path, study=str(study), stores=stores, memory_fraction=_MEMORY_USED * fraction, again=request["again"])
     words = processes.words("tftransfer.scheduling.worker", str(path))
     process = processes.start(words, path.with_suffix(".log"), _threads(request["cpus"]))
     try:
@@ -136,28 +140,35 @@ def _record(payload: Payload) -> bytes | None:
     return payload.get(record_files.RECORD)
 
 
-def _find_store(request: Mapping[str, Any], scratch: pathlib.Path) -> str:
-    """Returns the folder of the prepared images on this machine; prepares them where their source is visible."""
+def _find_stores(request: Mapping[str, Any], scratch: pathlib.Path) -> list[str]:
+    """Returns the folders of the prepared images on this machine; prepares them where their source is visible."""
     if request["version"] != tftransfer.__version__:
         raise UnusableNodeError(
             f"it has tftransfer {tftransfer.__version__}, the sweep has {request['version']}: install the same"
         )
-    expected = request["store"]
-    try:
-        if _is_expected(expected, expected["path"]):
-            return expected["path"]
-        why = "other images are there"
-    except StoreError as error:
-        why = str(error).partition("\n")[0]
-    if request["options"]["dataset"] in datasets.OWN_DATASETS:  # others would be downloaded by every node
-        made, why_not = _prepare(request, scratch)
-        if made and _is_expected(expected, made):
+    expected, options = request["stores"], request["options"]
+    paths = [each["path"] for each in expected]
+    why = _why_not(expected, paths)
+    if not why:
+        return paths
+    if {options["dataset"], options["source_dataset"] or options["dataset"]} <= datasets.OWN_DATASETS.keys():
+        made, why_not = _prepare(request, scratch)  # others would be downloaded by every node
+        if made and not _why_not(expected, made):
             return made
         why = f"{why}; nor can it prepare them: {why_not or 'its source holds other images'}"
     raise UnusableNodeError(
-        f"it does not see the prepared images {expected['path']} ({why}). Name a folder that all nodes share with "
+        f"it does not see the prepared images {' and '.join(paths)} ({why}). Name a folder that all nodes share with "
         f"--cache_dir=FOLDER, or have the data set under the same path there"
     )
+
+
+def _why_not(expected: Sequence[Mapping[str, str]], paths: Sequence[str]) -> str:
+    """Returns the reason why stores are not those of the sweep; empty if they are."""
+    try:
+        fine = all(_is_expected(one, path) for one, path in zip(expected, paths, strict=True))
+    except StoreError as error:
+        return str(error).partition("\n")[0]
+    return "" if fine else "other images are there"
 
 
 def _is_expected(expected: Mapping[str, str], path: str) -> bool:
@@ -167,10 +178,10 @@ def _is_expected(expected: Mapping[str, str], path: str) -> bool:
     return (manifest.identity, manifest.fingerprint) == (expected["identity"], expected["fingerprint"])
 
 
-def _prepare(request: Mapping[str, Any], scratch: pathlib.Path) -> tuple[str, str]:
-    """Prepares the images on this machine; returns their folder and the reason of a failure, one of them empty."""
+def _prepare(request: Mapping[str, Any], scratch: pathlib.Path) -> tuple[list[str], str]:
+    """Prepares the images on this machine; returns their folders and the reason of a failure, one of them empty."""
     answer = processes.ask(prepare.MODULE, {"config": request["options"], "given": []}, scratch)
-    return (answer.content["store"], "") if answer.content else ("", answer.reason)
+    return (answer.content["stores"], "") if answer.content else ([], answer.reason)
 
 
 @contextlib.contextmanager
