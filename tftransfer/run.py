@@ -105,7 +105,7 @@ def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:
 
 def _unchecked(options: RunConfig, treatment: treatments.Treatment) -> str:
     """Returns the line of a dry run about a model that was not built."""
-    text = f"which block --n={options.n} is, " if options.n and treatment.n is None else "its number of blocks, "
+    text = f"which block --n={options.n} is, " if options.n and treatment.n is None else "whether it has that many blocks, "
     return f"\nnot checked: --model={options.model} was not built, so {text}and whether records are of its architecture"
 
 

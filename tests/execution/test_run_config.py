@@ -54,9 +54,9 @@ def test_equal_total_needs_a_trained_source(treatment):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"treatment": "base", "target": "B"}, "goes with AnB, BnB, AnB"),
-        ({"treatment": "R4B"}, "goes with AnB, BnB, AnB"),
-        ({"treatment": "S4B"}, "goes with AnB, BnB, AnB"),
+        ({"treatment": "base", "target": "B"}, "goes with AnB, AnB"),
+        ({"treatment": "R4B"}, "goes with AnB, AnB"),
+        ({"treatment": "S4B"}, "goes with AnB, AnB"),
         ({"treatment": "A4B", "budget": "equal_total"}, "how long .* is not known"),
     ],
 )
@@ -72,3 +72,39 @@ def test_pretrained_weights_stand_in_the_place_of_a_base_that_is_copied(options,
 def test_block_numbers_are_plain_digits(text):
     with pytest.raises(ValueError, match="No block to copy up to has that name"):
         run_config.block_number(text, ("conv1", "conv2", "fc8"))
+
+
+def freeze(value, **options):
+    blocks = options.pop("blocks_of_model", None)
+    return run_config.parse_treatment(RunConfig(freeze=value, **options), {"freeze"}, blocks).label
+
+
+def test_freeze_keeps_the_first_blocks_and_tunes_the_rest():
+    assert [freeze(value) for value in ("0", "3", "7", "all")] == ["A7B+", "A:k3t4n1:B", "A7B", "A7B"]
+    assert freeze("1", model="ResNet50") == "A:k1t*n1:B", "how many blocks it has only Keras can tell"
+    assert freeze("all", model="ResNet50", blocks_of_model=("a", "b", "c", "head")) == "A3B"
+    with pytest.raises(ValueError, match="--freeze must be 0 to 7, or all"):
+        freeze("8")
+    for value in ("-1", "some", "1.5", "\u0663"):
+        with pytest.raises(ValueError, match="Bad --freeze"):
+            freeze(value)
+
+
+def test_a_policy_says_it_all():
+    def parsed(text, given=(), **options):
+        return run_config.parse_treatment(RunConfig(policy=text, **options), {"policy", *given})
+
+    assert [parsed(text).label for text in ("k4n4", "k2t1k4n1", "k*n1")] == ["A4B", "A:k2t1k4n1:B", "A7B"]
+    with pytest.raises(ValueError, match="Leave --n out"):
+        parsed("k4n4", given=["n"], n="4")
+    with pytest.raises(ValueError, match="Leave --target out"):
+        parsed("k4n4", target="A")
+    with pytest.raises(ValueError, match=r"Expected one of .* Received --treatment=A4B and --policy=k4n4"):
+        parsed("k4n4", treatment="A4B")
+    with pytest.raises(ValueError, match="the network has 8 blocks"):
+        parsed("k4n1")
+
+
+def test_all_classes_are_the_target_of_a_base_without_halves():
+    options = RunConfig(treatment="base", split="none")
+    assert run_config.parse_treatment(options, {"treatment"}).label == "baseB"

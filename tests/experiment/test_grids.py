@@ -143,3 +143,14 @@ def test_a_grid_beyond_anybodys_time_is_refused_before_it_is_made():
     huge = Grid("AnB,BnB", "1-7", seeds="0-9999", split_seeds="0-9999")
     with pytest.raises(ValueError, match="networks, expected at most"):
         grids.union([huge], Config(), lambda kind, seed: splits.random_split(10, seed))
+
+
+def test_policies_are_networks_beside_treatments():
+    grid = Grid(treatments="AnB", policies="k2t5n1,k*n1", n="1-2", targets="B")
+    cells = grids.union([grid], Config(), split_of)
+    assert [c.treatment.label for c in cells if not c.treatment.is_base] == ["A1B", "A2B", "A:k2t5n1:B", "A7B"]
+    mirrored = grids.union([Grid(policies="k2t5n1", targets="A,B")], Config(), split_of)
+    assert {c.treatment.label for c in mirrored} == {"baseA", "baseB", "A:k2t5n1:B", "B:k2t5n1:A"}
+    assert not grids.union([Grid(policies="k2t5n1", targets="B")], Config(), split_of, compared=False)[0].compared
+    with pytest.raises(ValueError, match="A policy is run lengths"):
+        Grid(policies="x")

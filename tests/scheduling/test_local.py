@@ -50,14 +50,14 @@ def started(monkeypatch):
 
 def test_a_group_gives_a_sign_of_life_before_its_process_can(tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "start", lambda words, log, extra_env, own_session: None)
-    local.LocalRunner(tmp_path, "store", workers=1).start(JOB)
+    local.LocalRunner(tmp_path, ["store"], workers=1).start(JOB)
     (heartbeat,) = SweepFolder(tmp_path).heartbeats().values()
     assert heartbeat.stage == "loading TensorFlow"
     assert list(heartbeat.networks) == [cell.name for cell in JOB.cells]
 
 
 def test_sweeps_of_one_study_that_do_the_same_job_keep_out_of_each_others_way(tmp_path, started):
-    one, other = (local.LocalRunner(tmp_path, "store", workers=1) for _ in range(2))
+    one, other = (local.LocalRunner(tmp_path, ["store"], workers=1) for _ in range(2))
     one.start(JOB)
     other.start(JOB)
     first, second = started
@@ -74,7 +74,7 @@ def test_sweeps_of_one_study_that_do_the_same_job_keep_out_of_each_others_way(tm
 
 def test_a_job_that_failed_is_not_said_to_run_and_leaves_its_log(tmp_path, started):
     """Its last sign of life may be a second old."""
-    runner = local.LocalRunner(tmp_path, "store", workers=1)
+    runner = local.LocalRunner(tmp_path, ["store"], workers=1)
     runner.start(JOB)
     assert SweepFolder(tmp_path).heartbeats()
     full = End(jobs.NO_MEMORY, "needs 80 GB")

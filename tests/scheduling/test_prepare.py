@@ -41,6 +41,6 @@ def test_the_answer_names_the_images_the_blocks_and_no_architecture_that_is_buil
     request.write_text(json.dumps({"config": options, "given": []}))
     prepare.main(["prepare", str(request), str(answer)])
     content = json.loads(answer.read_text())
-    assert len(Store.open(content["store"]).class_names) == 6
+    assert len(Store.open(content["stores"][0]).class_names) == 6
     assert content["blocks"][0] == "conv1"
     assert content["architecture"] is None

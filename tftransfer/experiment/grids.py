@@ -28,7 +28,6 @@ class Grid:
 
     Attributes:
         treatments: Roles: `base`, `BnB`, `AnB+` or with a number, `A4B`; or by policy, `B:k2t5n1`.
-        policies: Policies of blocks from A, trained on B: `k4t3n1`, `k*n1`.
         n: Blocks to copy: numbers and ranges, `1-7`, `1,3,5-7`, or names of blocks, or `all`.
         targets: Targets: `A`, `B`, `all`.
         split: Kinds of split.
@@ -37,10 +36,10 @@ class Grid:
         images_per_class: First k training images of each class of the target; 0 for all.
         preserve: Blocks above the n frozen ones that are copied and fine-tuned.
         release_step: First step that trains those.
+        policies: Policies of blocks from A, trained on B: `k4t3n1`, `k*n1`.
     """
 
     treatments: str = ""
-    policies: str = ""
     n: str = ""
     targets: str = "A,B"
     split: str = "random"
@@ -49,6 +48,7 @@ class Grid:
     images_per_class: str = "0"
     preserve: str = "0"
     release_step: str = "0"
+    policies: str = ""
 
     def __post_init__(self) -> None:
         """Raises ValueError for values that are empty, unknown or not numbers."""

@@ -54,6 +54,13 @@ def scratch(tmp_path, monkeypatch):
     return folder
 
 
+def a_store(**fields):
+    """Returns what a node is told of prepared images."""
+    made = types.SimpleNamespace(**fields)
+    made.stores = (made,)
+    return made
+
+
 def job(**options):
     config = Config(**options)
     return Job(tuple(grids.union([Grid("base", targets="B")], config, lambda *_: splits.random_split(40, 0))[:1]))
@@ -122,15 +129,15 @@ def node_children():
 
 
 def test_a_node_without_the_images_prepares_them_from_their_source(prepared, scratch, monkeypatch, tmp_path):
-    here = types.SimpleNamespace(path="/gone", identity=prepared.identity, fingerprint=prepared.fingerprint)
+    here = a_store(path="/gone", identity=prepared.identity, fingerprint=prepared.fingerprint)
     asked = request(here, options=job(cache_dir=str(tmp_path / "own")).cells[0].as_json()["config"])
-    folder = node._find_store(asked, scratch)
+    (folder,) = node._find_stores(asked, scratch)
     assert store.Store.open(folder).fingerprint == prepared.fingerprint
     assert pathlib.Path(folder).parent == tmp_path / "own"
 
 
 def test_a_node_that_sees_neither_images_nor_source_says_what_to_do(prepared, scratch, tmp_path):
-    here = types.SimpleNamespace(path="/gone", identity=prepared.identity, fingerprint=prepared.fingerprint)
+    here = a_store(path="/gone", identity=prepared.identity, fingerprint=prepared.fingerprint)
     options = {"dataset": "folder", "data_dir": "/nowhere", "cache_dir": str(tmp_path)}
     asked = request(here, options=job(**options).cells[0].as_json()["config"])
     items = list(node.train(asked, {}))
@@ -141,7 +148,7 @@ def test_a_node_that_sees_neither_images_nor_source_says_what_to_do(prepared, sc
 
 
 def test_other_images_under_the_same_path_are_not_used(prepared, scratch):
-    changed = types.SimpleNamespace(path=prepared.path, identity=prepared.identity, fingerprint="0" * 64)
+    changed = a_store(path=prepared.path, identity=prepared.identity, fingerprint="0" * 64)
     asked = request(changed, options=job(dataset="cifar10").cells[0].as_json()["config"])
     assert "other images are there" in list(node.train(asked, {}))[1]["unusable"]
 

@@ -36,6 +36,7 @@ from tftransfer.scheduling.sweep_folder import SweepFolder
 ROOT = pathlib.Path(__file__).parents[3]
 FINGERPRINT = "f" * 64
 STORE = types.SimpleNamespace(path="/store", identity="i", fingerprint=FINGERPRINT)
+STORE.stores = (STORE,)
 CELLS = grids.union([Grid("AnB,BnB", "1", targets="B")], Config(), lambda *_: splits.random_split(40, 0))
 A, B = CELLS[:2]
 BOTH = Job(tuple(CELLS[2:]))
