@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tftransfer.training import similarity
+from tftransfer import similarity
 
 
 def cka(first, second, batch=None):
