@@ -445,8 +445,9 @@ def _decomposition(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _centred(features: np.ndarray) -> np.ndarray:
-    """Returns features less their means; constant ones become 0, where rounding would leave noise."""
-    return np.where((features == features[0]).all(axis=0), 0.0, features - features.mean(axis=0))
+    """Returns features less their means."""
+    shifted = features - features[0]  # constant ones become 0, where their rounded mean would leave noise
+    return shifted - shifted.mean(axis=0)
 
 
 def _unit_rows(features: np.ndarray) -> np.ndarray:
@@ -502,8 +503,8 @@ def _checked_pair(
         raise ValueError(
             f"`{labels_name}` must have the shape ({len(rows)},), one label per image. Received: shape {texts.shape}."
         )
-    if texts.dtype.kind == "T" or (texts.dtype == object and all(isinstance(text, str) for text in texts)):
-        texts = texts.astype(str)
+    if texts.dtype.kind in "OT" and all(isinstance(text, str) for text in texts):
+        texts = np.array(texts.tolist())
     if texts.dtype.kind not in "iuU":
         raise ValueError(f"`{labels_name}` must be integers or strings. Received: {texts.dtype}.")
     return rows, texts
