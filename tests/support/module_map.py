@@ -11,6 +11,8 @@ BEGIN, END = "<!-- map of modules: made by `python -m tests.support.module_map` 
 ORDER = (
     "tftransfer",
     "tftransfer.seeds",
+    "tftransfer.similarity",
+    "tftransfer.scores",
     "tftransfer.system",
     "tftransfer.cli",
     "tftransfer.models",

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from tftransfer import seeds, transfer
+from tftransfer import seeds, similarity, transfer
 from tftransfer.data import pipeline
 from tftransfer.experiment.config import Config
 from tftransfer.models import architectures
 from tftransfer.models.blocks import Block, blocks
 from tftransfer.system import atomic
-from tftransfer.training import similarity, trainer
+from tftransfer.training import trainer
 from tftransfer.transfer import Weights
 
 FILE = "diagnostics.npz"

@@ -21,7 +21,8 @@ def gram(features: np.ndarray) -> np.ndarray:
         `(images, images)` float64 with zeros on the diagonal.
     """
     flat = np.asarray(features, np.float64).reshape(len(features), -1)  # (images, features)
-    # Centred: the estimate is the same, and large means cost no digits.
+    # Centred: the estimate is the same, and large means cost no digits. Constant features become exactly 0.
+    flat = flat - flat[:1]
     flat = flat - flat.mean(axis=0)
     products = flat @ flat.T  # (images, images)
     np.fill_diagonal(products, 0)
