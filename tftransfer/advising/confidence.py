@@ -14,8 +14,8 @@ spread of variances shows (Smyth 2004, limma: a scaled inverse chi² prior, here
 folds whose training images overlap are correlated: the variance of a mean is not S²/J but S² (1/J + n_test/n_train)
 (Nadeau and Bengio 2003).
 
-*Draws* are Student's t, with one factor for all candidates where variances are pooled, and one for each where they are
-not. With two candidates and no prior they are exactly the paired t test's (`tests/advising/test_confidence.py`).
+*Draws* are Student's t, with one factor for the errors of all candidates. With two candidates and no prior they are
+exactly the paired t test's (`tests/advising/test_confidence.py`).
 
 Draws are of differences: all candidates' scores are placed at the level of the observed ones, whose own error is not in
 them. The interval of a final score is `held_out.score_interval`.
@@ -103,17 +103,21 @@ def posterior(
     weights = present / np.maximum(counts @ of_cluster.T, 1)  # all blocks of a fold together weigh as one
     first = _fit(top1, weights)
     residuals = ((first.residuals * present) @ of_cluster) / np.maximum(counts, 1)
-    variances, own_freedom, freedom, pooled = _variances(residuals, counts > 0, images)
+    variances, freedom, pooled = _variances(residuals, counts > 0, images)
     fit = _fit(top1, weights / variances[:, None])
     errors = fit.errors + np.diag(test_train_ratio * variances)
     if one_fold and images is not None:
         errors = errors + images
-    mean, spread = fit.scores, errors
-    if smooth:
-        mean, spread = smoothing.smoothed(mean, errors, table.families, table.depths)
     rng = np.random.default_rng(seed)
-    deviations = _normal(spread, draws, rng) * _scale(own_freedom, freedom, count, draws, rng)
-    return Posterior(table.names, fit.level + mean, fit.level + mean + deviations, freedom, math.sqrt(pooled))
+    if smooth and count > 1:
+        deviations = _of_mixture(
+            *smoothing.smoothed(fit.scores, errors, freedom or SPREAD_FREEDOM, table.families, table.depths), draws, rng
+        )
+    else:
+        factors = (freedom or SPREAD_FREEDOM) / rng.chisquare(freedom or SPREAD_FREEDOM, draws)
+        deviations = fit.scores + np.sqrt(factors)[:, None] * _normal(errors, draws, rng)
+    scores = fit.level + deviations
+    return Posterior(table.names, scores.mean(axis=0), scores, freedom, math.sqrt(pooled))
 
 
 def _check_connected(names: tuple[str, ...], present: np.ndarray) -> None:
@@ -145,7 +149,7 @@ def _fit(top1: np.ndarray, weights: np.ndarray) -> _Fit:
 
 def _variances(
     residuals: np.ndarray, cells: np.ndarray, images: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, float, float]:
+) -> tuple[np.ndarray, float, float]:
     """Returns the variance of each candidate's score in one fold, shrunk to the pool.
 
     Args:
@@ -154,15 +158,15 @@ def _variances(
         images: As for `posterior`.
 
     Returns:
-        Variances `(candidates,)`, their degrees of freedom `(candidates,)` (infinite where variances do not differ),
-        those of the pool, and the pool's variance.
+        Variances `(candidates,)`, their degrees of freedom (the pool's if variances do not differ, otherwise the mean of
+        the candidates'; 0 if nothing was repeated), and the pool's variance.
     """
     count, clusters = cells.shape
     freedom = float(cells.sum() - clusters - (count - 1))
     squares = (residuals**2).sum(axis=1)
     if freedom <= 0 or squares.sum() <= 1e-24:
         pooled = SPREAD**2
-        return np.full(count, pooled), np.full(count, math.inf), 0.0, pooled
+        return np.full(count, pooled), 0.0, pooled
     pooled = float(squares.sum()) / freedom
     repeats = np.maximum(cells.sum(axis=1) - 1, 0)
     share = freedom * repeats / repeats.sum()  # degrees of freedom of each candidate
@@ -171,8 +175,9 @@ def _variances(
     if images is not None and count > 1:
         pooled = max(pooled, float(np.trace(images) - images.sum() / count) / (count - 1))
     if math.isinf(prior):
-        return np.full(count, pooled), np.full(count, math.inf), freedom, pooled
-    return (prior * pooled + share * own) / (prior + share), prior + share, freedom, pooled
+        return np.full(count, pooled), freedom, pooled
+    shrunk = (prior * pooled + share * own) / (prior + share)
+    return shrunk, min(freedom, prior + float(share.mean())), pooled
 
 
 def _prior_freedom(variances: np.ndarray, freedom: np.ndarray) -> float:
@@ -199,16 +204,20 @@ def _inverse_trigamma(value: float) -> float:
     return x
 
 
+def _of_mixture(
+    probabilities: np.ndarray, means: np.ndarray, covariances: np.ndarray, draws: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Returns draws from a mixture of normal distributions, `(draws, candidates)`, as `smoothing.smoothed` gives it."""
+    counts = rng.multinomial(draws, probabilities)
+    parts = [
+        mean + _normal(covariance, many, rng)
+        for mean, covariance, many in zip(means, covariances, counts, strict=True)
+        if many
+    ]
+    return np.concatenate(parts)
+
+
 def _normal(covariance: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
     """Returns normal draws with mean 0, `(draws, candidates)`; the covariance may be singular."""
     values, vectors = np.linalg.eigh(covariance)
     return rng.standard_normal((draws, len(values))) @ (vectors * np.sqrt(np.maximum(values, 0))).T
-
-
-def _scale(own: np.ndarray, pooled: float, count: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns what makes normal draws Student's: `(draws, 1)` if variances are pooled, else `(draws, candidates)`."""
-    if np.isfinite(own).all():
-        freedom = np.minimum(own, pooled)
-        return np.sqrt(freedom / rng.chisquare(freedom, (draws, count)))
-    freedom = pooled or SPREAD_FREEDOM
-    return np.sqrt(freedom / rng.chisquare(freedom, (draws, 1)))
