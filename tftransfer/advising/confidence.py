@@ -1,14 +1,14 @@
 """From paired scores to a posterior of every candidate's true score.
 
 A score is the candidate's true score, plus the effect of its block (fold and seed), which all candidates there share,
-plus an error. Blocks are fitted with the candidates, so that only differences within a block count; this is what pairing
-means where scores are missing.
+plus an error. Blocks are fitted with the candidates, so that only differences within a block count; this is what
+pairing means where scores are missing.
 
 *What is independent.* Folds, as far as they are: all seeds of one fold share its images, so that their errors are
-averaged first. With one fold, seeds take its place, as in `analysis.intervals`, and the covariance that scores have from
-the choice of images is added, since no spread between seeds shows it.
+averaged first. With one fold, seeds take its place, as in `analysis.intervals`, and the covariance that scores have
+from the choice of images is added, since no spread between seeds shows it.
 
-*Variance.* Errors are pooled over candidates: with C candidates in J folds, (C-1)(J-1) degrees of freedom where one pair
+*Variance.* Errors are pooled over candidates: C candidates in J folds have (C-1)(J-1) degrees of freedom where one pair
 has J-1. From three folds on, each candidate's own variance is shrunk to the pool with the degrees of freedom that the
 spread of variances shows (Smyth 2004, limma: a scaled inverse chi² prior, here around the pooled variance). Errors of
 folds whose training images overlap are correlated: the variance of a mean is not S²/J but S² (1/J + n_test/n_train)
@@ -115,7 +115,7 @@ def posterior(
         )
     else:
         factors = (freedom or SPREAD_FREEDOM) / rng.chisquare(freedom or SPREAD_FREEDOM, draws)
-        deviations = fit.scores + np.sqrt(factors)[:, None] * _normal(errors, draws, rng)
+        deviations = fit.scores + np.sqrt(factors)[:, None] * rng.standard_normal((draws, count)) @ _root(errors).T
     scores = fit.level + deviations
     return Posterior(table.names, scores.mean(axis=0), scores, freedom, math.sqrt(pooled))
 
@@ -147,9 +147,7 @@ def _fit(top1: np.ndarray, weights: np.ndarray) -> _Fit:
     return _Fit(scores, errors, values - scores[:, None] - blocks, float(blocks.mean()))
 
 
-def _variances(
-    residuals: np.ndarray, cells: np.ndarray, images: np.ndarray | None
-) -> tuple[np.ndarray, float, float]:
+def _variances(residuals: np.ndarray, cells: np.ndarray, images: np.ndarray | None) -> tuple[np.ndarray, float, float]:
     """Returns the variance of each candidate's score in one fold, shrunk to the pool.
 
     Args:
@@ -158,8 +156,8 @@ def _variances(
         images: As for `posterior`.
 
     Returns:
-        Variances `(candidates,)`, their degrees of freedom (the pool's if variances do not differ, otherwise the mean of
-        the candidates'; 0 if nothing was repeated), and the pool's variance.
+        Variances `(candidates,)`, their degrees of freedom (the pool's if variances do not differ, otherwise the mean
+        of the candidates'; 0 if nothing was repeated), and the pool's variance.
     """
     count, clusters = cells.shape
     freedom = float(cells.sum() - clusters - (count - 1))
@@ -209,15 +207,12 @@ def _of_mixture(
 ) -> np.ndarray:
     """Returns draws from a mixture of normal distributions, `(draws, candidates)`, as `smoothing.smoothed` gives it."""
     counts = rng.multinomial(draws, probabilities)
-    parts = [
-        mean + _normal(covariance, many, rng)
-        for mean, covariance, many in zip(means, covariances, counts, strict=True)
-        if many
-    ]
-    return np.concatenate(parts)
+    roots = np.repeat(_root(covariances), counts, axis=0)  # (draws, candidates, candidates)
+    normal = rng.standard_normal((draws, means.shape[1], 1))
+    return np.repeat(means, counts, axis=0) + (roots @ normal)[..., 0]
 
 
-def _normal(covariance: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns normal draws with mean 0, `(draws, candidates)`; the covariance may be singular."""
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """Returns a matrix R with R Rᵀ = `covariance`, `(..., candidates, candidates)`, which may be singular."""
     values, vectors = np.linalg.eigh(covariance)
-    return rng.standard_normal((draws, len(values))) @ (vectors * np.sqrt(np.maximum(values, 0))).T
+    return vectors * np.sqrt(np.maximum(values, 0))[..., None, :]

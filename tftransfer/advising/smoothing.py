@@ -4,10 +4,11 @@ True scores are taken for
 
     family's offset + random walk over depth + own deviation
 
-with three unknown sizes, and each triple of a grid counts as much as the scores speak for it (its marginal likelihood).
-So a jagged line gets a large deviation of its own and an outlier a large offset, and both are then left as measured: the
-prior helps where it is right and lets go where it is not. The size of the errors is unknown as well: where it is taken
-from few repeats, scores that lie closer together than errors of this size allow speak for smaller ones, and the reverse.
+with three unknown sizes, and each triple of a grid counts as much as the scores speak for it (its marginal
+likelihood). So a jagged line gets a large deviation of its own and an outlier a large offset, and both are then left as
+measured: the prior helps where it is right and lets go where it is not. The size of the errors is unknown as well:
+where it is taken from few repeats, scores that lie closer together than errors of this size allow speak for smaller
+ones, and the reverse.
 
 Random walks as priors of neighbouring doses: Besag et al. 1995 (Statistical Science 10). Averages over a grid of sizes
 by marginal likelihood: Rue, Martino and Chopin 2009 (JRSS B 71). Shrinking to the mean of all against the luck of the
@@ -23,7 +24,7 @@ from scipy import special
 _OFFSETS = (0.002, 0.007, 0.025, 0.1)
 _WALKS = (0.002, 0.007, 0.025, 0.1)
 _DEVIATIONS = (0.0, 0.01)
-_SCALES = 12  # quantiles of the errors' unknown variance
+_SCALES = 8  # quantiles of the errors' unknown variance
 
 
 def smoothed(
@@ -55,7 +56,7 @@ def smoothed(
     into = np.linalg.pinv(root)  # (candidates - 1, candidates)
     sizes, turns = np.linalg.eigh(into @ _priors(count, families, depths) @ into.T)
     sizes = np.maximum(sizes, 0)[:, None]  # (grid, 1, candidates - 1)
-    seen = np.einsum("gij,i->gj", turns, into @ scores)[:, None]
+    seen = (into @ scores @ turns)[:, None]
     scales = _scales(freedom)[:, None]  # (scales, 1)
     total = sizes + scales  # (grid, scales, candidates - 1)
     likelihood = -0.5 * (np.log(total) + seen**2 / total).sum(axis=-1)
@@ -63,10 +64,14 @@ def smoothed(
     probabilities = weights.sum(axis=0) / weights.sum()
     weights /= weights.sum(axis=0)  # (grid, scales)
     back = root @ turns  # (grid, candidates, candidates - 1)
-    each = np.einsum("gij,gsj->gsi", back, sizes / total * seen)
+    each = (sizes / total * seen) @ back.transpose(0, 2, 1)  # (grid, scales, candidates)
     means = np.einsum("gs,gsi->si", weights, each)
-    inside = np.einsum("gs,gij,gsj,gkj->sik", weights, back, sizes * scales / total, back, optimize=True)
-    return probabilities, means, inside + np.einsum("gs,gsi,gsk->sik", weights, each - means, each - means)
+    # The sum over the grid of back @ diagonal @ back.T, as one product for each scale.
+    wide = back.transpose(1, 0, 2).reshape(count, -1)  # (candidates, grid * (candidates - 1))
+    inside = (weights[..., None] * sizes * scales / total).transpose(1, 0, 2).reshape(len(scales), 1, -1)
+    apart = np.sqrt(weights)[..., None] * (each - means)
+    between = apart.transpose(1, 2, 0) @ apart.transpose(1, 0, 2)
+    return probabilities, means, (inside * wide) @ wide.T + between
 
 
 def _scales(freedom: float) -> np.ndarray:
@@ -86,5 +91,6 @@ def _priors(count: int, families: tuple[str, ...], depths: np.ndarray | None) ->
     place = np.where(lined, 0.0 if depths is None else depths, 0.0)
     walk = np.where(together, (1 - np.abs(place[:, None] - place[None, :])) / 2, 0.0)
     has_lines = together.sum() > lined.sum()
-    grid = itertools.product(_OFFSETS, _WALKS if has_lines else (0.0,), _DEVIATIONS if has_lines else (0.0,))
-    return np.array([a**2 * offset + b**2 * walk + c**2 * alone for a, b, c in grid])
+    walks, deviations = (_WALKS, _DEVIATIONS) if has_lines else ((0.0,), (0.0,))
+    grid = np.array(list(itertools.product(_OFFSETS, walks, deviations))) ** 2
+    return np.tensordot(grid, np.stack([offset, walk, alone]), axes=1)

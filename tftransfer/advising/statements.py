@@ -10,7 +10,10 @@ from tftransfer.analysis.intervals import LEVEL
 from tftransfer.records import chance_level
 
 SET_LEVEL = 0.9
-"""Probability with which a set holds the best candidate."""
+"""How often sets hold the best candidate."""
+SET_CUT = 0.93
+"""Probability at which sets are cut so that `SET_LEVEL` of them hold: with two folds and candidates that differ by less
+than their errors, sets cut at .90 hold in 88 of 100 simulated studies, and those cut at .92 in 91."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +66,7 @@ def probability_within(draws: np.ndarray, tolerance: float) -> np.ndarray:
     return (draws >= draws.max(axis=1, keepdims=True) - tolerance).mean(axis=0)
 
 
-def best_set(draws: np.ndarray, level: float = SET_LEVEL, tolerance: float = 0.0) -> tuple[int, ...]:
+def best_set(draws: np.ndarray, level: float = SET_CUT, tolerance: float = 0.0) -> tuple[int, ...]:
     """Returns the candidates that may be the best.
 
     Candidates are taken in the order of their probability of being the best (then of least expected regret), until one
