@@ -8,9 +8,8 @@ CORRECT = np.array([[1, 1, 1, 0, 0], [1, 1, 0, 1, 0], [1, 1, 1, 0, 0]], bool)
 
 
 def test_disagreement_counts_images_that_only_one_has_right():
-    assert held_out.disagreement(CORRECT).tolist() == pytest.approx(
-        np.array([[0, 0.4, 0], [0.4, 0, 0.4], [0, 0.4, 0]]).tolist()
-    )
+    expected = [[0, 0.4, 0], [0.4, 0, 0.4], [0, 0.4, 0]]
+    np.testing.assert_allclose(held_out.disagreement(CORRECT), expected, atol=1e-12)
 
 
 def test_the_paired_error_is_the_covariances_where_candidates_are_equally_good():
@@ -36,7 +35,9 @@ def test_two_paired_errors_hold_95_of_100_differences():
 def test_the_smallest_difference_and_the_labels_that_halve_it():
     assert held_out.smallest_difference(0.015, 500) == pytest.approx(0.011, abs=1e-4)
     more = held_out.labels_to_halve(500)
-    assert held_out.smallest_difference(0.015, 500 + more) == pytest.approx(held_out.smallest_difference(0.015, 500) / 2)
+    assert held_out.smallest_difference(0.015, 500 + more) == pytest.approx(
+        held_out.smallest_difference(0.015, 500) / 2
+    )
     assert (more, held_out.labels_to_halve(500, 0.25)) == (1500, 6000)
     with pytest.raises(ValueError, match=r"held-out fraction.*Received: 0"):
         held_out.labels_to_halve(500, 0)

@@ -11,7 +11,7 @@ def rung(top1, error, tolerance=0.01, families=()):
 
 
 def test_dropped_is_only_what_lies_two_errors_and_a_tolerance_behind():
-    assert rung([0.8, 0.75, 0.7], error=0.02) == [True, True, False]
+    assert rung([0.8, 0.75, 0.7], error=0.03) == [True, True, False]
     assert rung([0.8, 0.75, 0.7], error=0.06) == [True, True, True], "within two paired errors"
     assert rung([0.8, 0.75, 0.7], error=0.001, tolerance=0.07) == [True, True, False], "within the tolerance"
 

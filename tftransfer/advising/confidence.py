@@ -98,12 +98,12 @@ def posterior(
     present = np.isfinite(top1)
     _check_connected(table.names, present)
     one_fold = len(np.unique(fold_of)) == 1
-    of_cluster = (fold_of[:, None] == np.unique(fold_of)) if not one_fold else np.eye(len(fold_of), dtype=bool)
+    of_cluster = np.eye(len(fold_of)) if one_fold else (fold_of[:, None] == np.unique(fold_of)).astype(float)
     counts = present @ of_cluster  # (candidates, clusters): blocks of a candidate in a fold
     weights = present / np.maximum(counts @ of_cluster.T, 1)  # all blocks of a fold together weigh as one
     first = _fit(top1, weights)
     residuals = ((first.residuals * present) @ of_cluster) / np.maximum(counts, 1)
-    variances, freedom, pooled = _variances(residuals, counts > 0, images)
+    variances, freedom, pooled = _variances(residuals, counts > 0, None if one_fold else images)
     fit = _fit(top1, weights / variances[:, None])
     errors = fit.errors + np.diag(test_train_ratio * variances)
     if one_fold and images is not None:
@@ -153,7 +153,7 @@ def _variances(residuals: np.ndarray, cells: np.ndarray, images: np.ndarray | No
     Args:
         residuals: By candidate and fold (or seed), `(candidates, clusters)`; 0 where there is none.
         cells: Where there is one, bool.
-        images: As for `posterior`.
+        images: As for `posterior`, of one of several folds; None if there is one.
 
     Returns:
         Variances `(candidates,)`, their degrees of freedom (the pool's if variances do not differ, otherwise the mean

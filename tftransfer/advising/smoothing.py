@@ -21,9 +21,9 @@ import numpy as np
 from scipy import special
 
 # Standard deviations, as fractions of top-1: of offsets, of walks over the whole depth, of own deviations.
-_OFFSETS = (0.002, 0.007, 0.025, 0.1)
-_WALKS = (0.002, 0.007, 0.025, 0.1)
-_DEVIATIONS = (0.0, 0.01)
+_OFFSETS = (0.002, 0.007, 0.025, 0.3)
+_WALKS = (0.002, 0.01, 0.05, 0.3)
+_DEVIATIONS = (0.0, 0.01, 0.1)
 _SCALES = 8  # quantiles of the errors' unknown variance
 
 
