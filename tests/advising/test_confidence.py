@@ -55,7 +55,7 @@ def test_pairing_by_fold_removes_the_difficulty_of_folds():
 
 
 def test_seeds_of_one_fold_are_one_number():
-    """Four seeds in each of two folds say no more of a fold's images than one: folds are counted, not trainings."""
+    """Four seeds in each of two folds say no more of its images than one: folds are counted, not trainings."""
     rng = np.random.default_rng(0)
     truth = rng.normal(0.8, 0.01, 6)
     fold = rng.normal(0, 0.02, (6, 2, 1))
@@ -64,7 +64,7 @@ def test_seeds_of_one_fold_are_one_number():
     means = confidence.posterior(table(scores.top1.mean(axis=2)), 0, smooth=False)
     assert found.freedom == means.freedom == 5
     assert found.mean == pytest.approx(means.mean)
-    assert found.draws.std(axis=0) == pytest.approx(means.draws.std(axis=0))
+    assert found.draws.std(axis=0) == pytest.approx(means.draws.std(axis=0), rel=0.1)
 
 
 def test_one_fold_is_widened_by_its_images():
@@ -172,4 +172,4 @@ def test_resampled_folds_need_nadeau_and_bengios_correction():
             low, high = np.quantile(draws, (0.05, 0.95))
             held[ratio] += low <= truth[0] - truth[1] <= high
     assert held[30 / 70] >= 900 - 28
-    assert held[0.0] < 800, "without it, intervals of resampled folds miss"
+    assert held[0.0] < 900 - 56, "without it, intervals of resampled folds miss"

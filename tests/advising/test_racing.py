@@ -33,7 +33,7 @@ def test_a_diverged_network_is_dropped_even_alone_in_its_family():
 
 
 def test_the_best_is_rarely_dropped():
-    """Of 2,000 races of 16 in which nine are truly as good, in at most 1 of 100 a given one of these is dropped."""
+    """2,000 races of 16 in which nine are truly as good: a given one of these nearly always stays."""
     rng = np.random.default_rng(0)
     truth = np.append(np.full(9, 0.8), np.full(7, 0.6))
     lost = np.zeros(2)
@@ -42,7 +42,7 @@ def test_the_best_is_rarely_dropped():
         errors = held_out.paired_error(held_out.disagreement(correct), 200)
         stays = racing.kept(correct.mean(axis=1), errors, 0.005)
         lost += (~stays[0], (~stays[9:]).mean())
-    # The best of nine equals is lucky: two errors behind it is no test at the level .05, and the next phase is the doubt.
+    # The best of nine equals is lucky, so that more than 1 in 20 lies two errors behind it.
     assert lost[0] / 2000 < 0.12
     assert lost[1] / 2000 > 0.9, "what is 20 points behind does not go on"
 

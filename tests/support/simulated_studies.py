@@ -70,7 +70,7 @@ def outcomes(kind, folds, count=1000, own=0.0, ratio=0.0, corrected=True, smooth
         if missing:
             half = (folds + 1) // 2
             top1[np.argsort(top1[:, :half].mean(axis=1))[:3], half:] = np.nan
-        found = confidence.posterior(table(top1), ratio if corrected else 0.0, smooth=smooth, draws=500, seed=i)
+        found = confidence.posterior(table(top1), ratio if corrected else 0.0, smooth=smooth, draws=400, seed=i)
         regrets = statements.expected_regret(found.draws)
         chosen, among = int(np.argmin(regrets)), statements.best_set(found.draws)
         apart = statements.difference(found.draws, 0, 5, 0.9)

@@ -109,15 +109,15 @@ def posterior(
     if one_fold and images is not None:
         errors = errors + images
     rng = np.random.default_rng(seed)
+    unknown = freedom or SPREAD_FREEDOM
     if smooth and count > 1:
-        deviations = _of_mixture(
-            *smoothing.smoothed(fit.scores, errors, freedom or SPREAD_FREEDOM, table.families, table.depths), draws, rng
-        )
+        mixture = smoothing.smoothed(fit.scores, errors, unknown, table.families, table.depths)
+        mean, found = mixture[0] @ mixture[1], _of_mixture(*mixture, draws, rng)
     else:
-        factors = (freedom or SPREAD_FREEDOM) / rng.chisquare(freedom or SPREAD_FREEDOM, draws)
-        deviations = fit.scores + np.sqrt(factors)[:, None] * rng.standard_normal((draws, count)) @ _root(errors).T
-    scores = fit.level + deviations
-    return Posterior(table.names, scores.mean(axis=0), scores, freedom, math.sqrt(pooled))
+        normal = rng.standard_normal((draws, count)) @ _root(errors).T
+        factors = unknown / rng.chisquare(unknown, (draws, 1))
+        mean, found = fit.scores, fit.scores + np.sqrt(factors) * normal
+    return Posterior(table.names, fit.level + mean, fit.level + found, freedom, math.sqrt(pooled))
 
 
 def _check_connected(names: tuple[str, ...], present: np.ndarray) -> None:
