@@ -28,6 +28,7 @@ ORDER = (
     "tftransfer.execution",
     "tftransfer.scheduling",
     "tftransfer.scheduling.ray",
+    "tftransfer.advising",
     "tftransfer.tuning",
     "tftransfer.benchmarking",
     "tftransfer.reporting",
