@@ -216,8 +216,14 @@ def test_two_classes_of_a_half_are_compared(store):
     labels = np.concatenate([training.labels, validation.labels])
     twins = duplicates.in_two_classes(contents, labels, store.near_copies)
     assert np.flatnonzero(twins.either).tolist() == [1, 8, 9, 12], "picture 1 and its like, 8 and its like"
-    names = duplicates.first_names(training, twins.either[:10], [training, validation], store.near_copies, 9)
-    assert names == [["train/1.png", "train/9.png"], ["train/8.png", "val/2.png"], ["train/9.png", "train/1.png"]]
+    about = duplicates.found_in(training, validation, 3)
+    names = [["train/1.png", "train/9.png"], ["train/8.png", "val/2.png"], ["train/9.png", "train/1.png"]]
+    assert about["classes"] == {"identical": 0, "near": 4, "first": names}
+    assert about["training"] == {
+        "identical": 1,
+        "near": 2,
+        "first": [["val/0.png", "train/0.png"], ["val/1.png", "train/4.png"], ["val/2.png", "train/8.png"]],
+    }
 
 
 def test_two_stores_of_other_sizes_are_compared(store, pictures, tmp_path):
@@ -233,3 +239,12 @@ def test_two_stores_of_other_sizes_are_compared(store, pictures, tmp_path):
         [True, False, False],
         [False, False, True],
     )
+
+
+def test_images_that_are_so_alike_that_there_was_no_search_are_said_to_be(store, monkeypatch):
+    assert duplicates.require(store) is store.near_copies
+    monkeypatch.setattr(store, "near_copies", None)
+    found = duplicates.found_between(store.select("val", range(3)), store.select("train", range(3)), 5)
+    assert found == {"identical": 1, "near": None, "first": [["val/0.png", "train/0.png"]]}
+    with pytest.raises(duplicates.TooAlikeError, match="Leave out --exclude_duplicates"):
+        duplicates.require(store)

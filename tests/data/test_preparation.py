@@ -305,7 +305,10 @@ class TestSkippedImages:
         assert (again.fingerprint, again.left_out) == (first.fingerprint, first.left_out)
 
     def test_users_are_told(self, tmp_path):
-        (line,) = progress.notes(prepare(memory_dataset(break_some).without_broken(), str(tmp_path), size=8))
+        line, copies = progress.notes(prepare(memory_dataset(break_some).without_broken(), str(tmp_path), size=8))
         assert "13 broken images left out" in line
         assert "train/0007 (" in line
         assert "and 3 more" in line
+        assert copies.startswith(
+            "duplicates: of 29 validation images, 29 equal and 0 nearly equal training images: val/"
+        )

@@ -13,8 +13,8 @@ once. Hashes that differ in at most 8 bits differ in at most 2 within one of thr
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -40,6 +40,7 @@ _PARTS = ((0, 22), (22, 21), (43, 21))  # of a hash: first bit, bits
 _MOST_IN_A_PART = MOST_BITS // len(_PARTS)
 _BLOCK = 1_000_000  # pairs of hashes held at a time
 _PIXEL_BLOCK = 4096  # pairs of thumbnails held at a time: 40 MB
+_NO_PAIRS = np.zeros((0, 2), np.uint64)
 _ANY = -1  # the place of an image that is in several
 
 
@@ -285,25 +286,95 @@ def _partners(near: np.ndarray, contents: np.ndarray) -> np.ndarray:
     return np.concatenate([near[np.isin(near[:, 1 - side], contents), side] for side in (0, 1)])
 
 
-def first_names(half: "Half", chosen: np.ndarray, others: list["Half"], near: np.ndarray, most: int) -> list[list[str]]:
+def first_names(
+    half: "Half",
+    chosen: np.ndarray,
+    others: Sequence["Half"],
+    near: np.ndarray,
+    most: int,
+    in_another_class: bool = False,
+) -> list[list[str]]:
     """Returns the names of the first images of a half that have copies, each beside that of a copy.
 
     Args:
         half: The images.
         chosen: Which of them have copies, bool `(images,)`.
-        others: Where the copies are; an image is no copy of itself, nor of another of its class if it is in there.
+        others: Where the copies are.
         near: Contents of near copies, uint64 `(pairs, 2)`.
-        most: Number of names.
+        most: Number of images.
+        in_another_class: Whether only copies with another label count; halves must then be of the same classes.
     """
     names = []
     for position in np.flatnonzero(chosen)[:most]:
-        content, named = half.contents()[position], ""
-        alike = np.append(content, _partners(near, content[None]))
+        content = half.contents()[position : position + 1]
+        alike = np.append(content, _partners(near, content))
+        named = ""
         for other in others:
             hits = np.isin(other.contents(), alike)
-            if other.subset == half.subset:
-                hits &= other.labels != half.labels[position]
-            if not named and hits.any():
-                named = other.names(np.flatnonzero(hits)[:1])[0]
+            hits &= other.labels != half.labels[position] if in_another_class else True
+            named = named or next(iter(other.names(np.flatnonzero(hits)[:1])), "")
         names.append([half.names(np.array([position]))[0], named])
     return names
+
+
+def found_between(half: "Half", other: "Half", most: int) -> dict[str, Any]:
+    """Returns which images of a half have copies in another half of the same store, for a record.
+
+    Args:
+        half: The images.
+        other: Where copies are looked for.
+        most: Number of images that are named.
+
+    Returns:
+        How many have copies byte for byte (`identical`) or only near ones (`near`; None if these were not looked for),
+        and the names of the first beside those of their copies (`first`).
+    """
+    near = half.store.near_copies
+    pairs = _NO_PAIRS if near is None else near
+    copied = twins(half.contents(), other.contents(), pairs)
+    return _described(copied, near, first_names(half, copied.either, [other], pairs, most))
+
+
+def found_in(training: "Half", validation: "Half", most: int) -> dict[str, dict[str, Any]]:
+    """Returns the copies in the images that a network uses, for its record.
+
+    Args:
+        training: Its training images.
+        validation: Its validation images, of the same classes.
+        most: Number of images that are named of each kind.
+
+    Returns:
+        As from `found_between`: validation images with copies in `training`, and all images with copies in another
+        class, `classes`.
+    """
+    halves, near = [training, validation], training.store.near_copies
+    pairs = _NO_PAIRS if near is None else near
+    contents, labels = (np.concatenate(parts) for parts in ([h.contents() for h in halves], [h.labels for h in halves]))
+    copied = in_two_classes(contents, labels, pairs)
+    names, start = [], 0
+    for half in halves:
+        chosen, start = copied.either[start : start + len(half)], start + len(half)
+        names += first_names(half, chosen, halves, pairs, most - len(names), in_another_class=True)
+    return {
+        "training": found_between(validation, training, most),
+        "classes": _described(copied, near, names),
+    }
+
+
+def require(store: "Store") -> np.ndarray:
+    """Returns a store's near copies, uint64 `(pairs, 2)`.
+
+    Raises:
+        TooAlikeError: If they were not looked for.
+    """
+    if store.near_copies is None:
+        raise TooAlikeError(
+            f"So many images of {store.dataset} resemble each other that near copies were not looked for, and cannot be "
+            "left out. Leave out --exclude_duplicates, or remove copies from the data set."
+        )
+    return store.near_copies
+
+
+def _described(copied: Twins, near: np.ndarray | None, names: list[list[str]]) -> dict[str, Any]:
+    """Returns counts and names as a record holds them."""
+    return copied.counts() | ({"near": None} if near is None else {}) | {"first": names}
