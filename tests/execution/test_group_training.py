@@ -184,7 +184,7 @@ def test_validation_images_that_are_all_copies_are_refused(tmp_path):
     store = EasyStore(tmp_path / "means")
     store.images["val"] = store.images["train"]
     study = studies.Study(tmp_path / "study", store, say=lambda line: None)
-    with pytest.raises(StoreError, match="leaves no validation image of target B: all 120 equal"):
+    with pytest.raises(StoreError, match="leaves no validation image of target B: all 131 equal"):
         study.ensure(cell("base", exclude_duplicates=True))
 
 

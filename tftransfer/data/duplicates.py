@@ -369,7 +369,7 @@ def require(store: "Store") -> np.ndarray:
     """
     if store.near_copies is None:
         raise TooAlikeError(
-            f"So many images of {store.dataset} resemble each other that near copies were not looked for, and cannot be "
+            f"So many images of {store.dataset} resemble each other that near copies were not looked for: none can be "
             "left out. Leave out --exclude_duplicates, or remove copies from the data set."
         )
     return store.near_copies
