@@ -205,8 +205,8 @@ def test_a_store_knows_its_near_copies(store):
     twins = duplicates.twins(validation.contents(), training.contents(), store.near_copies)
     assert twins.identical.tolist() == [True, False, False, False]
     assert twins.near.tolist() == [False, True, True, False]
-    names = duplicates.first_names(validation, twins.either, [training], store.near_copies, 2)
-    assert names == [["val/0.png", "train/0.png"], ["val/1.png", "train/4.png"]]
+    names = duplicates.first_names(validation, twins, [training], store.near_copies, 1)
+    assert names == [["val/0.png", "train/0.png", "identical"], ["val/1.png", "train/4.png", "near"]]
     assert validation.keep(~twins.either).names(np.array([0])) == ["val/3.png"]
 
 
@@ -217,13 +217,12 @@ def test_two_classes_of_a_half_are_compared(store):
     twins = duplicates.in_two_classes(contents, labels, store.near_copies)
     assert np.flatnonzero(twins.either).tolist() == [1, 8, 9, 12], "picture 1 and its like, 8 and its like"
     about = duplicates.found_in(training, validation, 3)
-    names = [["train/1.png", "train/9.png"], ["train/8.png", "val/2.png"], ["train/9.png", "train/1.png"]]
-    assert about["classes"] == {"identical": 0, "near": 4, "first": names}
-    assert about["training"] == {
-        "identical": 1,
-        "near": 2,
-        "first": [["val/0.png", "train/0.png"], ["val/1.png", "train/4.png"], ["val/2.png", "train/8.png"]],
-    }
+    pairs = ((1, "train/9"), (8, "val/2"), (9, "train/1"))
+    names = [[f"train/{number}.png", f"{other}.png", "near"] for number, other in pairs]
+    assert about["classes"] == {"identical": 0, "near": 4, "first": [*names, ["val/2.png", "train/8.png", "near"]]}
+    names = [["val/1.png", "train/4.png", "near"], ["val/2.png", "train/8.png", "near"]]
+    first = [["val/0.png", "train/0.png", "identical"], *names]
+    assert about["training"] == {"identical": 1, "near": 2, "first": first}
 
 
 def test_two_stores_of_other_sizes_are_compared(store, pictures, tmp_path):
@@ -245,6 +244,6 @@ def test_images_that_are_so_alike_that_there_was_no_search_are_said_to_be(store,
     assert duplicates.require(store) is store.near_copies
     monkeypatch.setattr(store, "near_copies", None)
     found = duplicates.found_between(store.select("val", range(3)), store.select("train", range(3)), 5)
-    assert found == {"identical": 1, "near": None, "first": [["val/0.png", "train/0.png"]]}
+    assert found == {"identical": 1, "near": None, "first": [["val/0.png", "train/0.png", "identical"]]}
     with pytest.raises(duplicates.TooAlikeError, match="Leave out --exclude_duplicates"):
         duplicates.require(store)

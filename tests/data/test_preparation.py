@@ -210,6 +210,13 @@ class TestInterruption:
         prepare(memory_dataset(), str(store.parent), size=8)
         assert contents_of(own) == contents_of(shared)
 
+    def test_a_shard_whose_thumbnails_are_damaged_is_made_again(self, own, shared):
+        store = pathlib.Path(own.path)
+        (store / "store.json").unlink()
+        flip(store / "shards/val-00000.grey")
+        prepare(memory_dataset(), str(store.parent), size=8)
+        assert contents_of(own) == contents_of(shared)
+
 
 class TestFormat:
     def test_a_store_of_an_older_format_is_made_anew_with_the_reason(self, tmp_path, caplog):

@@ -161,8 +161,8 @@ def test_near_copies_are_counted_and_named_for_a_network_and_its_source(study_wi
     ours, theirs = with_copies(store)
     record = studies.Study(study_with_bases.root, store, say=lambda line: None).ensure(cell("A2B")).record
     assert record.content["integrity"]["duplicates"] == {
-        "training": {"identical": 1, "near": 0, "first": [ours]},
-        "source": {"identical": 0, "near": 1, "first": [theirs]},
+        "training": {"identical": 1, "near": 0, "first": [[*ours, "identical"]]},
+        "source": {"identical": 0, "near": 1, "first": [[*theirs, "near"]]},
         "classes": {"identical": 0, "near": 0, "first": []},
     }
     assert record.content["warnings"].count("duplicates") == 1

@@ -43,7 +43,7 @@ def changed(path, value):
         ("integrity.duplicates", {"training": {"identical": 1, "near": "2", "first": []}}),
         ("integrity.duplicates", {"training": {"identical": 1, "first": []}}),
         ("integrity.duplicates", {"classes": {"identical": 1, "near": None, "first": [["a"]]}}),
-        ("integrity.duplicates", {"classes": {"identical": 1, "near": None, "first": [["a", 3]]}}),
+        ("integrity.duplicates", {"classes": {"identical": 1, "near": None, "first": [["a", 3, "near"]]}}),
         ("integrity.validation_images_excluded", -1),
         ("integrity.target_classes_seen_by_source", "all"), ("name", "../x"), ("name", ""), ("name", "a\nb"),
         ("weights.file_sha256", 3), ("reference", {}), ("reference", "x"), ("finished", 3), ("warnings", [[]]),
@@ -62,7 +62,7 @@ def test_a_part_of_another_kind_is_a_fault(path, value):
         ("integrity.left_chance", ...), ("integrity.steps", None), ("result.minus_base", -0.25), ("anything", [{}]),
         ("identity.source", None), ("reference", {"weights": "2" * 64, "key": "1" * 64}), ("warnings", ["leak"]),
         ("history", {}), ("identity.treatment.pretrained", "1a2b"), ("cost.train_steps", 10**14),
-        ("integrity.duplicates", {"source": {"identical": 1, "near": None, "first": [["a", "b"]]}}),
+        ("integrity.duplicates", {"source": {"identical": 1, "near": None, "first": [["a", "b", "near"]]}}),
     ],
 )  # fmt: skip
 def test_optional_parts_may_be_missing_and_others_are_free(path, value):

@@ -53,13 +53,27 @@ def content(label="A4B", top1=0.5, **integrity):
         (
             {
                 "validation_images_trained_on": {"by_itself": 11},
-                "duplicates": {"training": {"identical": 11, "near": 0, "first": [["val/a", "train/b"]] * 4}},
+                "duplicates": {
+                    "training": {
+                        "identical": 11,
+                        "near": 0,
+                        "first": [["val/n", "train/m", "near"]] + [["val/a", "train/b", "identical"]] * 4,
+                    }
+                },
             },
             "leak",
             "leaves them out (val/a = train/b, val/a = train/b, val/a = train/b ...)",
         ),
         (
-            {"duplicates": {"training": {"identical": 5, "near": 6, "first": [["val/\x1b", "train/b"]]}}},
+            {
+                "duplicates": {
+                    "training": {
+                        "identical": 5,
+                        "near": 6,
+                        "first": [["val/a", "train/b", "identical"], ["val/\x1b", "train/b", "near"]],
+                    }
+                }
+            },
             "duplicates",
             r"it was trained on images that nearly equal 6 of its 1000 validation images; --exclude_duplicates leaves "
             r"them out (val/\x1b = train/b)",
@@ -70,7 +84,7 @@ def content(label="A4B", top1=0.5, **integrity):
             "its source was trained on images that nearly equal 11 of its 1000 validation images",
         ),
         (
-            {"duplicates": {"classes": {"identical": 50, "near": 1, "first": [["train/a/1", "train/b/2"]]}}},
+            {"duplicates": {"classes": {"identical": 50, "near": 1, "first": [["train/a/1", "train/b/2", "near"]]}}},
             "duplicates",
             "51 of its 5000 images have copies in another class, 50 of them byte for byte; remove the wrong ones "
             "(train/a/1 = train/b/2)",

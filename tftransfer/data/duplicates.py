@@ -14,13 +14,10 @@ once. Hashes that differ in at most 8 bits differ in at most 2 within one of thr
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
-
-if TYPE_CHECKING:
-    from tftransfer.data.store import Half, Store
 
 HASH_PIXELS = (9, 8)  # width, height: 8 comparisons in each of 8 rows
 THUMBNAIL_PIXELS = 32
@@ -30,6 +27,7 @@ MOST_BITS = 8
 LEAST_CORRELATION = 0.97
 LEAST_CONTRAST = 8.0
 """Standard deviation of grey values, 0 to 255, below which an image is left out: flat ones are all alike."""
+IDENTICAL, NEAR = "identical", "near"
 FLAT = np.uint64(0)
 """The hash of images that are compared by bytes alone: too flat, or darker from left to right all over."""
 MOST_LOOKED_UP = 5e9
@@ -98,6 +96,31 @@ class Images:
         return order[starts], np.where(lowest == highest, lowest, _ANY)
 
 
+class ComparedStore(Protocol):
+    """A store, as far as the search asks it."""
+
+    dataset: str
+    near_copies: np.ndarray | None
+
+    def images_to_compare(self) -> Images:
+        """Returns all images of the store."""
+
+
+class ComparedHalf(Protocol):
+    """Some images of a store, as far as the search asks them."""
+
+    store: ComparedStore
+    labels: np.ndarray
+
+    def __len__(self) -> int: ...
+
+    def contents(self) -> np.ndarray:
+        """Returns 64 bits of the SHA-256 of each original, uint64 `(images,)`."""
+
+    def names(self, positions: np.ndarray) -> list[str]:
+        """Returns the names of some images in the data set."""
+
+
 def near_pairs(images: Images) -> np.ndarray:
     """Returns which images of different places are near copies, each pair once.
 
@@ -120,7 +143,7 @@ def near_pairs(images: Images) -> np.ndarray:
     return _confirmed(images, images, candidates())
 
 
-def between(first: "Store", second: "Store") -> np.ndarray:
+def between(first: ComparedStore, second: ComparedStore) -> np.ndarray:
     """Returns which images of one store are near copies of images of another, of whatever subset and class.
 
     Those of two halves follow from it: `twins(half.contents(), other.contents(), between(half.store, other.store))`.
@@ -247,7 +270,7 @@ class Twins:
 
     def counts(self) -> dict[str, int]:
         """Returns the number of images with copies, by kind."""
-        return {"identical": int(self.identical.sum()), "near": int(self.near.sum())}
+        return {IDENTICAL: int(self.identical.sum()), NEAR: int(self.near.sum())}
 
 
 def twins(contents: np.ndarray, others: np.ndarray, near: np.ndarray) -> Twins:
@@ -287,61 +310,61 @@ def _partners(near: np.ndarray, contents: np.ndarray) -> np.ndarray:
 
 
 def first_names(
-    half: "Half",
-    chosen: np.ndarray,
-    others: Sequence["Half"],
+    half: ComparedHalf,
+    found: Twins,
+    others: Sequence[ComparedHalf],
     near: np.ndarray,
     most: int,
     in_another_class: bool = False,
 ) -> list[list[str]]:
-    """Returns the names of the first images of a half that have copies, each beside that of a copy.
+    """Returns the first images of a half that have copies, as rows of name, name of a copy, and `IDENTICAL` or `NEAR`.
 
     Args:
         half: The images.
-        chosen: Which of them have copies, bool `(images,)`.
+        found: Which of them have copies.
         others: Where the copies are.
         near: Contents of near copies, uint64 `(pairs, 2)`.
-        most: Number of images.
+        most: Number of images of each kind.
         in_another_class: Whether only copies with another label count; halves must then be of the same classes.
     """
-    names = []
-    for position in np.flatnonzero(chosen)[:most]:
-        content = half.contents()[position : position + 1]
-        alike = np.append(content, _partners(near, content))
-        named = ""
-        for other in others:
-            hits = np.isin(other.contents(), alike)
-            hits &= other.labels != half.labels[position] if in_another_class else True
-            named = named or next(iter(other.names(np.flatnonzero(hits)[:1])), "")
-        names.append([half.names(np.array([position]))[0], named])
-    return names
+    rows = []
+    for kind, chosen in ((IDENTICAL, found.identical), (NEAR, found.near)):
+        for position in np.flatnonzero(chosen)[:most]:
+            content = half.contents()[position : position + 1]
+            alike, named = content if kind == IDENTICAL else _partners(near, content), ""
+            for other in others:
+                hits = np.isin(other.contents(), alike)
+                hits &= other.labels != half.labels[position] if in_another_class else True
+                named = named or next(iter(other.names(np.flatnonzero(hits)[:1])), "")
+            rows.append([half.names(np.array([position]))[0], named, kind])
+    return rows
 
 
-def found_between(half: "Half", other: "Half", most: int) -> dict[str, Any]:
+def found_between(half: ComparedHalf, other: ComparedHalf, most: int) -> dict[str, Any]:
     """Returns which images of a half have copies in another half of the same store, for a record.
 
     Args:
         half: The images.
         other: Where copies are looked for.
-        most: Number of images that are named.
+        most: Number of images of each kind that are named.
 
     Returns:
         How many have copies byte for byte (`identical`) or only near ones (`near`; None if these were not looked for),
-        and the names of the first beside those of their copies (`first`).
+        and the first of them, as from `first_names`.
     """
     near = half.store.near_copies
     pairs = _NO_PAIRS if near is None else near
     copied = twins(half.contents(), other.contents(), pairs)
-    return _described(copied, near, first_names(half, copied.either, [other], pairs, most))
+    return _described(copied, near, first_names(half, copied, [other], pairs, most))
 
 
-def found_in(training: "Half", validation: "Half", most: int) -> dict[str, dict[str, Any]]:
+def found_in(training: ComparedHalf, validation: ComparedHalf, most: int) -> dict[str, dict[str, Any]]:
     """Returns the copies in the images that a network uses, for its record.
 
     Args:
         training: Its training images.
         validation: Its validation images, of the same classes.
-        most: Number of images that are named of each kind.
+        most: Number of images of each kind that are named.
 
     Returns:
         As from `found_between`: validation images with copies in `training`, and all images with copies in another
@@ -353,15 +376,16 @@ def found_in(training: "Half", validation: "Half", most: int) -> dict[str, dict[
     copied = in_two_classes(contents, labels, pairs)
     names, start = [], 0
     for half in halves:
-        chosen, start = copied.either[start : start + len(half)], start + len(half)
-        names += first_names(half, chosen, halves, pairs, most - len(names), in_another_class=True)
+        here, start = slice(start, start + len(half)), start + len(half)
+        found = Twins(copied.identical[here], copied.near[here])
+        names += first_names(half, found, halves, pairs, most, in_another_class=True)
     return {
         "training": found_between(validation, training, most),
         "classes": _described(copied, near, names),
     }
 
 
-def require(store: "Store") -> np.ndarray:
+def require(store: ComparedStore) -> np.ndarray:
     """Returns a store's near copies, uint64 `(pairs, 2)`.
 
     Raises:
@@ -377,4 +401,4 @@ def require(store: "Store") -> np.ndarray:
 
 def _described(copied: Twins, near: np.ndarray | None, names: list[list[str]]) -> dict[str, Any]:
     """Returns counts and names as a record holds them."""
-    return copied.counts() | ({"near": None} if near is None else {}) | {"first": names}
+    return copied.counts() | ({NEAR: None} if near is None else {}) | {"first": names}

@@ -39,7 +39,7 @@ def _copies(store: Store) -> list[str]:
         identical, near, first = (found[where][name] for name in ("identical", "near", "first"))
         if first:
             alike = "" if near is None else f" and {near} nearly equal"
-            named = escaping.first([f"{one} = {other}" for one, other in first])
+            named = escaping.first([f"{one} = {other}" for one, other, _ in first], 2 * _NAMED)
             parts.append(f"of {count} {what}, {identical} equal{alike} {others}: {named}")
     return [f"duplicates: {'; '.join(parts)}"] if parts else []
 

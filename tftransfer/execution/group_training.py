@@ -261,9 +261,9 @@ class GroupTraining:
         half = self._store.select("val", cell.classes, None)
         if not cell.config.exclude_duplicates:
             return half
-        training = self._store.select("train", cell.split.classes("all"))
+        of_both = self._store.select("train", cell.split.classes("all"))
         near = duplicates.require(self._store)
-        left = half.keep(~duplicates.twins(half.contents(), training.contents(), near).either)
+        left = half.keep(~duplicates.twins(half.contents(), of_both.contents(), near).either)
         if not len(left):
             raise StoreError(
                 f"--exclude_duplicates leaves no validation image of target {cell.treatment.target}: all {len(half)} "
@@ -283,6 +283,6 @@ class GroupTraining:
         named, left_out = dict(list(self._store.left_out.items())[:_NAMED]), self._store.notes.get(BROKEN, 0)
         about = {"validation_images_trained_on": copies, "duplicates": twins}
         if cell.config.exclude_duplicates:
-            whole = self._store.select("val", cell.classes, None)
-            about["validation_images_excluded"] = len(whole) - len(task.validation)
+            whole = self._store.counts("val")[list(cell.classes)].sum()
+            about["validation_images_excluded"] = int(whole) - len(task.validation)
         return about | ({"images_left_out": {"count": left_out, "first": named}} if left_out else {})

@@ -134,7 +134,7 @@ def _are_duplicates(value: Any) -> bool:
         and _is_count(part["identical"])
         and _or_none(_is_count)(part["near"])
         and isinstance(part["first"], list)
-        and all(isinstance(names, list) and len(names) == 2 and all(map(_is_text, names)) for names in part["first"])
+        and all(isinstance(names, list) and len(names) == 3 and all(map(_is_text, names)) for names in part["first"])
         for part in value.values()
     )
 

@@ -194,10 +194,11 @@ def copies(content: Mapping[str, Any]) -> Iterator[RecordWarning]:
     for who, by, where in _TRAINED:
         count = trained_on.get(by, 0)
         if count > MOST_COPIES * images:
+            named = _named(found.get(where), "identical")
             yield RecordWarning(
                 LEAK,
                 f"{content['name']}: {who} was trained on copies of {count} of its {images} validation images; remove "
-                f"one of each two from the data set; --exclude_duplicates leaves them out{_named(found.get(where))}",
+                f"one of each two from the data set; --exclude_duplicates leaves them out{named}",
             )
 
 
@@ -211,7 +212,7 @@ def _duplicates(content: Mapping[str, Any]) -> Iterator[RecordWarning]:
             yield RecordWarning(
                 DUPLICATES,
                 f"{name}: {who} was trained on images that nearly equal {part['near']} of its {images} validation "
-                f"images; --exclude_duplicates leaves them out{_named(part)}",
+                f"images; --exclude_duplicates leaves them out{_named(part, 'near')}",
             )
     part, images = found.get("classes"), images + cost.get("train_images", 0)
     if part and (several := part["identical"] + (part["near"] or 0)) > MOST_COPIES * images:
@@ -222,9 +223,10 @@ def _duplicates(content: Mapping[str, Any]) -> Iterator[RecordWarning]:
         )
 
 
-def _named(part: Mapping[str, Any] | None) -> str:
-    """Returns the names of the first images that have copies, each with that of its copy, in brackets."""
-    pairs = [f"{escaping.terminal(one)} = {escaping.terminal(other)}" for one, other in (part or {}).get("first", ())]
+def _named(part: Mapping[str, Any] | None, only: str = "") -> str:
+    """Returns the names of the first images that have copies, of one kind or both, each with its copy, in brackets."""
+    rows = [row for row in (part or {}).get("first", ()) if not only or row[2] == only]
+    pairs = [f"{escaping.terminal(one)} = {escaping.terminal(other)}" for one, other, _ in rows]
     return f" ({', '.join(pairs[:_NAMED])}{' ...' if len(pairs) > _NAMED else ''})" if pairs else ""
 
 
