@@ -89,6 +89,8 @@ def test_flat_images_are_compared_by_their_bytes_alone():
     flat = np.full((32, 32, 3), 90, np.uint8)
     assert duplicates.signature(flat)[0] == duplicates.FLAT
     assert found([flat, flat + 1]) == []
+    faint = flat + np.arange(32, dtype=np.uint8)[:, None] // 4
+    assert found([faint, faint + 1]) == [], "though they correlate"
 
 
 def test_hashes_alone_make_no_copy(pictures):
