@@ -60,6 +60,8 @@ def test_another_protocol_is_another_recipe(tmp_path):
         ("statistics", "--batch_norm", lambda c: c["integrity"].update(frozen_statistics_as_wanted=False)),
         ("leak?", "x.h5", lambda c: c["integrity"].update(pretrained_source={"file": "x.h5"},
                                                           target_classes_seen_by_source=None)),
+        ("duplicates", "nearly equal 99 of its 1000 validation images", lambda c: c["integrity"].update(
+            duplicates={"training": {"identical": 0, "near": 99, "first": []}})),
         ("overfitted", "A4B", lambda c: c["history"].update(top1=[0.9] * 4) or c["integrity"].update(left_chance=True)),
         ("diverged", "A4B", lambda c: c.update(status="diverged", result=dict.fromkeys(c["result"]))),
     ],

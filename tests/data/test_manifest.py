@@ -28,11 +28,13 @@ def _change(key: str, value):
         ("shards/train-00001.bin", _cut, "has 49151 bytes, expected 49152"),
         ("shards/train-00001.bin", pathlib.Path.unlink, "is missing"),
         ("shards/val-00000.npz", pathlib.Path.unlink, "is missing"),
+        ("shards/val-00000.grey", pathlib.Path.unlink, "is missing"),
+        ("near-copies.npy", flip, "does not have its recorded SHA-256"),
         ("train-index.npy", flip, "does not have its recorded SHA-256"),
         ("store.json", _cut, "is damaged"),
         ("store.json", pathlib.Path.unlink, "No finished store"),
         ("store.json", _change("size", 9), "its checksum does not match"),
-        ("store.json", _change("format_version", 0), "has format version 0, expected 2"),
+        ("store.json", _change("format_version", 0), "has format version 0, expected 3"),
         ("store.json", lambda path: path.write_text("[]"), "is damaged"),
     ],
 )
@@ -78,15 +80,15 @@ def _forge(**changes):
     return forge
 
 
-def _forge_index(change):
-    """Changes the index of a subset, and the manifest with it."""
+def _forge_index(change, name="val-index.npy"):
+    """Changes an array of a store, and the manifest with it."""
 
     def forge(root: pathlib.Path) -> None:
-        index = change(np.load(root / "val-index.npy"))
-        np.save(root / "val-index.npy", index)
-        content = (root / "val-index.npy").read_bytes()
+        index = change(np.load(root / name))
+        np.save(root / name, index)
+        content = (root / name).read_bytes()
         entry = [len(content), hashlib.sha256(content).hexdigest()]
-        _forge(files=lambda files: files | {"val-index.npy": entry})(root)
+        _forge(files=lambda files: files | {name: entry})(root)
 
     return forge
 
@@ -122,6 +124,13 @@ def _with(field, value):
         (_forge_index(_with("length", 10**6)), "do not fit the store"),
         (_forge_index(lambda index: index[:5]), "does not list 30 images"),
         (_forge_index(lambda index: index.astype("O")), "damaged"),
+        (_forge_index(lambda pairs: pairs[:, :1], "near-copies.npy"), "it holds no pairs"),
+        (_forge_index(lambda pairs: pairs.astype("<f8"), "near-copies.npy"), "it holds no pairs"),
+        (_forge_index(lambda pairs: pairs.astype("O"), "near-copies.npy"), "damaged"),
+        (
+            _forge(files=lambda files: files | {"shards/val-00000.grey": files["shards/val-00000.bin"]}),
+            "expected 5760: the store is damaged",
+        ),
         (lambda root: (root / "store.json").write_text("[" * 10**5), "is damaged"),
         (lambda root: [(root / "store.json").unlink(), os.mkfifo(root / "store.json")], "is damaged"),
         (

@@ -1,4 +1,5 @@
 import dataclasses
+import io
 import logging
 import os
 import pathlib
@@ -8,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from memory_dataset import CLASSES, TRAIN, VAL, break_some, contents_of, flip, memory_dataset, pixels, png
 from tftransfer.cli import command_line
@@ -92,6 +94,25 @@ class TestPreparation:
     def test_workers_do_not_load_tensorflow(self, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "tensorflow", sys)
         prepare(memory_dataset(lambda e: ImportsExample(e.label, e.key, e.encoded)), str(tmp_path), size=8)
+
+    def test_images_that_are_all_alike_are_said_to_be(self, tmp_path, monkeypatch, caplog):
+        monkeypatch.setattr(preparation.duplicates, "MOST_LOOKED_UP", 5)
+        noise = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+
+        def alike(example):
+            image = noise.copy()
+            image[0, 0] = int(example.key[-4:]) % 256
+            buffer = io.BytesIO()
+            Image.fromarray(image).save(buffer, "PNG")
+            return dataclasses.replace(example, encoded=buffer.getvalue())
+
+        with caplog.at_level(logging.WARNING):
+            store = prepare(memory_dataset(alike, identity="alike"), str(tmp_path), size=8)
+        assert (
+            "Near copies are not looked for in memory: more than 5 pairs of images resemble each other." in caplog.text
+        )
+        assert store.near_copies is None
+        assert find(memory_dataset(alike, identity="alike"), str(tmp_path), size=8).near_copies is None
 
     def test_motifs_are_prepared_with_their_kinds(self, tmp_path):
         dataset = open_dataset("motifs")
@@ -189,6 +210,28 @@ class TestInterruption:
         prepare(memory_dataset(), str(store.parent), size=8)
         assert contents_of(own) == contents_of(shared)
 
+    def test_a_shard_whose_thumbnails_are_damaged_is_made_again(self, own, shared):
+        store = pathlib.Path(own.path)
+        (store / "store.json").unlink()
+        flip(store / "shards/val-00000.grey")
+        prepare(memory_dataset(), str(store.parent), size=8)
+        assert contents_of(own) == contents_of(shared)
+
+
+class TestFormat:
+    def test_a_store_of_an_older_format_is_made_anew_with_the_reason(self, tmp_path, caplog):
+        older = tmp_path / os.path.basename(preparation.store_path(memory_dataset(), "", 8, "raw", version=2))
+        older.mkdir()
+        (older / "store.json").write_text("{}")
+        with caplog.at_level(logging.WARNING):
+            prepare(memory_dataset(), str(tmp_path), size=8)
+        assert f"Preparing memory anew: {older} is of an older format, without what tells copies" in caplog.text
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            prepare(memory_dataset(), str(tmp_path), size=8)
+            prepare(memory_dataset(), str(tmp_path), size=9)
+        assert caplog.text == ""
+
 
 class TestTogether:
     def test_who_waits_says_for_whom(self, tmp_path, monkeypatch, caplog):
@@ -269,7 +312,10 @@ class TestSkippedImages:
         assert (again.fingerprint, again.left_out) == (first.fingerprint, first.left_out)
 
     def test_users_are_told(self, tmp_path):
-        (line,) = progress.notes(prepare(memory_dataset(break_some).without_broken(), str(tmp_path), size=8))
+        line, copies = progress.notes(prepare(memory_dataset(break_some).without_broken(), str(tmp_path), size=8))
         assert "13 broken images left out" in line
         assert "train/0007 (" in line
         assert "and 3 more" in line
+        assert copies.startswith(
+            "duplicates: of 29 validation images, 29 equal and 0 nearly equal training images: val/"
+        )

@@ -8,6 +8,7 @@ import pytest
 
 import tftransfer
 from easy_study import CLASSES, RECIPE, EasyStore, cell, names
+from tftransfer.data.store import StoreError
 from tftransfer.execution import studies
 from tftransfer.execution.group_training import GroupTraining
 from tftransfer.execution.source_weights import SourceWeights
@@ -142,6 +143,49 @@ def test_copies_of_validation_images_are_counted_for_a_network_and_its_source(st
     assert record.content["integrity"]["validation_images_trained_on"] == {"by_itself": 1, "by_source": 2}
     assert record.content["warnings"].count("leak") == 1, "a code once"
     assert "images_left_out" not in record.content["integrity"]
+
+
+def with_copies(store):
+    """Gives a store a training image of each half, and makes validation images of both near copies of one in B."""
+    training, validation = store.images["train"], store.images["val"]
+    ours, theirs = (cell("A2B").classes[0], cell("A2B").source_classes[0])
+    first, second = np.flatnonzero(validation.labels == ours)[:2]
+    of_ours, of_theirs = (np.flatnonzero(training.labels == label)[0] for label in (ours, theirs))
+    training.images[of_ours] = validation.images[first]
+    store.near_copies = np.array([[store.contents("val")[second], store.contents("train")[of_theirs]]], np.uint64)
+    return [f"val/{first}", f"train/{of_ours}"], [f"val/{second}", f"train/{of_theirs}"]
+
+
+def test_near_copies_are_counted_and_named_for_a_network_and_its_source(study_with_bases, tmp_path):
+    store = EasyStore(tmp_path / "own_means")
+    ours, theirs = with_copies(store)
+    record = studies.Study(study_with_bases.root, store, say=lambda line: None).ensure(cell("A2B")).record
+    assert record.content["integrity"]["duplicates"] == {
+        "training": {"identical": 1, "near": 0, "first": [[*ours, "identical"]]},
+        "source": {"identical": 0, "near": 1, "first": [[*theirs, "near"]]},
+        "classes": {"identical": 0, "near": 0, "first": []},
+    }
+    assert record.content["warnings"].count("duplicates") == 1
+
+
+def test_copies_of_either_halfs_training_images_are_left_out_of_all_evaluations(tmp_path):
+    store = EasyStore(tmp_path / "means")
+    with_copies(store)
+    study = studies.Study(tmp_path / "study", store, say=lambda line: None)
+    with_all, without = (study.ensure(cell("base", exclude_duplicates=which, seed=which)).record for which in (0, 1))
+    images = [record.content["cost"]["validation_images"] for record in (with_all, without)]
+    assert images[1] == images[0] - 2, "its own, and that of the other half"
+    assert without.content["integrity"]["validation_images_excluded"] == 2
+    assert "validation_images_excluded" not in with_all.content["integrity"]
+    assert without.content["integrity"]["duplicates"]["training"]["identical"] == 0
+
+
+def test_validation_images_that_are_all_copies_are_refused(tmp_path):
+    store = EasyStore(tmp_path / "means")
+    store.images["val"] = store.images["train"]
+    study = studies.Study(tmp_path / "study", store, say=lambda line: None)
+    with pytest.raises(StoreError, match="leaves no validation image of target B: all 131 equal"):
+        study.ensure(cell("base", exclude_duplicates=True))
 
 
 def test_images_that_were_left_out_are_named_in_the_record(tmp_path):

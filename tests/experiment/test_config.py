@@ -58,6 +58,7 @@ def test_study_name_carries_data_model_split_and_recipe():
     assert Config(checkpoint_minutes="0").study_name() == name
     assert Config(steps=5, epochs=3.0).study_name() == Config(steps=5).study_name(), "epochs are ignored then"
     assert Config(study="mine").study_name() == "mine"
+    assert Config(exclude_duplicates=True).study_name() != name, "on other validation images"
     assert "/" not in Config(dataset="cifar100/config:3.0.2").study_name()
 
 

@@ -107,6 +107,12 @@ def test_cells_travel_as_plain_data():
     assert Cell.from_json(json.loads(json.dumps(network.as_json()))) == network
 
 
+def test_validation_images_without_copies_are_others():
+    identity, without = (cell("A4B", exclude_duplicates=which).identity("f", None) for which in (False, True))
+    assert record_files.key(identity) != record_files.key(without)
+    assert "exclude_duplicates" not in identity, "keys of older records stay as they are"
+
+
 def test_each_part_of_an_identity_decides_alone(monkeypatch):
     """Even where nothing else differs: two splits of one name, another protocol, another architecture."""
     network = cell("A4B")

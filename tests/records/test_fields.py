@@ -38,6 +38,13 @@ def changed(path, value):
         ("integrity.left_chance", "no"), ("integrity.class_images", {"training": [1]}), ("integrity.steps", "400"),
         ("integrity.class_images", {"training": ["1", 2]}), ("integrity.pretrained_source", "x"),
         ("integrity.validation_images_trained_on", {"by_itself": "all"}), ("integrity.images_left_out", 3),
+        ("integrity.duplicates", {"training": 3}), ("integrity.duplicates", [1]),
+        ("identity.exclude_duplicates", "yes"),
+        ("integrity.duplicates", {"training": {"identical": 1, "near": "2", "first": []}}),
+        ("integrity.duplicates", {"training": {"identical": 1, "first": []}}),
+        ("integrity.duplicates", {"classes": {"identical": 1, "near": None, "first": [["a"]]}}),
+        ("integrity.duplicates", {"classes": {"identical": 1, "near": None, "first": [["a", 3, "near"]]}}),
+        ("integrity.validation_images_excluded", -1),
         ("integrity.target_classes_seen_by_source", "all"), ("name", "../x"), ("name", ""), ("name", "a\nb"),
         ("weights.file_sha256", 3), ("reference", {}), ("reference", "x"), ("finished", 3), ("warnings", [[]]),
         ("command", {"a": 1}), ("machine", "fast"), ("status", "fine"),
@@ -55,6 +62,7 @@ def test_a_part_of_another_kind_is_a_fault(path, value):
         ("integrity.left_chance", ...), ("integrity.steps", None), ("result.minus_base", -0.25), ("anything", [{}]),
         ("identity.source", None), ("reference", {"weights": "2" * 64, "key": "1" * 64}), ("warnings", ["leak"]),
         ("history", {}), ("identity.treatment.pretrained", "1a2b"), ("cost.train_steps", 10**14),
+        ("integrity.duplicates", {"source": {"identical": 1, "near": None, "first": [["a", "b", "near"]]}}),
     ],
 )  # fmt: skip
 def test_optional_parts_may_be_missing_and_others_are_free(path, value):

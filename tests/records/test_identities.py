@@ -48,6 +48,14 @@ def test_a_record_of_another_recipe_is_refused_and_what_differs_is_named(tmp_pat
         identities.check(record, other, Versions("e" * 64))
 
 
+def test_scores_on_other_validation_images_are_not_averaged(tmp_path):
+    _, record = write(tmp_path, "A4B")
+    without, other = write(tmp_path / "without", "A4B", exclude_duplicates=True)
+    assert identities.digest(record.identity) != identities.digest(other.identity)
+    with pytest.raises(AnotherNetworkError, match="exclude_duplicates"):
+        identities.check(record, without)
+
+
 def test_a_network_is_found_under_its_name_or_refused(tmp_path):
     of, record = write(tmp_path, "base", target="B")
     assert identities.find(tmp_path, of, Versions("f" * 64)) == record

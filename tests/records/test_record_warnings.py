@@ -50,6 +50,45 @@ def content(label="A4B", top1=0.5, **integrity):
             "leak",
             "random0-A4B-seed0: it was trained on copies of 11 of its 1000 validation images",
         ),
+        (
+            {
+                "validation_images_trained_on": {"by_itself": 11},
+                "duplicates": {
+                    "training": {
+                        "identical": 11,
+                        "near": 0,
+                        "first": [["val/n", "train/m", "near"]] + [["val/a", "train/b", "identical"]] * 4,
+                    }
+                },
+            },
+            "leak",
+            "leaves them out (val/a = train/b, val/a = train/b, val/a = train/b ...)",
+        ),
+        (
+            {
+                "duplicates": {
+                    "training": {
+                        "identical": 5,
+                        "near": 6,
+                        "first": [["val/a", "train/b", "identical"], ["val/\x1b", "train/b", "near"]],
+                    }
+                }
+            },
+            "duplicates",
+            r"it was trained on images that nearly equal 6 of its 1000 validation images; --exclude_duplicates leaves "
+            r"them out (val/\x1b = train/b)",
+        ),
+        (
+            {"duplicates": {"source": {"identical": 0, "near": 11, "first": []}}},
+            "duplicates",
+            "its source was trained on images that nearly equal 11 of its 1000 validation images",
+        ),
+        (
+            {"duplicates": {"classes": {"identical": 50, "near": 1, "first": [["train/a/1", "train/b/2", "near"]]}}},
+            "duplicates",
+            "51 of its 5000 images have copies in another class, 50 of them byte for byte; remove the wrong ones "
+            "(train/a/1 = train/b/2)",
+        ),
     ],
     ids=str,
 )
@@ -63,6 +102,10 @@ def test_each_fault_has_a_word_and_a_sentence(integrity, code, text):
 def test_a_sound_network_has_none():
     balanced = {"training": [10, 30], "validation": [5, 5]}
     assert record_warnings.warnings_of(content(class_images=balanced)) == []
+    few = {"training": {"identical": 10, "near": 0, "first": []}, "classes": {"identical": 25, "near": 25, "first": []}}
+    assert record_warnings.warnings_of(content(duplicates=few)) == []
+    unknown = {name: part | {"near": None} for name, part in few.items()}
+    assert record_warnings.warnings_of(content(duplicates=unknown)) == []
     assert record_warnings.warnings_of(content("B4B", target_classes_seen_by_source=20)) == [], "its own classes"
     assert record_warnings.warnings_of(content("S4B", target_classes_seen_by_source=20)) == []
 

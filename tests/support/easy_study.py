@@ -21,6 +21,7 @@ class EasyStore:
 
     fingerprint, size, encoding, dataset = "f" * 64, 32, "raw", "easy"
     left_out, notes, lost = {}, {}, None
+    near_copies = np.zeros((0, 2), np.uint64)
     class_names = tuple(f"class{label}" for label in range(CLASSES))
 
     def __init__(self, folder: pathlib.Path) -> None:
@@ -39,6 +40,9 @@ class EasyStore:
 
     def contents(self, split):
         return np.array([zlib.crc32(image.tobytes()) for image in self.images[split].images], np.uint64)
+
+    def names(self, split, ids):
+        return [f"{split}/{number}" for number in ids]
 
     def read(self, split, ids):
         return self.images[split].images[ids]

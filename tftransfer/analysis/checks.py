@@ -129,6 +129,7 @@ def _of_networks(study: Study | None) -> Iterator[RecordWarning]:
     """Warnings that records give about single networks, for which no sentence above or below stands."""
     for code in (
         record_warnings.MAYBE_LEAK,
+        record_warnings.DUPLICATES,
         record_warnings.STATISTICS,
         record_warnings.NOT_MOVED,
         record_warnings.OVERFITTED,

@@ -3,6 +3,7 @@
 __all__ = [
     "datasets",
     "decode",
+    "duplicates",
     "manifest",
     "mean_image",
     "motifs",

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from tftransfer.data.datasets.dataset import SUBSETS
-from tftransfer.data.shards import ENCODINGS, SHARD_EXAMPLES, file_sha256
+from tftransfer.data.duplicates import THUMBNAIL_BYTES
+from tftransfer.data.shards import ENCODINGS, ENDINGS, INDEX_DTYPE, SHARD_EXAMPLES, file_sha256
 from tftransfer.system import atomic, limits, untrusted_files
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 FILE_NAME = "store.json"
-INDEX_DTYPE = np.dtype([("label", "<i4"), ("length", "<i4"), ("content", "<u8")])
+NEAR_FILE = "near-copies.npy"
+TOO_ALIKE = "images_are_so_alike_that_near_copies_were_not_looked_for"
 # ImageNet's manifest has a megabyte.
 _MOST_BYTES = 2**28
 _MOST_PIXELS = 2**14  # on a side
@@ -48,7 +50,7 @@ class Manifest:
         class_kinds: "manmade", "natural" or None for each class.
         shards: Number of images in each shard, by subset.
         files: Bytes and SHA-256 of every file, by path below the store.
-        notes: Counts of what users should know: originals by mode, ignored files.
+        notes: Counts of what users should know: originals by mode, ignored files; `TOO_ALIKE`.
         left_out: Reasons why images were left out, by path; the first `preparation.MOST_NAMED`.
         format_version: Version of this layout.
     """
@@ -132,7 +134,7 @@ class Manifest:
             )
 
     def index(self, store: str, subset: str) -> np.ndarray:
-        """Returns label, length and content of every image of a subset, `INDEX_DTYPE` `(images,)`.
+        """Returns label, length, content and hash of every image of a subset, `INDEX_DTYPE` `(images,)`.
 
         Raises:
             StoreError: If they do not fit the manifest: no image may be read from another place than its own.
@@ -153,10 +155,30 @@ class Manifest:
         ends = np.concatenate([[0], np.cumsum(lengths)])[np.concatenate([[0], np.cumsum(counts)])]
         for number, held in enumerate(np.diff(ends)):
             file = f"shards/{subset}-{number:05d}.bin"
+            thumbnails = self.files[f"shards/{subset}-{number:05d}.grey"][0]
             fits = fits and (not counts[number] or self.files[file][0] == held)
+            fits = fits and thumbnails == counts[number] * THUMBNAIL_BYTES
         if not fits:
             raise StoreError(f"{name} is damaged: its images do not fit the store. Prepare the data set again.")
         return index
+
+    def near_copies(self, store: str) -> np.ndarray | None:
+        """Returns the contents of near copies, uint64 `(pairs, 2)`; None if they were not looked for.
+
+        Raises:
+            StoreError: If the file is damaged.
+        """
+        if TOO_ALIKE in self.notes:
+            return None
+        name = os.path.join(store, NEAR_FILE)
+        try:
+            pairs = np.array(np.load(name, mmap_mode="r", allow_pickle=False))
+        except (OSError, ValueError, EOFError, OverflowError) as error:
+            limits.reraise_if_exhausted(error)
+            raise StoreError(f"{name} is damaged ({error}). Prepare the data set again.") from error
+        if pairs.dtype != np.uint64 or pairs.ndim != 2 or pairs.shape[1] != 2:
+            raise StoreError(f"{name} is damaged: it holds no pairs. Prepare the data set again.")
+        return pairs
 
 
 def _fault(content: Mapping[str, Any]) -> str | None:
@@ -181,8 +203,10 @@ def _fault(content: Mapping[str, Any]) -> str | None:
     wrong = [name for name, is_right in fits.items() if not is_right]
     if wrong:
         return f"{', '.join(wrong)} cannot be"
-    needed = {f"{subset}-index.npy" for subset in SUBSETS}
-    needed |= {f"shards/{subset}-{n:05d}.bin" for subset in SUBSETS for n, count in enumerate(shards[subset]) if count}
+    needed = {f"{subset}-index.npy" for subset in SUBSETS} | {NEAR_FILE}
+    needed |= {
+        f"shards/{subset}-{n:05d}{end}" for subset in SUBSETS for n in range(len(shards[subset])) for end in ENDINGS
+    }
     return f"it does not list {sorted(needed - set(files))[0]}" if needed - set(files) else None
 
 

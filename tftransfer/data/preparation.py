@@ -9,14 +9,16 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import filelock
 import numpy as np
 
+from tftransfer.data import duplicates
 from tftransfer.data.datasets.dataset import SUBSETS, Dataset, Digest
-from tftransfer.data.manifest import FILE_NAME, FORMAT_VERSION, INDEX_DTYPE, Manifest, StoreError
+from tftransfer.data.manifest import FILE_NAME, FORMAT_VERSION, NEAR_FILE, TOO_ALIKE, Manifest, StoreError
 from tftransfer.data.shards import (
+    INDEX_DTYPE,
     SHARD_EXAMPLES,
     ShardIndex,
     ShardReport,
@@ -40,15 +42,15 @@ MOST_NAMED = 1000
 Progress = Callable[[int, int], None]
 
 
-def store_path(dataset: Dataset, cache_dir: str, size: int, encoding: str) -> str:
+def store_path(dataset: Dataset, cache_dir: str, size: int, encoding: str, version: int = FORMAT_VERSION) -> str:
     """Returns the folder of the store, named for data set, size, encoding and 12 digits of its identity."""
-    name = re.sub(r"[^\w.-]+", "-", dataset.name)
-    return os.path.join(cache_dir, f"{name}-{size}px-{encoding}-{store_identity(dataset, size, encoding)[:12]}")
+    name, digest = re.sub(r"[^\w.-]+", "-", dataset.name), store_identity(dataset, size, encoding, version)
+    return os.path.join(cache_dir, f"{name}-{size}px-{encoding}-{digest[:12]}")
 
 
-def store_identity(dataset: Dataset, size: int, encoding: str) -> str:
-    """Returns the SHA-256 over the data set's identity and all options."""
-    return Digest(dataset.identity, size, encoding, SHARD_EXAMPLES, FORMAT_VERSION).hexdigest()
+def store_identity(dataset: Dataset, size: int, encoding: str, version: int = FORMAT_VERSION) -> str:
+    """Returns the SHA-256 over the data set's identity, all options, and the version of a store's layout."""
+    return Digest(dataset.identity, size, encoding, SHARD_EXAMPLES, version).hexdigest()
 
 
 def shard_path(store: str, subset: str, number: int) -> str:
@@ -74,6 +76,12 @@ def only_one(store: str) -> Iterator[None]:
         with contextlib.suppress(OSError):
             os.remove(owner)
         lock.release()
+
+
+def of_older_format(dataset: Dataset, cache_dir: str, size: int, encoding: str) -> str | None:
+    """Returns the folder of a finished store that an older version of this package made; None if there is none."""
+    paths = (store_path(dataset, cache_dir, size, encoding, version) for version in range(1, FORMAT_VERSION))
+    return next((path for path in paths if os.path.exists(os.path.join(path, FILE_NAME))), None)
 
 
 def build(
@@ -181,7 +189,7 @@ def _finish(
     files = {f"shards/{name}": entry for report in reports for name, entry in report.files.items()}
     broken = dict(itertools.chain.from_iterable(report.broken for report in reports))
     fingerprint = hashlib.sha256(json.dumps(dataset.class_names).encode())
-    notes, shards = dict(dataset.notes) | ({BROKEN: len(broken)} if broken else {}), {}
+    notes, shards, indices = dict(dataset.notes) | ({BROKEN: len(broken)} if broken else {}), {}, {}
     for subset in SUBSETS:
         parts = [ShardIndex.read(request.path) for (name, _), request in requests.items() if name == subset]
         shards[subset] = [len(part.labels) for part in parts]
@@ -191,8 +199,11 @@ def _finish(
             for mode, count in part.modes.items():
                 notes[f"mode_{mode}"] = notes.get(f"mode_{mode}", 0) + count
         rows = _index_rows(parts)
-        files[f"{subset}-index.npy"] = _write_index(os.path.join(store, f"{subset}-index.npy"), rows)
+        files[f"{subset}-index.npy"] = _write_array(os.path.join(store, f"{subset}-index.npy"), rows)
         _refuse_empty_classes(dataset, subset, rows["label"], len(broken))
+        indices[subset] = rows
+    files[NEAR_FILE], is_searched = _write_near_copies(dataset, store, indices, shards)
+    notes |= {} if is_searched else {TOO_ALIKE: 1}
     Manifest(
         dataset=dataset.name,
         identity=store_identity(dataset, size, encoding),
@@ -209,17 +220,58 @@ def _finish(
 
 
 def _index_rows(parts: list[ShardIndex]) -> np.ndarray:
-    """Returns label, length and content of every image of some shards, `INDEX_DTYPE` `(images,)`."""
+    """Returns label, length, content and hash of every image of some shards, `INDEX_DTYPE` `(images,)`."""
     rows = np.zeros(sum(len(part.labels) for part in parts), INDEX_DTYPE)
     if parts:  # an empty subset has nothing to concatenate
         rows["label"] = np.concatenate([part.labels for part in parts])
         rows["length"] = np.concatenate([part.lengths for part in parts])
         rows["content"] = np.concatenate([part.contents for part in parts])
+        rows["hash"] = np.concatenate([part.hashes for part in parts])
     return rows
 
 
-def _write_index(path: str, rows: np.ndarray) -> tuple[int, str]:
-    """Writes the index of a subset; returns its bytes and SHA-256."""
+def images_to_compare(
+    store: str, indices: Mapping[str, np.ndarray], shards: Mapping[str, list[int]]
+) -> duplicates.Images:
+    """Returns all images of a store, subset by subset, for the search of copies.
+
+    Args:
+        store: Folder of the store.
+        indices: Rows of `INDEX_DTYPE` by subset.
+        shards: Number of images in each shard, by subset.
+    """
+    files = [shard_path(store, subset, n) + ".grey" for subset in SUBSETS for n in range(len(shards[subset]))]
+    firsts = np.cumsum([0, *(count for subset in SUBSETS for count in shards[subset])])
+
+    def thumbnails(positions: np.ndarray) -> np.ndarray:
+        read = np.empty((len(positions), duplicates.THUMBNAIL_BYTES), np.uint8)
+        numbers = np.searchsorted(firsts, positions, side="right") - 1
+        for number in np.unique(numbers):
+            here = numbers == number
+            held = np.memmap(files[number], np.uint8, "r").reshape(-1, duplicates.THUMBNAIL_BYTES)
+            read[here] = held[positions[here] - firsts[number]]
+        return read
+
+    rows = np.concatenate([indices[subset] for subset in SUBSETS])
+    places = [2 * indices[subset]["label"].astype(np.int64) + number for number, subset in enumerate(SUBSETS)]
+    return duplicates.Images(rows["content"], rows["hash"], np.concatenate(places), thumbnails)
+
+
+def _write_near_copies(
+    dataset: Dataset, store: str, indices: Mapping[str, np.ndarray], shards: Mapping[str, list[int]]
+) -> tuple[tuple[int, str], bool]:
+    """Writes the contents of near copies; returns the file's bytes and SHA-256, and whether there could be a search."""
+    pairs, is_searched = np.zeros((0, 2), np.uint64), True
+    try:
+        pairs = duplicates.near_pairs(images_to_compare(store, indices, shards))
+    except duplicates.TooAlikeError as error:
+        is_searched = False
+        logging.getLogger(__name__).warning("Near copies are not looked for in %s: %s.", dataset.name, error)
+    return _write_array(os.path.join(store, NEAR_FILE), pairs), is_searched
+
+
+def _write_array(path: str, rows: np.ndarray) -> tuple[int, str]:
+    """Writes an array; returns the file's bytes and SHA-256."""
     atomic.write(path, lambda file: np.save(file, rows))
     return os.path.getsize(path), file_sha256(path)
 
@@ -238,7 +290,8 @@ def _require_space(dataset: Dataset, store: str, size: int, encoding: str) -> No
     """Raises if the disk cannot hold the images; only the size of raw ones is known beforehand."""
     if encoding != "raw" or os.path.isdir(store):
         return
-    needed = sum(len(dataset.examples(subset)) for subset in SUBSETS) * size * size * 3
+    needed = sum(len(dataset.examples(subset)) for subset in SUBSETS)
+    needed *= size * size * 3 + duplicates.THUMBNAIL_BYTES
     free = shutil.disk_usage(os.path.dirname(store)).free
     if needed > free:
         raise OSError(f"{needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free")

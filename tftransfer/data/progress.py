@@ -4,20 +4,44 @@ import sys
 import time
 from collections.abc import Callable
 
+from tftransfer.data import duplicates
+from tftransfer.data.datasets.dataset import SUBSETS
 from tftransfer.data.store import Store
 from tftransfer.system import escaping
 
 # Earlier, processes are still starting, and the first shards are no measure of the speed.
 SECONDS_BEFORE_FORECAST = 2.0
+_NAMED = 3
 
 
 def notes(store: Store) -> list[str]:
-    """Returns one line about unusual images: converted modes, ignored files, images left out. None gives no line."""
+    """Returns a line about unusual images (converted modes, ignored files, images left out) and one about copies.
+
+    What there is none of gives no line.
+    """
     counts = [_note(name, count) for name, count in sorted(store.notes.items()) if name != "mode_RGB"]
     if store.left_out:
         reasons = [f"{path} ({reason})" for path, reason in store.left_out.items()]
         counts.append(f"left out: {escaping.first(reasons)}")
-    return [f"images: {'; '.join(counts)}"] if counts else []
+    return [*([f"images: {'; '.join(counts)}"] if counts else []), *_copies(store)]
+
+
+def _copies(store: Store) -> list[str]:
+    """Returns a line about validation images that are training images too, and images in two classes, of all halves."""
+    training, validation = (store.select(subset, range(len(store.class_names))) for subset in SUBSETS)
+    found = duplicates.found_in(training, validation, _NAMED)
+    texts = {
+        "training": (len(validation), "validation images", "training images"),
+        "classes": (len(training) + len(validation), "images", "images of another class"),
+    }
+    parts = []
+    for where, (count, what, others) in texts.items():
+        identical, near, first = (found[where][name] for name in ("identical", "near", "first"))
+        if first:
+            alike = "" if near is None else f" and {near} nearly equal"
+            named = escaping.first([f"{one} = {other}" for one, other, _ in first], 2 * _NAMED)
+            parts.append(f"of {count} {what}, {identical} equal{alike} {others}: {named}")
+    return [f"duplicates: {'; '.join(parts)}"] if parts else []
 
 
 def _note(name: str, count: int) -> str:

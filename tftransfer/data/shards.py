@@ -1,8 +1,8 @@
 """Shards: files with the prepared images of some hundred consecutive examples. Runs in worker processes.
 
-A shard is a `.bin` file with the images one after the other, and a `.npz` file beside it with their labels, lengths and
-digests and the SHA-256 of the `.bin` file. Each appears whole or not at all, the `.npz` last; a shard that lacks one of
-them, or whose digests differ, is made again.
+A shard is a `.bin` file with the images one after the other, a `.grey` file with their thumbnails, for the search of
+near copies, and a `.npz` file with their labels, names, lengths and digests and the SHA-256 of the other two. Each
+appears whole or not at all, the `.npz` last; a shard that lacks one of them, or whose digests differ, is made again.
 """
 
 import collections
@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from tftransfer.data import duplicates
 from tftransfer.data.datasets.dataset import Example
 from tftransfer.data.decode import ImageError, decode_with_mode, encode_jpeg, resize
 from tftransfer.system import atomic
@@ -23,7 +24,9 @@ from tftransfer.system import atomic
 # for ImageNet).
 SHARD_EXAMPLES = 256
 ENCODINGS = ("raw", "jpeg")
+ENDINGS = (".bin", ".grey", ".npz")
 MOST_OF_A_REASON = 200  # characters
+INDEX_DTYPE = np.dtype([("label", "<i4"), ("length", "<i4"), ("content", "<u8"), ("hash", "<u8")])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +53,7 @@ class ShardReport:
     """The outcome of one request.
 
     Attributes:
-        files: Bytes and SHA-256 of its two files by name; empty if broken images kept them from being written.
+        files: Bytes and SHA-256 of its files by name; empty if broken images kept them from being written.
         broken: Key and reason of every broken image.
     """
 
@@ -60,15 +63,18 @@ class ShardReport:
 
 @dataclasses.dataclass(frozen=True)
 class ShardIndex:
-    """The index of a shard: labels, lengths and digests of its images.
+    """The index of a shard: labels, names, lengths and digests of its images.
 
     Attributes:
         labels: int32 `(examples,)`.
         lengths: Bytes of each image, int32 `(examples,)`.
         digests: SHA-256 over label, key and original bytes of each image, uint8 `(examples, 32)`.
         contents: 64 bits of the SHA-256 of each original alone, uint64 `(examples,)`: equal for copies of one image.
+        hashes: By which near copies are found, uint64 `(examples,)`; see `duplicates.signature`.
+        keys: Names of the images in the data set, with a zero byte after each, uint8.
         modes: Number of images by Pillow mode of the original.
         data_sha256: Of the `.bin` file.
+        thumbnails_sha256: Of the `.grey` file.
         identity: As in `ShardRequest`.
         broken: Key and reason of every image that was left out.
     """
@@ -77,8 +83,11 @@ class ShardIndex:
     lengths: np.ndarray
     digests: np.ndarray
     contents: np.ndarray
+    hashes: np.ndarray
+    keys: np.ndarray
     modes: dict[str, int]
     data_sha256: str
+    thumbnails_sha256: str
     identity: str
     broken: list[list[str]]
 
@@ -88,14 +97,21 @@ class ShardIndex:
         refuse_packed(path + ".npz")
         with np.load(path + ".npz", allow_pickle=False) as archive:
             about = json.loads(archive["about"].tobytes())
-            return cls(archive["labels"], archive["lengths"], archive["digests"], archive["contents"], **about)
+            return cls(**{name: archive[name] for name in _ARRAYS}, **about)
 
     def write(self, file) -> None:
         """Writes it as `.npz`, which holds no time of writing, so that equal shards are equal byte for byte."""
-        about = {name: getattr(self, name) for name in ("modes", "data_sha256", "identity", "broken")}
+        about = {name: getattr(self, name) for name in _ABOUT}
         about = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
-        arrays = {"labels": self.labels, "lengths": self.lengths, "digests": self.digests, "contents": self.contents}
-        np.savez(file, **arrays, about=about)
+        np.savez(file, **{name: getattr(self, name) for name in _ARRAYS}, about=about)
+
+    def names(self) -> list[str]:
+        """Returns the name of each image in the data set."""
+        return self.keys.tobytes().decode("utf-8", "surrogateescape").split("\0")[:-1]
+
+
+_ARRAYS = ("labels", "lengths", "digests", "contents", "hashes", "keys")
+_ABOUT = ("modes", "data_sha256", "thumbnails_sha256", "identity", "broken")
 
 
 def make_shard(request: ShardRequest, examples: Iterable[Example]) -> ShardReport:
@@ -107,34 +123,40 @@ def make_shard(request: ShardRequest, examples: Iterable[Example]) -> ShardRepor
     Raises:
         OSError: If the files cannot be written.
     """
-    images, labels, digests, contents, broken = [], [], [], [], []
+    images, thumbnails, rows, keys, digests, broken = [], [], [], [], [], []
     modes: collections.Counter[str] = collections.Counter()
     for example in examples:
         try:
-            image, mode, original = _prepare(example, request)
+            image, mode, original, (difference_hash, thumbnail) = _prepare(example, request)
         except (ImageError, OSError) as error:
             broken.append((example.key, str(error)[:MOST_OF_A_REASON]))
             continue
         modes[mode] += 1
         images.append(image)
-        labels.append(example.label)
+        thumbnails.append(thumbnail.tobytes())
         content = hashlib.sha256(original).digest()
+        rows.append((example.label, len(image), int.from_bytes(content[:8], "little"), int(difference_hash)))
+        keys.append(example.key.replace("\0", "") + "\0")
         digests.append(image_digest(example.label, example.key, content))
-        contents.append(int.from_bytes(content[:8], "little"))
     if broken and not request.skip_broken:
         return ShardReport({}, tuple(broken))
-    data = b"".join(images)
+    data, grey = b"".join(images), b"".join(thumbnails)
+    table = np.array(rows, INDEX_DTYPE)
     index = ShardIndex(
-        labels=np.array(labels, np.int32),
-        lengths=np.array([len(image) for image in images], np.int32),
+        labels=table["label"],
+        lengths=table["length"],
         digests=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
-        contents=np.array(contents, np.uint64),
+        contents=table["content"],
+        hashes=table["hash"],
+        keys=np.frombuffer("".join(keys).encode("utf-8", "surrogateescape"), np.uint8),
         modes=dict(modes),
         data_sha256=hashlib.sha256(data).hexdigest(),
+        thumbnails_sha256=hashlib.sha256(grey).hexdigest(),
         identity=request.identity,
         broken=[list(named) for named in broken],
     )
     atomic.write(request.path + ".bin", data)
+    atomic.write(request.path + ".grey", grey)
     atomic.write(request.path + ".npz", index.write)
     return ShardReport(shard_files(request.path), tuple(broken))
 
@@ -146,8 +168,10 @@ def check_shard(request: ShardRequest, examples: int) -> ShardReport | None:
         files = shard_files(request.path)
     except Exception:  # a damaged archive makes its reader raise nearly anything; it is made again
         return None
-    name = os.path.basename(request.path) + ".bin"
-    whole = files[name] == (int(index.lengths.sum()), index.data_sha256)
+    name = os.path.basename(request.path)
+    whole = files[name + ".bin"] == (int(index.lengths.sum()), index.data_sha256)
+    grey = duplicates.THUMBNAIL_BYTES * len(index.labels), index.thumbnails_sha256
+    whole = whole and files[name + ".grey"] == grey and len(index.names()) == len(index.labels)
     complete = len(index.labels) + len(index.broken) == examples
     if not (whole and complete and index.identity == request.identity):
         return None
@@ -161,10 +185,8 @@ def image_digest(label: int, key: str, content: bytes) -> bytes:
 
 
 def shard_files(path: str) -> dict[str, tuple[int, str]]:
-    """Returns bytes and SHA-256 of the shard's two files, by file name."""
-    return {
-        os.path.basename(path + end): (os.path.getsize(path + end), file_sha256(path + end)) for end in (".bin", ".npz")
-    }
+    """Returns bytes and SHA-256 of the shard's files, by file name."""
+    return {os.path.basename(path + end): (os.path.getsize(path + end), file_sha256(path + end)) for end in ENDINGS}
 
 
 def file_sha256(path: str) -> str:
@@ -180,13 +202,14 @@ def refuse_packed(path: str) -> None:
             raise ValueError(f"{path} is compressed, which no archive of ours is")
 
 
-def _prepare(example: Example, request: ShardRequest) -> tuple[bytes, str, bytes]:
-    """Returns the prepared image, the mode of the original, and the original's bytes."""
+def _prepare(example: Example, request: ShardRequest) -> tuple[bytes, str, bytes, tuple[np.uint64, np.ndarray]]:
+    """Returns the prepared image, the original's mode and bytes, and by what its near copies are found."""
     original = example.load()
     if isinstance(original, np.ndarray):
         image, mode = original, "RGB"
         original = getattr(example, "content", None) or np.ascontiguousarray(original).tobytes()
     else:
         image, mode = decode_with_mode(original, at_least=request.size)
+    signature = duplicates.signature(image)
     image = resize(image, request.size)
-    return (image.tobytes() if request.encoding == "raw" else encode_jpeg(image)), mode, original
+    return (image.tobytes() if request.encoding == "raw" else encode_jpeg(image)), mode, original, signature

@@ -9,16 +9,18 @@ Images of up to `RAW_UP_TO` pixels are stored as pixels and mapped into memory, 
 
 import dataclasses
 import errno
+import logging
 import os
 from collections.abc import Sequence
 
 import numpy as np
 
+from tftransfer.data import duplicates, preparation
 from tftransfer.data.datasets.dataset import SUBSETS, Dataset
 from tftransfer.data.manifest import Manifest, StoreError
 from tftransfer.data.preparation import BROKEN, Progress, build, only_one, shard_path, store_identity, store_path
-from tftransfer.data.shards import ENCODINGS
-from tftransfer.system import limits
+from tftransfer.data.shards import ENCODINGS, ShardIndex
+from tftransfer.system import escaping, limits
 
 __all__ = ["BROKEN", "RAW_UP_TO", "Half", "Progress", "Store", "StoreError", "find", "prepare"]
 
@@ -40,6 +42,8 @@ class Store:
         notes: Counts of what users should know: originals by Pillow mode (`mode_L`), ignored files.
         left_out: Reasons why images were left out, by path; up to 1000.
         identity: SHA-256 of the data set's identity and all options, by which `prepare` knows it.
+        near_copies: Contents of images that are near copies of images of another class or subset, uint64 `(pairs, 2)`;
+            None if so many images resemble each other that there was no search.
         lost: The error of the first image that could no longer be read; threads of tf.data may have hidden it.
     """
 
@@ -55,7 +59,9 @@ class Store:
         self.notes = manifest.notes
         self.left_out = manifest.left_out
         self.identity = manifest.identity
+        self.near_copies = manifest.near_copies(path)
         self.lost: StoreError | None = None
+        self._manifest_shards = manifest.shards
         self._index: dict[str, np.ndarray] = {}
         self._starts: dict[str, np.ndarray] = {}
         self._firsts: dict[str, np.ndarray] = {}
@@ -95,6 +101,25 @@ class Store:
     def contents(self, subset: str) -> np.ndarray:
         """Returns 64 bits of the SHA-256 of the original of every image of `subset`, uint64 `(images,)`."""
         return self._rows(subset)["content"]
+
+    def names(self, subset: str, ids: np.ndarray) -> list[str]:
+        """Returns the names of some images in the data set, such as paths below its folder."""
+        self._require_ids(subset, ids)
+        names = []
+        for position, number in zip(ids, self._numbers(subset, ids), strict=True):
+            path = shard_path(self.path, subset, int(number))
+            try:
+                named = ShardIndex.read(path).names()
+            except OSError as error:
+                raise StoreError(_why_lost(self.path, error)) from error
+            except Exception as error:  # a damaged archive makes its reader raise nearly anything
+                raise StoreError(f"{path}.npz is damaged ({error}). Prepare the data set again.") from error
+            names.append(named[position - self._firsts[subset][number]])
+        return names
+
+    def images_to_compare(self) -> duplicates.Images:
+        """Returns all images, training images first, as `duplicates` compares them."""
+        return preparation.images_to_compare(self.path, self._index, self._manifest_shards)
 
     def counts(self, subset: str) -> np.ndarray:
         """Returns the number of images of each class in `subset`, int64 `(classes,)`."""
@@ -227,6 +252,14 @@ class Half:
         """Returns the number of images of this half that are, byte for byte, also in another half of the store."""
         return int(np.isin(self.contents(), other.contents()).sum())
 
+    def names(self, positions: np.ndarray) -> list[str]:
+        """Returns the names of some images of the half in the data set."""
+        return self.store.names(self.subset, self.ids[positions])
+
+    def keep(self, kept: np.ndarray) -> "Half":
+        """Returns the half with some of its images, those where `kept`, bool `(images,)`, is true."""
+        return dataclasses.replace(self, labels=self.labels[kept], ids=self.ids[kept])
+
     def read(self, positions: np.ndarray) -> np.ndarray:
         """Returns the pixels of some images of the half, uint8 `(images, size, size, 3)`; only for raw stores."""
         return self.store.read(self.subset, self.ids[positions])
@@ -270,6 +303,13 @@ def prepare(
         with only_one(path):
             # Another process may have made it while this one waited.
             if (store := _open_if_whole(path, store_identity(dataset, size, encoding), verify)) is None:
+                if older := preparation.of_older_format(dataset, os.path.dirname(path), size, encoding):
+                    logging.getLogger(__name__).warning(
+                        "Preparing %s anew: %s is of an older format, without what tells copies of images. It is no "
+                        "longer used and may be removed.",
+                        escaping.terminal(dataset.name),
+                        older,
+                    )
                 build(dataset, path, size, encoding, workers, progress)
                 store = Store.open(path)
     except OSError as error:

@@ -10,7 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tftransfer.data.store import BROKEN, Store, StoreError
+from tftransfer.data import duplicates
+from tftransfer.data.store import BROKEN, Half, Store, StoreError
 from tftransfer.execution import best_weights, record_content
 from tftransfer.execution.source_weights import SourceWeights
 from tftransfer.execution.training_reports import Listeners, OnProgress, TrainingReports
@@ -24,7 +25,7 @@ from tftransfer.training.group import Network
 from tftransfer.training.outcomes import Outcome
 from tftransfer.transfer import Weights
 
-_NAMED = 10  # images that were left out, in a record
+_NAMED = 10  # images that were left out, or have copies, in a record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,6 +242,7 @@ class GroupTraining:
             config.input_size,
             config.augment,
             config.pixel_scale,
+            config.exclude_duplicates,
         )
         if key not in self._tasks:
             training = self._store.select("train", cell.classes, config.images_per_class or None)
@@ -249,18 +251,38 @@ class GroupTraining:
                 target=cell.treatment.target,
                 classes=len(cell.classes),
                 training=training,
-                validation=self._store.select("val", cell.classes, None),
+                validation=self._validation(cell),
                 view=trainer.view_of(config, training),
             )
         return self._tasks[key]
 
+    def _validation(self, cell: Cell) -> Half:
+        """Returns the validation images of a cell's target, the same for all networks that are compared there."""
+        half = self._store.select("val", cell.classes, None)
+        if not cell.config.exclude_duplicates:
+            return half
+        of_both = self._store.select("train", cell.split.classes("all"))
+        near = duplicates.require(self._store)
+        left = half.keep(~duplicates.twins(half.contents(), of_both.contents(), near).either)
+        if not len(left):
+            raise StoreError(
+                f"--exclude_duplicates leaves no validation image of target {cell.treatment.target}: all {len(half)} "
+                f"equal, or nearly equal, training images. Get other validation images."
+            )
+        return left
+
     def _about_images(self, cell: Cell, task: trainer.Task) -> dict[str, Any]:
         """Returns the entries of a record on a network's images: copies among them, and images that were left out."""
         copies = {"by_itself": task.validation.copies_in(task.training)}
+        twins = duplicates.found_in(task.training, task.validation, _NAMED)
         if cell.treatment.source in treatments.HALVES and cell.source:
             per_class = cell.source.images_per_class or None
             of_source = self._store.select("train", cell.source_classes, per_class)
             copies["by_source"] = task.validation.copies_in(of_source)
+            twins["source"] = duplicates.found_between(task.validation, of_source, _NAMED)
         named, left_out = dict(list(self._store.left_out.items())[:_NAMED]), self._store.notes.get(BROKEN, 0)
-        about = {"validation_images_trained_on": copies}
+        about = {"validation_images_trained_on": copies, "duplicates": twins}
+        if cell.config.exclude_duplicates:
+            whole = self._store.counts("val")[list(cell.classes)].sum()
+            about["validation_images_excluded"] = int(whole) - len(task.validation)
         return about | ({"images_left_out": {"count": left_out, "first": named}} if left_out else {})

@@ -80,6 +80,11 @@ class Config:
         DATA,
         "leave out images that cannot be decoded, and name them in the records, instead of stopping",
     )
+    exclude_duplicates: bool = option(
+        False,
+        DATA,
+        "leave validation images out of evaluation that equal, or nearly equal, training images of either half",
+    )
     image_size: int = option(
         0, DATA, "height and width of the input in pixels; 0: 32 for motifs and cifar, 56 for tiny_imagenet, else 227",
         lambda v: None if v == 0 or 32 <= v <= 1024 else "0 or 32 to 1024",
@@ -381,6 +386,7 @@ class Config:
             return self.study
         # Empty values do not count, so that an option which is added later leaves the names of studies as they are.
         telling = {name: value for name, value in self.recipe().items() if value}
+        telling |= {"exclude_duplicates": True} if self.exclude_duplicates else {}
         recipe = json.dumps(telling | {"protocol": PROTOCOL}, sort_keys=True)
         model = catalog.safe_label(self.model)
         dataset = "".join(c if c.isalnum() or c in "._-" else "-" for c in self.dataset)

@@ -179,6 +179,7 @@ class Cell:
                 "class_count": len(self.classes),
             },
             "images_per_class": self.images_per_class,
+            **({"exclude_duplicates": True} if self.config.exclude_duplicates else {}),
             "recipe": self.config.recipe(),
             "treatment": dataclasses.asdict(self.treatment),
             "split": self.split.name,

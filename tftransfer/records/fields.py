@@ -126,6 +126,19 @@ def _are_sizes(value: Any) -> bool:
     return all(isinstance(pair, list) and len(pair) == 2 and all(map(_is_count, pair)) for pair in pairs)
 
 
+def _are_duplicates(value: Any) -> bool:
+    """Whether a value is images with copies, by kind: how many byte for byte, how many nearly, and pairs of names."""
+    return isinstance(value, dict) and all(
+        isinstance(part, dict)
+        and set(part) == {"identical", "near", "first"}
+        and _is_count(part["identical"])
+        and _or_none(_is_count)(part["near"])
+        and isinstance(part["first"], list)
+        and all(isinstance(names, list) and len(names) == 3 and all(map(_is_text, names)) for names in part["first"])
+        for part in value.values()
+    )
+
+
 def _are_parts(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -173,6 +186,9 @@ _FIELDS: dict[str, tuple[Fits, str]] = {
     "integrity.diverged_at_step?": (_or_none(_is_count), "a step or null"),
     "integrity.class_images?": (_are_sizes, "the images of the smallest and the largest class"),
     "integrity.target_classes_seen_by_source?": (_or_none(_is_count), "a whole number or null"),
+    "identity.exclude_duplicates?": _FLAG,
+    "integrity.validation_images_excluded?": _COUNT,
+    "integrity.duplicates?": (_are_duplicates, "counts of images with copies, and names of the first, by kind"),
     "integrity.validation_images_trained_on?": (_are_counts, "whole numbers by who trained on them"),
     "integrity.images_left_out?": (_PARTS[0], "an object"),
     "integrity.steps?": (_or_none(_is_count), "a whole number or null"),

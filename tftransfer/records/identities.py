@@ -122,6 +122,7 @@ def _common(identity: Mapping[str, Any], whole: bool = False) -> dict[str, Any]:
         "recipe": recipe if whole else record_files.key(recipe),
         "protocol": identity["protocol"],
         "fingerprint": identity["data"]["fingerprint"],
+        **({"exclude_duplicates": True} if identity.get("exclude_duplicates") else {}),
         **({"architecture": architecture if whole else record_files.key(architecture)} if architecture else {}),
     }
 

@@ -7,21 +7,26 @@ from typing import Any
 from tftransfer.experiment import config, treatments
 from tftransfer.records import chance_level, record_files
 from tftransfer.records.record_files import Record
+from tftransfer.system import escaping
 
 DIVERGED, NOT_FROZEN = "diverged", "not frozen"
 LEAK, MAYBE_LEAK, STATISTICS, NOT_MOVED = "leak", "leak?", "statistics", "not tuned"
-AT_CHANCE, UNBALANCED, OVERFITTED = "at chance", "unbalanced", "overfitted"
+AT_CHANCE, UNBALANCED, OVERFITTED, DUPLICATES = "at chance", "unbalanced", "overfitted", "duplicates"
 # Codes of what is wrong with a network, the gravest first: what makes it useless, then what makes its score doubtful.
-CODES = (DIVERGED, NOT_FROZEN, LEAK, MAYBE_LEAK, STATISTICS, NOT_MOVED, AT_CHANCE, OVERFITTED, UNBALANCED)
+CODES = (DIVERGED, NOT_FROZEN, LEAK, MAYBE_LEAK, DUPLICATES, STATISTICS, NOT_MOVED, AT_CHANCE, OVERFITTED, UNBALANCED)
 RESUMED, STALE = "resumed inexactly", "base retrained"
 WARNING, NOTE = "warning", "note"
 MOST_COPIES = 0.01
-"""Fraction of the validation images whose copies may have been trained on. Tiny ImageNet has 0.0007."""
+"""Fraction of the validation images whose copies may have been trained on, and of all images that may have copies in
+another class. Tiny ImageNet has 0.0007 and 0.0005."""
 MOST_TIMES = 3
 """A half is unbalanced if its largest class has more than this many times the images of its smallest."""
 MOST_APART = 0.4
 """A network is overfitted if its training top-1, of its last epoch, exceeds its validation top-1 by more."""
 _WIDE = 0.1  # above chance: so far off, a score says something, and a bar may be out of reach for want of images
+_NAMED = 3  # images in a sentence
+# Who trained on images, as a text, in `validation_images_trained_on`, and in `duplicates`.
+_TRAINED = (("it", "by_itself", "training"), ("its source", "by_source", "source"))
 _SETTLED = 10  # times the memory of moving statistics, 1 / (1 - momentum) steps, after which they have settled
 
 
@@ -65,7 +70,7 @@ def warnings_of(content: Mapping[str, Any]) -> list[RecordWarning]:
         warnings.append(RecordWarning(STATISTICS, text))
     if not diverged and not integrity.get("fine_tuned_blocks_moved", True):
         warnings.append(RecordWarning(NOT_MOVED, f"{name}: fine-tuned blocks did not move"))
-    warnings += [*_leakage(content), *copies(content), *_imbalance(content)]
+    warnings += [*_leakage(content), *copies(content), *_duplicates(content), *_imbalance(content)]
     return sorted(warnings, key=lambda warning: CODES.index(warning.code))
 
 
@@ -185,13 +190,44 @@ def copies(content: Mapping[str, Any]) -> Iterator[RecordWarning]:
     """
     trained_on = content["integrity"].get("validation_images_trained_on", {})
     images = content["cost"].get("validation_images", 0)
-    for who, count in (("it", trained_on.get("by_itself", 0)), ("its source", trained_on.get("by_source", 0))):
+    found = content["integrity"].get("duplicates", {})
+    for who, by, where in _TRAINED:
+        count = trained_on.get(by, 0)
         if count > MOST_COPIES * images:
+            named = _named(found.get(where), "identical")
             yield RecordWarning(
                 LEAK,
                 f"{content['name']}: {who} was trained on copies of {count} of its {images} validation images; remove "
-                f"one of each two from the data set",
+                f"one of each two from the data set; --exclude_duplicates leaves them out{named}",
             )
+
+
+def _duplicates(content: Mapping[str, Any]) -> Iterator[RecordWarning]:
+    """Warnings if validation images nearly equal images that were trained on, or images are in two classes."""
+    found, name, cost = content["integrity"].get("duplicates", {}), content["name"], content["cost"]
+    images = cost.get("validation_images", 0)
+    for who, _, where in _TRAINED:
+        part = found.get(where)
+        if part and part["near"] and part["identical"] + part["near"] > MOST_COPIES * images:
+            yield RecordWarning(
+                DUPLICATES,
+                f"{name}: {who} was trained on images that nearly equal {part['near']} of its {images} validation "
+                f"images; --exclude_duplicates leaves them out{_named(part, 'near')}",
+            )
+    part, images = found.get("classes"), images + cost.get("train_images", 0)
+    if part and (several := part["identical"] + (part["near"] or 0)) > MOST_COPIES * images:
+        yield RecordWarning(
+            DUPLICATES,
+            f"{name}: {several} of its {images} images have copies in another class, {part['identical']} of them byte "
+            f"for byte; remove the wrong ones{_named(part)}",
+        )
+
+
+def _named(part: Mapping[str, Any] | None, only: str = "") -> str:
+    """Returns the names of the first images that have copies, of one kind or both, each with its copy, in brackets."""
+    rows = [row for row in (part or {}).get("first", ()) if not only or row[2] == only]
+    pairs = [f"{escaping.terminal(one)} = {escaping.terminal(other)}" for one, other, _ in rows]
+    return f" ({', '.join(pairs[:_NAMED])}{' ...' if len(pairs) > _NAMED else ''})" if pairs else ""
 
 
 def unbalanced(integrity: Mapping[str, Any]) -> dict[str, list[int]]:
