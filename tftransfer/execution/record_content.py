@@ -184,7 +184,9 @@ def command_of(cell: Cell, pretrained: str = "") -> str:
     elif treatment.is_base:
         words += [f"--treatment=base --target={treatment.target}"]
     else:
-        words += [f"--treatment={treatment.family.removesuffix(treatment.origin)} --n={treatment.n}"]
+        spelling = treatment.label if treatment.policy else treatment.family
+        words += [f"--treatment={spelling.removesuffix(treatment.origin)}"]
+        words += [] if treatment.policy else [f"--n={treatment.n}"]
         words += [f"--pretrained={shlex.quote(pretrained)}"] if pretrained else []
     words += [f"--preserve={treatment.preserve}"] if treatment.preserve else []
     words += [f"--release_step={treatment.release_step}"] if treatment.release_step else []
