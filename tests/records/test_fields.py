@@ -57,7 +57,8 @@ def test_a_part_of_another_kind_is_a_fault(path, value):
     [
         ("integrity.left_chance", ...), ("integrity.steps", None), ("result.minus_base", -0.25), ("anything", [{}]),
         ("identity.source", None), ("reference", {"weights": "2" * 64, "key": "1" * 64}), ("warnings", ["leak"]),
-        ("history", {}), ("identity.treatment.pretrained", "1a2b"), ("identity.treatment.policy", "k3d4n1"), ("cost.train_steps", 10**14),
+        ("history", {}), ("identity.treatment.pretrained", "1a2b"), ("cost.train_steps", 10**14),
+        ("identity.treatment.policy", "k3d4n1"),
     ],
 )  # fmt: skip
 def test_optional_parts_may_be_missing_and_others_are_free(path, value):
