@@ -82,10 +82,11 @@ def said(text, training=(20, 30, 40), validation=(40, 40, 40), source=None, pret
     letters = network.treatment.decisions
     copied = tuple(f"conv{n}" for n, letter in enumerate(letters, start=1) if letter in "kt")
     frozen = tuple(f"conv{n}" for n, letter in enumerate(letters, start=1) if letter == "k")
+    tuned = tuple(name for name in copied if name not in frozen)
     sound = {
         "name": network.treatment.slug, "diverged_at": None, "weights": {"conv1": [np.zeros(3)]},
         "scores": {"top1": 0.9, "top5": 1.0, "per_class_top1": 0.9, "cross_entropy": 0.1}, "history": {"step": [3]},
-        "copied_blocks": copied, "frozen_blocks": frozen, "changed_blocks": tuple(name for name in copied if name not in frozen),
+        "copied_blocks": copied, "frozen_blocks": frozen, "changed_blocks": tuned,
         "trained_parameters": 10, "train_steps": 3, "seconds": 8.0, "train_seconds": 4.0, "images_per_second": 9.0,
         "group_size": 2, "cost_fraction": 0.25, "strategy": "one device",
     }  # fmt: skip
