@@ -15,7 +15,7 @@ LOAD_TENSORFLOW = {
     "tftransfer.data": ("motifs_tfds", "pipeline"),
     "tftransfer.models": (
         "alexnet", "architectures", "blocks", "cloning", "costs", "keras_settings", "layers", "logits",
-        "noise", "serialization", "sizes", "validation",
+        "noise", "serialization", "shortened", "sizes", "validation",
     ),
     "tftransfer.records": ("event_files",),  # TensorBoard alone
     "tftransfer.training": (

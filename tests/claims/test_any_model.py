@@ -25,10 +25,13 @@ def options_for(recipe, model, **options):
 
 
 def networks_for(config):
-    """Frozen at two depths, fine-tuned, preserved, base."""
+    """Frozen at two depths, fine-tuned, preserved, base; frozen above trained ones and dropped, with enough blocks."""
     top = len(architectures.block_names(config.architecture)) - 1
     low = max(1, top // 2)
+    others = [f"k{low}d{top - low}n1", f"n{low}k{top - low}n1"] * (top > low)
+    others += [f"k{low}t1k{top - low - 1}n1"] * (top > low + 1)
     return [
+        *(Network(policy, "s", policy) for policy in others),
         Network("low", "s", f"k{low}"),
         Network("high", "s", f"k{top}"),
         Network("tuned", "s", f"t{low}"),
@@ -74,7 +77,7 @@ def test_every_tower_of_a_residual_network_ends_where_it_would_have_ended_alone(
     config = options_for(recipe, "small_models:residual", batch_norm=batch_norm)
     networks = networks_for(config)
     if batch_norm == "adapt":  # which changes nothing without frozen blocks
-        networks = [network for network in networks if network.frozen]
+        networks = [network for network in networks if "k" in network.policy]
     found = check_group(config, task, networks)
     blocks = architectures.block_names(config.architecture)
     assert len(blocks) == 5
@@ -85,6 +88,12 @@ def test_every_tower_of_a_residual_network_ends_where_it_would_have_ended_alone(
     moved = blocks[:3] if batch_norm == "adapt" else ()
     assert (low.moved_statistics, high.moved_statistics) == (moved[:2], moved)
     assert found["kept"].changed_blocks == blocks[2:4]
+    between, above, dropped = found["k2t1k1n1"], found["n2k2n1"], found["k2d2n1"]
+    assert (between.frozen_blocks, between.changed_blocks) == (blocks[:2] + blocks[3:4], blocks[2:3])
+    assert (above.frozen_blocks, above.changed_blocks) == (blocks[2:4], ())
+    assert (dropped.frozen_blocks, dropped.changed_blocks) == (blocks[:2], ())
+    assert above.blocks_with_statistics == blocks[2:3]
+    assert (above.moved_statistics, dropped.moved_statistics) == (moved[2:3], moved[:2])
     if batch_norm == "inference":
         assert found["tuned"].changed_blocks == blocks[:2]
 

@@ -203,7 +203,12 @@ def test_released_blocks_train_from_their_step_on(study_with_bases):
     assert late.content["integrity"]["fine_tuned_blocks_moved"] is True
 
 
-COPYING = {"B4B": {}, "A4B": {}, "B4B+": {}, "A4B+": {}, "R4B": {}, "S4B": {}, "A2B": {"preserve": 2}}
+COPYING = {
+    **{text: {} for text in ("B4B", "A4B", "B4B+", "A4B+", "R4B", "S4B")},
+    "A2B": {"preserve": 2},
+    **{text: {} for text in ("A:k2t1k4n1:B", "B:k4d3n1:B", "A:n2k5n1:B", "A:t2d5n1:B")},
+}
+BLOCKS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
 
 
 @pytest.fixture(scope="module")
@@ -225,15 +230,21 @@ def test_a_network_copies_freezes_and_trains_what_its_name_says(copying, text, o
         name: tftransfer.load(copying / name) for name in (record.name, "random0-baseA-seed0", "random0-baseB-seed0")
     }
     made, bases = tops.pop(record.name), {name[len("random0-base")]: model for name, model in tops.items()}
-    frozen, copied = (0 if text.endswith("+") else int(text[1])), 4
-    for place, block in enumerate(("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"), start=1):
+    letters = {"A2B": "kktt", "A:k2t1k4n1:B": "kktkkkk", "B:k4d3n1:B": "kkkkddd", "A:n2k5n1:B": "nnkkkkk",
+               "A:t2d5n1:B": "ttddddd"}.get(text, ("t" if text.endswith("+") else "k") * 4)  # fmt: skip
+    dropped = {block for block, letter in zip(BLOCKS, letters, strict=False) if letter == "d"}
+    assert {layer.name for layer in made.layers}.isdisjoint(dropped)
+    for block, letter in zip(BLOCKS, letters.ljust(7, "n"), strict=True):
+        if letter == "d":
+            continue
+        assert made.get_layer(block).trainable is (letter != "k")
         kernel = made.get_layer(block).get_weights()[0]
         far = {letter: _distance(kernel, model.get_layer(block).get_weights()[0]) for letter, model in bases.items()}
-        if place > copied or text[0] in "RS":
+        if letter == "n" or text[0] in "RS":
             assert min(far.values()) > 0.5, f"{block} is new"
             continue
         near = far.pop(text[0])
-        assert near == 0 if place <= frozen else 0 < near < 0.1, f"{block} of base{text[0]}"
+        assert near == 0 if letter == "k" else 0 < near < 0.1, f"{block} of base{text[0]}"
         assert all(distance > 0.5 for distance in far.values()), f"{block} is of no other base"
 
 

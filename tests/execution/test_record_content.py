@@ -79,12 +79,14 @@ def images(*per_class):
 def said(text, training=(20, 30, 40), validation=(40, 40, 40), source=None, pretrained=None, **outcome):
     """Returns the content of the record of a network which ended as `outcome` says, else as it should."""
     network = cell(text, **{name: outcome.pop(name) for name in ("preserve", "batch_norm") if name in outcome})
-    copied = tuple(f"conv{n}" for n in range(1, network.treatment.copied + 1))
-    frozen = copied[: network.treatment.frozen_blocks]
+    letters = network.treatment.decisions
+    copied = tuple(f"conv{n}" for n, letter in enumerate(letters, start=1) if letter in "kt")
+    frozen = tuple(f"conv{n}" for n, letter in enumerate(letters, start=1) if letter == "k")
+    tuned = tuple(name for name in copied if name not in frozen)
     sound = {
         "name": network.treatment.slug, "diverged_at": None, "weights": {"conv1": [np.zeros(3)]},
         "scores": {"top1": 0.9, "top5": 1.0, "per_class_top1": 0.9, "cross_entropy": 0.1}, "history": {"step": [3]},
-        "copied_blocks": copied, "frozen_blocks": frozen, "changed_blocks": copied[len(frozen) :],
+        "copied_blocks": copied, "frozen_blocks": frozen, "changed_blocks": tuned,
         "trained_parameters": 10, "train_steps": 3, "seconds": 8.0, "train_seconds": 4.0, "images_per_second": 9.0,
         "group_size": 2, "cost_fraction": 0.25, "strategy": "one device",
     }  # fmt: skip
@@ -125,6 +127,17 @@ def test_every_tuned_block_must_have_moved(text, options):
     assert whole["integrity"]["frozen_blocks_unchanged"] is True
     assert whole["integrity"]["fine_tuned_blocks_moved"] is False
     assert whole["warnings"] == ["not tuned"]
+
+
+def test_frozen_blocks_above_tuned_ones_are_proven_and_a_change_of_one_is_named():
+    integrity = said("A:k1t1k2n4:B")["integrity"]
+    assert integrity["frozen_blocks"] == ["conv1", "conv3", "conv4"]
+    assert integrity["fine_tuned_blocks"] == ["conv2"]
+    assert integrity["frozen_blocks_unchanged"] is integrity["fine_tuned_blocks_moved"] is True
+    for changed, warnings in ((("conv2", "conv4"), ["not frozen"]), ((), ["not tuned"])):
+        assert said("A:k1t1k2n4:B", changed_blocks=changed)["warnings"] == warnings
+    assert said("A:n2k2n4:B")["integrity"]["frozen_blocks"] == ["conv3", "conv4"]
+    assert said("A:k2d5n1:B")["integrity"]["frozen_blocks"] == ["conv1", "conv2"]
 
 
 def test_the_blocks_above_the_frozen_ones_are_the_tuned_ones():
@@ -224,6 +237,8 @@ def test_a_network_bears_its_share_of_the_groups_time(finished):
         ("B4A+", {"schedule": "step", "drop_steps": 2, "keep_weights": True}),
         ("R2all", {"optimizer": "adamw", "augment": "none", "split_seed": 2}),
         ("A2B", {"preserve": 3, "release_step": 1}),
+        ("A:k2t1k4n1:B", {"seed": 1}),
+        ("B:k4d3n1:A", {}),
     ],
 )
 def test_the_recorded_command_trains_the_same_network(text, options):

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from tftransfer.experiment import treatments
+from tftransfer.experiment import policies, treatments
 from tftransfer.experiment.treatments import Treatment, parse
 
 
@@ -152,3 +152,103 @@ def test_roles_are_families_written_for_target_b():
     assert [treatments.role(parse(text)) for text in texts] == ["AnB", "AnB", "BnB+", "RnB"]
     assert [treatments.role(treatments.base(target)) for target in treatments.TARGETS] == ["base"] * 3
     assert treatments.role(treatments.longer_base(parse("B4A"))) == "base-plusA"
+
+
+@pytest.mark.parametrize(
+    ("policy", "label"),
+    [
+        ("k4n4", "A4B"),
+        ("k7n1", "A7B"),
+        ("k*n1", "A7B"),
+        ("t4n4", "A4B+"),
+        ("t7n1", "A7B+"),
+        ("k3t2n3", "A3B-keep2"),
+        ("k2k2n4", "A4B"),
+        ("k4t3n1", "A:k4t3n1:B"),
+        ("k3t4n1", "A:k3t4n1:B"),
+        ("k2t1k4n1", "A:k2t1k4n1:B"),
+        ("k4d3n1", "A:k4d3n1:B"),
+        ("t2d5n1", "A:t2d5n1:B"),
+        ("n2k5n1", "A:n2k5n1:B"),
+    ],
+)
+def test_a_policy_has_the_papers_name_where_there_is_one(policy, label):
+    made = treatments.by_policy(policy)
+    assert made.label == label
+    assert parse(f"A:{policy}:B") == parse(f"A:{policy}") == made
+    assert made.slug == label.replace("+", "-tuned").replace(":", "-")
+    assert made.decisions == policies.decisions(policies.parse(policy, 8)).rstrip("n")
+    if ":" in label:
+        assert parse(label) == made, "a label can be read back"
+    elif "-" not in label:
+        assert parse(label) == made
+
+
+@pytest.mark.parametrize(
+    ("policy", "n", "copied", "frozen_blocks", "frozen", "family"),
+    [
+        ("k4t3n1", 4, 7, 4, True, "A:ktn:B"),
+        ("k2t1k4n1", 2, 7, 2, True, "A:k2t1k4n1:B"),
+        ("k4d3n1", 4, 4, 4, True, "A:kdn:B"),
+        ("t2d5n1", 2, 2, 0, False, "A:tdn:B"),
+        ("n2k5n1", 0, 5, 0, True, "A:n2k5n1:B"),
+        ("t3k4n1", 3, 7, 0, True, "A:tkn:B"),
+    ],
+)
+def test_what_a_policy_copies_and_freezes(policy, n, copied, frozen_blocks, frozen, family):
+    made = treatments.by_policy(policy)
+    assert (made.n, made.copied, made.frozen_blocks, made.frozen) == (n, copied, frozen_blocks, frozen)
+    assert (made.family, made.is_base, made.fine_tuned, made.preserve) == (family, False, False, 0)
+
+
+def test_policies_have_roles_sources_and_bases_as_other_treatments_do():
+    transfer, selffer, untrained = (parse(f"{letter}:k4d3n1:B") for letter in "ABR")
+    assert [base.label for base in treatments.required_bases(transfer)] == ["baseA", "baseB"]
+    assert [base.label for base in treatments.required_bases(selffer)] == ["baseB"]
+    assert [base.label for base in treatments.required_bases(untrained)] == ["baseB"]
+    assert treatments.longer_base(transfer).label == "baseB-plusA"
+    other = treatments.for_target(transfer, "A")
+    assert other.label == "B:k4d3n1:A"
+    assert treatments.role(other) == treatments.role(transfer) == "A:kdn:B"
+    assert treatments.for_target(untrained, "all").label == "R:k4d3n1:all"
+    pretrained = dataclasses.replace(transfer, pretrained="1a2b3c4d" * 8)
+    assert (pretrained.label, pretrained.slug) == ("A:k4d3n1:B-w1a2b3c4d", "A-k4d3n1-B-w1a2b3c4d")
+    assert pretrained.family == "A:kdn:B-w1a2b3c4d"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"text": "A:n8:B"}, "copies nothing is a base"),
+        ({"text": "A:n2d5n1:B"}, "copies nothing is a base"),
+        ({"text": "R:t4n4:B"}, "use n for t"),
+        ({"text": "S:k2t2n4:B"}, "use n for t"),
+        ({"text": "C:k4n4:B"}, "Unknown treatment"),
+        ({"text": "A:k4n4:C"}, "Unknown treatment"),
+        ({"text": "A:k4n4:"}, "Unknown treatment"),
+        ({"text": ":k4n4:B"}, "Unknown treatment"),
+        ({"text": "A:k4n4:B:"}, "Unknown treatment"),
+        ({"text": "A:k4n4+:B"}, "run lengths"),
+        ({"text": "A::B"}, "run lengths"),
+        ({"text": "A:k4n4:all"}, "no other half"),
+        ({"text": "A:k4n4:B", "n": 4}, "Leave --n out"),
+        ({"text": "A:k4n4:B", "target": "A"}, "contradicts"),
+        ({"text": "A:k4t3n1:B", "preserve": 2}, "leave --preserve"),
+        ({"text": "A:k4t3n1:B", "release_step": 5}, "leave --preserve"),
+        ({"text": "A:k4n4:B", "blocks": 5}, "the network has 5 blocks"),
+        ({"text": "AnB:k4"}, "Unknown treatment"),
+        ({"text": "A:k8:B"}, "always new"),
+    ],
+)
+def test_bad_policies_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        parse(**arguments)
+
+
+def test_a_policy_waits_for_the_number_of_blocks_where_it_needs_it():
+    open_one, closed = (parse(text, blocks=None) for text in ("A:k2t*n1:B", "A:k4n4:B"))
+    assert (open_one.n, open_one.frozen_blocks, open_one.frozen) == (None, None, True)
+    assert (open_one.label, open_one.slug) == ("A:k2t*n1:B", "A-k2txn1-B")
+    assert closed == parse("A4B")
+    assert parse(open_one.label, blocks=6).label == "A:k2t3n1:B"
+    assert parse("A:k*n1:B", blocks=6) == parse("A5B", blocks=6)

@@ -30,6 +30,9 @@ def changed(path, value):
         ("identity.recipe", "x"), ("identity.images_per_class", [[]]), ("identity.treatment.n", "3"),
         ("identity.treatment.n", 10**9), ("identity.treatment.source", ["A"]), ("identity.treatment.target", "C"),
         ("identity.treatment.unheard_of", 1), ("identity.treatment.fine_tuned", "yes"), ("identity.treatment", ...),
+        ("identity.treatment.policy", 3), ("identity.treatment.policy", "x"), ("identity.treatment.policy", "k2n3k1"),
+        ("identity.treatment.policy", "k2t*n1"), ("identity.treatment.policy", "k2k2n1"),
+        ("identity.treatment.policy", "k9999n9999"), ("identity.treatment.policy", None),
         ("identity.treatment.pretrained", 3), ("identity.source", 3), ("identity.source", {"key": []}),
         ("result.top1", "0.5"), ("result.top1", None), ("result.top1", 1.5), ("result.top1", True),
         ("result.top1", [0.5]), ("result.minus_base", {}), ("result.chance", "low"), ("result", []),
@@ -63,6 +66,7 @@ def test_a_part_of_another_kind_is_a_fault(path, value):
         ("identity.source", None), ("reference", {"weights": "2" * 64, "key": "1" * 64}), ("warnings", ["leak"]),
         ("history", {}), ("identity.treatment.pretrained", "1a2b"), ("cost.train_steps", 10**14),
         ("integrity.duplicates", {"source": {"identical": 1, "near": None, "first": [["a", "b", "near"]]}}),
+        ("identity.treatment.policy", "k3d4n1"),
     ],
 )  # fmt: skip
 def test_optional_parts_may_be_missing_and_others_are_free(path, value):

@@ -113,6 +113,38 @@ def _logits(builder, input_shape, classes, **options):
     return builder(weights=None, classifier_activation=None, input_shape=input_shape, classes=classes, **options)
 
 
+def mobilenet_v2(input_shape, classes):
+    return _logits(keras.applications.MobileNetV2, input_shape, classes, alpha=0.35)
+
+
+def eight_blocks(input_shape, classes):
+    """As many blocks as AlexNet, the third a residual unit, five with batch normalisation; without noise."""
+    inputs = x = keras.Input(input_shape)
+    for number, stride in ((1, 2), (2, 2), (3, 1), (4, 1), (5, 2)):  # (15, 15, 6), then twice (7, 7, 6), (3, 3, 6)
+        shortcut = x
+        padding = "valid" if stride == 2 else "same"
+        x = layers.Conv2D(6, 3, strides=stride, padding=padding, use_bias=False, name=f"conv{number}")(x)
+        x = layers.BatchNormalization(momentum=0.8, name=f"norm{number}")(x)
+        x = layers.Add(name="add3")([x, shortcut]) if number == 3 else x
+        x = layers.ReLU(name=f"relu{number}")(x)
+    x = layers.Flatten(name="flat5")(x)
+    for number in (6, 7):
+        x = layers.Dense(12, activation="relu", name=f"fc{number}")(x)
+    return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="eight_blocks")
+
+
+def numbered_units(input_shape, classes):
+    """Two numbered units, of which only the upper has a shortcut: a plain chain without it, and its unit two blocks."""
+    inputs = keras.Input(input_shape)
+    x = layers.Conv2D(4, 3, strides=2, activation="relu", name="stem")(inputs)
+    x = layers.Conv2D(8, 1, activation="relu", name="block_1_expand")(x)
+    x = y = layers.Conv2D(4, 3, strides=2, name="block_1_project")(x)
+    x = layers.Conv2D(8, 1, activation="relu", name="block_2_expand")(x)
+    x = layers.Add(name="block_2_add")([y, layers.Conv2D(4, 3, padding="same", name="block_2_project")(x)])
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="numbered_units")
+
+
 def open_chain(input_shape, classes):
     """Forgets where its model begins."""
     return keras.Sequential([layers.Flatten(), layers.Dense(5), layers.Dense(classes)])

@@ -44,6 +44,22 @@ def test_a_network_is_wholly_like_itself(recipe, networks, images):
     assert arrays["source_with_base"] == pytest.approx(1)
 
 
+def test_a_network_with_dropped_blocks_is_compared_as_far_as_it_goes(recipe, networks, images):
+    """Also after a whole network, whose upper blocks must not be taken for its own."""
+    base_a, base_b, grafted = networks
+    bias = grafted["fc8"][1]
+    lower = {name: grafted[name] for name in ("conv1", "conv2", "conv3")}
+    dropped = lower | {"fc8": [np.zeros((bias.size, bias.size), np.float32), bias]}
+    maker = diagnostics.DiagnosticsMaker(recipe, 5, images)
+    whole = maker.compute(grafted, base_a, base_b)
+    arrays = maker.compute(dropped, base_a, base_b)
+    assert arrays["blocks"].tolist() == ["conv1", "conv2", "conv3"]
+    for name in ("with_base", "source_with_base"):
+        assert arrays[name].shape == (3,)
+        np.testing.assert_allclose(arrays[name], whole[name][:3], atol=1e-6)
+    assert (maker.compute(grafted, base_a, base_b)["with_base"] == whole["with_base"]).all()
+
+
 def test_similarity_does_not_depend_on_the_order_of_computing(recipe, networks, images):
     base_a, base_b, grafted = networks
     first = diagnostics.compute(recipe, 5, grafted, images, source=base_a, base=base_b)

@@ -105,3 +105,35 @@ def test_seek_reaches_all_noise_of_any_model():
     assert not keras.ops.all(made.model(images, training=True)["base"] == first)
     made.seek(7)
     assert keras.ops.all(made.model(images, training=True)["base"] == first)
+
+
+def test_frozen_blocks_above_trained_ones_lie_in_the_tower_and_do_not_train(source):
+    made = group([Network("x", "s", "k2t1k4n1"), Network("y", "s", "n2k5n1")], {"s": source})
+    assert same(source, made.weights("x")) == {"conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"}
+    assert same(source, made.weights("y")) == {"conv3", "conv4", "conv5", "fc6", "fc7"}
+    trained = {variable.path.rpartition("/")[0] for variable in made.model.trainable_variables}
+    assert trained == {"x/conv3", "x/fc8", "y/conv1", "y/conv2", "y/fc8"}
+    (trunk,) = [layer for layer in made.model.layers if layer.name.startswith("trunk")]
+    assert {layer.name for layer in trunk.layers if layer.weights} == {"conv1", "conv2"}
+    assert made.frozen_layers("x").keys() == {"conv1", "conv2", "conv4", "conv5", "fc6", "fc7"}
+
+
+def test_dropped_blocks_are_not_there_and_the_head_starts_like_any_other(source):
+    networks = [Network("x", "s", "k2d5n1"), Network("again", "s", "t2d5n1"), Network("whole", "s", "k2")]
+    made = group(networks, {"s": source})
+    assert made.weights("x").keys() == {"conv1", "conv2", "fc8"}
+    kernel, bias = made.weights("x")["fc8"]
+    assert kernel.shape[0] == source["conv2"][1].size
+    assert np.array_equal(kernel, made.weights("again")["fc8"][0])
+    assert not bias.any()
+    images = keras.random.normal((3, 32, 32, 3), seed=1)
+    together = made.model(images)
+    assert np.array_equal(together["x"], together["again"]), "before the first step both are the same"
+    alone = group(networks[:1], {"s": source}).model(images)["x"]
+    np.testing.assert_allclose(alone, together["x"], rtol=1e-5, atol=1e-6)
+
+
+def test_rates_reach_blocks_that_train_and_the_head_where_it_stands_lower(source):
+    made = group([Network("x", "s", "k1t1k5n1"), Network("y", "s", "k1t1d5n1")], {"s": source})
+    rates = {"conv1": 0.1, "conv2": 0.2, "conv3": 0.3, "fc8": 0.8}
+    assert made.trained_rates(rates) == {"x/conv2": 0.2, "x/fc8": 0.8, "y/conv2": 0.2, "y/fc8": 0.8}

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 
@@ -23,6 +24,12 @@ def normalized(recipe):
     return dataclasses.replace(recipe, model="small_models:normalized", batch_size=16, steps=1)
 
 
+def layers_of(model):
+    """Returns the layers of the trunk and of the tower of a group of one, by name."""
+    parts = [part for part in model.layers if isinstance(part, keras.Model)]
+    return {layer.name: layer for part in parts for layer in part.layers}
+
+
 @pytest.fixture
 def spoilt(monkeypatch, task):
     """Trains a network of which something else changes one weight after the last step."""
@@ -31,8 +38,7 @@ def spoilt(monkeypatch, task):
         predict = trainer._predict
 
         def spoil(group, *arguments):
-            trunk = next(part for part in group.model.layers if part.name.startswith("trunk"))
-            weight = trunk.get_layer(layer).weights[place]
+            weight = layers_of(group.model)[layer].weights[place]
             array = weight.numpy()
             array.flat[0] = np.nextafter(array.flat[0], np.inf, dtype=array.dtype) if value is None else value
             weight.assign(array)
@@ -53,6 +59,14 @@ def test_a_frozen_block_that_something_changed_is_named(small, base, spoilt, lay
     assert outcome.frozen_blocks == ("conv1", "conv2", "fc3")
 
 
+@pytest.mark.parametrize("layer", ["conv2", "fc3"])
+def test_a_frozen_block_above_trained_ones_that_something_changed_is_named(small, base, spoilt, layer):
+    """It lies in the tower, where nothing but its own flags keeps it."""
+    outcome = spoilt(small, Network("net", "s", "t1k2n1"), base, layer, 0, value=None)
+    assert outcome.changed_blocks == ("conv1", layer)
+    assert outcome.frozen_blocks == ("conv2", "fc3")
+
+
 def test_a_weight_that_is_no_number_is_divergence(small, base, spoilt):
     """Logits may hide it: a ReLU makes 0 of what is less than all numbers."""
     outcome = spoilt(small, Network("net", "s", "k3"), base, "fc3", 1, value=-np.inf)
@@ -70,6 +84,23 @@ def test_a_moving_statistic_that_something_changed_is_named(normalized, task, sp
     assert outcome.moved_statistics == (first,)
     assert outcome.changed_blocks == (first,), "they had to stay"
     assert sound.frozen_blocks == sound.blocks_with_statistics
+
+
+@pytest.mark.parametrize(("policy", "trained"), [("t1k1n2", ("conv1",)), ("n1k1n2", ())])
+def test_a_moving_statistic_above_trained_blocks_that_something_changed_is_named(
+    normalized, task, spoilt, policy, trained
+):
+    (source,) = trainer.train(normalized, task, [BASE], {})
+    network = Network("net", "s", policy)
+    (sound,) = trainer.train(normalized, task, [network], {"s": source.weights})
+    assert (sound.frozen_blocks, sound.blocks_with_statistics) == (("conv2",), ("conv2",))
+    assert (sound.changed_blocks, sound.moved_statistics) == (trained, ())
+    for name in ("conv2", "norm2"):
+        for ours, theirs in zip(sound.weights[name], source.weights[name], strict=True):
+            assert ours.tobytes() == theirs.tobytes(), "to the bit, moving statistics included"
+    for place, moved in ((0, ()), (2, ("conv2",))):  # scale, moving mean
+        outcome = spoilt(normalized, network, source, "norm2", place, value=None)
+        assert (outcome.changed_blocks, outcome.moved_statistics) == ((*trained, "conv2"), moved)
 
 
 @pytest.fixture(scope="module")
@@ -98,4 +129,19 @@ def test_what_trains_counts_three_times_and_what_is_frozen_once_for_all_that_sha
     found = outcomes.cost_fractions(group)
     assert sum(found.values()) == pytest.approx(1)
     whole = sum(expected.values())
+    assert found == pytest.approx({name: cost / whole for name, cost in expected.items()})
+
+
+def test_frozen_blocks_above_trained_ones_count_twice_and_dropped_ones_nothing(template, sources):
+    policies = ("k2t1k4n1", "k4d3n1", "n2k5n1", "t2d5n1")
+    group = Group(template, [Network(policy, "s", policy) for policy in policies], sources, 0, "B")
+    work = [block_cost(block).multiply_adds for block in group.blocks]
+    expected = {
+        "k2t1k4n1": sum(work[:2]) / 2 + 3 * work[2] + 2 * sum(work[3:7]) + 3 * work[7],
+        "k4d3n1": sum(work[:2]) / 2 + sum(work[2:4]) + 3 * work[7],
+        "n2k5n1": 3 * sum(work[:2]) + 2 * sum(work[2:7]) + 3 * work[7],
+        "t2d5n1": 3 * sum(work[:2]) + 3 * work[7],
+    }
+    whole = sum(expected.values())
+    found = outcomes.cost_fractions(group)
     assert found == pytest.approx({name: cost / whole for name, cost in expected.items()})

@@ -47,6 +47,7 @@ def test_every_tower_ends_where_it_would_have_ended_alone(recipe, task, base, fl
         Network("B7B", "s", "k7"),
         Network("B4B-tuned", "s", "t4"),
         Network("B2B-preserve", "s", "k2t2"),
+        *(Network(policy, "s", policy) for policy in ("k4d3n1", "k2t1k4n1", "t7n1", "k3t4n1", "n2k5n1", "t2d5n1")),
         BASE,
     ]
     together = trainer.train(recipe, task, networks, {"s": base.weights})
@@ -68,6 +69,26 @@ def test_frozen_blocks_stay_and_fine_tuned_ones_move(recipe, task, base):
     assert (tuned.frozen_blocks, tuned.changed_blocks) == ((), blocks)
     assert (both.frozen_blocks, both.changed_blocks) == (blocks[:2], blocks[2:])
     assert frozen.trained_parameters < both.trained_parameters < tuned.trained_parameters
+
+
+def test_frozen_blocks_above_trained_ones_stay_and_dropped_ones_are_gone(recipe, task, base):
+    between, above, dropped = trainer.train(
+        recipe,
+        task,
+        [Network("b", "s", "k2t1k4n1"), Network("a", "s", "n2k5n1"), Network("d", "s", "k1t2d4n1")],
+        {"s": base.weights},
+    )
+    names = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
+    assert between.copied_blocks == names
+    assert (between.frozen_blocks, between.changed_blocks) == (names[:2] + names[3:], ("conv3",))
+    assert (above.copied_blocks, above.frozen_blocks, above.changed_blocks) == (names[2:], names[2:], ())
+    assert (dropped.copied_blocks, dropped.changed_blocks) == (names[:3], names[1:3])
+    for name in names:
+        same = [np.array_equal(a, b) for a, b in zip(between.weights[name], base.weights[name], strict=True)]
+        assert all(same) if name != "conv3" else not any(same), name
+    assert set(dropped.weights) == {"conv1", "conv2", "conv3", "fc8"}
+    size = sum(array.size for name in ("conv3", "fc8") for array in between.weights[name])
+    assert between.trained_parameters == size
 
 
 def test_the_final_score_is_the_last_evaluation(base):

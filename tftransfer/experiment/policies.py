@@ -70,15 +70,17 @@ def _filled(text: str, runs: list[tuple[str, str]], blocks: int | None) -> str:
 
 def _check_order(text: str) -> None:
     """Raises ValueError if the head is not new, or blocks are dropped elsewhere than below it."""
-    letters = "".join(letter for letter, _ in _RUN.findall(text))
+    runs = _RUN.findall(text)
+    letters = "".join(letter for letter, _ in runs)
     if not letters.endswith(NEW):
         raise ValueError(f"The head of a network is always new, so a policy ends with n1. Received: {text}")
-    if DROP in letters and not re.fullmatch("[ktn]+dn", letters):
+    if DROP in letters and not re.fullmatch("[ktn]+d+n+", letters):
         raise ValueError(
             f"Blocks are dropped from the top, directly below the head, and at least one stays, as in k4d3n1. "
             f"Received: {text}"
         )
-    if DROP in letters and not text.endswith(f"{NEW}1"):
+    above = [count for letter, count in runs[letters.rfind(DROP) + 1 :]]
+    if DROP in letters and above not in (["1"], [REST]):
         raise ValueError(f"Only the head stands above dropped blocks, as in k4d3n1. Received: {text}")
 
 

@@ -102,7 +102,7 @@ class Treatment:
     @property
     def frozen_blocks(self) -> int | None:
         """Number of blocks from the input that keep their weights, up to the first that does not; None as n is."""
-        return policies.frozen_from_input(self.decisions) if self.n is not None or self.policy else None
+        return None if self.n is None else policies.frozen_from_input(self.decisions)
 
     @property
     def source_base(self) -> str | None:

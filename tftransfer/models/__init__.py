@@ -28,6 +28,7 @@ __all__ = [
     "keras_settings",
     "layers",
     "options",
+    "shortened",
 ]  # fmt: skip
 
 

@@ -19,7 +19,8 @@ def shortened(model: keras.Model, blocks: Sequence[Block], left: int) -> keras.M
     Returns:
         A model with the layers of those blocks, which it shares with `model`, and an untrained head: features
         `(batch, height, width, channels)` or `(batch, positions, channels)` are averaged over space, then a dense layer
-        gives logits `(batch, classes)`. The dense layer has the name and the options of the model's last one.
+        gives logits `(batch, classes)`. The dense layer has the name of the model's last layer with weights, and
+        also its options if that is a dense layer.
 
     Raises:
         ValueError: If no block or all blocks would be left.
@@ -35,12 +36,12 @@ def shortened(model: keras.Model, blocks: Sequence[Block], left: int) -> keras.M
         features = keras.layers.GlobalAveragePooling2D(name=name)(features)  # (batch, channels)
     elif len(features.shape) == 3:
         features = keras.layers.GlobalAveragePooling1D(name=name)(features)  # (batch, channels)
-    return keras.Model(model.input, _head(model, blocks[-1])(features), name=model.name)  # (batch, classes)
+    return keras.Model(model.inputs[0], _head(model, blocks[-1])(features), name=model.name)  # (batch, classes)
 
 
 def _head(model: keras.Model, block: Block) -> Any:
     """Returns an unbuilt dense layer like the last one of a head; a plain one if that has another kind of layer."""
-    dense = [layer for layer in map(model.get_layer, block.layers) if isinstance(layer, keras.layers.Dense)]
-    if dense:
-        return type(dense[-1]).from_config(dense[-1].get_config())
-    return keras.layers.Dense(model.outputs[0].shape[-1], dtype="float32", name=block.name)
+    last = [layer for layer in map(model.get_layer, block.layers) if layer.weights][-1]
+    if isinstance(last, keras.layers.Dense):
+        return type(last).from_config(last.get_config())
+    return keras.layers.Dense(model.outputs[0].shape[-1], dtype=last.dtype_policy, name=last.name)

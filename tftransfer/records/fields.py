@@ -6,7 +6,7 @@ Parts that are not named here may be any JSON; those that are named must be pres
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tftransfer.experiment import treatments
+from tftransfer.experiment import policies, treatments
 from tftransfer.experiment.treatments import Treatment
 
 STATUSES = ("done", "diverged")
@@ -50,7 +50,7 @@ def _treatment_fault(content: Mapping[str, Any]) -> str | None:
     parts = content["identity"]["treatment"]
     try:
         treatment = Treatment(**parts)
-        fine = bool(treatments.role(treatment) and treatment.label)
+        fine = _is_policy(treatment) and bool(treatments.role(treatment) and treatment.label)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         return f"it was written by another version of tftransfer; its treatment: {type(error).__name__}: {error}"
     kinds = {"n": _is_block, "preserve": _is_block, "release_step": _is_count, "fine_tuned": _is_flag}
@@ -59,7 +59,16 @@ def _treatment_fault(content: Mapping[str, Any]) -> str | None:
     wrong += [] if treatment.source in letters and treatment.target in treatments.TARGETS else ["source or target"]
     wrong += [] if treatment.longer_by in ("", *treatments.HALVES) else ["longer_by"]
     wrong += [] if isinstance(treatment.pretrained, str) else ["pretrained"]
-    return None if fine and not wrong else f"the treatment in its identity is wrong: {', '.join(wrong)}"
+    wrong += [] if fine else ["policy"]
+    return f"the treatment in its identity is wrong: {', '.join(wrong)}" if wrong else None
+
+
+def _is_policy(treatment: Treatment) -> bool:
+    """Whether the policy of a treatment is one of a finished network, or empty; ValueError if it is none at all."""
+    if not treatment.policy:
+        return treatment.policy == ""
+    whole = policies.parse(treatment.policy) == treatment.policy and policies.REST not in treatment.policy
+    return whole and not treatment.is_base and len(policies.decisions(treatment.policy)) <= _MOST_BLOCKS
 
 
 def _score_fault(content: Mapping[str, Any]) -> str | None:

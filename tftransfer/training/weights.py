@@ -4,6 +4,7 @@ import errno
 import os
 import pathlib
 import shutil
+from collections.abc import Sequence
 from typing import Any
 
 from tftransfer import transfer
@@ -11,7 +12,8 @@ from tftransfer.experiment import policies
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.treatments import Treatment
 from tftransfer.models import architectures, catalog
-from tftransfer.models.blocks import blocks
+from tftransfer.models.blocks import Block, blocks
+from tftransfer.models.shortened import shortened
 from tftransfer.pretrained import hdf5
 from tftransfer.records import inputs, record_files
 from tftransfer.records.record_files import Record
@@ -23,7 +25,7 @@ _BYTES_AROUND_ARRAYS, _BYTES_AROUND_AN_ARRAY = 40_000, 2_500  # at most, of grou
 
 
 def save(path: pathlib.Path, config: Config, classes: int, weights: Weights, decisions: str = "") -> dict[str, str]:
-    """Writes weights as Keras does, atomically, and beside them the architecture if it is not built in.
+    """Writes weights as Keras does, atomically, and beside them the whole architecture if it is not built in.
 
     Args:
         path: The file.
@@ -39,9 +41,10 @@ def save(path: pathlib.Path, config: Config, classes: int, weights: Weights, dec
         OSError: If there is no room.
     """
     with trainer.dtype_policy(config.precision):
-        model = trainer.build_model(config, classes, decisions=decisions)
+        whole = trainer.build_model(config, classes)
+        model = trainer.build_model(config, classes, decisions=decisions) if policies.DROP in decisions else whole
     transfer.copy_layers(weights, model)
-    described, digests = architectures.text_of(model, config.architecture), {}
+    described, digests = architectures.text_of(whole, config.architecture), {}
     if described:
         atomic.write_text(path.with_name(record_files.ARCHITECTURE), described)
         digests["architecture_sha256"] = record_files.file_digest(path.with_name(record_files.ARCHITECTURE))
@@ -109,13 +112,13 @@ def load(folder: str | os.PathLike) -> Any:
     if record is None:
         raise ValueError(f"No finished network in {folder}. Expected a folder with {record_files.RECORD}.")
     classes = record.identity["data"]["class_count"]
-    model = _untrained(record, classes)
+    model, parts = _untrained(record, classes)
     if record.weights_file is None or _read_into(model, record) is None:
         raise ValueError(
             f"The weights of {record.name} were not kept, or are not those of its record. Train it again with "
             f"--keep_weights --force."
         )
-    _freeze(model, record)
+    _freeze(model, parts, record)
     _predicts_silently(model)
     model.preprocessing = inputs.of_record(record)
     return model
@@ -131,41 +134,49 @@ def _predicts_silently(model: Any) -> None:
     model.predict_function._omit_frequent_tracing_warning = True
 
 
-def _freeze(model: Any, record: Record) -> None:
+def _freeze(model: Any, parts: Sequence[Block], record: Record) -> None:
     """Lets only those layers of a model train which trained when its record was made."""
-    chosen = record.identity["recipe"].get("blocks")
     frozen = record.content["integrity"].get("frozen_blocks", ())
-    names, left = chosen.split(",") if chosen else None, _decisions(record).partition(policies.DROP)
-    for block in blocks(model, names[: len(left[0])] if names and left[1] else names):
+    for block in parts:
         for layer in map(model.get_layer, block.layers if block.name in frozen else ()):
             layer.trainable = False
             if record.identity["recipe"].get("batch_norm") == "adapt":
                 batch_norm.let_statistics_follow(layer)
 
 
-def _untrained(record: Record, classes: int) -> Any:
-    """Returns the model of a record: from the architecture beside its weights, else from its options."""
-    config, described = _config(record), record.folder / record_files.ARCHITECTURE
+def _untrained(record: Record, classes: int) -> tuple[Any, tuple[Block, ...]]:
+    """Returns the model of a record, with new weights, and its blocks; dropped ones are not among them.
+
+    Blocks are those of the whole architecture: without its upper layers it might be divided otherwise.
+    """
+    config, chosen = _config(record), record.identity["recipe"].get("blocks")
+    decisions = Treatment(**record.identity["treatment"]).decisions
     with trainer.dtype_policy(config.precision):
-        if described.is_file():
-            recorded = record.content["weights"].get("architecture_sha256")
-            if recorded and record_files.file_digest(described) != recorded:
-                raise ValueError(
-                    f"{described} is not the one of its record: it was changed or damaged. Train {record.name} again "
-                    f"with --keep_weights --force."
-                )
-            return architectures.from_text(untrusted_files.content(described).decode(), str(described))
-        if config.model not in catalog.MODELS:  # a record may be anybody's: no file or function that it names is opened
+        whole = _architecture(record, config, classes)
+        parts = blocks(whole, chosen.split(",") if chosen else None)
+        if policies.DROP not in decisions:
+            return whole, parts
+        left = decisions.index(policies.DROP)
+        return shortened(whole, parts, left), parts[:left]
+
+
+def _architecture(record: Record, config: Config, classes: int) -> Any:
+    """Returns the whole architecture of a record: from the text beside its weights, else from its options."""
+    described = record.folder / record_files.ARCHITECTURE
+    if described.is_file():
+        recorded = record.content["weights"].get("architecture_sha256")
+        if recorded and record_files.file_digest(described) != recorded:
             raise ValueError(
-                f"{described} is missing, which describes the model {config.model!r}. Train {record.name} again with "
-                f"--keep_weights --force."
+                f"{described} is not the one of its record: it was changed or damaged. Train {record.name} again "
+                f"with --keep_weights --force."
             )
-        return trainer.build_model(config, classes, decisions=_decisions(record))
-
-
-def _decisions(record: Record) -> str:
-    """Returns the decisions on the blocks of a record's network."""
-    return Treatment(**record.identity["treatment"]).decisions
+        return architectures.from_text(untrusted_files.content(described).decode(), str(described))
+    if config.model not in catalog.MODELS:  # a record may be anybody's: no file or function that it names is opened
+        raise ValueError(
+            f"{described} is missing, which describes the model {config.model!r}. Train {record.name} again with "
+            f"--keep_weights --force."
+        )
+    return trainer.build_model(config, classes)
 
 
 def _config(record: Record) -> Config:
