@@ -17,13 +17,14 @@ from typing import Any
 import tftransfer
 from tftransfer.cli import command_line
 from tftransfer.data import datasets, progress
-from tftransfer.execution import preview, run_config, score_table
+from tftransfer.execution import pretrained_file, preview, run_config, score_table
+from tftransfer.execution.pretrained_file import PretrainedFile
 from tftransfer.execution.run_config import RunConfig
 from tftransfer.experiment import plan, splits, treatments
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import catalog
-from tftransfer.pretrained import description, files
+from tftransfer.pretrained.description import IMAGENET
 from tftransfer.records import record_files, record_warnings
 from tftransfer.scheduling import dry_run
 from tftransfer.system import escaping
@@ -65,32 +66,42 @@ def main(argv: Sequence[str]) -> int:
             f"Received: KERAS_BACKEND={backend}"
         )
     blocks = catalog.blocks_of(options.model, options.blocks)
-    described = files.opened(pathlib.Path(options.pretrained)) if options.pretrained else None
+    given_file = pretrained_file.opened(options, given, not options.dry_run) if options.pretrained else None
+    if given_file:
+        options = given_file.config
+        for note in given_file.notes:
+            escaping.say(note)
     if blocks is None and not options.dry_run:
         treatment = run_config.parse_treatment(options, given, _blocks_from_keras(options, given))
-    if described:
-        treatment = dataclasses.replace(treatment, pretrained=described.sha256)
+    if given_file:
+        treatment = dataclasses.replace(treatment, pretrained=given_file.described.sha256)
     names, kinds = datasets.describe_classes(options.dataset, options.data_dir or None)
     study = pathlib.Path(options.runs_dir) / options.study_name()
     if options.dry_run:
         escaping.say(_plan_text(Cell(treatment, _split(options, names, kinds), options), study, names))
-        if described:
-            escaping.say(
-                f"{'not trained here':<32}{options.pretrained}: {described.model}, {described.classes} classes"
-            )
+        if given_file:
+            escaping.say(_about_pretrained(given_file))
         if blocks is None:
             escaping.say(_unchecked(options, treatment))
         return 0
-    pretrained = _pretrained_base(options, described) if described else None
+    pretrained = _pretrained_base(given_file) if given_file else None
     return _train(options, treatment, study, names, kinds, started, pretrained)
 
 
-def _pretrained_base(options: RunConfig, described: description.Description) -> Any:
+def _about_pretrained(given: PretrainedFile) -> str:
+    """Returns the line of a dry run about the weights of --pretrained."""
+    described = given.described
+    classes = "classes not known" if described.classes is None else f"{described.classes} classes"
+    source = given.config.pretrained if given.config.pretrained != IMAGENET else f"{IMAGENET} in {given.path}"
+    return f"{'not trained here':<32}{source}: {described.model}, {classes}, input {described.input}"
+
+
+def _pretrained_base(given: PretrainedFile) -> Any:
     """Returns the weights of --pretrained, compared with the model."""
-    _start_tensorflow(options)
+    _start_tensorflow(given.config)
     from tftransfer.execution import pretrained_base
 
-    return pretrained_base.load(pathlib.Path(options.pretrained), described, options)
+    return pretrained_base.load(given.path, given.described, given.config)
 
 
 def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:

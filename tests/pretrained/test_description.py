@@ -44,8 +44,8 @@ def array(**changed):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"format": 2}, "the number 1"),
-        ({"format": True}, "the number 1"),
+        ({"format": 3}, "the number 1 or 2"),
+        ({"format": True}, "the number 1 or 2"),
         ({"format": ...}, "missing: format"),
         ({"extra": 1}, "unknown.*extra"),
         ({"model": 7}, "model"),
@@ -141,9 +141,20 @@ def test_what_could_not_be_read_is_not_written(path):
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("net.keras", "whole model"), ("net.h5", r"FILE\.weights\.h5"), ("net.pt", "FILE"), ("a\0.safetensors", "NUL")],
-)
+    [("net.pt", r"FILE\.weights\.h5, FILE\.h5, FILE\.keras or FILE\.safetensors"), ("a\0.safetensors", "NUL"),
+     ("ImageNet", r"for a file of that name: \./ImageNet\.weights\.h5")],
+)  # fmt: skip
 def test_other_kinds_of_files_are_refused_by_name(path, message):
     assert re.search(message, description.suffix_fault(path))
     assert description.suffix_fault("") is None
-    assert description.suffix_fault("x/y.weights.h5") is None
+    for path in ("x/y.weights.h5", "x.h5", "x.keras", "x.safetensors", "imagenet"):
+        assert description.suffix_fault(path) is None
+
+
+def test_weights_are_written_in_two_kinds_only():
+    for path in ("", "x.weights.h5", "x.safetensors"):
+        assert description.export_fault(path) is None
+    for path in ("x.h5", "x.keras", "imagenet", "a\0.safetensors"):
+        assert description.export_fault(path) == "FILE.weights.h5 or FILE.safetensors"
+    assert "need no description" in description.file_fault("imagenet")
+    assert description.file_fault("x.keras") is None
