@@ -22,9 +22,9 @@ _TEXT = re.compile(rf"(rgb|bgr):({_TRIPLE}):({_TRIPLE})")
 class Preprocessing:
     """An input of networks, `(pixels[..., order] - mean) * scale`, of RGB pixels from 0 to 255.
 
-    Computed in float32 in this order; means and factors are rounded to float32 once. `preprocess_input` of
-    keras.applications takes other steps to the same values, and rounds after each: they agree to one unit in the last
-    place of the largest value on its way.
+    Computed in float32 in this order, within one unit in the last place (of the largest input) of the exact value.
+    `preprocess_input` of keras.applications takes other steps: with caffe and none both agree bit by bit, with tf to
+    one unit, with torch to two, since three roundings of Keras make 1.5.
 
     Attributes:
         mean: Subtracted from each channel, in the network's order of channels.

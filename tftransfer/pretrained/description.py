@@ -301,7 +301,7 @@ def _fault(content: Any) -> str | None:
     """Returns the fault in the first wrong field of a description; None if all are right."""
     if not isinstance(content, dict):
         return "it is not a JSON object"
-    fields = set(_FIELDS) - ({"preprocessing"} if content.get("format") == 1 else set())
+    fields = set(_FIELDS) - ({"preprocessing"} if _is_whole(content.get("format"), 1, 1) else set())
     absent, unknown = [name for name in _FIELDS if name in fields - set(content)], sorted(set(content) - fields)
     if absent or unknown:
         return f"missing: {', '.join(absent) or 'nothing'}; unknown: {shown(unknown) if unknown else 'nothing'}"

@@ -69,7 +69,7 @@ RECIPE_COLUMNS = (
     "image_size", "width", "initializer", "dropout", "epochs", "least_steps", "steps", "batch_size", "optimizer",
     "learning_rate", "lr_multipliers", "layerwise_lr_decay", "schedule", "warmup_steps", "drop_steps", "drop_epochs",
     "drop_factor", "momentum", "weight_decay", "bias_lr_multiplier",
-    "bias_decay_multiplier", "label_smoothing", "augment", "pixel_scale", "preprocessing", "precision",
+    "bias_decay_multiplier", "label_smoothing", "augment", "pixel_scale", "precision",
 )  # fmt: skip
 
 
@@ -168,10 +168,8 @@ def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
         "dataset": recipe["dataset"],
         "model": recipe["model"],
     }
-    # A recipe has `least_steps` only with the default length, `preprocessing` only if it is not the mean image's.
-    values = first | {
-        column: ({"least_steps": 0, "preprocessing": "pixels"} | recipe)[column] for column in RECIPE_COLUMNS
-    }
+    # A recipe has `least_steps` only with the default length.
+    values = first | {column: ({"least_steps": 0} | recipe)[column] for column in RECIPE_COLUMNS}
     return {name: escaping.tensorboard(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
