@@ -332,6 +332,14 @@ class Config:
             if name in given and is_unused:
                 raise ValueError(f"--{name} would change nothing here: it goes with {needed}. Leave it out.")
 
+    def refuse_pretrained(self) -> None:
+        """Raises ValueError if --pretrained is given to a command that copies from no weights."""
+        if self.pretrained:
+            raise ValueError(
+                f"--pretrained would change nothing here, where nothing is copied. Leave it out; its input alone is "
+                f"--pretrained_preprocessing. Received: --pretrained={self.pretrained}"
+            )
+
     def shared(self) -> dict[str, Any]:
         """Returns the options that all commands have, by name."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(Config)}

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from tftransfer.cli.options import COMMAND, MACHINE, RECIPE, SPLIT, at_least, no_nul, option, plain_name, within
@@ -10,6 +10,7 @@ from tftransfer.experiment import grids, splits, treatments
 from tftransfer.experiment.config import BUDGETS, Config
 from tftransfer.experiment.grids import Grid
 from tftransfer.experiment.plan import Cell
+from tftransfer.models import catalog
 
 RUNNERS = {"local": "processes on this machine", "ray": "tasks of a Ray cluster (extra ray)"}
 _AXES = tuple(field.name for field in dataclasses.fields(Grid))
@@ -117,6 +118,7 @@ def cells_of(
     names: Sequence[str],
     kinds: Sequence[str | None],
     blocks: Sequence[str] | None = None,
+    pretrained: str = "",
 ) -> list[Cell]:
     """Returns the networks of some grids with the bases that they copy from.
 
@@ -126,9 +128,10 @@ def cells_of(
         names: Names of the classes.
         kinds: Kind of each class, natural or man-made, None if it is not known.
         blocks: Names of the model's blocks, None if they are not known yet.
+        pretrained: SHA-256 of the file of --pretrained, which stands in for the bases that networks copy from.
 
     Raises:
-        ValueError: If there are no such networks, or `release_step` has no use.
+        ValueError: If there are no such networks, none of them copies from the file, or `release_step` has no use.
     """
     common = Config(**options.common())
 
@@ -140,4 +143,37 @@ def cells_of(
         raise ValueError(
             f"--release_step says when preserved blocks train: it needs --preserve. Received: {options.release_step}"
         )
-    return cells
+    if not pretrained:
+        return cells
+    named = {cell.name for grid in asked for cell in grid.cells(common, split_of, blocks or catalog.blocks_of(
+        common.model, common.blocks))}  # fmt: skip
+    return _copying_from(pretrained, cells, named, options)
+
+
+def _copying_from(sha256: str, cells: Sequence[Cell], asked: Collection[str], options: SweepConfig) -> list[Cell]:
+    """Returns networks that copy from pretrained weights in place of bases, and the bases that they still need.
+
+    Args:
+        sha256: That of the file of weights.
+        cells: The networks with all bases that they would copy from.
+        asked: Names of the networks that the user named, bases among them.
+        options: The options.
+    """
+    if options.budget == "equal_total":
+        raise ValueError(
+            "--budget=equal_total trains a base as long as source and target together, and how long the weights of "
+            "--pretrained were trained is not known. Leave one of them out."
+        )
+    copies = [cell for cell in cells if not cell.treatment.is_base and cell.treatment.source in treatments.HALVES]
+    if not copies:
+        raise ValueError(
+            f"--pretrained stands in the place of a base that is copied from, so it goes with AnB, BnB, AnB+ and the "
+            f"like. Received: --treatments={options.treatments}"
+        )
+    replaced = {
+        cell.name: dataclasses.replace(cell, treatment=dataclasses.replace(cell.treatment, pretrained=sha256))
+        for cell in copies
+    }
+    kept = [replaced.get(cell.name, cell) for cell in cells if cell.name in asked]
+    bases = {cell.reference.name: cell.reference for cell in kept}
+    return [*bases.values(), *(cell for cell in kept if cell.name not in bases)]
