@@ -93,6 +93,21 @@ def test_files_of_every_kind_are_read_without_a_description(tmp_path, build, nam
     assert given.described.preprocessing == MODES["torch"]
 
 
+def test_arrays_of_layers_made_of_others_are_found_in_the_order_of_that_layout():
+    """First all that are trained, then the moving statistics; Keras 3 lists them layer by layer."""
+    inside = [keras.layers.BatchNormalization(), keras.layers.Dense(5), keras.layers.BatchNormalization()]
+    model = keras.Sequential([keras.Input((7,)), keras.Sequential(inside, name="inside"), keras.layers.Dense(2)])
+    filled(model)
+    layers = legacy_files.of(model)
+    arrays = {f"{layer}/{number}": array for layer, of in layers.items() for number, array in enumerate(of)}
+    names = {layer: [f"{layer}/{number}" for number in range(len(of))] for layer, of in layers.items()}
+    places = pretrained_base._legacy_places(names, model, ())
+    for layer in model.layers:
+        for place, weight in zip(places[layer.name], layer.get_weights(), strict=True):
+            np.testing.assert_array_equal(arrays[place], weight)
+    assert places["inside"] != names["inside"]
+
+
 def test_layers_of_another_number_are_matched_by_name(tmp_path):
     """As of a network that was trained further with two layers in the place of its head."""
     whole = built(small_models.nested)

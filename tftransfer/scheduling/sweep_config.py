@@ -175,5 +175,5 @@ def _copying_from(sha256: str, cells: Sequence[Cell], asked: Collection[str], op
         for cell in copies
     }
     kept = [replaced.get(cell.name, cell) for cell in cells if cell.name in asked]
-    bases = {cell.reference.name: cell.reference for cell in kept}
-    return [*bases.values(), *(cell for cell in kept if cell.name not in bases)]
+    bases = {cell.reference.name for cell in kept}
+    return [*(cell for cell in cells if cell.name in bases), *(cell for cell in kept if cell.name not in bases)]
