@@ -76,6 +76,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     options, given = command_line.parse(BenchConfig, argv, _USAGE)
     options.refuse_unused(given)
+    options.refuse_pretrained()
     names, kinds = datasets.describe_classes(options.dataset, options.data_dir or None)
     splits.make(options.split, names, kinds, options.split_seed, options.split_file or None)
     recipe = options.recipe_config()

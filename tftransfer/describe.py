@@ -17,11 +17,11 @@ from tftransfer.cli.options import COMMAND, MODEL, above, at_least, check_fields
 from tftransfer.data import datasets
 from tftransfer.experiment import splits, treatments
 from tftransfer.experiment.config import Config
-from tftransfer.models import catalog
-from tftransfer.pretrained import description
+from tftransfer.models import catalog, preprocessing
+from tftransfer.pretrained import description, files
 from tftransfer.records import record_files
 from tftransfer.records.record_files import Record
-from tftransfer.system import escaping, untrusted_files
+from tftransfer.system import escaping
 
 _USAGE = """
 usage: python -m tftransfer.describe --network=FOLDER --to=FILE [options]
@@ -39,10 +39,10 @@ class DescribeConfig:
 
     network: str = option("", COMMAND, "folder of a finished network with its weights, runs/STUDY/NETWORK")
     to: str = option(
-        "", COMMAND, "FILE.safetensors or FILE.weights.h5 to export --network to", description.suffix_fault
+        "", COMMAND, "FILE.safetensors or FILE.weights.h5 to export --network to", description.export_fault
     )
-    weights: str = option("", COMMAND, "FILE.weights.h5, or FILE.safetensors with keys LAYER/NUMBER",
-                          description.suffix_fault)  # fmt: skip
+    weights: str = option("", COMMAND, "FILE.weights.h5, FILE.h5, FILE.keras, or FILE.safetensors with keys "
+                          "LAYER/NUMBER", description.file_fault)  # fmt: skip
     classes: int = option(0, COMMAND, "number of classes that --weights were trained on", at_least(0))
     trained_on: str = option(
         "", COMMAND, "names of these classes, with commas between, or @FILE with one per line; without: not known"
@@ -55,6 +55,10 @@ class DescribeConfig:
     pixel_scale: float = option(
         1 / 64, MODEL, "factor on pixels in its training, 0 to 255 minus the mean image", above(0)
     )
+    preprocessing: str = option(
+        "", MODEL, "its input: torch, tf, caffe or none, the modes of keras.applications, or pixels, as --pixel_scale "
+        "says; empty: for models of keras.applications their own, else pixels", preprocessing.expected,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         """Checks the options; raises ValueError."""
@@ -73,31 +77,35 @@ class DescribeConfig:
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     options, given = command_line.parse(DescribeConfig, argv, _USAGE)
-    unused = given & {"classes", "model", "image_size", "width", "pixel_scale"} if options.network else set()
+    about_weights = {"classes", "model", "image_size", "width", "pixel_scale", "preprocessing"}
+    unused = given & about_weights if options.network else set()
+    unused |= {"pixel_scale"} & given if preprocessing.parse(options.preprocessing) else set()
     unused |= {"width"} & given if options.model not in catalog.MODELS else set()
     if unused:
         raise ValueError(f"--{sorted(unused)[0]} would change nothing here. Leave it out.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     path = pathlib.Path(options.to or options.weights)
-    described = _exported(options, path) if options.network else _described(options, path)
+    described = _exported(options, path) if options.network else _described(options, path, "pixel_scale" in given)
     described.write(path)
     known = "not known" if described.trained_on is None else ", ".join(described.trained_on)
     escaping.say(f"weights      {path}\ndescription  {description.beside(path)}")
     model, known = escaping.terminal(described.model), escaping.terminal(known)
     escaping.say(f"network      {model}, {described.image_size} pixels, {described.classes} classes: {known}")
+    escaping.say(f"input        {_input_text(described)}")
     return 0
+
+
+def _input_text(described: description.Description) -> str:
+    """Returns what the described weights know as input, in words."""
+    if described.preprocessing is not None or described.pixel_scale is None:
+        return described.input if described.preprocessing else "pixels from 0 to 255"
+    return f"pixels less the mean image, times {described.pixel_scale:g}"
 
 
 def _classes(options: DescribeConfig) -> tuple[str, ...] | None:
     """Returns the class names of --trained_on; None if it is not given."""
     if options.trained_on.startswith("@"):
-        try:
-            lines = untrusted_files.content(options.trained_on[1:]).decode("utf-8").splitlines()
-        except ValueError as error:
-            raise ValueError(
-                f"Cannot read the class names in {options.trained_on[1:]}: {error}. Expected: a text, one name a line."
-            ) from error
-        return tuple(line for line in lines if line.strip())
+        return files.class_names(options.trained_on[1:])
     return tuple(options.trained_on.split(",")) if options.trained_on else None
 
 
@@ -107,14 +115,23 @@ def _check_count(names: tuple[str, ...] | None, classes: int) -> None:
         raise ValueError(f"--trained_on names {len(set(names))} different classes; the network has {classes}.")
 
 
-def _described(options: DescribeConfig, path: pathlib.Path) -> description.Description:
-    """Returns the description of a file of weights."""
+def _described(options: DescribeConfig, path: pathlib.Path, scaled: bool) -> description.Description:
+    """Returns the description of a file of weights; `scaled` if the user gave the factor on its pixels."""
     description.size_of(path)
     names = _classes(options)
     _check_count(names, options.classes)
     pretrained_base = _pretrained_base()
     own = {"width": options.width} if options.model in catalog.MODELS else {}
-    about = Config(model=options.model, image_size=options.image_size, pixel_scale=options.pixel_scale, **own)
+    known = options.preprocessing
+    if not known and not scaled and options.model in catalog.APPLICATIONS:
+        known = preprocessing.of_application(options.model).text
+    about = Config(
+        model=options.model,
+        image_size=options.image_size,
+        pixel_scale=options.pixel_scale,
+        pretrained_preprocessing=known,
+        **own,
+    )
     return pretrained_base.describe(path, about, options.classes, names, options.provenance)
 
 

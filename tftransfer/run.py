@@ -17,13 +17,14 @@ from typing import Any
 import tftransfer
 from tftransfer.cli import command_line
 from tftransfer.data import datasets, progress
-from tftransfer.execution import preview, run_config, score_table
+from tftransfer.execution import pretrained_file, preview, run_config, score_table
+from tftransfer.execution.pretrained_file import PretrainedFile
 from tftransfer.execution.run_config import RunConfig
 from tftransfer.experiment import pairs, plan, splits, treatments
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import catalog
-from tftransfer.pretrained import description, files
+from tftransfer.pretrained.description import IMAGENET
 from tftransfer.records import record_files, record_warnings
 from tftransfer.scheduling import dry_run
 from tftransfer.system import escaping
@@ -65,34 +66,44 @@ def main(argv: Sequence[str]) -> int:
             f"Received: KERAS_BACKEND={backend}"
         )
     blocks = catalog.blocks_of(options.model, options.blocks)
-    described = files.opened(pathlib.Path(options.pretrained)) if options.pretrained else None
+    given_file = pretrained_file.opened(options, given, not options.dry_run) if options.pretrained else None
+    if given_file:
+        options = given_file.config
+        for note in given_file.notes:
+            escaping.say(note)
     is_built = blocks is not None
     if blocks is None and not options.dry_run:
         blocks = _blocks_from_keras(options, given)
         treatment = run_config.parse_treatment(options, given, blocks)
-    if described and (treatment.source == "A" or options.split != splits.WHOLE):
-        treatment = dataclasses.replace(treatment, pretrained=described.sha256)
+    if given_file and (treatment.source == "A" or options.split != splits.WHOLE):
+        treatment = dataclasses.replace(treatment, pretrained=given_file.described.sha256)
     names, kinds = pairs.describe_classes(options)
     study = pathlib.Path(options.runs_dir) / options.study_name()
     if options.dry_run:
         escaping.say(_plan_text(_cell(options, treatment, names, kinds), study, names, blocks))
-        if described:
-            escaping.say(
-                f"{'not trained here':<32}{options.pretrained}: {described.model}, {described.classes} classes"
-            )
+        if given_file:
+            escaping.say(_about_pretrained(given_file))
         if not is_built:
             escaping.say(_unchecked(options, treatment))
         return 0
-    pretrained = _pretrained_base(options, described) if described else None
+    pretrained = _pretrained_base(given_file) if given_file else None
     return _train(options, treatment, study, names, kinds, blocks, started, pretrained)
 
 
-def _pretrained_base(options: RunConfig, described: description.Description) -> Any:
+def _about_pretrained(given: PretrainedFile) -> str:
+    """Returns the line of a dry run about the weights of --pretrained."""
+    described = given.described
+    classes = "classes not known" if described.classes is None else f"{described.classes} classes"
+    source = given.config.pretrained if given.config.pretrained != IMAGENET else f"{IMAGENET} in {given.path}"
+    return f"{'not trained here':<32}{source}: {described.model}, {classes}, input {described.input}"
+
+
+def _pretrained_base(given: PretrainedFile) -> Any:
     """Returns the weights of --pretrained, compared with the model."""
-    _start_tensorflow(options)
+    _start_tensorflow(given.config)
     from tftransfer.execution import pretrained_base
 
-    return pretrained_base.load(pathlib.Path(options.pretrained), described, options)
+    return pretrained_base.load(given.path, given.described, given.config)
 
 
 def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:
@@ -105,8 +116,10 @@ def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:
 
 def _unchecked(options: RunConfig, treatment: treatments.Treatment) -> str:
     """Returns the line of a dry run about a model that was not built."""
-    text = f"which block --n={options.n} is, " if options.n and treatment.n is None else "whether it has that many blocks, "
-    return f"\nnot checked: --model={options.model} was not built, so {text}and whether records are of its architecture"
+    named = options.n and treatment.n is None
+    unknown = f"which block --n={options.n} is" if named else "whether it has that many blocks"
+    about = f"{unknown}, and whether records are of its architecture"
+    return f"\nnot checked: --model={options.model} was not built, so {about}"
 
 
 def _blocks_text(options: RunConfig) -> str:

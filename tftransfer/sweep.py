@@ -7,6 +7,8 @@ own.
 """
 
 import contextlib
+import dataclasses
+import os
 import pathlib
 import sys
 import time
@@ -14,10 +16,11 @@ from collections.abc import Sequence
 
 import tftransfer
 from tftransfer.cli import command_line
-from tftransfer.execution import preview
+from tftransfer.execution import pretrained_file, preview
 from tftransfer.experiment import pairs
 from tftransfer.experiment.grids import Grid
 from tftransfer.models import catalog
+from tftransfer.pretrained.description import IMAGENET
 from tftransfer.records import record_files
 from tftransfer.records.identities import Versions
 from tftransfer.scheduling import display, dry_run, local, prepare, study_status, summary, sweep_config
@@ -53,14 +56,16 @@ def main(argv: Sequence[str]) -> int:
     if options.version:
         escaping.say(f"tftransfer {tftransfer.__version__}")
         return 0
+    asked = [] if options.status else sweep_config.grids_of(options, given)
+    options, pretrained = _with_pretrained(options, given)
     study = sweep_config.study_folder(options, given)
     if options.status:
         escaping.say(display.text(study_status.look(study)))
         return 0
-    asked = sweep_config.grids_of(options, given)
     catalog.check_reachable(options.model)
     names, kinds = pairs.describe_classes(options)
-    cells, images = sweep_config.cells_of(options, asked, names, kinds), preview.images(options)
+    cells = sweep_config.cells_of(options, asked, names, kinds, pretrained=pretrained)
+    images = preview.images(options)
     preview.check(cells, study, images)
     if options.dry_run:
         blocks = catalog.blocks_of(options.model, options.blocks)
@@ -69,19 +74,36 @@ def main(argv: Sequence[str]) -> int:
         return 0
     limits.require_address_space()
     record_files.check_writable(pathlib.Path(options.runs_dir))
-    states = _train(options, given, asked, study, images)
+    states = _train(options, given, asked, study, images, pretrained)
     return summary.show(states, study, time.perf_counter() - started)
 
 
+def _with_pretrained(options: SweepConfig, given: set[str]) -> tuple[SweepConfig, str]:
+    """Returns the options with the input that pretrained weights know, and the SHA-256 of their file; "" without."""
+    if not options.pretrained:
+        return options, ""
+    file = pretrained_file.opened(options, given, download=not (options.dry_run or options.status))
+    for note in () if options.status else file.notes:
+        escaping.say(note)
+    here = {name: os.path.abspath(value) for name in ("pretrained", "pretrained_classes")
+            if (value := getattr(options, name)) not in ("", IMAGENET)}  # fmt: skip
+    return dataclasses.replace(file.config, **here), file.described.sha256
+
+
 def _train(
-    options: SweepConfig, given: set[str], asked: Sequence[Grid], study: pathlib.Path, images: preview.Images | None
+    options: SweepConfig,
+    given: set[str],
+    asked: Sequence[Grid],
+    study: pathlib.Path,
+    images: preview.Images | None,
+    pretrained: str,
 ) -> list[State]:
     """Prepares the images and trains the missing networks, here or on a cluster; returns all networks."""
     with contextlib.ExitStack() as stack:
         # Before the images are prepared: a cluster that does not answer should not cost that time.
         joined = stack.enter_context(cluster.joined(options.ray_address)) if options.runner == "ray" else None
         store, blocks, architecture = prepare.in_own_process(options.common(), given)
-        cells = sweep_config.cells_of(options, asked, store.class_names, store.class_kinds, blocks)
+        cells = sweep_config.cells_of(options, asked, store.class_names, store.class_kinds, blocks, pretrained)
         images = images or preview.Images(store.counts("train"), store.counts("val"))
         preview.check(cells, study, images)
         left = [cell for cell in cells if not record_files.read(study / cell.name)]

@@ -95,6 +95,8 @@ def copy_layers(weights: Weights, target: keras.Model) -> None:
         )
     for name, arrays in weights.items():
         present[name].set_weights(arrays)
+        if hasattr(present[name], "finalize_state"):  # Normalization computes with copies of its weights
+            present[name].finalize_state()
 
 
 def weights_of(model: keras.Model, blocks: Sequence[Block] | None = None) -> dict[str, list[np.ndarray]]:

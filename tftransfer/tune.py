@@ -84,6 +84,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     options, given = command_line.parse(TuneConfig, argv, _USAGE)
     options.refuse_unused(given)
+    options.refuse_pretrained()
     if options.model not in catalog.MODELS:
         raise ValueError(
             f"A search varies width, dropout and initial weights, which only {', '.join(catalog.MODELS)} has. "

@@ -146,6 +146,14 @@ def test_a_model_that_scales_its_images_gets_raw_ones(recipe, task, monkeypatch)
         assert (view.scale == 1.0, not view.mean.any()) == (raw, raw)
 
 
+def test_the_input_of_pretrained_weights_takes_the_place_of_the_mean_image_for_any_model(recipe, task, monkeypatch):
+    monkeypatch.delattr(trainer, "mean_image")
+    for model in ("small_models:rescaled", "small_models:chain"):
+        view = trainer.view_of(options_for(recipe, model, pretrained_preprocessing="caffe"), task.training)
+        np.testing.assert_array_equal(view.mean[3, 4], np.float32([103.939, 116.779, 123.68]))
+        assert (view.mean.shape, view.scale, view.reverse) == ((32, 32, 3), (1, 1, 1), True)
+
+
 def test_half_precision_ends_in_whole_logits(recipe, task):
     config = options_for(recipe, "small_models:chain", precision="mixed_bfloat16")
     (outcome,) = trainer.train(config, task, [BASE], {})

@@ -157,3 +157,24 @@ def test_augmentation_depends_on_seed_target_and_epoch(half):
         SAMPLING.augmentation(half.ids, 1, 4),
     ):
         assert (np.array(other) != first).any(axis=1).all(), "top, left and mirror alike"
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_each_channel_has_its_own_mean_and_factor_in_the_order_of_the_network(half, reverse):
+    mean, scale = (100.0, 110.0, 120.0), (1.0, 0.5, 0.25)
+    view = View.of_channels(28, 32, mean, scale, reverse)
+    ((images, _, _),) = arrays(evaluation_batches(half, view, len(half)))
+    centre = half.images[:, 2:30, 2:30, ::-1] if reverse else half.images[:, 2:30, 2:30]
+    np.testing.assert_array_equal(images, (centre - np.float32(mean)) * np.float32(scale))
+    assert view.slack == 4
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_jpeg_stores_give_the_same_input_of_channels_as_raw_ones(reverse):
+    colours = np.array([[200, 30, 90], [20, 180, 60]], np.uint8)[np.arange(16) % 2]
+    parts = (np.tile(colours[:, None, None], (1, 32, 32, 1)), np.arange(16, dtype=np.int32), np.arange(16))
+    view = View.of_channels(28, 32, (100.0, 110.0, 120.0), (1.0, 0.5, 0.25), reverse)
+    made = [arrays(training_batches(half, view, SAMPLING, 0, 2))
+            for half in (ArrayHalf(*parts), JpegHalf(*parts, encoding="jpeg"))]  # fmt: skip
+    for one, other in zip(*made, strict=True):
+        np.testing.assert_allclose(one[0], other[0], atol=3)

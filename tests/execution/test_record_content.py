@@ -203,7 +203,7 @@ def test_a_selffers_source_has_seen_all_of_its_target_and_another_halfs_none():
 def test_pretrained_weights_have_seen_what_is_known_of_them(seen, counted, warnings):
     of_target = cell("A4B").classes
     described = types.SimpleNamespace(
-        sha256="a" * 64, model="AlexNet", classes=9, trained_on=seen, provenance="made up"
+        sha256="a" * 64, model="AlexNet", classes=9, trained_on=seen, provenance="made up", input="torch"
     )
     others = [label for label in range(CLASSES) if label not in of_target]
     known = None if seen is None else frozenset([*others, *(of_target[place] for place in seen)])

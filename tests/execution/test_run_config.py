@@ -63,7 +63,7 @@ def test_equal_total_needs_a_trained_source(treatment):
 def test_pretrained_weights_stand_in_the_place_of_a_base_that_is_copied(options, message):
     with pytest.raises(ValueError, match=message):
         run_config.parse_treatment(RunConfig(pretrained="x.safetensors", **options), set())
-    for path in ("x.pt", "x.keras", "a\0.safetensors"):
+    for path in ("x.pt", "x.zip", "a\0.safetensors"):
         with pytest.raises(ValueError, match="Bad --pretrained"):
             RunConfig(treatment="A4B", pretrained=path)
 

@@ -9,6 +9,10 @@ from tftransfer.experiment.config import Config
     ("options", "message"),
     [
         ({"split": "rondom"}, "did you mean random"),
+        ({"pretrained": "x.pt"}, r"imagenet, or FILE\.weights\.h5, FILE\.h5, FILE\.keras or FILE\.safetensors"),
+        ({"pretrained": "imagenet"}, r"goes with the models of keras\.applications.*Received: --model=AlexNet"),
+        ({"pretrained_preprocessing": "pytorch"}, "caffe, tf, torch, none, pixels, or rgb:MEAN"),
+        ({"pretrained_classes": "a\0b"}, "NUL"),
         ({"model": "AlexNot"}, "did you mean AlexNet"),
         ({"model": "resnet50"}, "did you mean ResNet50"),
         ({"model": "Xception"}, "at least 71 pixels a side. Received: --image_size=32"),
@@ -190,3 +194,24 @@ def test_options_that_would_change_nothing_are_refused(options, given):
 def test_no_epochs_may_be_said_beside_steps():
     """As one does who gives --steps with a flag file of --epochs."""
     Config(steps=100, epochs=0.0).refuse_unused({"steps", "epochs"})
+
+
+def test_the_input_of_pretrained_weights_is_part_of_the_recipe_in_place_of_the_mean_image():
+    plain, torch = Config(), Config(pretrained_preprocessing="torch")
+    assert "preprocessing" not in plain.recipe()
+    assert Config(pretrained_preprocessing="pixels").recipe() == plain.recipe()
+    assert (torch.recipe()["preprocessing"], torch.recipe()["pixel_scale"]) == ("torch", 0.0)
+    assert torch.study_name() != plain.study_name()
+    numbers = Config(pretrained_preprocessing=torch.preprocessing.numbers)
+    assert numbers.recipe() == torch.recipe(), "one input has one text"
+    assert Config(pretrained="x.h5", pretrained_classes="y.txt").recipe() == plain.recipe()
+    assert Config(model="ConvNeXtTiny", pretrained_preprocessing="none").recipe()["preprocessing"] == "torch"
+
+
+def test_options_about_pretrained_weights_that_change_nothing_are_refused():
+    with pytest.raises(ValueError, match="--pixel_scale would change nothing here: it goes with "
+                       "--pretrained_preprocessing=pixels"):  # fmt: skip
+        Config(pretrained_preprocessing="tf").refuse_unused({"pixel_scale"})
+    with pytest.raises(ValueError, match="--pretrained_classes would change nothing here: it goes with --pretrained"):
+        Config(pretrained_classes="x").refuse_unused({"pretrained_classes"})
+    Config().refuse_unused({"pixel_scale"})

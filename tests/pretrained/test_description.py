@@ -6,6 +6,7 @@ import re
 import pytest
 
 import pretrained_files
+from tftransfer.models.preprocessing import Preprocessing
 from tftransfer.pretrained import description
 
 
@@ -37,6 +38,27 @@ def test_classes_are_known_by_name():
     assert description.Description("AlexNet", None, 32, 2, None, 1.0, {}, (), "", 1, "x").classes_in(("cat",)) is None
 
 
+KNOWN = {"mean": [1, 2.5, 3], "scale": [1, 1, 0.5], "order": "bgr"}
+
+
+def test_the_input_that_weights_know_is_read_and_written(path):
+    pretrained_files.describe(path, pixel_scale=None, preprocessing=KNOWN, classes=None, trained_on=None)
+    described = description.read(path)
+    assert described.preprocessing == Preprocessing((1, 2.5, 3), (1, 1, 0.5), "bgr")
+    assert described.input == "bgr:1,2.5,3:1,1,0.5"
+    assert described.classes is None
+    described.write(path)
+    assert description.read(path) == described
+
+
+def test_format_1_is_read_as_before(path):
+    described = description.read(path)
+    pretrained_files.describe(path, format=1, preprocessing=...)
+    assert json.loads(description.beside(path).read_text())["format"] == 1
+    assert description.read(path) == described
+    assert (described.pixel_scale, described.preprocessing, described.input) == (1 / 64, None, "pixels")
+
+
 def array(**changed):
     return {"conv1": [{"name": "x", "shape": [2], "dtype": "float32"} | changed]}
 
@@ -44,8 +66,8 @@ def array(**changed):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"format": 2}, "the number 1"),
-        ({"format": True}, "the number 1"),
+        ({"format": 3}, "the number 1 or 2"),
+        ({"format": True}, "the number 1 or 2"),
         ({"format": ...}, "missing: format"),
         ({"extra": 1}, "unknown.*extra"),
         ({"model": 7}, "model"),
@@ -62,6 +84,17 @@ def array(**changed):
         ({"pixel_scale": 0}, "above 0"),
         ({"pixel_scale": 1e7}, "above 0"),
         ({"pixel_scale": False}, "above 0"),
+        ({"format": 1}, 'unknown: ."preprocessing"'),
+        ({"format": 1, "preprocessing": ..., "classes": None, "trained_on": None}, "not known needs format 2"),
+        ({"preprocessing": ...}, "missing: preprocessing"),
+        ({"preprocessing": "torch"}, "null or .*mean"),
+        ({"preprocessing": KNOWN}, "both preprocessing and pixel_scale"),
+        ({"pixel_scale": None, "preprocessing": KNOWN | {"order": "gbr"}}, "null or .*mean"),
+        ({"pixel_scale": None, "preprocessing": KNOWN | {"scale": [1, 1, 0]}}, "null or .*mean"),
+        ({"pixel_scale": None, "preprocessing": KNOWN | {"scale": [1, 1, True]}}, "null or .*mean"),
+        ({"pixel_scale": None, "preprocessing": KNOWN | {"mean": [1, 1]}}, "null or .*mean"),
+        ({"pixel_scale": None, "preprocessing": KNOWN | {"mean": [1, 1, 10**400]}}, "null or .*mean|no JSON"),
+        ({"pixel_scale": None, "preprocessing": KNOWN | {"more": 1}}, "null or .*mean"),
         ({"sha256": "0" * 64 + "\n"}, "64 hexadecimal"),
         ({"sha256": None}, "64 hexadecimal"),
         ({"bytes": 0}, "above 0"),
@@ -141,9 +174,20 @@ def test_what_could_not_be_read_is_not_written(path):
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("net.keras", "whole model"), ("net.h5", r"FILE\.weights\.h5"), ("net.pt", "FILE"), ("a\0.safetensors", "NUL")],
-)
+    [("net.pt", r"FILE\.weights\.h5, FILE\.h5, FILE\.keras or FILE\.safetensors"), ("a\0.safetensors", "NUL"),
+     ("ImageNet", r"for a file of that name: \./ImageNet\.weights\.h5")],
+)  # fmt: skip
 def test_other_kinds_of_files_are_refused_by_name(path, message):
     assert re.search(message, description.suffix_fault(path))
     assert description.suffix_fault("") is None
-    assert description.suffix_fault("x/y.weights.h5") is None
+    for path in ("x/y.weights.h5", "x.h5", "x.keras", "x.safetensors", "imagenet"):
+        assert description.suffix_fault(path) is None
+
+
+def test_weights_are_written_in_two_kinds_only():
+    for path in ("", "x.weights.h5", "x.safetensors"):
+        assert description.export_fault(path) is None
+    for path in ("x.h5", "x.keras", "imagenet", "a\0.safetensors"):
+        assert description.export_fault(path) == "FILE.weights.h5 or FILE.safetensors"
+    assert "need no description" in description.file_fault("imagenet")
+    assert description.file_fault("x.keras") is None

@@ -1,4 +1,4 @@
-"""Files `.weights.h5` that are made to do harm."""
+"""Files of HDF5 that are made to do harm, and the layout before Keras 3."""
 
 import struct
 
@@ -6,8 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
+import legacy_files
 import pretrained_files
-from tftransfer.pretrained import hdf5
+from tftransfer.pretrained import files, hdf5
 
 
 def _good_h5(path):
@@ -169,3 +170,56 @@ def test_arrays_outside_of_the_file_are_refused(tmp_path, offset):
     path.write_bytes(content.replace(place, struct.pack("<QQ", offset, 32)))
     pretrained_files.describe(path)
     pretrained_files.refused(path, "that can be used")
+
+
+LEGACY = {"input_1": [], "conv_7": [np.ones((3, 3)), np.zeros(3)], "norm_9": [np.ones(3)]}
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 2])
+@pytest.mark.parametrize("inside", ["", "model_weights"])
+def test_the_layout_before_keras_3_lists_layers_and_arrays_in_order(tmp_path, inside, pieces):
+    path = legacy_files.write(tmp_path / "base.h5", LEGACY, inside, pieces)
+    prefix = f"{inside}/" if inside else ""
+    layers = hdf5.legacy_layers(path)
+    assert layers == {
+        "input_1": [],
+        "conv_7": [f"{prefix}conv_7/conv_7/weight_0:0", f"{prefix}conv_7/conv_7/weight_1:0"],
+        "norm_9": [f"{prefix}norm_9/norm_9/weight_0:0"],
+    }
+    assert list(layers) == list(LEGACY)
+    assert hdf5.legacy_layers(path.read_bytes()) == layers
+    assert {name for names in layers.values() for name in names} == set(hdf5.listing(path))
+
+
+def test_other_layouts_have_no_such_lists(tmp_path):
+    path = tmp_path / "base.weights.h5"
+    _good_h5(path).close()
+    assert hdf5.legacy_layers(path) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([b"conv_7", b"conv_7"], "'conv_7' twice"),
+        ([b"../conv_7"], "no such group"),
+        ([b"conv_7/conv_7/weight_0:0"], "no such group"),
+        ([7], "is no list of names"),
+        (7.5, "is no list of names"),
+        (np.zeros(7000, "S8"), "twice"),
+    ],
+    ids=str,
+)
+def test_damaged_lists_of_layers_are_refused(tmp_path, names, message):
+    path = legacy_files.write(tmp_path / "base.h5", LEGACY)
+    with h5py.File(path, "a") as file:
+        del file.attrs["layer_names"]
+        file.attrs["layer_names"] = names
+    with pytest.raises(ValueError, match=message):
+        files.legacy_layers(path)
+
+
+def test_long_lists_are_not_read(tmp_path, monkeypatch):
+    path = legacy_files.write(tmp_path / "base.h5", LEGACY)
+    monkeypatch.setattr(hdf5, "_MOST_ENTRIES", 2)
+    with pytest.raises(ValueError, match="layer_names has more than 2 entries"):
+        hdf5.legacy_layers(path)

@@ -1,6 +1,8 @@
 """The preprocessing of a finished network, and the classes of its outputs."""
 
+import dataclasses
 import hashlib
+import json
 import os
 import types
 
@@ -18,6 +20,25 @@ def test_images_are_warped_cropped_at_the_centre_and_centred():
     pixels = np.arange(6 * 6 * 3, dtype=np.uint8).reshape(6, 6, 3)
     np.testing.assert_array_equal(PLAIN([pixels]), (pixels[None, 1:5, 1:5] - np.float32(10)) * 0.5)
     assert PLAIN([pixels, np.zeros((50, 20, 3))]).shape == (2, 4, 4, 3)
+
+
+def test_each_channel_may_have_its_own_mean_and_factor_and_the_order_be_bgr():
+    mean = np.broadcast_to(np.float32([1, 2, 3]), (4, 4, 3))
+    known = dataclasses.replace(PLAIN, mean=mean, scale=(1.0, 0.5, 0.25), reverse=True)
+    pixels = np.zeros((6, 6, 3), np.uint8) + np.uint8([10, 20, 30])
+    np.testing.assert_array_equal(known([pixels])[0, 0, 0], [30 - 1, (20 - 2) * 0.5, (10 - 3) * 0.25])
+
+
+@pytest.mark.parametrize(("scale", "reverse"), [(0.5, False), ((1.0, 0.5, 0.25), True)])
+def test_what_is_written_is_read_back(tmp_path, scale, reverse):
+    mean = np.random.default_rng(0).uniform(0, 255, (6, 6, 3)).astype(np.float32)
+    described = inputs.describe(PLAIN.class_names, 4, mean, scale, reverse)
+    described |= inputs.save(tmp_path, described, mean)
+    kept = inputs.of_record(recorded(tmp_path, json.loads(json.dumps(described))))
+    assert (kept.scale, kept.reverse) == (scale, reverse)
+    np.testing.assert_array_equal(kept.mean, mean[1:5, 1:5])
+    for changed in ({"scale": [1.0, 2.0]}, {"scale": [1.0, 1.0, -1.0]}, {"scale": "x"}, {"channels": "rbg"}):
+        assert inputs.of_record(recorded(tmp_path, described | changed)) is None
 
 
 def test_files_of_any_size_and_mode_are_read(tmp_path):

@@ -56,3 +56,27 @@ def test_the_study_whose_status_is_asked_may_be_a_name_or_a_path(tmp_path):
 def test_options_that_contradict_each_other_are_refused(options, given, message):
     with pytest.raises(ValueError, match=message):
         sweep_config.grids_of(SweepConfig(**options), given)
+
+
+def test_pretrained_weights_stand_in_for_the_bases_that_are_copied_from():
+    options = SweepConfig(treatments="AnB,RnB,base", n="1", pretrained="x.keras", pretrained_preprocessing="torch")
+    asked = sweep_config.grids_of(options, set())
+    cells = sweep_config.cells_of(options, asked, NAMES, [None] * 8, pretrained="1a2b3c4d" * 8)
+    names = [cell.treatment.label for cell in cells]
+    assert set(names[:2]) == {"baseA", "baseB"}, "bases first"
+    assert sorted(names[2:]) == ["A1B-w1a2b3c4d", "B1A-w1a2b3c4d", "R1A", "R1B"]
+    assert {cell.config.recipe()["preprocessing"] for cell in cells} == {"torch"}, "the scratch bases' input, too"
+    only = SweepConfig(treatments="AnB", n="1", targets="B", pretrained="x.keras")
+    cells = sweep_config.cells_of(only, sweep_config.grids_of(only, set()), NAMES, [None] * 8, pretrained="1" * 64)
+    assert [cell.treatment.label for cell in cells] == ["baseB", "A1B-w11111111"], "no base of A"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"treatments": "AnB", "budget": "equal_total"}, "how long the weights of --pretrained were trained is not known"),
+     ({"treatments": "base,RnB"}, r"it goes with AnB, BnB.*Received: --treatments=base,RnB")],
+)  # fmt: skip
+def test_pretrained_weights_that_nothing_copies_are_refused(options, message):
+    config = SweepConfig(n="1", pretrained="x.keras", **options)
+    with pytest.raises(ValueError, match=message):
+        sweep_config.cells_of(config, sweep_config.grids_of(config, set()), NAMES, [None] * 8, pretrained="1" * 64)

@@ -437,4 +437,4 @@ class Advisor:
 
 
 _SCRATCH_RATE = 5.0
-"""Factor on the learning rate of a network from scratch: .015, the default recipe's, over .003, that for copied blocks."""
+"""Factor on the learning rate of a network from scratch: .015, the default recipe's, over .003 for copied blocks."""

@@ -7,6 +7,7 @@ start at any step, and networks of one half and seed see the same images whateve
 import dataclasses
 import functools
 import os
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -41,15 +42,35 @@ class View:
 
     Attributes:
         size: Side of the crop in pixels.
-        mean: Mean image of the training half, `(stored size, stored size, channels)`, 0-255.
-        scale: Factor after the mean was subtracted.
+        mean: Mean image of the training half, or the mean of pretrained weights in each channel, in the network's order
+            of channels, `(stored size, stored size, channels)`, 0-255.
+        scale: Factor after the mean was subtracted, one for all or one for each channel.
         padding: Pixels reflected at each side before a random crop, for images stored without slack.
+        reverse: Whether the network's channels are those of the stored images from last to first, BGR.
     """
 
     size: int
     mean: np.ndarray
-    scale: float
+    scale: float | tuple[float, ...]
     padding: int = 0
+    reverse: bool = False
+
+    @classmethod
+    def of_channels(
+        cls, size: int, stored: int, mean: Sequence[float], scale: Sequence[float], reverse: bool, padding: int = 0
+    ) -> "View":
+        """Returns a view with one mean and factor for each channel, `(pixels[..., order] - mean) * scale`.
+
+        Args:
+            size: Side of the crop in pixels.
+            stored: Side of the stored images in pixels.
+            mean: Subtracted from each channel, in the network's order of channels.
+            scale: Factor on each channel.
+            reverse: Whether that order is that of the stored images from last to first.
+            padding: Pixels reflected at each side before a random crop.
+        """
+        image = np.broadcast_to(np.float32(mean), (stored, stored, len(mean)))
+        return cls(size, np.ascontiguousarray(image), tuple(scale), padding, reverse)
 
     @property
     def slack(self) -> int:
@@ -186,7 +207,7 @@ def crop(images: np.ndarray, view: View, top: np.ndarray, left: np.ndarray, mirr
 
     Args:
         images: `(batch, stored size, stored size, channels)` uint8.
-        view: Crop, mean and scale.
+        view: Crop, mean, scale and order of channels.
         top: First row of each crop in the padded image, pixels.
         left: First column of each crop.
         mirror: True where the crop is mirrored.
@@ -195,6 +216,8 @@ def crop(images: np.ndarray, view: View, top: np.ndarray, left: np.ndarray, mirr
         `(batch, size, size, channels)` float32.
     """
     mean, pad = view.mean, view.padding
+    if view.reverse:
+        images = images[..., ::-1]
     if pad:
         images = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
         mean = np.pad(mean, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
@@ -209,7 +232,7 @@ def crop(images: np.ndarray, view: View, top: np.ndarray, left: np.ndarray, mirr
 
 def _jpeg_batches(steps: tf.data.Dataset, half: ImageSource, view: View, batch_size: int, chosen) -> tf.data.Dataset:
     """Decodes only the crop of each image, several at a time."""
-    mean = tf.constant(view.mean)
+    mean, scale = tf.constant(view.mean), tf.constant(view.scale, tf.float32)
 
     def encoded(step: np.int64) -> tuple[np.ndarray, ...]:
         positions, top, left, mirror = chosen(step)
@@ -219,9 +242,11 @@ def _jpeg_batches(steps: tf.data.Dataset, half: ImageSource, view: View, batch_s
     def decode(file: tf.Tensor, top: tf.Tensor, left: tf.Tensor, mirror: tf.Tensor, label: tf.Tensor):
         window = tf.stack([top, left, view.size, view.size])
         image = tf.cast(tf.io.decode_and_crop_jpeg(file, window, channels=view.mean.shape[-1]), tf.float32)
+        if view.reverse:
+            image = tf.reverse(image, [2])
         image -= tf.image.crop_to_bounding_box(mean, top, left, view.size, view.size)
         image = tf.cond(mirror, lambda: tf.reverse(image, [1]), lambda: image)
-        return image * view.scale, label
+        return image * scale, label
 
     def shaped(*parts: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return tuple(tf.ensure_shape(part, (batch_size,)) for part in parts)

@@ -146,7 +146,8 @@ class GroupTraining:
         content["resumed"] = checkpoints.resumed if checkpoints else []
         content["notes"] = [note.code for note in record_warnings.notes(content)]
         names = [self._store.class_names[index] for index in cell.classes]
-        content[inputs.FIELD] = inputs.describe(names, task.view.size, task.view.mean, task.view.scale)
+        view = task.view
+        content[inputs.FIELD] = inputs.describe(names, view.size, view.mean, view.scale, view.reverse)
         event_files.write_result(events, self._root.name, content, time.time())
         if is_best and not content["weights"]["kept"]:
             content["weights"] |= {"kept": True, "kept_as": best_weights.BEST}
@@ -243,6 +244,7 @@ class GroupTraining:
             config.augment,
             config.pixel_scale,
             config.exclude_duplicates,
+            config.preprocessing,
         )
         if key not in self._tasks:
             training = self._store.select("train", cell.classes, config.images_per_class or None)

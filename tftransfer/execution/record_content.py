@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import os
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from tftransfer.experiment import splits
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import architectures, catalog
+from tftransfer.pretrained.description import IMAGENET
 from tftransfer.records import chance_level, commands, identities, record_files, record_warnings
 from tftransfer.records.record_files import Record
 from tftransfer.system import environment
@@ -18,7 +20,7 @@ from tftransfer.training import evaluation, strategies, trainer
 from tftransfer.training.outcomes import Outcome
 
 # Say where files lie on this machine, which is nobody's business in a record.
-_PATHS = ("data_dir", "source_dir", "runs_dir", "cache_dir", "split_file")
+_PATHS = ("data_dir", "source_dir", "runs_dir", "cache_dir", "split_file", "pretrained", "pretrained_classes")
 _ONCE = ("resume",)  # of one call, not of the training
 
 
@@ -152,6 +154,7 @@ def _origin(pretrained: PretrainedBase) -> dict[str, Any]:
         "model": described.model,
         "classes": described.classes,
         "classes_known": described.trained_on is not None,
+        "preprocessing": described.input,
         "provenance": described.provenance,
     }
 
@@ -171,6 +174,14 @@ def _statistics(batch_norm: str, outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _pretrained_options(config: Config, file: str) -> list[str]:
+    """Returns the options about pretrained weights, without the folders of files."""
+    values = {"pretrained": IMAGENET if config.pretrained == IMAGENET else file}
+    if config.pretrained_classes:
+        values["pretrained_classes"] = os.path.basename(config.pretrained_classes)
+    return [f"--{name}={shlex.quote(value)}" for name, value in values.items()]
+
+
 def command_of(cell: Cell, pretrained: str = "") -> str:
     """Returns the command that trains a cell, with placeholders for paths of this machine.
 
@@ -188,7 +199,7 @@ def command_of(cell: Cell, pretrained: str = "") -> str:
         words += [f"--treatment={treatment.label.removesuffix(treatment.origin)}"]
     else:
         words += [f"--treatment={treatment.family.removesuffix(treatment.origin)} --n={treatment.n}"]
-    words += [f"--pretrained={shlex.quote(pretrained)}"] if pretrained else []
+    words += _pretrained_options(cell.config, pretrained) if pretrained else []
     words += [f"--preserve={treatment.preserve}"] if treatment.preserve else []
     words += [f"--release_step={treatment.release_step}"] if treatment.release_step else []
     for field in dataclasses.fields(Config):

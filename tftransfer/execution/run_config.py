@@ -9,7 +9,6 @@ from tftransfer.cli.options import COMMAND, at_least, option
 from tftransfer.experiment import splits, treatments
 from tftransfer.experiment.config import BUDGETS, Config
 from tftransfer.models import catalog
-from tftransfer.pretrained import description
 
 _NUMBER = re.compile("[+-]?[0-9]{1,9}")
 
@@ -46,10 +45,6 @@ class RunConfig(Config):
         "equal_total: also train a base for the steps of source and target together",
         choices=BUDGETS,
     )
-    pretrained: str = option(
-        "", COMMAND, "FILE.weights.h5 or FILE.safetensors in place of the source's base, with its description "
-        "FILE.json, which `python -m tftransfer.describe` writes", description.suffix_fault,
-    )  # fmt: skip
     dry_run: bool = option(False, COMMAND, "print what would be trained, and why, then stop")
     force: bool = option(False, COMMAND, "train this network again, even if it is done")
     list: bool = option(False, COMMAND, "print the names of data sets, models and treatments, then stop")

@@ -30,8 +30,11 @@ from tftransfer.cli.options import (
 )
 from tftransfer.data.datasets import default_input_size, is_without_folder
 from tftransfer.experiment import splits
-from tftransfer.models import catalog
+from tftransfer.models import catalog, preprocessing
 from tftransfer.models.options import ModelOptions
+from tftransfer.models.preprocessing import Preprocessing
+from tftransfer.pretrained import imagenet
+from tftransfer.pretrained.description import IMAGENET, suffix_fault
 
 # Part of every key: raised when the meaning of an option or of training changes, so that old records are not reused.
 PROTOCOL = 2
@@ -94,6 +97,19 @@ class Config:
     )
     augment: str = option("crop_mirror", DATA, "random augmentation of training images", choices=AUGMENTATIONS)
     pixel_scale: float = option(1 / 64, DATA, "factor on pixels, 0 to 255 minus the mean image; paper: 1", above(0))
+    pretrained: str = option(
+        "", DATA, "weights in place of the source's base: FILE.weights.h5, FILE.h5, FILE.keras or FILE.safetensors; or "
+        "imagenet, those that keras.applications downloads", suffix_fault,
+    )  # fmt: skip
+    pretrained_preprocessing: str = option(
+        "", DATA, "input of all networks: torch, tf, caffe or none, the modes of keras.applications; pixels: minus the "
+        "mean image, times --pixel_scale; empty: what the weights are known to need, else pixels",
+        preprocessing.expected,
+    )  # fmt: skip
+    pretrained_classes: str = option(
+        "", DATA, "classes that --pretrained was trained on: a text file with one name per line, or imagenet; empty: "
+        "those of its description, else not known", no_nul,
+    )  # fmt: skip
 
     split: str = option(
         AUTO, SPLIT, "how the classes are divided into the halves A and B; auto: none with --source_dataset or "
@@ -196,7 +212,7 @@ class Config:
         """Checks each option, then what concerns several; raises ValueError."""
         check_fields(self)
         if self.split == AUTO:
-            object.__setattr__(self, "split", splits.WHOLE if self.source_dataset or self._weights else "random")
+            object.__setattr__(self, "split", splits.WHOLE if self.source_dataset or self.pretrained else "random")
         self._check_pair()
         if self.split == "file" and not self.split_file:
             raise ValueError("--split=file needs --split_file=FILE. Received no --split_file.")
@@ -208,6 +224,8 @@ class Config:
                 f"{self.model} takes images of at least {smallest} pixels a side. Received: --image_size="
                 f"{self.input_size}. Use --image_size={smallest} or more, or another --model."
             )
+        if self.pretrained == IMAGENET:
+            imagenet.check_model(self.model)
         if catalog.is_file(self.model) and self.precision != "float32":
             raise ValueError(
                 f"The layers of a model file have types of their own, so --precision would change nothing. "
@@ -232,10 +250,6 @@ class Config:
                 f"--replicas={self.replicas}"
             )
 
-    @property
-    def _weights(self) -> str:
-        return getattr(self, "pretrained", "")
-
     def _check_pair(self) -> None:
         """Raises ValueError if the options say two different things about A and B."""
         if not self.source_dataset:
@@ -245,10 +259,10 @@ class Config:
                 f"With --source_dataset, A is all of its classes and B all of --dataset; there are no halves. Leave "
                 f"--split out. Received: --source_dataset={self.source_dataset} --split={self.split}"
             )
-        if self._weights:
+        if self.pretrained:
             raise ValueError(
                 f"A is either --source_dataset or what --pretrained was trained on. Leave one of them out. Received: "
-                f"--source_dataset={self.source_dataset} --pretrained={self._weights}"
+                f"--source_dataset={self.source_dataset} --pretrained={self.pretrained}"
             )
 
     @property
@@ -261,6 +275,11 @@ class Config:
         """Options of the architecture, apart from the number of classes."""
         blocks = tuple(self.blocks.split(",")) if self.blocks else ()
         return ModelOptions(self.model, self.input_size, blocks, self.width, self.dropout, self.initializer)
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """The input of all networks; None for pixels less the mean image, times --pixel_scale."""
+        return preprocessing.parse(self.pretrained_preprocessing, self.model)
 
     @property
     def crop_slack(self) -> int:
@@ -336,6 +355,8 @@ class Config:
                 is_without_folder(self.source_dataset) or not self.source_dataset,
                 "--source_dataset=folder, tiny_imagenet or a set of TensorFlow Datasets",
             ),
+            "pixel_scale": (self.preprocessing is not None, f"--pretrained_preprocessing={preprocessing.PIXELS}"),
+            "pretrained_classes": (not self.pretrained, "--pretrained"),
             "split_seed": (self.split != "random", "--split=random"),
             "epochs": (bool(self.steps and self.epochs), "--steps=0; --epochs=0 undoes what a flag file says"),
             **dict.fromkeys(("momentum", "bias_lr_multiplier", "bias_decay_multiplier"), only_sgd),
@@ -347,6 +368,14 @@ class Config:
             if name in given and is_unused:
                 raise ValueError(f"--{name} would change nothing here: it goes with {needed}. Leave it out.")
 
+    def refuse_pretrained(self) -> None:
+        """Raises ValueError if --pretrained is given to a command that copies from no weights."""
+        if self.pretrained:
+            raise ValueError(
+                f"--pretrained would change nothing here, where nothing is copied. Leave it out; its input alone is "
+                f"--pretrained_preprocessing. Received: --pretrained={self.pretrained}"
+            )
+
     def shared(self) -> dict[str, Any]:
         """Returns the options that all commands have, by name."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(Config)}
@@ -357,6 +386,8 @@ class Config:
         inputs |= {name: getattr(self, name) for name in ("augment", "pixel_scale")}
         if self.source_dataset:
             inputs["source_dataset"] = self.source_dataset
+        if self.preprocessing is not None:
+            inputs |= {"pixel_scale": 0.0, "preprocessing": self.preprocessing.text}
         rest = {
             # From Python, 7 may stand for 7.0: the same recipe has one text.
             field.name: type(field.default)(getattr(self, field.name))

@@ -70,7 +70,9 @@ class Grid:
             treatments.for_target(_parse(role, None if ":" in role else "n", 0, 0, None), "B")  # grammar: any n
         return roles
 
-    def cells(self, config: Config, split_of: SplitOf, blocks: Sequence[str] | None) -> Iterator[Cell]:
+    def cells(
+        self, config: Config, split_of: SplitOf, blocks: Sequence[str] | None, pretrained: str = ""
+    ) -> Iterator[Cell]:
         """Yields the networks.
 
         Args:
@@ -78,6 +80,8 @@ class Grid:
             split_of: Function from a kind of split and its seed to the halves.
             blocks: The model's blocks, its head the last; None if they are not known yet. Then names of blocks,
                 and `all`, are one treatment whose n is None.
+            pretrained: SHA-256 of the file of weights that stands in for A or, where A and B are halves, for the base
+                that a network copies from.
 
         Raises:
             ValueError: If a combination is not possible.
@@ -90,7 +94,7 @@ class Grid:
                 base = dataclasses.replace(
                     config, split=kind, split_seed=split_seed, split_file=config.split_file if kind == "file" else ""
                 )
-                yield from self._cells_of(base, split, blocks)
+                yield from self._cells_of(base, split, blocks, pretrained)
 
     def _refuse_too_many(self, blocks: Sequence[str] | None) -> None:
         """Raises ValueError if the grid has more than `_MOST_VALUES` networks."""
@@ -104,7 +108,7 @@ class Grid:
                 f"--seeds, --split_seeds or --n."
             )
 
-    def _cells_of(self, config: Config, split: Split, blocks: Sequence[str] | None) -> Iterator[Cell]:
+    def _cells_of(self, config: Config, split: Split, blocks: Sequence[str] | None, pretrained: str) -> Iterator[Cell]:
         """Yields the networks of one split."""
         axes = itertools.product(
             integers(self.seeds, "seeds"),
@@ -115,7 +119,10 @@ class Grid:
         for seed, images_per_class, target, role in axes:
             own = dataclasses.replace(config, seed=seed, images_per_class=images_per_class)
             for treatment in self._treatments(role, blocks):
-                yield Cell(treatments.for_target(treatment, target), split, own)
+                treatment = treatments.for_target(treatment, target)
+                if treatment.source == "A" or (treatment.source == "B" and not split.is_whole):
+                    treatment = dataclasses.replace(treatment, pretrained=pretrained)
+                yield Cell(treatment, split, own)
 
     def _treatments(self, role: str, blocks: Sequence[str] | None) -> Iterator[Treatment]:
         """Yields a role with every n, and every number of preserved blocks."""
@@ -184,6 +191,7 @@ def union(
     with_longer_base: bool = False,
     blocks: Sequence[str] | None = None,
     compared: bool = True,
+    pretrained: str = "",
 ) -> list[Cell]:
     """Returns the networks of several grids and the bases that they need, each once, bases first.
 
@@ -194,11 +202,12 @@ def union(
         with_longer_base: True adds the bases that train for the steps of source and target together.
         blocks: The model's blocks, if it was built; None for those that are known without.
         compared: Whether the bases of the targets are added, to compare with.
+        pretrained: As for `Grid.cells`.
     """
     blocks = blocks or catalog.blocks_of(config.model, config.blocks)
     asked: dict[str, Cell] = {}
     for grid in grids:
-        for cell in grid.cells(config, split_of, blocks):
+        for cell in grid.cells(config, split_of, blocks, pretrained):
             asked.setdefault(cell.name, dataclasses.replace(cell, compared=compared))
     cells: dict[str, Cell] = {}
     for cell in asked.values():

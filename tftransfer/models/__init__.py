@@ -21,6 +21,7 @@ __all__ = [
     # modules for other packages
     "alexnet_tables",
     "architectures",
+    "archive",
     "blocks",
     "catalog",
     "cloning",
@@ -28,6 +29,7 @@ __all__ = [
     "keras_settings",
     "layers",
     "options",
+    "preprocessing",
     "shortened",
 ]  # fmt: skip
 

@@ -13,11 +13,14 @@ import stat
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tftransfer.models.preprocessing import BGR, MODES, PIXELS, RGB, Preprocessing
 from tftransfer.system import atomic, untrusted_files
 
-FORMAT = 1
-KERAS, SAFETENSORS = ".weights.h5", ".safetensors"
-BYTES = {"float32": 4, "int32": 4}
+FORMAT = 2
+IMAGENET = "imagenet"
+"""The value of --pretrained that names no file: the weights that keras.applications downloads."""
+KERAS, SAFETENSORS, LEGACY, ARCHIVE = ".weights.h5", ".safetensors", ".h5", ".keras"
+BYTES = {"float32": 4, "int32": 4, "int64": 8}
 """Types of weights, and the bytes of one number."""
 _MOST_BYTES = 2**24  # of a description; one of a network with 1000 layers has 2**18
 _MOST_TIMES, _BYTES_BESIDE = 4, 2**26  # limits of the file, which is read as a whole; it may also hold some states
@@ -57,21 +60,23 @@ class Description:
         model: Name of the architecture, a value of --model.
         architecture: SHA-256 of the architecture with two classes; None for our own, which name and shapes define.
         image_size: Side of its images in pixels.
-        classes: Number of classes of its training.
+        classes: Number of classes of its training; None if unknown.
         trained_on: Their names; None if unknown.
         pixel_scale: Factor on pixels (0 to 255 less the mean of its training images); None if the model gets pixels
-            from 0 to 255 and scales them itself.
-        layers: Weights by layer name, in the order in which Keras lists them.
+            from 0 to 255 and scales them itself, or `preprocessing` says what it gets.
+        layers: Weights by layer name, in the order in which Keras lists them; empty if the file has no description, so
+            that Keras must be asked for their places.
         unused: Names of arrays in the file which are no weights, such as the states of random generators.
         sha256: SHA-256 of the file.
         bytes: Size of the file.
         provenance: Text for people: authors, data, licence.
+        preprocessing: The input that it knows; None if `pixel_scale` says it.
     """
 
     model: str
     architecture: str | None
     image_size: int
-    classes: int
+    classes: int | None
     trained_on: tuple[str, ...] | None
     pixel_scale: float | None
     layers: Mapping[str, tuple[Array, ...]]
@@ -79,6 +84,15 @@ class Description:
     sha256: str
     bytes: int
     provenance: str
+    preprocessing: Preprocessing | None = None
+
+    @property
+    def input(self) -> str:
+        """The input that it knows, as `models.preprocessing` reads it; `none` would mean more to some models."""
+        known = self.preprocessing
+        if known is None:
+            return PIXELS
+        return known.numbers if known == MODES["none"] else known.text
 
     def classes_in(self, names: tuple[str, ...]) -> frozenset[int] | None:
         """Returns the indices of the classes of a data set that it has seen, by their names; None if unknown.
@@ -115,10 +129,23 @@ def suffix_fault(path: str) -> str | None:
     """Returns the expected kind of path if `path` is none of a file of weights; None if it is one."""
     if "\0" in path:
         return "a path without NUL characters"
-    if not path or path.endswith((KERAS, SAFETENSORS)):
+    if not path or path == IMAGENET or path.endswith((LEGACY, SAFETENSORS, ARCHIVE)):
         return None
-    whole = ": weights, not a whole model, whose architecture --model takes" if path.endswith(".keras") else ""
-    return f"FILE{KERAS} or FILE{SAFETENSORS}{whole}"
+    near = f" (for a file of that name: ./{path}{KERAS})" if path.lower() == IMAGENET else ""
+    return f"{IMAGENET}, or FILE{KERAS}, FILE{LEGACY}, FILE{ARCHIVE} or FILE{SAFETENSORS}{near}"
+
+
+def export_fault(path: str) -> str | None:
+    """Returns the expected kind of path if weights cannot be written to `path`; None if they can, or it is empty."""
+    fine = not path or (path.endswith((KERAS, SAFETENSORS)) and "\0" not in path)
+    return None if fine else f"FILE{KERAS} or FILE{SAFETENSORS}"
+
+
+def file_fault(path: str) -> str | None:
+    """Returns the expected kind of path if `path` is none of a file of weights; None if it is one, or empty."""
+    if path == IMAGENET:
+        return "a file of weights; those that keras.applications downloads need no description"
+    return suffix_fault(path)
 
 
 def size_of(path: pathlib.Path) -> int:
@@ -176,6 +203,26 @@ def _is_scale(value: Any) -> bool:
     return value is None or (isinstance(value, float | int) and not isinstance(value, bool) and 0 < value < 1e6)
 
 
+def _is_preprocessing(value: Any) -> bool:
+    """Whether a value is null or an affine map of channels."""
+    if not isinstance(value, dict):
+        return value is None
+    if set(value) != {"mean", "scale", "order"} or value["order"] not in (RGB, BGR):
+        return False
+    rows = value["mean"], value["scale"]
+    if not all(isinstance(row, list) and len(row) == 3 and all(map(_is_number, row)) for row in rows):
+        return False
+    try:
+        Preprocessing(**value)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool)
+
+
 def _is_text(value: Any, longest: int = 1000) -> bool:
     """Whether a value is a text that is not blank and can be encoded."""
     fine = isinstance(value, str) and len(value.strip()) > 0 and len(value) <= longest
@@ -223,13 +270,21 @@ def _is_digest(value: Any) -> bool:
 
 
 _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "format": (lambda value: _is_whole(value, FORMAT, FORMAT), f"the number {FORMAT}"),
+    "format": (lambda value: _is_whole(value, 1, FORMAT), f"the number 1 or {FORMAT}"),
     "model": (_is_text, "a name of --model"),
     "architecture": (lambda value: value is None or _is_digest(value), "null or 64 hexadecimal digits"),
     "image_size": (lambda value: _is_whole(value, 32, 1024), "32 to 1024"),
-    "classes": (lambda value: _is_whole(value, 2, _MOST_CLASSES), f"a whole number from 2 to {_MOST_CLASSES:,}"),
+    "classes": (
+        lambda value: value is None or _is_whole(value, 2, _MOST_CLASSES),
+        f"a whole number from 2 to {_MOST_CLASSES:,}, or null",
+    ),
     "trained_on": (_are_classes, "null or a list of different names of classes"),
     "pixel_scale": (_is_scale, "null or a number above 0"),
+    "preprocessing": (
+        _is_preprocessing,
+        'null or {"mean": [NUMBER, NUMBER, NUMBER], "scale": [FACTOR, FACTOR, FACTOR], "order": "rgb" or "bgr"} with '
+        "factors above 0",
+    ),
     "layers": (
         _are_layers,
         '{LAYER: [{"name": NAME, "shape": [SIDE, ...], "dtype": TYPE}, ...]} with names without control characters '
@@ -246,12 +301,17 @@ def _fault(content: Any) -> str | None:
     """Returns the fault in the first wrong field of a description; None if all are right."""
     if not isinstance(content, dict):
         return "it is not a JSON object"
-    absent, unknown = [name for name in _FIELDS if name not in content], sorted(set(content) - set(_FIELDS))
+    fields = set(_FIELDS) - ({"preprocessing"} if _is_whole(content.get("format"), 1, 1) else set())
+    absent, unknown = [name for name in _FIELDS if name in fields - set(content)], sorted(set(content) - fields)
     if absent or unknown:
         return f"missing: {', '.join(absent) or 'nothing'}; unknown: {shown(unknown) if unknown else 'nothing'}"
     for name, (fits, expected) in _FIELDS.items():
-        if not fits(content[name]):
+        if name in fields and not fits(content[name]):
             return f"expected {name} to be {expected}; received {shown(content[name])}"
+    if content["format"] == 1 and content["classes"] is None:
+        return "a number of classes that is not known needs format 2"
+    if content.get("preprocessing") is not None and content["pixel_scale"] is not None:
+        return "it has both preprocessing and pixel_scale; one of them must be null"
     if content["trained_on"] is not None and len(content["trained_on"]) != content["classes"]:
         return f"trained_on names {len(content['trained_on'])} classes, classes says {content['classes']}"
     parsed = _parsed(content)
@@ -274,6 +334,8 @@ def _parsed(content: Mapping[str, Any]) -> Description:
         layer: tuple(Array(array["name"], tuple(array["shape"]), array["dtype"]) for array in arrays)
         for layer, arrays in content["layers"].items()
     }
-    plain = {field.name: content[field.name] for field in dataclasses.fields(Description)}
+    plain = {field.name: content.get(field.name) for field in dataclasses.fields(Description)}
     named = None if content["trained_on"] is None else tuple(content["trained_on"])
-    return Description(**plain | {"layers": layers, "trained_on": named, "unused": tuple(content["unused"])})
+    known = None if plain["preprocessing"] is None else Preprocessing(**plain["preprocessing"])
+    parsed = {"layers": layers, "trained_on": named, "unused": tuple(content["unused"]), "preprocessing": known}
+    return Description(**plain | parsed)

@@ -11,8 +11,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from tftransfer.models.preprocessing import Preprocessing
 from tftransfer.pretrained import description
 from tftransfer.pretrained.description import Array, Description
+from tftransfer.system import untrusted_files
 
 _SHOWN = 6
 Expected = Mapping[str, Sequence[tuple[tuple[int, ...], str]]]
@@ -67,10 +69,70 @@ def listing(path: pathlib.Path, content: bytes | None = None) -> dict[str, tuple
         ) from error
 
 
+def legacy_layers(path: pathlib.Path) -> dict[str, list[str]] | None:
+    """Returns the names of each layer's arrays in a file of the layout before Keras 3; None for all other files.
+
+    Args:
+        path: The file, which `listing` has accepted.
+
+    Raises:
+        ValueError: If its lists of names are damaged.
+    """
+    if path.name.endswith((description.SAFETENSORS, description.ARCHIVE)):
+        return None
+    try:
+        return _reader(path).legacy_layers(path)
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"{path} is no file of weights of Keras that can be used: {' '.join(str(error).split())[:300]}"
+        ) from error
+
+
+def undescribed(
+    path: pathlib.Path, model: str, image_size: int, known: Preprocessing | None, pixel_scale: float | None
+) -> Description:
+    """Returns what options say of a file without a description; its layers stay empty, and its classes unknown.
+
+    Args:
+        path: The file.
+        model: Value of --model.
+        image_size: Side of the images in pixels.
+        known: The input that it knows; None for pixels less the mean image.
+        pixel_scale: The factor on these; None if the model gets pixels from 0 to 255.
+
+    Raises:
+        ValueError: If there is no such file, or it is not safe to read.
+    """
+    size = description.size_of(path)
+    listing(path)
+    return Description(model, None, image_size, None, None, pixel_scale, {}, (), digest(path), size, "not told", known)
+
+
+def class_names(path: str) -> tuple[str, ...]:
+    """Returns the class names in a text file, one per line.
+
+    Raises:
+        ValueError: If it cannot be read, or has a name twice, or less than two.
+    """
+    try:
+        lines = untrusted_files.content(path).decode("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"Cannot read the class names in {path}: {error}. Expected: a text, one name a line."
+        ) from error
+    names = tuple(line.strip() for line in lines if line.strip())
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise ValueError(
+            f"Expected a text with one class name per line, two at least and all different, in {path}. "
+            f"Received: {len(names)} names, {len(set(names))} of them different."
+        )
+    return names
+
+
 def _reader(path: pathlib.Path) -> types.ModuleType:
     """Returns the module that reads this kind of file; h5py and safetensors are loaded only when needed."""
-    kind = "safetensors" if path.name.endswith(description.SAFETENSORS) else "hdf5"
-    return importlib.import_module(f"tftransfer.pretrained.{kind}")
+    kinds = {description.SAFETENSORS: "safetensors", description.ARCHIVE: "keras_archive"}
+    return importlib.import_module(f"tftransfer.pretrained.{kinds.get(path.suffix, 'hdf5')}")
 
 
 def check_listing(path: pathlib.Path, described: Description, held: Mapping[str, tuple[tuple[int, ...], str]]) -> None:
@@ -93,7 +155,9 @@ def check_listing(path: pathlib.Path, described: Description, held: Mapping[str,
         raise ValueError(f"{path} does not hold what its description says. {_some(faults)}.")
 
 
-def check_fits(path: pathlib.Path, described: Description, expected: Expected, head: Collection[str]) -> None:
+def check_fits(
+    path: pathlib.Path, described: Description, expected: Expected, head: Collection[str], told: bool = True
+) -> None:
     """Raises ValueError, with both sides by layer, unless weights are those of a network.
 
     Args:
@@ -101,6 +165,7 @@ def check_fits(path: pathlib.Path, described: Description, expected: Expected, h
         described: Its description.
         expected: Weights of the network below its head.
         head: Names of the layers of its head, which is never copied: in the file they may be absent or differ.
+        told: Whether the file's own description says which network it is of.
     """
     faults = []
     for layer in sorted(set(expected) | set(described.layers) - set(head)):
@@ -110,8 +175,9 @@ def check_fits(path: pathlib.Path, described: Description, expected: Expected, h
             sides = [", ".join(side) or "no such layer" for side in (there, here)]
             faults.append(f"{description.shown(layer)}: {sides[0]} in the file, {sides[1]} here")
     if faults:
+        network = f"{described.model} for {described.image_size} pixels"
         raise ValueError(
-            f"The weights in {path} are of another network ({described.model} for {described.image_size} pixels). "
+            f"The weights in {path} are of another network{f' ({network})' if told else f' than {network}'}. "
             f"{_some(faults)}. Give the options of that network: --model, --width, --image_size."
         )
 

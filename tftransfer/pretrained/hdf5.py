@@ -1,6 +1,7 @@
-"""`.weights.h5`, read without trust: no links, no other files, no compression, no more entries than weights need."""
+"""HDF5 as Keras writes it, read without trust: no links, no other files, no compression, no entries without need."""
 
 import io
+import itertools
 import pathlib
 from collections.abc import Iterable, Iterator
 
@@ -36,6 +37,49 @@ def read(origin: pathlib.Path | bytes, names: Iterable[str]) -> dict[str, np.nda
     """Returns the arrays with the given paths; `listing` must have accepted the file, or its bytes."""
     with h5py.File(_opened(origin), "r") as file:
         return {name: file[name][()] for name in names}
+
+
+def legacy_layers(origin: pathlib.Path | bytes) -> dict[str, list[str]] | None:
+    """Returns the paths of each layer's arrays in a file of the layout before Keras 3; None if it is of another.
+
+    Layers are in the order of their model, arrays in that of `layer.trainable_weights + layer.non_trainable_weights`,
+    which attributes of the groups tell. A whole saved model has its weights in a group `model_weights`.
+
+    Args:
+        origin: Path of the file, or its bytes; `listing` must have accepted it.
+
+    Raises:
+        ValueError: If an attribute is no list of names, or names a layer twice, or one that is not there.
+    """
+    with h5py.File(_opened(origin), "r") as file:
+        root, prefix = (file["model_weights"], "model_weights/") if "model_weights" in file else (file, "")
+        names = _names(root, "layer_names") if isinstance(root, h5py.Group) else None
+        if names is None:
+            return None
+        layers = {}
+        for layer in names:
+            if layer in layers or not isinstance(root.get(layer), h5py.Group):
+                raise ValueError(f"its attribute layer_names lists {layer[:80]!a} twice, or there is no such group")
+            arrays = _names(root[layer], "weight_names") or []
+            layers[layer] = [f"{prefix}{layer}/{array}" for array in arrays]
+    return layers
+
+
+def _names(group: h5py.Group, attribute: str) -> list[str] | None:
+    """Returns the names in an attribute, which is split into several if it is long; None if there is none."""
+    numbered = (f"{attribute}{number}" for number in range(_MOST_ENTRIES))  # layer_names0, layer_names1, ...
+    parts = [attribute] if attribute in group.attrs else [*itertools.takewhile(group.attrs.__contains__, numbered)]
+    names = []
+    for part in parts:
+        space = group.attrs.get_id(part).get_space()
+        if space.get_simple_extent_npoints() > _MOST_ENTRIES or len(names) > _MOST_ENTRIES:
+            raise ValueError(f"its attribute {part} has more than {_MOST_ENTRIES:,} entries")
+        for name in np.atleast_1d(group.attrs[part]).tolist() if space.get_simple_extent_npoints() else ():
+            text = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+            if not isinstance(text, str):
+                raise ValueError(f"its attribute {part} is no list of names")
+            names.append(text)
+    return names if parts else None
 
 
 def _opened(origin: pathlib.Path | bytes) -> pathlib.Path | io.BytesIO:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tftransfer.data import decode
+from tftransfer.models.preprocessing import BGR
 from tftransfer.records import record_files
 from tftransfer.records.record_files import Record
 from tftransfer.system import atomic, untrusted_files
@@ -32,21 +33,24 @@ class Preprocessing:
     """The preprocessing of a network's images, as in its validation, and the classes of its outputs.
 
     An image is warped to a square of `stored_size` pixels and its centre is cropped; the input is
-    `(pixels - mean) * scale`.
+    `(pixels - mean) * scale`, or with `reverse` `(pixels[..., ::-1] - mean) * scale`.
 
     Attributes:
         class_names: Names of the classes, in the order of the network's outputs.
         input_size: Height and width of the input in pixels.
         stored_size: Height and width in pixels to which images are warped before the centre is cropped.
-        mean: Mean of its training images, 0 to 255, float32 `(input_size, input_size, 3)`.
-        scale: Factor on pixels after the mean is subtracted.
+        mean: Mean of its training images, 0 to 255, or mean of each channel that its pretrained source knows, float32
+            `(input_size, input_size, 3)`.
+        scale: Factor on pixels after the mean is subtracted; one for all channels or one for each.
+        reverse: Whether its channels are BGR.
     """
 
     class_names: tuple[str, ...]
     input_size: int
     stored_size: int
     mean: np.ndarray
-    scale: float
+    scale: float | tuple[float, ...]
+    reverse: bool = False
 
     def __call__(self, images: Sequence[str | os.PathLike | np.ndarray]) -> np.ndarray:
         """Returns the network's input, float32 `(images, input_size, input_size, 3)`.
@@ -64,6 +68,7 @@ class Preprocessing:
         batch = np.empty((len(images), self.input_size, self.input_size, 3), np.float32)
         for place, image in enumerate(images):
             pixels = decode.resize(self._pixels(image), self.stored_size)[window, window]
+            pixels = pixels[..., ::-1] if self.reverse else pixels
             batch[place] = np.subtract(pixels, self.mean, dtype=np.float32)
         batch *= np.float32(self.scale)
         return batch
@@ -138,31 +143,43 @@ def of_record(record: Record) -> Preprocessing | None:
         sizes = int(described["input_size"]), int(described["stored_size"])
         if mean.shape != (sizes[0], sizes[0], 3) or mean.dtype != np.float32 or not np.isfinite(mean).all():
             return None
-        names, scale = tuple(described["class_names"]), float(described["scale"])
-        fine = sizes[0] <= sizes[1] <= _MOST_TIMES * sizes[0] and math.isfinite(scale) and scale > 0
+        names, scale, reverse = tuple(described["class_names"]), _scale(described["scale"]), "channels" in described
+        fine = sizes[0] <= sizes[1] <= _MOST_TIMES * sizes[0] and described.get("channels", BGR) == BGR
         fine &= all(isinstance(name, str) for name in names)
         if not fine or len(set(names)) != len(names) or len(names) != record.identity["data"]["class_count"]:
             return None
-        return Preprocessing(names, *sizes, mean, scale)
+        return Preprocessing(names, *sizes, mean, scale, reverse)
     except (OSError, EOFError, KeyError, TypeError, ValueError, OverflowError, MemoryError):
         return None
 
 
-def describe(class_names: Sequence[str], size: int, mean: np.ndarray, scale: float) -> dict[str, Any]:
+def _scale(value: Any) -> float | tuple[float, ...]:
+    """Returns the factor on pixels, or on those of each channel; raises ValueError if it is none."""
+    factors = [float(each) for each in value] if isinstance(value, list) else [float(value)]
+    if len(factors) not in (1, 3) or not all(math.isfinite(each) and each > 0 for each in factors):
+        raise ValueError(f"no factor: {value}")
+    return tuple(factors) if isinstance(value, list) else factors[0]
+
+
+def describe(
+    class_names: Sequence[str], size: int, mean: np.ndarray, scale: float | tuple[float, ...], reverse: bool = False
+) -> dict[str, Any]:
     """Returns the description of a network's inputs and outputs for its record, as JSON.
 
     Args:
         class_names: Names of the classes, in the order of its outputs.
         size: Height and width of the input in pixels.
         mean: Mean image, 0 to 255, `(stored_size, stored_size, 3)`.
-        scale: Factor on pixels after the mean is subtracted.
+        scale: Factor on pixels after the mean is subtracted; one for all channels or one for each.
+        reverse: Whether channels are BGR.
     """
     return {
         "class_names": list(class_names),
         "input_size": size,
         "stored_size": mean.shape[0],
         "mean_pixel": [round(float(value), 3) for value in mean.mean(axis=(0, 1))],
-        "scale": scale,
+        "scale": list(scale) if isinstance(scale, tuple) else scale,
+        **({"channels": BGR} if reverse else {}),
     }
 
 

@@ -130,6 +130,7 @@ def cells_of(
     names: Sequence[str],
     kinds: Sequence[str | None],
     blocks: Sequence[str] | None = None,
+    pretrained: str = "",
 ) -> list[Cell]:
     """Returns the networks of some grids with the bases that they copy from.
 
@@ -139,19 +140,30 @@ def cells_of(
         names: Names of the classes.
         kinds: Kind of each class, natural or man-made, None if it is not known.
         blocks: Names of the model's blocks, None if they are not known yet.
+        pretrained: SHA-256 of the file of --pretrained, which stands in for the bases that networks copy from.
 
     Raises:
-        ValueError: If there are no such networks, or `release_step` has no use.
+        ValueError: If there are no such networks, none of them copies from the file, or `release_step` has no use.
     """
     common = Config(**options.common())
 
     def split_of(kind: str, split_seed: int) -> splits.Split:
         return pairs.split_of(options, names, kinds, kind, split_seed)
 
+    if pretrained and options.budget == "equal_total":
+        raise ValueError(
+            "--budget=equal_total trains a base as long as source and target together, and how long the weights of "
+            "--pretrained were trained is not known. Leave one of them out."
+        )
     compared = options.base == "yes"
-    cells = grids.union(asked, common, split_of, options.budget == "equal_total", blocks, compared)
+    cells = grids.union(asked, common, split_of, options.budget == "equal_total", blocks, compared, pretrained)
     if options.release_step != "0" and not any(cell.treatment.release_step for cell in cells):
         raise ValueError(
             f"--release_step says when preserved blocks train: it needs --preserve. Received: {options.release_step}"
+        )
+    if pretrained and not any(cell.treatment.pretrained for cell in cells):
+        raise ValueError(
+            f"--pretrained stands in the place of a base that is copied from, so it goes with AnB, AnB+, --policies "
+            f"and the like. Received: --treatments={options.treatments}"
         )
     return cells

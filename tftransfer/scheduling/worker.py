@@ -3,6 +3,7 @@
 python -m tftransfer.scheduling.worker JOB.json
 """
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -11,14 +12,15 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
 from tftransfer.cli import command_line
 from tftransfer.data import store_pair
 from tftransfer.data.store import StoreError
-from tftransfer.execution import studies
+from tftransfer.execution import pretrained_base, pretrained_file, studies
+from tftransfer.execution.pretrained_base import PretrainedBase
 from tftransfer.experiment.plan import Cell
 from tftransfer.records.identities import AnotherNetworkError
 from tftransfer.scheduling import speeds
@@ -102,6 +104,26 @@ def work(study: studies.Study, cells: tuple[Cell, ...], again: frozenset[str]) -
     return End(OK, elsewhere=tuple(left.elsewhere), lost=tuple(left.lost))
 
 
+def pretrained_weights(cells: Sequence[Cell], class_names: Sequence[str]) -> PretrainedBase | None:
+    """Returns the weights that cells copy from in place of a base of the study, None if none of them does.
+
+    Args:
+        cells: The networks.
+        class_names: Names of the classes of the data set.
+
+    Raises:
+        ValueError: If their file cannot be read, or is not the one that the sweep began with.
+    """
+    cell = next((cell for cell in cells if cell.treatment.pretrained), None)
+    if cell is None:
+        return None
+    file = pretrained_file.opened(cell.config, download=False)
+    if file.described.sha256 != cell.treatment.pretrained:
+        raise ValueError(f"{file.path} was changed after this sweep had begun; it is not used.")
+    base = pretrained_base.load(file.path, file.described, file.config)
+    return dataclasses.replace(base, seen=base.described.classes_in(tuple(class_names)))
+
+
 def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".partition("\n")[0][:500]
 
@@ -126,8 +148,11 @@ def main(path: pathlib.Path) -> None:
     heartbeat_thread = HeartbeatThread(SweepFolder(root), name, job)
     try:
         store = store_pair.open_stores(request["stores"])
+        pretrained = pretrained_weights(job.cells, store.class_names)
     except StoreError as error:  # somebody has removed it since the sweep began
         end = End(NO_DISK, _reason(error))
+    except ValueError as error:  # of the pretrained weights
+        end = End(REFUSED, str(error))
     else:
         study = studies.Study(
             root,
@@ -135,6 +160,7 @@ def main(path: pathlib.Path) -> None:
             say=escaping.say,
             on_evaluation=heartbeat_thread.evaluated,
             memory_fraction=request["memory_fraction"],
+            pretrained=pretrained,
             keep_best=True,
             stage=heartbeat_thread.reached,
         )

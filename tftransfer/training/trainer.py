@@ -15,7 +15,7 @@ from tftransfer.data.mean_image import mean_image
 from tftransfer.data.store import Half
 from tftransfer.experiment import policies
 from tftransfer.experiment.config import Config
-from tftransfer.models import architectures, keras_settings
+from tftransfer.models import architectures, keras_settings, preprocessing
 from tftransfer.models.blocks import blocks
 from tftransfer.models.shortened import shortened
 from tftransfer.system import signals
@@ -76,7 +76,7 @@ def checked_blocks(config: Config, given: Collection[str]) -> tuple[str, ...]:
     for name in ("batch_norm", "batch_norm_momentum"):
         if name in given and not architectures.has_batch_norm(options):
             raise ValueError(f"--{name} would change nothing here: {config.model} has no batch normalisation.")
-    if "pixel_scale" in given and architectures.takes_raw_images(options):
+    if "pixel_scale" in given and config.preprocessing is None and architectures.takes_raw_images(options):
         raise ValueError(f"--pixel_scale would change nothing here: {config.model} scales its images itself.")
     return names
 
@@ -101,11 +101,16 @@ def build_model(config: Config, classes: int, seed: int | None = None, decisions
 def view_of(config: Config, training: Half) -> pipeline.View:
     """Returns the way from the images of a task to inputs: the mean is that of its own training images.
 
-    A model that scales its images itself gets pixels from 0 to 255.
+    With the preprocessing of pretrained weights, inputs are what these know. A model that scales its images itself gets
+    pixels from 0 to 255.
     """
     # Images that were stored at the input's own size get their slack by reflection.
     without_slack = training.size == config.input_size and "crop" in config.augment
     padding = (config.crop_slack + 1) // 2 if without_slack else 0
+    if (known := config.preprocessing) is not None:
+        return pipeline.View.of_channels(
+            config.input_size, training.size, known.mean, known.scale, known.order == preprocessing.BGR, padding
+        )
     if architectures.takes_raw_images(config.architecture):
         return pipeline.View(config.input_size, np.zeros_like(mean_image(training)), 1.0, padding)
     return pipeline.View(config.input_size, mean_image(training), config.pixel_scale, padding)
