@@ -90,6 +90,14 @@ def test_every_recipe_option_changes_the_recipe():
     assert residual != Config(model="ResNet50", batch_norm="adapt").recipe()
 
 
+def test_copied_blocks_of_pretrained_weights_have_a_lower_rate_by_default():
+    assert (Config().copied_rate, Config(copied_lr_multiplier=0.5).copied_rate) == (1.0, 0.5)
+    assert Config(pretrained="x.keras").copied_rate == 0.2
+    assert Config(pretrained="x.keras", optimizer="adamw").copied_rate == 1.0, "its rates are all alike"
+    assert Config(copied_lr_multiplier=1.0).recipe() == Config().recipe()
+    assert Config(copied_lr_multiplier=0.5).recipe() == Config().recipe() | {"copied_lr_multiplier": 0.5}
+
+
 def test_recipes_hold_no_options_of_other_models_and_no_folders():
     recipe = Config(model="/home/me/net.keras").recipe()
     assert recipe["model"] == "net.keras"
@@ -204,7 +212,7 @@ def test_the_input_of_pretrained_weights_is_part_of_the_recipe_in_place_of_the_m
     assert torch.study_name() != plain.study_name()
     numbers = Config(pretrained_preprocessing=torch.preprocessing.numbers)
     assert numbers.recipe() == torch.recipe(), "one input has one text"
-    assert Config(pretrained="x.h5", pretrained_classes="y.txt").recipe() == plain.recipe()
+    assert Config(pretrained="x.h5", pretrained_classes="y.txt", copied_lr_multiplier=1.0).recipe() == plain.recipe()
     assert Config(model="ConvNeXtTiny", pretrained_preprocessing="none").recipe()["preprocessing"] == "torch"
 
 

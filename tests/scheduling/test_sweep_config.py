@@ -59,7 +59,9 @@ def test_options_that_contradict_each_other_are_refused(options, given, message)
 
 
 def test_pretrained_weights_stand_in_for_the_bases_that_are_copied_from():
-    options = SweepConfig(treatments="AnB,RnB,base", n="1", pretrained="x.keras", pretrained_preprocessing="torch")
+    options = SweepConfig(
+        treatments="AnB,RnB,base", n="1", split="random", pretrained="x.keras", pretrained_preprocessing="torch"
+    )
     asked = sweep_config.grids_of(options, set())
     cells = sweep_config.cells_of(options, asked, NAMES, [None] * 8, pretrained="1a2b3c4d" * 8)
     names = [cell.treatment.label for cell in cells]
@@ -74,7 +76,7 @@ def test_pretrained_weights_stand_in_for_the_bases_that_are_copied_from():
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"treatments": "AnB", "budget": "equal_total"}, "how long the weights of --pretrained were trained is not known"),
-     ({"treatments": "base,RnB"}, r"it goes with AnB, BnB.*Received: --treatments=base,RnB")],
+     ({"treatments": "base,RnB"}, r"it goes with AnB, AnB.*Received: --treatments=base,RnB")],
 )  # fmt: skip
 def test_pretrained_weights_that_nothing_copies_are_refused(options, message):
     config = SweepConfig(n="1", pretrained="x.keras", **options)

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from tftransfer.experiment import treatments
+from tftransfer.experiment import policies, treatments
 from tftransfer.experiment.splits import Split
 from tftransfer.records import record_files
 from tftransfer.records.record_files import Record
@@ -34,29 +34,43 @@ def text(split: Split, study: pathlib.Path, dataset: str, networks: Sequence[Net
         networks: At least one, in the order of the rows; the one that was asked for is last.
         seconds: Of the whole call.
     """
-    sizes = ", ".join(f"{letter} {len(split.classes(letter))}" for letter in treatments.HALVES)
+    sizes = ", ".join(f"{letter} {len(split.classes(letter)) or 'unknown'}" for letter in treatments.HALVES)
     rows = ["", f"data set   {escaping.terminal(dataset)}", f"split      {split.name} (classes: {sizes})", ""]
     records = [network.record for network in networks]
     with_top5 = any(record_files.top5(record.content) is not None for record in records)
-    rows.append(f"{'network':<18}{'top-1':>8}{'top-5' if with_top5 else '':>9}{'minus base':>15}{'cross-entropy':>16}")
-    rows += [_scores(record) for record in records]
+    width = max(18, 2 + max(len(_label(record)) for record in records))
+    head = f"{'top-1':>8}{'top-5' if with_top5 else '':>9}{'minus base':>15}{'cross-entropy':>16}"
+    rows.append(f"{'network':<{width}}{head}")
+    rows += [_scores(record, width) for record in records]
     by_half = {str(record.identity["treatment"]["target"]): record.content for record in reversed(records)}
-    rows += [_chance(half, content) for half, content in sorted(by_half.items())]
+    rows += [_chance(half, content, width) for half, content in sorted(by_half.items())]
+    rows += _policies(records)
     return "\n".join([*rows, "", _seconds(networks, seconds), *_next(study, records)])
 
 
-def _scores(record: Record) -> str:
+def _label(record: Record) -> str:
+    return escaping.terminal(record.content["treatment"]["label"])
+
+
+def _policies(records: Sequence[Record]) -> list[str]:
+    """Returns rows that say in words what networks with a policy are."""
+    of = {_label(record): str(record.identity["treatment"].get("policy", "")) for record in records}
+    rows = [f"{label}: {policies.in_words(policy)}" for label, policy in of.items() if policy]
+    return ["", *rows] if rows else []
+
+
+def _scores(record: Record, width: int) -> str:
     """Returns the row of one network."""
-    result, label = record.result, escaping.terminal(record.content["treatment"]["label"])
+    result, label = record.result, _label(record)
     if record.status != record_files.DONE:
-        return f"{label:<18}{record.status}"
+        return f"{label:<{width}}{record.status}"
     is_reference = label in {treatments.base(target).label for target in treatments.TARGETS}
-    points = "" if is_reference else _points(result["minus_base"])
+    points = "" if is_reference else _points(result["minus_base"], record.content.get("reference"))
     top5 = _percent(record_files.top5(record.content))
-    return f"{label:<18}{_percent(result['top1']):>8}{top5:>9}{points:>15}{result['cross_entropy']:>16.3f}"
+    return f"{label:<{width}}{_percent(result['top1']):>8}{top5:>9}{points:>15}{result['cross_entropy']:>16.3f}"
 
 
-def _chance(half: str, content: Mapping[str, Any]) -> str:
+def _chance(half: str, content: Mapping[str, Any], width: int) -> str:
     """Returns the row of the score of always naming the most frequent class of a half, and of its images."""
     few, many = content["integrity"].get("class_images", {}).get("validation", (None, None))
     images = f"of {content['cost']['validation_images']:,} validation images"
@@ -64,7 +78,7 @@ def _chance(half: str, content: Mapping[str, Any]) -> str:
         images += f", {few:,} to {many:,} a class: the share of the largest class"
     elif few is not None:
         images += f", {few:,} a class"
-    return f"{f'chance, {half}':<18}{_percent(content['result'].get('chance')):>8}   {images}"
+    return f"{f'chance, {half}':<{width}}{_percent(content['result'].get('chance')):>8}   {images}"
 
 
 def _seconds(networks: Sequence[Network], seconds: float) -> str:
@@ -98,5 +112,7 @@ def _percent(fraction: float | None) -> str:
     return "" if fraction is None else f"{100 * fraction:.1f} %"
 
 
-def _points(fraction: float | None) -> str:
-    return "unknown" if fraction is None else f"{100 * fraction:+.1f} points"
+def _points(fraction: float | None, base: Any) -> str:
+    if fraction is None:
+        return "unknown" if base else "no base"
+    return f"{100 * fraction:+.1f} points"

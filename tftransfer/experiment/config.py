@@ -46,6 +46,8 @@ The default recipe needs its steps, however few the images are: on a half of mot
 100, 14.4 % after 200, 50.2 % after 400, 71.2 % after 600 and 80.6 % after 744, its 12 epochs (chance: 5 %). 600 is
 four times the warm-up, the fewest that leave its 150 steps whole.
 """
+PRETRAINED_RATE = 0.2
+"""Factor on the learning rate of tuned blocks of pretrained weights; `docs/pretrained.md` has what was measured."""
 FEW_STEPS = 200
 """Steps below which a network is hardly trained, by the same scores."""
 
@@ -161,6 +163,10 @@ class Config:
         "sgd: factor on the learning rate from each block to the one below it",
         lambda v: None if 0 < v <= 1 else "above 0 to 1",
     )
+    copied_lr_multiplier: float = option(
+        0.0, RECIPE, "sgd: factor on the learning rate of copied blocks that are tuned; 0: 0.2 with --pretrained, else "
+        "1", at_least(0),
+    )  # fmt: skip
     schedule: str = option("cosine", RECIPE, "learning-rate schedule", choices=SCHEDULES)
     warmup_steps: int = option(150, RECIPE, "steps of linear warm-up; a quarter of all at most", at_least(0))
     drop_steps: int = option(0, RECIPE, "schedule=step: steps between drops of the learning rate", at_least(0))
@@ -266,6 +272,13 @@ class Config:
             )
 
     @property
+    def copied_rate(self) -> float:
+        """Factor on the learning rate of copied blocks that are tuned, the default filled in."""
+        if self.copied_lr_multiplier:
+            return self.copied_lr_multiplier
+        return PRETRAINED_RATE if self.pretrained and self.optimizer == "sgd" else 1.0
+
+    @property
     def input_size(self) -> int:
         """Side of the network's input in pixels, the data set's default filled in."""
         return self.image_size or default_input_size(self.dataset)
@@ -359,6 +372,7 @@ class Config:
             "pretrained_classes": (not self.pretrained, "--pretrained"),
             "split_seed": (self.split != "random", "--split=random"),
             "epochs": (bool(self.steps and self.epochs), "--steps=0; --epochs=0 undoes what a flag file says"),
+            "copied_lr_multiplier": only_sgd,
             **dict.fromkeys(("momentum", "bias_lr_multiplier", "bias_decay_multiplier"), only_sgd),
             "drop_factor": (self.schedule != "step", "--schedule=step"),
             **dict.fromkeys(("batch_norm", "batch_norm_momentum"), no_batch_norm),
@@ -394,6 +408,9 @@ class Config:
             for field in dataclasses.fields(self)
             if field.metadata["section"] in (MODEL, RECIPE) and field.name != "seed"
         }
+        rest["copied_lr_multiplier"] = self.copied_rate
+        if self.copied_rate == 1:
+            del rest["copied_lr_multiplier"]
         if self.steps:
             rest["epochs"] = 0.0  # ignored, so it must not make a difference
         elif not self.epochs:

@@ -67,7 +67,8 @@ DOMAINS = {
 }
 RECIPE_COLUMNS = (
     "image_size", "width", "initializer", "dropout", "epochs", "least_steps", "steps", "batch_size", "optimizer",
-    "learning_rate", "lr_multipliers", "layerwise_lr_decay", "schedule", "warmup_steps", "drop_steps", "drop_epochs",
+    "learning_rate", "lr_multipliers", "layerwise_lr_decay", "copied_lr_multiplier",
+    "schedule", "warmup_steps", "drop_steps", "drop_epochs",
     "drop_factor", "momentum", "weight_decay", "bias_lr_multiplier",
     "bias_decay_multiplier", "label_smoothing", "augment", "pixel_scale", "precision",
 )  # fmt: skip

@@ -73,7 +73,7 @@ def _optimizer(group: Group, config: Config, images: int) -> keras.optimizers.Op
             config.bias_lr_multiplier,
             config.bias_decay_multiplier,
             lr_multipliers=group.trained_rates(
-                config.block_lr_multipliers(architectures.block_names(config.architecture))
+                config.block_lr_multipliers(architectures.block_names(config.architecture)), config.copied_rate
             ),
             layer_starts=starts,
         )

@@ -191,15 +191,22 @@ class Group:
     def _network(self, name: str) -> Network:
         return next(network for network in self.networks if network.name == name)
 
-    def trained_rates(self, rates: Mapping[str, float]) -> dict[str, float]:
-        """Returns the rates of blocks by `network/layer`, for the layers that train."""
-        return {
-            f"{network.name}/{layer}": rates[block.name]
+    def trained_rates(self, rates: Mapping[str, float], copied: float = 1.0) -> dict[str, float]:
+        """Returns the factors on the rates of layers that train, by `network/layer`, where they are not 1.
+
+        Args:
+            rates: Factors by block.
+            copied: Factor on those of tuned blocks.
+        """
+        found = {
+            f"{network.name}/{layer}": rates.get(block.name, 1.0) * factor
             for network in self.networks
-            for block in self._blocks_of(network, policies.TUNE + policies.NEW)
+            for letters, factor in ((policies.TUNE, copied), (policies.NEW, 1.0))
+            for block in self._blocks_of(network, letters)
             for layer in self._trained_layers(network, block)
-            if block.name in rates and self._towers[network.name].get_layer(layer).weights
+            if self._towers[network.name].get_layer(layer).weights
         }
+        return {name: factor for name, factor in found.items() if factor != 1}
 
     def _trained_layers(self, network: Network, block: Block) -> list[str]:
         """Returns the layers of a block that trains; a head that stands lower has not all layers of the whole one."""
