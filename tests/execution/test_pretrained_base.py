@@ -175,6 +175,7 @@ def test_features_are_those_of_keras_with_its_own_imagenet_weights(tmp_path, mon
     path = tmp_path / "published.h5"
     trained.save(path)
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *_, **__: str(path))
+    monkeypatch.setattr(imagenet, "located", imagenet.asked_of_keras)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the size of images, which is right
         theirs = builder(weights="imagenet")

@@ -33,7 +33,7 @@ class PretrainedFile(Generic[ConfigT]):
 def opened(config: ConfigT, given: Collection[str] = (), download: bool = True) -> PretrainedFile[ConfigT]:
     """Returns the file of --pretrained after checks; no array of it is read.
 
-    Keras is loaded only for `imagenet`, to ask it for the file.
+    Keras is asked only for the file of `imagenet`, and in a process of its own.
 
     Args:
         config: The options.

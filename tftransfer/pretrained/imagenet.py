@@ -1,17 +1,28 @@
-"""The ImageNet weights of keras.applications: Keras itself names, downloads and checks the file."""
+"""The ImageNet weights of keras.applications: Keras itself names, downloads and checks the file.
+
+    python -m tftransfer.pretrained.imagenet REQUEST.json ANSWER.json
+
+Keras is asked in a process of its own: commands choose devices before they load TensorFlow, and a sweep never does.
+"""
 
 import contextlib
 import importlib
+import json
 import os
 import pathlib
+import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from tftransfer.cli import command_line
 from tftransfer.data.datasets import synsets
 from tftransfer.models import catalog, preprocessing
 from tftransfer.pretrained.description import IMAGENET, Description
 from tftransfer.pretrained.files import digest
+from tftransfer.system import atomic, processes, untrusted_files
+
+MODULE = "tftransfer.pretrained.imagenet"
 
 
 class _LocatedError(Exception):
@@ -37,7 +48,7 @@ def classes() -> tuple[str, ...]:
 
 
 def located(model: str, download: bool = True) -> tuple[pathlib.Path, str]:
-    """Returns the file of a model's ImageNet weights in Keras' cache, and its URL; loads Keras.
+    """Returns the file of a model's ImageNet weights in Keras' cache, and its URL.
 
     Args:
         model: A model of keras.applications.
@@ -46,7 +57,34 @@ def located(model: str, download: bool = True) -> tuple[pathlib.Path, str]:
     Raises:
         ValueError: If it is not there and cannot, or must not, be downloaded.
     """
-    keras = importlib.import_module("keras")
+    with tempfile.TemporaryDirectory() as folder:
+        request = {"model": model, "download": download}
+        answer = processes.ask(MODULE, request, pathlib.Path(folder), shown=True)
+    if answer.content is None:
+        raise ValueError(
+            f"The process that asks Keras for the ImageNet weights of {model} ended without an answer"
+            f"{f', {answer.reason}' if answer.reason else ''}. Use --pretrained=FILE."
+        )
+    if "error" in answer.content:
+        raise ValueError(answer.content["error"])
+    return pathlib.Path(answer.content["path"]), answer.content["url"]
+
+
+def main(argv: Sequence[str]) -> None:
+    """Answers a request for the file of a model's weights with its path and URL, or with what went wrong."""
+    request = untrusted_files.read_json(argv[1])
+    try:
+        path, url = asked_of_keras(request["model"], request["download"])
+        answer = {"path": str(path), "url": url}
+    except ValueError as error:
+        answer = {"error": str(error)}
+    atomic.write_text(pathlib.Path(argv[2]), json.dumps(answer))
+
+
+def asked_of_keras(model: str, download: bool = True) -> tuple[pathlib.Path, str]:
+    """Returns what `located` does; loads Keras into this process."""
+    with command_line.suppress_stderr():
+        keras = importlib.import_module("keras")
     with _stopped_at_its_file(download):
         try:
             with warnings.catch_warnings():
@@ -115,3 +153,7 @@ def described(model: str, path: pathlib.Path, url: str, image_size: int) -> Desc
         provenance=f"keras.applications.{model}(weights={IMAGENET!r}), {url}",
         preprocessing=preprocessing.of_application(model),
     )
+
+
+if __name__ == "__main__":
+    command_line.main(main)
