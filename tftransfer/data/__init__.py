@@ -1,3 +1,16 @@
 """From a data set to batches: opened (`datasets`), prepared once (`store`), read as tensors (`pipeline`)."""
 
-__all__ = ["datasets", "decode", "manifest", "mean_image", "motifs", "pipeline", "progress", "shards", "store"]
+__all__ = [
+    "datasets",
+    "decode",
+    "feature_files",
+    "manifest",
+    "mean_image",
+    "motifs",
+    "pipeline",
+    "preparation",
+    "progress",
+    "shards",
+    "store",
+    "views",
+]
