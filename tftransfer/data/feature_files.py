@@ -21,6 +21,7 @@ import pathlib
 import secrets
 import shutil
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -38,17 +39,21 @@ class NoRoomError(OSError):
     """Features that the limit or the disk has no room for."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Features:
     """Features of all images of a half, mapped into memory. While it lives, no process removes its file.
 
+    Args:
+        array: As the attribute.
+        file: The file, open and locked.
+
     Attributes:
         array: `(images, ...)`, read-only.
-        file: The file, open and locked.
     """
 
-    array: np.ndarray
-    file: BinaryIO = dataclasses.field(repr=False)
+    def __init__(self, array: np.ndarray, file: BinaryIO) -> None:
+        self.array = array
+        # Whoever reads the features may end with an error: the lock goes with them, without anybody's help.
+        self._end = weakref.finalize(self, file.close)
 
 
 @dataclasses.dataclass(frozen=True)
