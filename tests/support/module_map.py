@@ -36,6 +36,7 @@ ORDER = (
     "tftransfer.bench",
     "tftransfer.report",
     "tftransfer.describe",
+    "tftransfer.cache",
 )
 
 

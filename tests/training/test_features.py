@@ -91,7 +91,7 @@ def test_training_from_features_is_training_from_images(cached, task, source, op
 
 
 def test_training_from_features_is_exact_in_float64(cached, task, source, float64):
-    networks = [DEEP, LOW, Network("tuned", "s", "k2t1")]
+    networks = [DEEP, DROPPED, Network("tuned", "s", "k3t1")]
     for one, other in zip(
         train(cached, task, networks, source), train(from_images(cached), task, networks, source), strict=True
     ):

@@ -53,7 +53,7 @@ class Features:
     def __init__(self, array: np.ndarray, file: BinaryIO) -> None:
         self.array = array
         # Whoever reads the features may end with an error: the lock goes with them, without anybody's help.
-        self._end = weakref.finalize(self, file.close)
+        weakref.finalize(self, file.close)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Entry:
     Attributes:
         name: Name of its files without extension.
         key: What it is; empty if its manifest cannot be read.
+        shape: `(images, ...)`; empty if its manifest cannot be read.
         bytes: Size on disk.
         used: When it was used last, in seconds since 1970.
         in_use: Whether a process uses it now.
@@ -70,6 +71,7 @@ class Entry:
 
     name: str
     key: Mapping[str, Any]
+    shape: tuple[int, ...]
     bytes: int
     used: float
     in_use: bool
@@ -248,10 +250,11 @@ def listed(folder: pathlib.Path) -> list[Entry]:
 def _entries(folder: pathlib.Path) -> Iterator[Entry]:
     for path in sorted(folder.glob("*.bin")):
         with contextlib.suppress(FileNotFoundError):  # another process may just remove it
-            manifest = _manifest(path) or {"key": {}}
+            manifest = _manifest(path) or {"key": {}, "shape": ()}
             beside = path.with_suffix(".json")
             used = (beside if beside.exists() else path).stat().st_mtime
-            yield Entry(path.stem, manifest["key"], path.stat().st_size, used, _in_use(path))
+            shape = tuple(manifest["shape"])
+            yield Entry(path.stem, manifest["key"], shape, path.stat().st_size, used, _in_use(path))
 
 
 def warn(reason: object) -> None:
