@@ -75,6 +75,7 @@ def config(cache: str, **options):
 
 def work(part: str, cache: str, validation: int, cuts: int) -> None:
     """Does one part and prints its seconds."""
+    import keras
     import numpy as np
 
     from tftransfer import transfer
@@ -84,6 +85,7 @@ def work(part: str, cache: str, validation: int, cuts: int) -> None:
     recipe = config(cache, cache_limit=0.0 if part == FROM_IMAGES else 10.0)
     view = pipeline.View(SIDE, np.full((SIDE, SIDE, 3), 127, np.float32), 1 / 64)
     task = trainer.Task("drawn", "B", CLASSES, drawn(TRAINING, 0), drawn(validation, 1), view)
+    keras.utils.set_random_seed(0)  # the same source in every process
     sources = {"s": transfer.weights_of(trainer.build_model(recipe, 1000, seed=0))}
     group = networks(part, cuts)
     started, before = time.perf_counter(), _cpu_seconds()

@@ -325,7 +325,7 @@ class Config:
         """Returns the options that decide a result besides images, treatment and seed: preparation, model, training."""
         inputs = {"dataset": self.dataset, "image_size": self.input_size}
         inputs |= {name: getattr(self, name) for name in ("augment", "pixel_scale")}
-        inputs |= {"views": self.views} if self.views else {}
+        inputs |= {"views": self.views} if self.views and self.augment != "none" else {}
         rest = {
             # From Python, 7 may stand for 7.0: the same recipe has one text.
             field.name: type(field.default)(getattr(self, field.name))
