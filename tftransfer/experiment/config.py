@@ -83,7 +83,10 @@ class Config:
     )
     augment: str = option("crop_mirror", DATA, "random augmentation of training images", choices=AUGMENTATIONS)
     views: int = option(
-        0, DATA, "random views of each training image, all there are; 0: another one in every epoch", at_least(0)
+        0,
+        DATA,
+        "random crops and mirror images of each training image, shown in turns; 0: new ones in every epoch",
+        at_least(0),
     )
     pixel_scale: float = option(1 / 64, DATA, "factor on pixels, 0 to 255 minus the mean image; paper: 1", above(0))
 
@@ -174,8 +177,8 @@ class Config:
         "have no random view (--augment=none, --views); 0: none are kept", at_least(0),
     )  # fmt: skip
     evaluations: int = option(
-        0, MACHINE, "evaluations on the validation images; 0: one per epoch, 50 at most, in a fifth of the arithmetic "
-        "of training (3 passes an image; 1 to evaluate it)", at_least(0),
+        0, MACHINE, "evaluations on the validation images; 0: one per epoch, 50 at most, and at most a fifth of the "
+        "arithmetic of training (3 passes for an image of a step, 1 for a validation image)", at_least(0),
     )  # fmt: skip
     checkpoint_minutes: str = option(
         "auto", MACHINE, "minutes between checkpoints, from which an interrupted training goes on; auto: as often as "

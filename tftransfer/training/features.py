@@ -208,7 +208,10 @@ def _why_not(group: Group, entries: Sequence[Entry], replicas: int) -> str:
 
 
 def _is_noisy(layer: keras.Layer) -> bool:
-    return isinstance(layer, StepNoise) or bool(layer._seed_generators)
+    """Whether a layer draws noise in training; dropout with a rate of 0 does not."""
+    if isinstance(layer, StepNoise):
+        return bool(getattr(layer, "rate", getattr(layer, "stddev", True)))
+    return bool(layer._seed_generators)
 
 
 def _entries(group: Group) -> dict[tuple[str, int, str], Entry]:
