@@ -12,14 +12,14 @@ from module_map import MODULES, ORDER, ROOT, home, imports_of, interface
 # Modules that load TensorFlow or Keras when they are imported, by package; all others must not.
 LOAD_TENSORFLOW = {
     "tftransfer.transfer": ("",),
-    "tftransfer.data": ("motifs_tfds", "pipeline"),
+    "tftransfer.data": ("motifs_tfds", "pipeline", "views"),
     "tftransfer.models": (
         "alexnet", "architectures", "blocks", "cloning", "costs", "keras_settings", "layers", "logits",
         "noise", "serialization", "shortened", "sizes", "validation",
     ),
     "tftransfer.records": ("event_files",),  # TensorBoard alone
     "tftransfer.training": (
-        "batch_norm", "compilation", "diagnostics", "group", "history", "memory", "optimizers", "outcomes",
+        "batch_norm", "compilation", "diagnostics", "features", "group", "history", "memory", "optimizers", "outcomes",
         "snapshots", "strategies", "trainer", "untrained_sources", "weights",
     ),
     "tftransfer.execution": (

@@ -187,6 +187,11 @@ def test_moving_statistics_are_as_the_option_says_in_all_blocks_or_a_fault(batch
     assert whole["warnings"] == ([] if as_wanted else ["statistics"])
 
 
+def test_a_record_says_whether_features_stood_in_for_images():
+    assert said("A4B", from_features=True)["integrity"]["trained_from_features"] is True
+    assert "trained_from_features" not in said("A4B")["integrity"]
+
+
 def test_the_images_of_the_smallest_and_the_largest_class_are_those_of_each_part():
     whole = said("A4B", training=(20, 90, 30), validation=(40, 39, 41))
     assert whole["integrity"]["class_images"] == {"training": [20, 90], "validation": [39, 41]}

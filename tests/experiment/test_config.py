@@ -85,6 +85,7 @@ def test_every_recipe_option_changes_the_recipe():
     drops = [Config(schedule="step", **drop).recipe() for drop in ({"drop_steps": 5}, {"drop_epochs": 5.0})]
     assert drops[0] != drops[1]
     assert Config(blocks="conv2,conv5").recipe() != recipe
+    assert Config(views=3).recipe() == recipe | {"views": 3}, "and without them it is as before"
     residual = Config(model="ResNet50").recipe()
     assert residual != Config(model="ResNet50V2").recipe()
     assert residual != Config(model="ResNet50", batch_norm="adapt").recipe()

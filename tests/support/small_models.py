@@ -174,3 +174,21 @@ def normalized(input_shape, classes):
         x = layers.ReLU(name=f"relu{number}")(layers.BatchNormalization(momentum=0.9, name=f"norm{number}")(x))
     x = layers.Dense(16, activation="relu", name="fc3")(layers.Flatten(name="flat")(x))
     return keras.Model(inputs, layers.Dense(classes, name="logits")(layers.Dropout(0.5, name="drop3")(x)))
+
+
+def pooling(input_shape, classes, normalised=True):
+    """Three convolutions, pooled over space: features that are cheaper to read than to make."""
+    inputs = x = keras.Input(input_shape)
+    for number, (channels, strides) in enumerate(((8, 2), (16, 2), (16, 1)), 1):
+        # (15, 15, 8), (7, 7, 16) and (5, 5, 16) of 32 pixels
+        x = layers.Conv2D(channels, 3, strides=strides, name=f"conv{number}")(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"norm{number}")(x) if normalised else x
+        x = layers.ReLU(name=f"relu{number}")(x)
+    x = layers.GlobalAveragePooling2D(name="pool3")(x)
+    x = layers.Dropout(0.5, name="drop4")(layers.Dense(16, activation="relu", name="fc4")(x))
+    return keras.Model(inputs, layers.Dense(classes, name="logits")(x))
+
+
+def plain_pooling(input_shape, classes):
+    """The same without batch normalisation."""
+    return pooling(input_shape, classes, normalised=False)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from made_images import make_half
 from tftransfer.experiment.config import Config
 from tftransfer.records import record_files
 from tftransfer.training import trainer
@@ -104,6 +105,41 @@ def test_evaluations_are_spread_and_the_last_is_at_the_end(small, task, evaluati
     short = dataclasses.replace(small, steps=5, evaluations=evaluations)
     (outcome,) = trainer.train(short, task, [BASE], {})
     assert outcome.history["step"] == steps
+
+
+@pytest.mark.parametrize(
+    ("options", "images", "validation", "expected"),
+    [
+        ({"epochs": 8.0, "batch_size": 32}, 500, 5000, 1),  # 480 images an epoch; 0.6 x 3840 / 5000 is less than 1
+        ({"epochs": 12.0}, 4000, 1000, 12),  # the motifs: one per epoch costs less than a fifth
+        ({"epochs": 10.0, "batch_size": 50}, 100, 150, 4),  # 0.6 x 1000 / 150
+        ({"epochs": 10.0, "batch_size": 50}, 100, 60, 10),
+        ({"epochs": 10.0, "batch_size": 50}, 100, 61, 9),
+        ({"steps": 1, "batch_size": 50}, 100, 5000, 1),
+        ({"epochs": 100.0}, 4000, 10, 50),
+        ({"epochs": 8.0, "batch_size": 32, "evaluations": 8}, 500, 5000, 8),
+    ],
+    ids=str,
+)
+def test_evaluations_take_at_most_a_fifth_of_the_arithmetic_of_training(options, images, validation, expected):
+    assert trainer.evaluations(Config(**options), images, validation) == expected
+
+
+def test_the_default_study_of_motifs_has_an_evaluation_an_epoch():
+    """Each half has 4,000 training and 1,000 validation images; --dry_run says so."""
+    config = Config()
+    steps = config.train_steps(4000)
+    assert trainer.evaluations(config, 4000, 1000) == round(steps / config.steps_per_epoch(4000)) == 12
+
+
+def test_a_training_is_evaluated_as_often_as_the_rule_says(small, task):
+    """Of 160 training images in four epochs: 53 validation images are affordable 7 times, 530 not once."""
+    config = dataclasses.replace(small, evaluations=0, steps=0, epochs=4.0)
+    (outcome,) = trainer.train(config, task, [BASE], {})
+    assert outcome.history["step"] == [5, 10, 15, 20]
+    many = dataclasses.replace(task, validation=make_half(530, 5, seed=1))
+    (outcome,) = trainer.train(config, many, [BASE], {})
+    assert outcome.history["step"] == [20], "the last one is always there"
 
 
 def test_rounds_do_not_change_the_result(small, task, small_base):

@@ -53,6 +53,16 @@ def test_batches_of_two_splits_have_another_order_and_other_crops(recipe, task):
     )
 
 
+def test_a_stated_number_of_views_is_shown_again_and_again(small, task):
+    """Four epochs of five steps; as many views as epochs change nothing."""
+    config = dataclasses.replace(small, steps=20)
+    other, one, two, four = (
+        trainer.train(dataclasses.replace(config, views=views), task, [BASE], {})[0] for views in (0, 1, 2, 4)
+    )
+    assert digest(four) == digest(other)
+    assert len({digest(other), digest(one), digest(two)}) == 3
+
+
 @pytest.mark.parametrize(
     "options",
     [

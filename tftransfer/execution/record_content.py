@@ -141,6 +141,7 @@ def _integrity(
         "steps": outcome.train_steps,
         "steps_of_source": None if pretrained else source.content["cost"]["train_steps"] if source else 0,
         **({"pretrained_source": _origin(pretrained)} if pretrained else {}),
+        **({"trained_from_features": True} if outcome.from_features else {}),
     }
 
 

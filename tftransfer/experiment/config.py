@@ -98,6 +98,12 @@ class Config:
         0, DATA, "train on the first k images of each class of the target; 0: all", at_least(0)
     )
     augment: str = option("crop_mirror", DATA, "random augmentation of training images", choices=AUGMENTATIONS)
+    views: int = option(
+        0,
+        DATA,
+        "random crops and mirror images of each training image, shown in turns; 0: new ones in every epoch",
+        at_least(0),
+    )
     pixel_scale: float = option(1 / 64, DATA, "factor on pixels, 0 to 255 minus the mean image; paper: 1", above(0))
     pretrained: str = option(
         "", DATA, "weights in place of the source's base: FILE.weights.h5, FILE.h5, FILE.keras or FILE.safetensors; or "
@@ -202,8 +208,14 @@ class Config:
     keep_weights: bool = option(
         False, MACHINE, "keep the weights of all networks, not only of bases and, after a sweep, the best"
     )
-    evaluations: int = option(0, MACHINE, "evaluations on the validation images; 0: one per epoch, 50 at most",
-                              at_least(0))  # fmt: skip
+    cache_limit: float = option(
+        10.0, MACHINE, "GB of --cache_dir for features of frozen blocks, which are computed once where training images "
+        "have no random view (--augment=none, --views); 0: none are kept", at_least(0),
+    )  # fmt: skip
+    evaluations: int = option(
+        0, MACHINE, "evaluations on the validation images; 0: one per epoch, 50 at most, and at most a fifth of the "
+        "arithmetic of training (3 passes for an image of a step, 1 for a validation image)", at_least(0),
+    )  # fmt: skip
     checkpoint_minutes: str = option(
         "auto", MACHINE, "minutes between checkpoints, from which an interrupted training goes on; auto: as often as "
         "takes less than 2 % of the time; 0: none", auto_or_minutes,
@@ -374,6 +386,7 @@ class Config:
             "epochs": (bool(self.steps and self.epochs), "--steps=0; --epochs=0 undoes what a flag file says"),
             "copied_lr_multiplier": only_sgd,
             **dict.fromkeys(("momentum", "bias_lr_multiplier", "bias_decay_multiplier"), only_sgd),
+            "views": (self.augment == "none", "--augment=crop_mirror, crop or mirror"),
             "drop_factor": (self.schedule != "step", "--schedule=step"),
             **dict.fromkeys(("batch_norm", "batch_norm_momentum"), no_batch_norm),
             **dict.fromkeys(("width", "dropout", "initializer"), (not own, "--model=AlexNet")),
@@ -402,6 +415,7 @@ class Config:
             inputs["source_dataset"] = self.source_dataset
         if self.preprocessing is not None:
             inputs |= {"pixel_scale": 0.0, "preprocessing": self.preprocessing.text}
+        inputs |= {"views": self.views} if self.views and self.augment != "none" else {}
         rest = {
             # From Python, 7 may stand for 7.0: the same recipe has one text.
             field.name: type(field.default)(getattr(self, field.name))

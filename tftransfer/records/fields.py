@@ -202,6 +202,7 @@ _FIELDS: dict[str, tuple[Fits, str]] = {
     "integrity.images_left_out?": (_PARTS[0], "an object"),
     "integrity.steps?": (_or_none(_is_count), "a whole number or null"),
     "integrity.steps_of_source?": (_or_none(_is_count), "a whole number or null"),
+    "integrity.trained_from_features?": _FLAG,
     "integrity.pretrained_source?": (
         lambda v: isinstance(v, dict) and _is_text(v.get("file")),
         "an object with a file",

@@ -132,8 +132,9 @@ def _remember_speed(study: studies.Study, cells: tuple[Cell, ...]) -> None:
     """Writes the speed of the group, from which the hours of later sweeps are estimated."""
     trained = [cell for cell in cells if (network := study.finished(cell)) and network.trained_here]
     if trained:
-        cost = study.finished(trained[0]).record.content["cost"]
-        if cost["train_steps"] >= _STEADY_STEPS and cost["images_per_second"]:
+        content = study.finished(trained[0]).record.content
+        cost, from_features = content["cost"], content["integrity"].get("trained_from_features")
+        if cost["train_steps"] >= _STEADY_STEPS and cost["images_per_second"] and not from_features:
             kind = speeds.kind_of([cell.treatment.frozen_blocks for cell in trained])
             config = trained[0].config
             speeds.remember(config, kind, config.batch_size / cost["images_per_second"], len(trained))

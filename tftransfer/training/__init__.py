@@ -8,6 +8,7 @@ __all__ = [
     "compilation",
     "diagnostics",
     "evaluation",
+    "features",
     "group",
     "memory",
     "optimizers",

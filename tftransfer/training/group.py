@@ -71,7 +71,9 @@ class Group:
             blocks that wait for their release.
 
     Attributes:
-        model: The combined model, `(batch, height, width, channels)` to a dict of logits by network name.
+        model: The combined model, `(batch, height, width, channels)` to a dict of logits by network name;
+            `training.features` replaces it by one that begins at the trunks' features.
+        variables: Those of the combined model from images, trunks included.
         networks: As given.
         template: As given.
         blocks: Its blocks.
@@ -107,9 +109,20 @@ class Group:
             tower = self._tower(network)
             self._towers[network.name] = tower
             entry = cuts[network.source][str(network.frozen)] if network.frozen else inputs
-            outputs[network.name] = _as_float32(tower(entry), network.name)  # (batch, classes)
+            outputs[network.name] = as_float32(tower(entry), network.name)  # (batch, classes)
             self._copied_weights[network.name] = self._copy(network, sources)
         self.model = keras.Model(inputs, outputs, name="group")
+        self.variables = list(self.model.variables)
+
+    @property
+    def trunks(self) -> Mapping[str, keras.Model]:
+        """Models from images to dicts of what leaves them, by source; the names in a dict are depths, such as "4"."""
+        return self._trunks
+
+    @property
+    def towers(self) -> Mapping[str, keras.Model]:
+        """Models from what leaves a trunk, or from images, to logits `(batch, classes)`, by network."""
+        return self._towers
 
     def _frozen_sources(self) -> dict[str, int]:
         """Returns the sources that need a trunk, and how many blocks of it."""
@@ -268,7 +281,7 @@ class Group:
         return sum(math.prod(variable.shape) for variable in self._towers[name].trainable_variables)
 
 
-def _as_float32(logits: Any, name: str) -> Any:
+def as_float32(logits: Any, name: str) -> Any:
     """Returns logits `(batch, classes)` in float32: under half precision a model's head may give fewer bits."""
     if logits.dtype in ("float32", "float64"):
         return logits

@@ -43,6 +43,7 @@ class Outcome:
         group_size: Networks in the group.
         cost_fraction: Fraction of the group's arithmetic that was this network's, 0 to 1.
         strategy: Name of the strategy and its devices.
+        from_features: Whether it was trained on features of its frozen blocks that were computed once.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Outcome:
     strategy: str
     blocks_with_statistics: tuple[str, ...] = ()
     moved_statistics: tuple[str, ...] = ()
+    from_features: bool = False
 
 
 def gather(
@@ -73,6 +75,7 @@ def gather(
     seconds: float,
     images_per_second: float,
     strategy: str,
+    from_features: bool = False,
 ) -> list[Outcome]:
     """Gathers what is known of the networks of a group at the end of its training.
 
@@ -84,6 +87,7 @@ def gather(
         seconds: As in `Outcome`, like the two that follow.
         images_per_second: Of the group.
         strategy: Name and devices.
+        from_features: Whether features that were computed once stood in for images.
 
     Returns:
         One outcome for each network, in order.
@@ -115,6 +119,7 @@ def gather(
                 group_size=len(group.networks),
                 cost_fraction=fractions[name],
                 strategy=strategy,
+                from_features=from_features,
             )
         )
     return ended

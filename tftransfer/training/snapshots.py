@@ -52,7 +52,7 @@ def identity(
     }
 
 
-def circumstances(config: Config, strategy: str) -> dict[str, Any]:
+def circumstances(config: Config, strategy: str, from_features: bool = False) -> dict[str, Any]:
     """Returns the circumstances in which a training may go on elsewhere: how sums are rounded, and its evaluations.
 
     Another number of replicas is one of them: they sum gradients in another order, as other threads do.
@@ -60,8 +60,10 @@ def circumstances(config: Config, strategy: str) -> dict[str, Any]:
     Args:
         config: The options.
         strategy: On what it runs.
+        from_features: Whether it trains on features that were computed once, which rounds sums in another order.
     """
-    return {**strategies.rounding(strategy), "evaluations": config.evaluations}
+    features = {"from_features": True} if from_features else {}
+    return {**strategies.rounding(strategy), "evaluations": config.evaluations, **features}
 
 
 def _digest(*arrays: np.ndarray) -> str:
@@ -72,18 +74,23 @@ def _digest(*arrays: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def take(model: keras.Model) -> dict[str, np.ndarray]:
-    """Returns copies of all variables of a compiled model and its optimizer, by kind and place."""
-    return _values(_WEIGHTS, model.variables) | _values(_OPTIMIZER, model.optimizer.variables)
+def take(model: keras.Model, variables: Sequence[Any] | None = None) -> dict[str, np.ndarray]:
+    """Returns copies of all variables of a compiled model and its optimizer, by kind and place.
+
+    Args:
+        model: Compiled.
+        variables: Variables in the place of the model's own.
+    """
+    return _values(_WEIGHTS, variables or model.variables) | _values(_OPTIMIZER, model.optimizer.variables)
 
 
-def put_back(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
+def put_back(model: keras.Model, arrays: Mapping[str, np.ndarray], variables: Sequence[Any] | None = None) -> None:
     """Sets all variables of a compiled model and its optimizer, which must be built, to what `take` returned.
 
     Raises:
         ValueError: If they are of another model.
     """
-    _assign(_WEIGHTS, model.variables, arrays)
+    _assign(_WEIGHTS, variables or model.variables, arrays)
     _assign(_OPTIMIZER, model.optimizer.variables, arrays)
 
 
@@ -135,18 +142,27 @@ class Saver(keras.callbacks.Callback):
         checkpoints: Where they are kept.
         training_history: The history of the training.
         interruption: Signals that were noted.
+        variables: Variables in the place of the model's own: those of all networks, also where the model begins at
+            features and lacks the trunks.
 
     Attributes:
         is_inside_round: Whether training goes on inside a round; the metrics must then be built before `fit`.
         unevaluated: Results of the round in hand if its steps are done and its evaluation is not.
     """
 
-    def __init__(self, checkpoints: Checkpoints, training_history: TrainingHistory, interruption: Interruption) -> None:
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        training_history: TrainingHistory,
+        interruption: Interruption,
+        variables: Sequence[Any] | None = None,
+    ) -> None:
         super().__init__()
         self.unevaluated: dict[str, float] | None = None
         self._checkpoints = checkpoints
         self._training_history = training_history
         self._interruption = interruption
+        self._variables = variables
         self._sums: dict[str, np.ndarray] = {}
         self._size = 0
 
@@ -167,14 +183,15 @@ class Saver(keras.callbacks.Callback):
         """
         if not model.optimizer.built:  # before that it has no momentum that could be set
             model.optimizer.build(model.trainable_variables)
-        shapes = [[str(variable.dtype), *variable.shape] for variable in (*model.variables, *model.optimizer.variables)]
+        variables = (*(self._variables or model.variables), *model.optimizer.variables)
+        shapes = [[str(variable.dtype), *variable.shape] for variable in variables]
         self._size = sum(4 * math.prod(shape) for _, *shape in shapes)
         checkpoint = self._checkpoints.restore({**identity, "variables": shapes}, circumstances)
         if checkpoint:
             self._resume(model, checkpoint)
 
     def _resume(self, model: keras.Model, checkpoint: Checkpoint) -> None:
-        put_back(model, checkpoint.arrays)
+        put_back(model, checkpoint.arrays, self._variables)
         seen = checkpoint.notes["training_history"]
         self._checkpoints.told_until = max((0, *(s for h in seen["histories"].values() for s in h.get("step", ()))))
         self._training_history.resume(seen)
@@ -211,7 +228,8 @@ class Saver(keras.callbacks.Callback):
     def _save(self, sums: Mapping[str, np.ndarray]) -> None:
         """Saves a checkpoint and ends the training if the process is to end."""
         notes = {"training_history": self._training_history.state(), "unevaluated": self.unevaluated}
-        self._checkpoints.save(self._training_history.step, take(self.model) | sums, notes)
+        arrays = take(self.model, self._variables) | sums
+        self._checkpoints.save(self._training_history.step, arrays, notes)
         self._interruption.act()
         self._training_history.rest()
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tftransfer import seeds
-from tftransfer.data import pipeline
+from tftransfer.data import pipeline, views
 from tftransfer.data.mean_image import mean_image
 from tftransfer.data.store import Half
 from tftransfer.experiment import policies
@@ -19,7 +20,7 @@ from tftransfer.models import architectures, keras_settings, preprocessing
 from tftransfer.models.blocks import blocks
 from tftransfer.models.shortened import shortened
 from tftransfer.system import signals
-from tftransfer.training import batch_norm, compilation, history, memory, outcomes, snapshots, strategies
+from tftransfer.training import batch_norm, compilation, features, history, memory, outcomes, snapshots, strategies
 from tftransfer.training.checkpoints import Checkpoints
 from tftransfer.training.group import Group, Network
 from tftransfer.training.outcomes import Outcome
@@ -27,6 +28,8 @@ from tftransfer.transfer import Weights
 
 OnEvaluation = Callable[[int, Mapping[str, Mapping[str, float]]], None]
 _MOST_EVALUATIONS = 50
+_TRAINING_PASSES = 3  # forward, gradient of the features, gradient of the weights; an evaluation is one forward pass
+_EVALUATED_FRACTION = 1 / 5  # the most arithmetic of evaluations, of that of the training steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,12 +54,14 @@ class Task:
 
     def sampling(self, config: Config) -> pipeline.Sampling:
         """Returns the order and augmentation of the images that the training steps of a recipe see."""
-        return pipeline.Sampling(
+        stated = {"views": config.views} if config.views else {}
+        return (views.StatedViews if stated else pipeline.Sampling)(
             seeds.of_split(config.seed, self.split),
             self.target,
             config.batch_size,
             crop="crop" in config.augment,
             mirror="mirror" in config.augment,
+            **stated,
         )
 
 
@@ -175,6 +180,9 @@ def train(
             batch_norm.synchronise(template)
         seed = seeds.of_split(config.seed, task.split)
         group = Group(template, networks, sources, seed, task.target, names_of_blocks, config.batch_norm)
+        inputs = features.computed_once(group, config, task, strategy.num_replicas_in_sync, stage) or _Images(
+            config, task
+        )
         if not strategies.on_gpu():  # a GPU's memory is its own, and says itself when it is full
             memory.require_room(group.model, config.batch_size, memory_fraction)
         compilation.compile_group(group, config, images, task.classes)
@@ -184,47 +192,64 @@ def train(
         )
         stage("compiling the first step")
         if checkpoints is None:
-            _fit(group, config, task, training_history, None, progress_bar)
+            _fit(group, config, inputs, training_history, None, progress_bar)
         else:
             halves = {"training": task.training, "validation": task.validation}
             identity = snapshots.identity(config, task.view, halves, networks, sources)
             identity["split"] = task.split
             with signals.deferred() as noted:
-                saver = snapshots.Saver(checkpoints, training_history, noted)
-                saver.restore(group.model, identity, snapshots.circumstances(config, kind))
-                _fit(group, config, task, training_history, saver, progress_bar)
+                saver = snapshots.Saver(checkpoints, training_history, noted, group.variables)
+                saver.restore(group.model, identity, snapshots.circumstances(config, kind, inputs.are_features))
+                _fit(group, config, inputs, training_history, saver, progress_bar)
         stage("scoring all validation images")
-        logits, labels = _predict(group, config, task)
+        logits = _predict(group, inputs)
     seconds = training_history.earlier_seconds + time.perf_counter() - started
-    return outcomes.gather(
-        group, training_history, logits, labels, seconds, config.batch_size / training_history.seconds_per_step, kind
-    )
+    speed = config.batch_size / training_history.seconds_per_step
+    labels = np.asarray(task.validation.labels)
+    return outcomes.gather(group, training_history, logits, labels, seconds, speed, kind, inputs.are_features)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Images:
+    """Batches of images, as `features.FeatureBatches` gives features in their place."""
+
+    config: Config
+    task: Task
+    are_features = False
+
+    def training_batches(self, first_step: int, steps: int) -> tf.data.Dataset:
+        """Returns images `(batch, height, width, channels)` and labels `(batch,)` of some training steps."""
+        sampling = self.task.sampling(self.config)
+        return pipeline.training_batches(self.task.training, self.task.view, sampling, first_step, steps)
+
+    def evaluation_batches(self) -> tf.data.Dataset:
+        """Returns all validation images with their labels, and weights of 0 for what fills the last batch."""
+        return pipeline.evaluation_batches(self.task.validation, self.task.view, self.config.batch_size)
 
 
 def _fit(
     group: Group,
     config: Config,
-    task: Task,
+    inputs: _Images | features.FeatureBatches,
     training_history: history.TrainingHistory,
     saver: snapshots.Saver | None,
     progress_bar: bool,
 ) -> None:
     """Runs `fit` over rounds of equal length, each ending in an evaluation, and a last shorter one if need be."""
     names = [network.name for network in group.networks]
-    sampling = task.sampling(config)
+    task = inputs.task
     # Images (batch, height, width, channels); by network, labels (batch,) and their weights, 0 for what fills a batch.
-    validation = pipeline.evaluation_batches(task.validation, task.view, config.batch_size).map(
-        lambda x, y, w: (x, dict.fromkeys(names, y), dict.fromkeys(names, w))
-    )
+    validation = inputs.evaluation_batches().map(lambda x, y, w: (x, dict.fromkeys(names, y), dict.fromkeys(names, w)))
     options = {"callbacks": [training_history, saver] if saver else [training_history], "verbose": int(progress_bar)}
     if saver and saver.unevaluated is not None:
         _evaluate_round(group.model, validation, saver.unevaluated, options)
     elif saver and saver.is_inside_round:
         group.model.evaluate(validation.take(1), verbose=0)  # makes the variables of the metrics
-    for first_step, length, before, rounds in _rounds(config, len(task.training), training_history.step):
+    images, done = (len(task.training), len(task.validation)), training_history.step
+    for first_step, length, before, rounds in _rounds(config, *images, done):
         if training_history.all_diverged:
             break
-        batches = pipeline.training_batches(task.training, task.view, sampling, first_step, length * rounds)
+        batches = inputs.training_batches(first_step, length * rounds)
         group.model.fit(
             batches.map(lambda x, y: (x, dict.fromkeys(names, y))),
             initial_epoch=before,
@@ -236,13 +261,36 @@ def _fit(
         )
 
 
-def _rounds(config: Config, images: int, done: int) -> list[tuple[int, int, int, int]]:
+def evaluations(config: Config, images: int, validation_images: int) -> int:
+    """Returns the number of evaluations while a network trains, the last one, at its end, included.
+
+    Without --evaluations it is one per epoch, 50 at most, and no more than take a fifth of the training's arithmetic:
+    three passes for each image of a training step, one for each validation image. Frozen blocks and features that are
+    computed once do not count, so that it is the same for all networks of a recipe and half, on any machine.
+
+    Args:
+        config: The options.
+        images: Training images of the half.
+        validation_images: Validation images of the half.
+
+    Example:
+        >>> evaluations(Config(epochs=8.0), images=500, validation_images=5000)  # 448 images an epoch, 8 epochs
+        1
+    """
+    if config.evaluations:
+        return config.evaluations
+    steps = config.train_steps(images)
+    affordable = steps * config.batch_size * _TRAINING_PASSES * _EVALUATED_FRACTION / validation_images
+    return max(1, min(_MOST_EVALUATIONS, round(steps / config.steps_per_epoch(images)), int(affordable)))
+
+
+def _rounds(config: Config, images: int, validation_images: int, done: int) -> list[tuple[int, int, int, int]]:
     """Returns the calls of `fit` that are left after `done` steps: first step, steps of a round, rounds before, rounds.
 
     A round that was interrupted comes first, then those of full length, then a shorter last one.
     """
     train_steps = config.train_steps(images)
-    rounds = config.evaluations or min(_MOST_EVALUATIONS, max(1, round(train_steps / config.steps_per_epoch(images))))
+    rounds = evaluations(config, images, validation_images)
     length = -(-train_steps // min(rounds, train_steps))
     calls = []
     while done < train_steps:
@@ -266,9 +314,8 @@ def _evaluate_round(
         callback.on_epoch_end(0, {**results, **{f"val_{name}": value for name, value in validated.items()}})
 
 
-def _predict(group: Group, config: Config, task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Returns each network's logits of all validation images, `(images, classes)`, and their labels, `(images,)`."""
-    batches = pipeline.evaluation_batches(task.validation, task.view, config.batch_size)
-    logits = group.model.predict(batches.map(lambda x, y, w: x), verbose=0)
-    images = len(task.validation)  # the last batch is filled up
-    return {name: values[:images] for name, values in logits.items()}, np.asarray(task.validation.labels)
+def _predict(group: Group, inputs: _Images | features.FeatureBatches) -> dict[str, np.ndarray]:
+    """Returns each network's logits of all validation images, `(images, classes)`."""
+    logits = group.model.predict(inputs.evaluation_batches().map(lambda x, y, w: x), verbose=0)
+    images = len(inputs.task.validation)  # the last batch is filled up
+    return {name: values[:images] for name, values in logits.items()}
