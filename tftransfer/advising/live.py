@@ -194,7 +194,7 @@ class FeatureBank:
             if not paying:
                 return
             group = Group(template, paying, {SOURCE: source}, seed, task.target, names)
-            entries = features.entries(group)
+            entries = features.entries_of(group)
             batches = features.computed_once(group, config, whole, 1, stage)
         if batches is None:
             return
@@ -206,7 +206,7 @@ class FeatureBank:
         """Makes a group of one network train on features, where they are there; returns its batches, else None."""
         if not group.networks[0].frozen:
             return None
-        entries = features.entries(group)
+        entries = features.entries_of(group)
         if not entries.keys() <= self._kept.keys():
             return None
         rows = {name: np.searchsorted(self._ids, half.ids) for name, half in

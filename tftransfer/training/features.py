@@ -163,7 +163,7 @@ def computed_once(
     sampling, number = task.sampling(config), _views(config, task)
     if not (number and config.cache_limit and all(network.frozen for network in group.networks)):
         return None
-    entries = _entries(group)
+    entries = entries_of(group)
     if reason := _why_not(group, list(entries.values()), replicas):
         stage(f"trains from images, not from features computed once: {reason}")
         return None
@@ -176,7 +176,7 @@ def computed_once(
     except OSError as error:  # the cache is a convenience: whatever its disk does, training goes on
         feature_files.warn(error.strerror or error)
         return None
-    _begin_at(group, entries)
+    begin_at(group, entries)
     *training, validation = [{name: one.array for name, one in of_half.items()} for of_half in kept]
     return FeatureBatches(training, validation, config, task, [one for files in kept for one in files.values()])
 
@@ -207,6 +207,22 @@ def _why_not(group: Group, entries: Sequence[Entry], replicas: int) -> str:
     return ""
 
 
+def paying(group: Group) -> list[Network]:
+    """Returns the networks of a group whose features may be kept, and cost less to read than to compute."""
+    work = [block_cost(block).multiply_adds for block in group.blocks]
+    found = [network for network in group.networks if network.frozen]
+    if not found or _why_not(group, (), 1):
+        return []
+    entries = entries_of(group)
+
+    def pays(network: Network) -> bool:
+        tensor, lifted = _lifted(group.towers[network.name])
+        size = entries[network.source, network.frozen, lifted].bytes
+        return size * _ADDS_PER_BYTE <= sum(work[: network.frozen])
+
+    return [network for network in found if pays(network)]
+
+
 def _is_noisy(layer: keras.Layer) -> bool:
     """Whether a layer draws noise in training; dropout with a rate of 0 does not."""
     if isinstance(layer, StepNoise):
@@ -214,10 +230,10 @@ def _is_noisy(layer: keras.Layer) -> bool:
     return bool(layer._seed_generators)
 
 
-def _entries(group: Group) -> dict[tuple[str, int, str], Entry]:
+def entries_of(group: Group) -> dict[tuple[str, int, str], Entry]:
     """Returns the places where the towers of a group begin on features, by source, depth and layers moved over."""
     entries: dict[tuple[str, int, str], Entry] = {}
-    for network in group.networks:
+    for network in (network for network in group.networks if network.frozen):
         tensor, lifted = _lifted(group.towers[network.name])
         key = (network.source, network.frozen, lifted)
         if key not in entries:
@@ -253,7 +269,7 @@ def _without_name(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in config.items() if name != "name"}
 
 
-def _begin_at(group: Group, entries: Mapping[tuple[str, int, str], Entry]) -> None:
+def begin_at(group: Group, entries: Mapping[tuple[str, int, str], Entry]) -> None:
     """Makes the towers of a group begin on features: the same layers, so that all that is known of them stays true."""
     inputs = {entry.name: keras.Input(entry.shape, dtype=entry.dtype, name=entry.name) for entry in entries.values()}
     outputs = {}

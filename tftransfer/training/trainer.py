@@ -180,7 +180,7 @@ def train(
             batch_norm.synchronise(template)
         seed = seeds.of_split(config.seed, task.split)
         group = Group(template, networks, sources, seed, task.target, names_of_blocks, config.batch_norm)
-        inputs = features.computed_once(group, config, task, strategy.num_replicas_in_sync, stage) or _Images(
+        inputs = features.computed_once(group, config, task, strategy.num_replicas_in_sync, stage) or ImageBatches(
             config, task
         )
         if not strategies.on_gpu():  # a GPU's memory is its own, and says itself when it is full
@@ -210,7 +210,7 @@ def train(
 
 
 @dataclasses.dataclass(frozen=True)
-class _Images:
+class ImageBatches:
     """Batches of images, as `features.FeatureBatches` gives features in their place."""
 
     config: Config
@@ -230,7 +230,7 @@ class _Images:
 def _fit(
     group: Group,
     config: Config,
-    inputs: _Images | features.FeatureBatches,
+    inputs: ImageBatches | features.FeatureBatches,
     training_history: history.TrainingHistory,
     saver: snapshots.Saver | None,
     progress_bar: bool,
@@ -314,7 +314,7 @@ def _evaluate_round(
         callback.on_epoch_end(0, {**results, **{f"val_{name}": value for name, value in validated.items()}})
 
 
-def _predict(group: Group, inputs: _Images | features.FeatureBatches) -> dict[str, np.ndarray]:
+def _predict(group: Group, inputs: ImageBatches | features.FeatureBatches) -> dict[str, np.ndarray]:
     """Returns each network's logits of all validation images, `(images, classes)`."""
     logits = group.model.predict(inputs.evaluation_batches().map(lambda x, y, w: x), verbose=0)
     images = len(inputs.task.validation)  # the last batch is filled up
