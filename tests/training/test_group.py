@@ -138,5 +138,5 @@ def test_rates_reach_blocks_that_train_and_the_head_where_it_stands_lower(source
     rates = {"conv1": 0.1, "conv2": 0.2, "conv3": 0.3, "fc8": 0.8}
     assert made.trained_rates(rates) == {"x/conv2": 0.2, "x/fc8": 0.8, "y/conv2": 0.2, "y/fc8": 0.8}
     names = ["conv1", "conv3"]  # the head is all that lies above
-    made = Group(AlexNet((32, 32, 3), 5, width=0.1), [Network("z", "s", "k1d1n1")], {"s": source}, 0, "B", names)
+    made = Group(template(), [Network("z", "s", "k1d1n1")], {"s": source}, 0, "B", names)
     assert made.trained_rates(rates) == {"z/fc8": 0.8}
