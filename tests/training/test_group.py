@@ -137,3 +137,6 @@ def test_rates_reach_blocks_that_train_and_the_head_where_it_stands_lower(source
     made = group([Network("x", "s", "k1t1k5n1"), Network("y", "s", "k1t1d5n1")], {"s": source})
     rates = {"conv1": 0.1, "conv2": 0.2, "conv3": 0.3, "fc8": 0.8}
     assert made.trained_rates(rates) == {"x/conv2": 0.2, "x/fc8": 0.8, "y/conv2": 0.2, "y/fc8": 0.8}
+    names = ["conv1", "conv3"]  # the head is all that lies above
+    made = Group(template(), [Network("z", "s", "k1d1n1")], {"s": source}, 0, "B", names)
+    assert made.trained_rates(rates) == {"z/fc8": 0.8}
