@@ -283,8 +283,7 @@ class Advisor:
         return live, result
 
     def _begin(self, runner: Candidate, fold: int, seed: int, rate: float) -> LiveTraining:
-        base = self._config.learning_rate * (_SCRATCH_RATE if runner.is_scratch else 1.0)
-        config = dataclasses.replace(self._config, seed=seed, learning_rate=base * rate)
+        config = dataclasses.replace(self._config, seed=seed, learning_rate=self._config.learning_rate * rate)
         return LiveTraining(runner, config, self._fold(fold), self._source, self._bank)
 
     def _race(self, runners: Sequence[Candidate], rates: Mapping[str, float]) -> None:
@@ -421,8 +420,7 @@ class Advisor:
         verdict = statements.verdict(posterior, self._tolerance, costs, candidates.HABITS)
         chosen, rate = by_name[verdict.chosen], rates.get(verdict.chosen, 1.0)
         self._say(f"finish     {chosen.words}; training on all images")
-        base = self._config.learning_rate * (_SCRATCH_RATE if chosen.is_scratch else 1.0)
-        config = dataclasses.replace(self._config, learning_rate=base * rate)
+        config = dataclasses.replace(self._config, learning_rate=self._config.learning_rate * rate)
         live = LiveTraining(chosen, config, self._task, self._source)
         live.advance(config.steps)
         logits = live.logits()
@@ -432,9 +430,5 @@ class Advisor:
         return Advice(
             tuple(runners), verdict, tuple(self._state.results), chosen, rate, right / count,
             held_out.score_interval(right, count), count, self._smallest(runners), cheap, posterior,
-            dict(self._state.facts) | {"learning_rate": base * rate}, live.weights(), logits,
+            dict(self._state.facts) | {"learning_rate": config.learning_rate}, live.weights(), logits,
         )  # fmt: skip
-
-
-_SCRATCH_RATE = 5.0
-"""Factor on the learning rate of a network from scratch: .015, the default recipe's, over .003 for copied blocks."""

@@ -216,7 +216,7 @@ def paying(group: Group) -> list[Network]:
     entries = entries_of(group)
 
     def pays(network: Network) -> bool:
-        tensor, lifted = _lifted(group.towers[network.name])
+        _, lifted = _lifted(group.towers[network.name])
         size = entries[network.source, network.frozen, lifted].bytes
         return size * _ADDS_PER_BYTE <= sum(work[: network.frozen])
 
