@@ -57,15 +57,11 @@ class Advice:
         results: All scores.
         chosen: The candidate of the verdict.
         rate: Factor on its learning rate.
-        top1: Its score on images that no phase saw.
-        interval: Of that score.
-        validation_images: Number of these images.
         smallest: Smallest difference that the held-out images can show.
         scores: Cheap scores by name and number of kept blocks.
         posterior: Means and draws of true scores.
         facts: Plan, speed and further numbers.
-        weights: Of the trained network, by layer name.
-        logits: Of the validation images.
+        config: The recipe, with the number of steps of a whole training.
     """
 
     candidates: tuple[Candidate, ...]
@@ -73,15 +69,11 @@ class Advice:
     results: tuple[Result, ...]
     chosen: Candidate | None
     rate: float
-    top1: float | None
-    interval: tuple[float, float] | None
-    validation_images: int
     smallest: float
     scores: Mapping[str, Mapping[int, float]]
     posterior: confidence.Posterior | None
     facts: Mapping[str, Any]
-    weights: Weights | None
-    logits: np.ndarray | None = None
+    config: Config
 
 
 class Advisor:
@@ -121,6 +113,11 @@ class Advisor:
         self._tasks: dict[int, trainer.Task] = {}
 
     @property
+    def folds(self) -> int:
+        """Number of folds of the training images."""
+        return self._folds
+
+    @property
     def seconds(self) -> float:
         """Seconds spent so far, those of earlier calls included."""
         return self._clock() - self._started
@@ -142,7 +139,7 @@ class Advisor:
         if not self._learned(runners):
             return self._nothing(runners, cheap)
         self._confirm(runners, rates)
-        return self._finish(runners, rates, cheap)
+        return self._advice(runners, rates, cheap)
 
     # Look
 
@@ -346,8 +343,8 @@ class Advisor:
     def _nothing(self, runners: Sequence[Candidate], cheap: Mapping[str, Mapping[int, float]]) -> Advice:
         """Returns the answer where nothing transfers and nothing trains."""
         return Advice(
-            tuple(runners), None, tuple(self._state.results), None, 1.0, None, None, len(self._task.validation),
-            self._smallest(runners), cheap, None, dict(self._state.facts), None,
+            tuple(runners), None, tuple(self._state.results), None, 1.0, self._smallest(runners), cheap, None,
+            dict(self._state.facts), self._config,
         )  # fmt: skip
 
     # Confirm
@@ -407,28 +404,20 @@ class Advisor:
         typical = float(np.median(apart[np.triu_indices(len(apart), 1)])) if len(apart) > 1 else 0.0
         return held_out.smallest_difference(typical, masks.shape[1])
 
-    # Finish
+    # Advice
 
-    def _finish(
+    def _advice(
         self, runners: Sequence[Candidate], rates: Mapping[str, float], cheap: Mapping[str, Mapping[int, float]]
     ) -> Advice:
-        """Trains the chosen policy on all training images, and looks at the validation images once."""
+        """Returns what all scores together say."""
         by_name = {runner.name: runner for runner in runners}
         table, images = self._table(runners)
         posterior = confidence.posterior(table, self._ratio(), images)
         costs = [by_name[name].cost(self._work) for name in table.names]
         verdict = statements.verdict(posterior, self._tolerance, costs, candidates.HABITS)
-        chosen, rate = by_name[verdict.chosen], rates.get(verdict.chosen, 1.0)
-        self._say(f"finish     {chosen.words}; training on all images")
-        config = dataclasses.replace(self._config, learning_rate=self._config.learning_rate * rate)
-        live = LiveTraining(chosen, config, self._task, self._source)
-        live.advance(config.steps)
-        logits = live.logits()
-        right = int((logits.argmax(axis=1) == np.asarray(self._task.validation.labels)).sum())
-        count = len(self._task.validation)
         self._state.remember(self.seconds, chosen=verdict.chosen)
         return Advice(
-            tuple(runners), verdict, tuple(self._state.results), chosen, rate, right / count,
-            held_out.score_interval(right, count), count, self._smallest(runners), cheap, posterior,
-            dict(self._state.facts) | {"learning_rate": config.learning_rate}, live.weights(), logits,
+            tuple(runners), verdict, tuple(self._state.results), by_name[verdict.chosen],
+            rates.get(verdict.chosen, 1.0), self._smallest(runners), cheap, posterior, dict(self._state.facts),
+            self._config,
         )  # fmt: skip

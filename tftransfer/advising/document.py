@@ -64,9 +64,7 @@ def _candidate(advice: Advice, candidate: Any, work: tuple[int, ...]) -> dict[st
     whole = [r for r in own if r.step == r.steps]
     regrets = {}
     if advice.posterior is not None:
-        regrets = dict(
-            zip(advice.posterior.names, statements.expected_regret(advice.posterior.draws), strict=True)
-        )
+        regrets = dict(zip(advice.posterior.names, statements.expected_regret(advice.posterior.draws), strict=True))
     last = max(own, key=lambda r: r.step, default=None)
     decisions = policies.decisions(candidate.policy)
     return {
@@ -96,8 +94,9 @@ def _score_regrets(advice: Advice) -> dict[str, float]:
     A score ranks the features at cuts, so its favourite is the linear probe there: the blocks above are dropped, or,
     at the last cut, the head alone is new.
     """
-    means = {c["name"]: c["mean"] if c["mean"] is not None else c["last"] for c in
-             (_candidate(advice, one, (1,) * len(policies.decisions(one.policy))) for one in advice.candidates)}  # fmt: skip
+    work = (1,) * len(advice.candidates[0].decisions)
+    known = [_candidate(advice, one, work) for one in advice.candidates]
+    means = {one["name"]: one["last"] if one["mean"] is None else one["mean"] for one in known}
     probes = {c.kept: means[c.name] for c in advice.candidates if c.family == "keep, drop the rest"}
     probes |= {c.kept: means[c.name] for c in advice.candidates if c.name == "head only"}
     probes = {depth: mean for depth, mean in probes.items() if mean is not None}

@@ -44,13 +44,13 @@ def _ties(content: Mapping[str, Any], by_name: Mapping[str, Any]) -> list[str]:
     text = [f"A tie: as good within the data's power: {shown}{more}."]
     cheap, chosen = by_name[content["cheapest"]], by_name[content["chosen"]]
     if cheap is not chosen and cheap["cost"] > 0 and chosen["cost"] / cheap["cost"] > 1.2:
-        text.append(f"The cheapest of them: {_short(cheap['words'])}; a step takes {chosen['cost'] / cheap['cost']:.1f} "
-                    f"times less arithmetic.")  # fmt: skip
+        times = chosen["cost"] / cheap["cost"]
+        text.append(f"The cheapest of them: {_short(cheap['words'])}; a step takes {times:.1f} times less arithmetic.")
     return text
 
 
 def _habits(content: Mapping[str, Any]) -> list[str]:
-    names = {"all tuned": "Tuning everything", "head only": "a linear head alone", "from scratch": "training from scratch"}
+    names = {"all tuned": "tuning all blocks", "head only": "a new head alone", "from scratch": "from scratch"}
     parts = []
     for name, words in names.items():
         difference = content["habits"].get(name)
@@ -58,7 +58,8 @@ def _habits(content: Mapping[str, Any]) -> list[str]:
             low, high = 100 * difference["low"], 100 * difference["high"]
             verb = "loses" if difference["mean"] >= 0 else "wins"
             parts.append(f"{words} {verb} {abs(100 * difference['mean']):.1f} ({low:.1f} to {high:.1f})")
-    return [f"{'; '.join(parts)} points.".replace("tuning", "Tuning", 0)] if parts else []
+    text = f"{'; '.join(parts)} points."
+    return [text[0].upper() + text[1:]] if parts else []
 
 
 def _power(content: Mapping[str, Any]) -> str:
