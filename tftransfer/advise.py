@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import pathlib
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
