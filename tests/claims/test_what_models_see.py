@@ -84,7 +84,8 @@ def test_networks_see_the_images_of_their_half_less_the_mean_of_its_training_ima
     code = run.main(
         ["run.py", "--treatment=AnB", "--n=2", "--dataset=folder", f"--data_dir={root}", f"--image_size={SIDE}",
          f"--cache_dir={tmp_path}/cache", f"--runs_dir={tmp_path}/runs", "--augment=none", "--pixel_scale=0.125",
-         "--width=0.05", "--batch_size=8", "--steps=3", "--evaluations=1", "--warmup_steps=0"]
+         "--width=0.05", "--batch_size=8", "--steps=3", "--evaluations=1", "--warmup_steps=0",
+         "--cache_limit=0"]  # features in their place: tests/training/test_features.py
     )  # fmt: skip
     assert code in (0, command_line.EXIT_FAILED), "after three steps a network may not have left chance"
     expected = []

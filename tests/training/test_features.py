@@ -14,7 +14,7 @@ from tftransfer.records import record_files
 from tftransfer.system.signals import Terminated
 from tftransfer.training import features, trainer
 from tftransfer.training.checkpoints import Checkpoints
-from tftransfer.training.group import Network
+from tftransfer.training.group import Group, Network
 
 HEAD, DEEP, LOW = Network("head", "s", "k4"), Network("deep", "s", "k3"), Network("low", "s", "k2")
 DROPPED = Network("dropped", "s", "k2d2n1")
@@ -47,6 +47,27 @@ def train(config, task, networks, weights, **options):
     return trainer.train(config, task, networks, {"s": weights}, **options)
 
 
+def group_of(config, task, networks, weights):
+    return Group(trainer.build_model(config, task.classes), networks, {"s": weights}, 1, task.target)
+
+
+def made(config, task, networks, weights, stage=lambda text: None, replicas=1):
+    """Returns what a training would read in the place of images, None if it would read images."""
+    with trainer.dtype_policy(config.precision):
+        group = group_of(config, task, networks, weights)
+        group.batch_norm = config.batch_norm
+        return features.computed_once(group, config, task, replicas, stage)
+
+
+def assert_like_new(batches, config, task, networks, weights, folder):
+    """Asserts that features are those that an empty cache makes."""
+    new = made(dataclasses.replace(config, cache_dir=str(folder)), task, networks, weights)
+    assert len(batches.training) == len(new.training)
+    for one, other in zip((*batches.training, batches.validation), (*new.training, new.validation), strict=True):
+        for name in one:
+            np.testing.assert_allclose(one[name], other[name], atol=1e-5)
+
+
 def from_images(config):
     return dataclasses.replace(config, cache_limit=0.0)
 
@@ -73,7 +94,7 @@ def passes(monkeypatch):
 @pytest.mark.parametrize(
     "options",
     [{}, {"batch_norm": "adapt"}, {"augment": "crop_mirror", "views": 1}, {"augment": "crop", "views": 2}],
-    ids=str,
+    ids=["no_augmentation", "adapt", "one_view", "two_views"],
 )
 def test_training_from_features_is_training_from_images(cached, task, source, options):
     networks = [DEEP, LOW, DROPPED, Network("tuned", "s", "k2t1"), Network("above", "s", "k2t1k1")]
@@ -108,26 +129,33 @@ def test_without_batch_normalisation_training_is_the_same_too(cached, task):
 
 
 def test_a_pass_over_the_images_makes_all_cuts_and_later_trainings_need_none(cached, task, source, passes):
-    first = train(cached, task, [DEEP, LOW, DROPPED], source)
+    networks = [DEEP, LOW, DROPPED]
+    first = train(cached, task, networks, source)
     assert passes == [160, 53]
     assert len(files_of(cached)) == 6
-    again = train(cached, task, [DEEP, LOW, DROPPED], source)
-    other_seed, other_rate = ({"seed": 1}, {"learning_rate": 0.02, "epochs": 3.0, "steps": 0})
-    for options in (other_seed, other_rate):
-        (outcome,) = train(dataclasses.replace(cached, **options), task, [DROPPED], source)
-        assert outcome.from_features
+    again = train(cached, task, networks, source)
+    digests = [[record_files.weights_digest(outcome.weights) for outcome in group] for group in (first, again)]
+    assert digests[0] == digests[1]
+    for options in ({"seed": 1}, {"learning_rate": 0.02, "epochs": 3.0, "steps": 0}):
+        assert made(dataclasses.replace(cached, **options), task, [DROPPED], source)
+    assert made(cached, task, [LOW, Network("other", "s", "k3d1n1")], source)
     assert passes == [160, 53], "networks, seeds, recipes and later commands share them"
-    assert [record_files.weights_digest(o.weights) for o in first] == [
-        record_files.weights_digest(o.weights) for o in again
-    ]
-    train(cached, task, [LOW, Network("other", "s", "k3d1n1")], source)
-    assert passes == [160, 53], "which cut it is counts, not what comes after it"
+
+
+def test_cuts_that_are_missing_are_made_alone(cached, task, source, monkeypatch):
+    made(cached, task, [DEEP], source)
+    asked = []
+    computed = features._Kept._computed
+    monkeypatch.setattr(features._Kept, "_computed", lambda *args: asked.append(list(args[2])) or computed(*args))
+    batches = made(cached, task, [LOW, DEEP], source)
+    assert asked == [["features0"], ["features0"]]
+    assert_like_new(batches, cached, task, [LOW, DEEP], source, pathlib.Path(cached.cache_dir) / "new")
 
 
 def test_the_cut_moves_up_over_pooling(cached, task, source):
-    train(cached, task, [DROPPED], source)
-    sizes = {path.stat().st_size for path in files_of(cached)}
-    assert sizes == {160 * 16 * 4, 53 * 16 * 4}, "(images, channels), not (images, 7, 7, channels)"
+    batches = made(cached, task, [DROPPED], source)
+    assert batches.training[0]["features0"].shape == (160, 16), "(images, channels), not (images, 7, 7, channels)"
+    assert {path.stat().st_size for path in files_of(cached)} == {160 * 16 * 4, 53 * 16 * 4}
 
 
 def _changed_weights(source):
@@ -164,41 +192,35 @@ CHANGES = {
     "views": lambda config, task, source: (
         dataclasses.replace(config, augment="mirror", views=2, steps=10), task, source,
     ),
-    "a view of another seed": lambda config, task, source: (
+    "seed": lambda config, task, source: (
         dataclasses.replace(config, augment="mirror", views=1, seed=4), task, source,
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_features_of_other_weights_images_or_views_never_stand_in(cached, task, source, change, monkeypatch):
-    """Neither the key alone nor the comparison with a few images alone may let them pass."""
-    (before,) = train(cached, task, [DEEP], source)
-    assert before.from_features
+def test_features_of_other_weights_images_or_views_never_stand_in(cached, task, source, change, monkeypatch, tmp_path):
+    """The key alone must tell, without the images whose features are computed again."""
+    made(cached, task, [DEEP], source)
     monkeypatch.setattr(features, "_agree", lambda kept, computed: True)
     config, other, weights = CHANGES[change](cached, task, source)
-    (outcome,), (expected,) = (train(c, other, [DEEP], weights) for c in (config, from_images(config)))
-    assert outcome.from_features
-    tolerance = 0.02 if change == "precision" else 1e-4
-    assert largest_difference(outcome, expected) <= tolerance
-    assert outcome.history["loss"] == pytest.approx(expected.history["loss"], abs=10 * tolerance)
+    assert_like_new(made(config, other, [DEEP], weights), config, other, [DEEP], weights, tmp_path / "new")
 
 
 def test_every_part_of_a_key_counts(cached, task, source, monkeypatch):
-    made = []
+    keys = []
     found = feature_files.find
-    monkeypatch.setattr(feature_files, "find", lambda folder, key: made.append(dict(key)) or found(folder, key))
-    train(cached, task, [DEEP, LOW], source)
-    deep, low = made[0], made[1]
+    monkeypatch.setattr(feature_files, "find", lambda folder, key: keys.append(dict(key)) or found(folder, key))
+    made(cached, task, [DEEP, LOW], source)
+    deep, low, validation = keys[:3]
     assert {name for name in deep if deep[name] != low[name]} == {"cut", "weights"}
-    training, validation = made[0], made[2]
-    assert {name for name in training if training[name] != validation[name]} == {"images", "ids", "view"}
+    assert {name for name in deep if deep[name] != validation[name]} == {"images", "ids", "view"}
     assert set(deep) == {"weights", "architecture", "cut", "precision", "type", "versions", "images", "ids", "view"}
 
 
-def test_features_that_the_trunk_no_longer_makes_are_made_again(cached, task, source, passes):
+def test_features_that_the_trunk_no_longer_makes_are_made_again(cached, task, source, passes, tmp_path):
     """As where code of a user's layer has changed, which no digest knows."""
-    train(cached, task, [DEEP], source)
+    made(cached, task, [DEEP], source)
     for path in files_of(cached):
         numbers = np.fromfile(path, np.float32) * 1.01
         numbers.tofile(path)
@@ -206,18 +228,18 @@ def test_features_that_the_trunk_no_longer_makes_are_made_again(cached, task, so
         manifest = json.loads(beside.read_text())
         manifest["sha256"] = record_files.file_digest(path)
         beside.write_text(json.dumps(manifest))
-    (outcome,), (expected,) = (train(c, task, [DEEP], source) for c in (cached, from_images(cached)))
+    batches = made(cached, task, [DEEP], source)
     assert passes == [160, 53] * 2
-    assert largest_difference(outcome, expected) <= 1e-5
+    assert_like_new(batches, cached, task, [DEEP], source, tmp_path / "new")
 
 
-def test_damaged_features_are_made_again(cached, task, source, passes):
-    train(cached, task, [DEEP], source)
-    for path, damage in zip(files_of(cached), (lambda b: b[:-4], lambda b: b[:8] + b"\0" + b[9:]), strict=True):
+def test_damaged_features_are_made_again(cached, task, source, passes, tmp_path):
+    made(cached, task, [DEEP], source)
+    for path, damage in zip(files_of(cached), (lambda b: b[:-4], lambda b: b[:8] + b"\0\1" + b[10:]), strict=True):
         path.write_bytes(damage(path.read_bytes()))
-    (outcome,), (expected,) = (train(c, task, [DEEP], source) for c in (cached, from_images(cached)))
-    assert sorted(passes) == [53, 53, 160, 160]
-    assert largest_difference(outcome, expected) <= 1e-5
+    batches = made(cached, task, [DEEP], source)
+    assert passes == [160, 53] * 2
+    assert_like_new(batches, cached, task, [DEEP], source, tmp_path / "new")
 
 
 @pytest.mark.parametrize(
@@ -233,15 +255,20 @@ def test_damaged_features_are_made_again(cached, task, source, passes):
         ([Network("one", "s", "k1")], {}, "reading that costs more than"),
         ([DEEP], {"strategy": "mirrored", "replicas": 2}, "one replica only"),
     ],
-    ids=str,
+    ids=["base", "tuned", "random_views", "short", "no_cache", "noise", "adapt", "cheap", "replicas"],
 )
 def test_features_are_not_used_where_they_do_not_apply(cached, task, source, networks, options, said):
     stages = []
     config = dataclasses.replace(cached, **options)
-    for outcome in train(config, task, networks, source, stage=stages.append):
-        assert not outcome.from_features
+    assert made(config, task, networks, source, stages.append, config.replicas or 1) is None
     assert files_of(cached) == []
     assert [said in text for text in stages if "not from features" in text] == ([True] if said else [])
+
+
+def test_two_replicas_train_from_images(cached, task, source):
+    config = dataclasses.replace(cached, strategy="mirrored", replicas=2)
+    (outcome,) = train(config, task, [DEEP], source)
+    assert not outcome.from_features
 
 
 def test_without_room_training_goes_on_from_images(cached, task, source, caplog):

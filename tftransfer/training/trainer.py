@@ -52,6 +52,11 @@ class Task:
     validation: Half
     view: pipeline.View
 
+    @property
+    def halves(self) -> dict[str, Half]:
+        """Training and validation images by name."""
+        return {"training": self.training, "validation": self.validation}
+
     def sampling(self, config: Config) -> pipeline.Sampling:
         """Returns the order and augmentation of the images that the training steps of a recipe see."""
         stated = {"views": config.views} if config.views else {}
@@ -180,9 +185,8 @@ def train(
             batch_norm.synchronise(template)
         seed = seeds.of_split(config.seed, task.split)
         group = Group(template, networks, sources, seed, task.target, names_of_blocks, config.batch_norm)
-        inputs = features.computed_once(group, config, task, strategy.num_replicas_in_sync, stage) or ImageBatches(
-            config, task
-        )
+        once = features.computed_once(group, config, task, strategy.num_replicas_in_sync, stage)
+        inputs = once or ImageBatches(config, task)
         if not strategies.on_gpu():  # a GPU's memory is its own, and says itself when it is full
             memory.require_room(group.model, config.batch_size, memory_fraction)
         compilation.compile_group(group, config, images, task.classes)
@@ -194,18 +198,16 @@ def train(
         if checkpoints is None:
             _fit(group, config, inputs, training_history, None, progress_bar)
         else:
-            halves = {"training": task.training, "validation": task.validation}
-            identity = snapshots.identity(config, task.view, halves, networks, sources)
+            identity = snapshots.identity(config, task.view, task.halves, networks, sources)
             identity["split"] = task.split
             with signals.deferred() as noted:
                 saver = snapshots.Saver(checkpoints, training_history, noted, group.variables)
                 saver.restore(group.model, identity, snapshots.circumstances(config, kind, inputs.are_features))
                 _fit(group, config, inputs, training_history, saver, progress_bar)
         stage("scoring all validation images")
-        logits = _predict(group, inputs)
+        logits, labels = _predict(group, inputs)
     seconds = training_history.earlier_seconds + time.perf_counter() - started
     speed = config.batch_size / training_history.seconds_per_step
-    labels = np.asarray(task.validation.labels)
     return outcomes.gather(group, training_history, logits, labels, seconds, speed, kind, inputs.are_features)
 
 
@@ -314,8 +316,8 @@ def _evaluate_round(
         callback.on_epoch_end(0, {**results, **{f"val_{name}": value for name, value in validated.items()}})
 
 
-def _predict(group: Group, inputs: ImageBatches | features.FeatureBatches) -> dict[str, np.ndarray]:
-    """Returns each network's logits of all validation images, `(images, classes)`."""
+def _predict(group: Group, inputs: ImageBatches | features.FeatureBatches) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Returns each network's logits of all validation images, `(images, classes)`, and their labels, `(images,)`."""
     logits = group.model.predict(inputs.evaluation_batches().map(lambda x, y, w: x), verbose=0)
-    images = len(inputs.task.validation)  # the last batch is filled up
-    return {name: values[:images] for name, values in logits.items()}
+    labels = np.asarray(inputs.task.validation.labels)  # the last batch is filled up
+    return {name: values[: len(labels)] for name, values in logits.items()}, labels
