@@ -69,9 +69,7 @@ def main(argv: Sequence[str]) -> int:
     given_file = pretrained_file.opened(options, given, not options.dry_run) if options.pretrained else None
     if given_file:
         options = given_file.config
-        for note in given_file.notes:
-            escaping.say(note)
-    is_built = blocks is not None
+        _say_all(given_file.notes)
     if blocks is None and not options.dry_run:
         blocks = _blocks_from_keras(options, given)
         treatment = run_config.parse_treatment(options, given, blocks)
@@ -83,7 +81,7 @@ def main(argv: Sequence[str]) -> int:
         escaping.say(_plan_text(_cell(options, treatment, names, kinds), study, names, blocks))
         if given_file:
             escaping.say(_about_pretrained(given_file))
-        if not is_built:
+        if blocks is None:
             escaping.say(_unchecked(options, treatment))
         return 0
     pretrained = _pretrained_base(given_file) if given_file else None
@@ -241,6 +239,11 @@ def _warnings(cell: Cell, networks: Sequence) -> list[str]:
 
 def _say(line: str) -> None:
     escaping.say(line)
+
+
+def _say_all(lines: Sequence[str]) -> None:
+    for line in lines:
+        escaping.say(line)
 
 
 def _catalogue() -> str:

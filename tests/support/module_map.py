@@ -39,6 +39,7 @@ ORDER = (
     "tftransfer.bench",
     "tftransfer.report",
     "tftransfer.describe",
+    "tftransfer.advise",
     "tftransfer.cache",
 )
 

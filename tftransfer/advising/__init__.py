@@ -1,15 +1,19 @@
-"""The statistics of advice: which candidate is best, with which doubt, and what to train next. Pure functions.
+"""Advice on which blocks to keep, tune, re-initialise or drop: candidates, their race, and its statistics.
 
     scores (candidate, fold, seed) -> posterior -> draws -> regret, sets, differences -> next runs, or the end
 
-A candidate is one policy of what to keep, tune, re-initialise and drop. Nothing here trains or loads TensorFlow.
+A candidate is one policy of what to keep, tune, re-initialise and drop. Only `live`, which trains candidates, `advisor`,
+which runs the phases, and `document` load TensorFlow.
 """
 
 __all__ = [
-    "confidence",
+    "advisor",
+    "candidates",
+    "document",
+    "folds",
     "held_out",
-    "paired_scores",
-    "racing",
-    "statements",
-    "stopping",
+    "live",
+    "schedule",
+    "sentences",
+    "state",
 ]
