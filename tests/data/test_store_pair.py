@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.support.memory_dataset import memory_dataset
-from tftransfer.data import store, store_pair
+from tftransfer.data import duplicates, progress, store, store_pair
 from tftransfer.data.store import StoreError
 
 
@@ -43,6 +43,16 @@ def test_what_was_lost_or_left_out_of_either_is_told(both):
     both[1].lost = StoreError("gone")
     assert str(pair.lost) == "gone"
     both[1].lost = None
+
+
+def test_copies_between_target_and_source_are_told(both):
+    target, source = both
+    lines = [line for line in progress.notes(store_pair.StorePair(*both)) if "training images of the source" in line]
+    assert len(lines) == (1 if np.isin(target.contents("val"), source.contents("train")).any() else 0)
+    same = store_pair.StorePair(target, target)
+    copies = target.select("val", [0, 1]).copies_in(target.select("train", [0, 1]))
+    assert duplicates.near_of(target, source) is not None
+    assert len(progress.notes(same)) >= bool(copies)
 
 
 def test_one_folder_is_a_store(both):

@@ -2,8 +2,8 @@
 
     scores (candidate, fold, seed) -> posterior -> draws -> regret, sets, differences -> next runs, or the end
 
-A candidate is one policy of what to keep, tune, re-initialise and drop. Only `live`, which trains candidates, `advisor`,
-which runs the phases, and `document` load TensorFlow.
+A candidate is one policy of what to keep, tune, re-initialise and drop. Only `live`, which trains candidates,
+`advisor`, which runs the phases, and `document` load TensorFlow.
 """
 
 __all__ = [

@@ -233,9 +233,8 @@ class Advisor:
                     anchor, 0, 0, [max(1, round(schedule.RUNGS[0] * steps))], factor, rate_search=True
                 )
                 tried[factor] = result.top1
-                self._say(
-                    f"rates      {anchor.name:<28}x {factor:<8.3g}{100 * result.top1:6.1f} %{self.seconds / 60:7.1f} min"
-                )
+                minutes = f"{self.seconds / 60:7.1f} min"
+                self._say(f"rates      {anchor.name:<28}x {factor:<8.3g}{100 * result.top1:6.1f} %{minutes}")
             best[anchor.name] = max(factors, key=lambda f: (tried[f], -abs(math.log(f))))
         depths = [anchor.depth for anchor in anchors[:3]]
         logs = [math.log(best[anchor.name]) for anchor in anchors[:3]]

@@ -340,8 +340,18 @@ def first_names(
     return rows
 
 
+def near_of(first: ComparedStore, second: ComparedStore) -> np.ndarray | None:
+    """Returns near copies within one store, or between two; None where they are not known."""
+    if first is second:
+        return first.near_copies
+    try:
+        return between(first, second)
+    except TooAlikeError:
+        return None
+
+
 def found_between(half: ComparedHalf, other: ComparedHalf, most: int) -> dict[str, Any]:
-    """Returns which images of a half have copies in another half of the same store, for a record.
+    """Returns which images of a half have copies in another half, of the same store or another, for a record.
 
     Args:
         half: The images.
@@ -352,7 +362,7 @@ def found_between(half: ComparedHalf, other: ComparedHalf, most: int) -> dict[st
         How many have copies byte for byte (`identical`) or only near ones (`near`; None if these were not looked for),
         and the first of them, as from `first_names`.
     """
-    near = half.store.near_copies
+    near = near_of(half.store, other.store)
     pairs = _NO_PAIRS if near is None else near
     copied = twins(half.contents(), other.contents(), pairs)
     return _described(copied, near, first_names(half, copied, [other], pairs, most))

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tftransfer.data import duplicates
 from tftransfer.data.datasets.dataset import SUBSETS
@@ -23,7 +23,26 @@ def notes(store: Store) -> list[str]:
     if store.left_out:
         reasons = [f"{path} ({reason})" for path, reason in store.left_out.items()]
         counts.append(f"left out: {escaping.first(reasons)}")
-    return [*([f"images: {'; '.join(counts)}"] if counts else []), *_copies(store)]
+    copies = [line for each in store.stores for line in _copies(each)]
+    return [*([f"images: {'; '.join(counts)}"] if counts else []), *copies, *_copies_between(store.stores)]
+
+
+def _copies_between(stores: Sequence[Store]) -> list[str]:
+    """Returns a line about validation images of a target that are training images of its source, another data set."""
+    if len(stores) == 1:
+        return []
+    validation, training = (
+        each.select(subset, range(len(each.class_names))) for each, subset in zip(stores, ("val", "train"), strict=True)
+    )
+    found = duplicates.found_between(validation, training, _NAMED)
+    if not found["first"]:
+        return []
+    alike = "" if found["near"] is None else f" and {found['near']} nearly equal"
+    named = escaping.first([f"{one} = {other}" for one, other, _ in found["first"]], 2 * _NAMED)
+    return [
+        f"duplicates: of {len(validation)} validation images, {found['identical']} equal{alike} training images of the "
+        f"source: {named}"
+    ]
 
 
 def _copies(store: Store) -> list[str]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tftransfer.data import duplicates
@@ -263,9 +264,14 @@ class GroupTraining:
         half = self._store.select("val", cell.classes, None)
         if not cell.config.exclude_duplicates:
             return half
-        of_both = self._store.select("train", cell.split.classes("all"))
-        near = duplicates.require(self._store)
-        left = half.keep(~duplicates.twins(half.contents(), of_both.contents(), near).either)
+        letters = "AB" if cell.split.is_whole else ("all",)
+        others = [self._store.select("train", classes) for classes in map(cell.split.classes, letters) if classes]
+        twin = np.zeros(len(half), bool)
+        for other in others:
+            near = duplicates.near_of(half.store, other.store)
+            near = duplicates.require(half.store) if near is None else near
+            twin |= duplicates.twins(half.contents(), other.contents(), near).either
+        left = half.keep(~twin)
         if not len(left):
             raise StoreError(
                 f"--exclude_duplicates leaves no validation image of target {cell.treatment.target}: all {len(half)} "
