@@ -19,7 +19,7 @@ from tftransfer.cli import command_line
 from tftransfer.data import datasets, progress
 from tftransfer.execution import preview, run_config, score_table
 from tftransfer.execution.run_config import RunConfig
-from tftransfer.experiment import pairs, plan, splits, treatments
+from tftransfer.experiment import image_options, pairs, plan, splits, treatments
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import catalog
@@ -64,8 +64,9 @@ def main(argv: Sequence[str]) -> int:
             f"Training needs Keras on TensorFlow; only the model builders run on other backends. "
             f"Received: KERAS_BACKEND={backend}"
         )
-    blocks = catalog.blocks_of(options.model, options.blocks)
     described = files.opened(pathlib.Path(options.pretrained)) if options.pretrained else None
+    options = image_options.resolve(options, escaping.say, described.image_size if described else None)
+    blocks = catalog.blocks_of(options.model, options.blocks)
     is_built = blocks is not None
     if blocks is None and not options.dry_run:
         blocks = _blocks_from_keras(options, given)
@@ -105,7 +106,11 @@ def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:
 
 def _unchecked(options: RunConfig, treatment: treatments.Treatment) -> str:
     """Returns the line of a dry run about a model that was not built."""
-    text = f"which block --n={options.n} is, " if options.n and treatment.n is None else "whether it has that many blocks, "
+    text = (
+        f"which block --n={options.n} is, "
+        if options.n and treatment.n is None
+        else "whether it has that many blocks, "
+    )
     return f"\nnot checked: --model={options.model} was not built, so {text}and whether records are of its architecture"
 
 
@@ -234,6 +239,7 @@ def _catalogue() -> str:
     """Returns the text of --list: data sets, models, treatments, splits."""
     rows = ["Data sets (--dataset):"]
     rows += [f"  {name:<16} {own.origin}" for name, own in datasets.OWN_DATASETS.items()]
+    rows += ["  module:function  your own code: function() returns (images, labels), or pairs of them"]
     rows += [f"  {'NAME':<16} any image classification set of TensorFlow Datasets, such as cifar100, imagenet2012"]
     rows += ["", "Models (--model), with their blocks:"]
     rows += [f"  {name:<16} {' '.join(blocks)}" for name, blocks in catalog.MODELS.items()]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import tftransfer
 from tftransfer.cli import command_line
 from tftransfer.execution import preview
-from tftransfer.experiment import pairs
+from tftransfer.experiment import image_options, pairs
 from tftransfer.experiment.grids import Grid
 from tftransfer.models import catalog
 from tftransfer.records import record_files
@@ -53,6 +53,8 @@ def main(argv: Sequence[str]) -> int:
     if options.version:
         escaping.say(f"tftransfer {tftransfer.__version__}")
         return 0
+    if not (options.status and options.study):
+        options = image_options.resolve(options, escaping.say)
     study = sweep_config.study_folder(options, given)
     if options.status:
         escaping.say(display.text(study_status.look(study)))
