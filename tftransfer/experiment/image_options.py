@@ -35,7 +35,7 @@ def resolve(options: ConfigT, say: Callable[[str], None] | None = None, describe
         if datasets.functions.is_function(dataset := getattr(options, name)):
             data_dir = getattr(options, folder) or None
             path = datasets.functions.write_to_cache(dataset, data_dir, prepared_images.cache_folder(options))
-            say(f"{name:<10}{dataset} is called and kept: --{name}=arrays --{folder}={path}")
+            say(f"{name:<10}{dataset} was called, its images are kept: --{name}=arrays --{folder}={path}")
             options = dataclasses.replace(options, **{name: "arrays", folder: path})
     if options.image_size:
         return options
