@@ -35,10 +35,11 @@ def main(argv: list[str]) -> None:
 
 def _called(dataset: str, data_dir: str | None, cache_dir: str) -> str:
     """Calls a function, and writes what it returns."""
+    pathlib.Path(cache_dir, "arrays").mkdir(parents=True, exist_ok=True)  # what takes long should not fail at its end
     function = _function(dataset, data_dir)
     given = (data_dir,) if data_dir else ()
     # Generators and data sets run the function's code while they are read.
-    with user_code.guarded(f"The data set {dataset} cannot be read", ours=True):
+    with user_code.guarded(f"The data set {dataset} cannot be read and kept", ours=True):
         with user_code.guarded(f"The function of --dataset={dataset} failed"):
             result = function(*given)
         try:
