@@ -1,3 +1,4 @@
+import concurrent.futures
 import io
 import os
 
@@ -159,10 +160,18 @@ class TestCache:
             arrays.write_to_cache(x, y[::-1], tmp_path),
             arrays.write_to_cache(x, y, tmp_path, class_names=NAMES),
             arrays.write_to_cache(x, y, tmp_path, validation=(x[:8], y[:8])),
+            arrays.write_to_cache(x, y[::-1], tmp_path, validation=(x[:8], y[:8])),
             arrays.write_to_cache(x[..., 0], y, tmp_path),
         ]
-        assert len({folder, *others}) == 6
-        assert len(os.listdir(os.path.dirname(folder))) == 6
+        assert len({folder, *others}) == 7
+        assert len(os.listdir(os.path.dirname(folder))) == 7
+
+    def test_writers_at_the_same_time_end_with_one_folder(self, tmp_path):
+        x, y = made()
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            folders = set(pool.map(lambda _: arrays.write_to_cache(x, y, tmp_path), range(8)))
+        assert len(folders) == 1
+        assert os.listdir(tmp_path / "arrays") == [os.path.basename(*folders)]
 
     def test_a_damaged_folder_is_made_again(self, tmp_path):
         x, y = made()
