@@ -20,7 +20,7 @@ from tftransfer.cli.options import COMMAND, DATA, MACHINE, at_least, option, pla
 from tftransfer.data import progress
 from tftransfer.execution import pretrained_file, preview
 from tftransfer.execution.pretrained_file import PretrainedFile
-from tftransfer.experiment import pairs, splits, treatments
+from tftransfer.experiment import image_options, pairs, splits, treatments
 from tftransfer.experiment.config import PROTOCOL, Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import catalog
@@ -69,6 +69,7 @@ def main(argv: Sequence[str]) -> int:
     options, given = command_line.parse(AdviseConfig, argv, _USAGE)
     _check(options)
     catalog.check_reachable(options.model)
+    options = image_options.resolve(options, escaping.say, pretrained_file.known_size(options))
     names, kinds = pairs.describe_classes(options)
     pairs.split_of(options, names, kinds)
     images = preview.images(options)

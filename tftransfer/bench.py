@@ -16,7 +16,7 @@ from tftransfer.benchmarking.measuring import Measured
 from tftransfer.cli import command_line
 from tftransfer.cli.options import COMMAND, option
 from tftransfer.data import datasets
-from tftransfer.experiment import splits
+from tftransfer.experiment import image_options, splits
 from tftransfer.experiment.config import Config
 from tftransfer.models import catalog
 from tftransfer.scheduling import speeds
@@ -77,6 +77,7 @@ def main(argv: Sequence[str]) -> int:
     options, given = command_line.parse(BenchConfig, argv, _USAGE)
     options.refuse_unused(given)
     options.refuse_pretrained()
+    options = image_options.resolve(options, escaping.say)
     names, kinds = datasets.describe_classes(options.dataset, options.data_dir or None)
     splits.make(options.split, names, kinds, options.split_seed, options.split_file or None)
     recipe = options.recipe_config()

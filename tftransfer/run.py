@@ -20,7 +20,7 @@ from tftransfer.data import datasets, progress
 from tftransfer.execution import pretrained_file, preview, run_config, score_table
 from tftransfer.execution.pretrained_file import PretrainedFile
 from tftransfer.execution.run_config import RunConfig
-from tftransfer.experiment import pairs, plan, splits, treatments
+from tftransfer.experiment import image_options, pairs, plan, splits, treatments
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import catalog
@@ -65,11 +65,12 @@ def main(argv: Sequence[str]) -> int:
             f"Training needs Keras on TensorFlow; only the model builders run on other backends. "
             f"Received: KERAS_BACKEND={backend}"
         )
-    blocks = catalog.blocks_of(options.model, options.blocks)
+    options = image_options.resolve(options, escaping.say, pretrained_file.known_size(options))
     given_file = pretrained_file.opened(options, given, not options.dry_run) if options.pretrained else None
     if given_file:
         options = given_file.config
         _say_all(given_file.notes)
+    blocks = catalog.blocks_of(options.model, options.blocks)
     if blocks is None and not options.dry_run:
         blocks = _blocks_from_keras(options, given)
         treatment = run_config.parse_treatment(options, given, blocks)
@@ -250,6 +251,7 @@ def _catalogue() -> str:
     """Returns the text of --list: data sets, models, treatments, splits."""
     rows = ["Data sets (--dataset):"]
     rows += [f"  {name:<16} {own.origin}" for name, own in datasets.OWN_DATASETS.items()]
+    rows += ["  module:function  your own code: function() returns (images, labels), or pairs of them"]
     rows += [f"  {'NAME':<16} any image classification set of TensorFlow Datasets, such as cifar100, imagenet2012"]
     rows += ["", "Models (--model), with their blocks:"]
     rows += [f"  {name:<16} {' '.join(blocks)}" for name, blocks in catalog.MODELS.items()]

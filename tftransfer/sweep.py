@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import tftransfer
 from tftransfer.cli import command_line
 from tftransfer.execution import pretrained_file, preview
-from tftransfer.experiment import pairs
+from tftransfer.experiment import image_options, pairs
 from tftransfer.experiment.grids import Grid
 from tftransfer.models import catalog
 from tftransfer.pretrained.description import IMAGENET
@@ -57,6 +57,8 @@ def main(argv: Sequence[str]) -> int:
         escaping.say(f"tftransfer {tftransfer.__version__}")
         return 0
     asked = [] if options.status else sweep_config.grids_of(options, given)
+    if not (options.status and options.study):
+        options = image_options.resolve(options, escaping.say, pretrained_file.known_size(options))
     options, pretrained = _with_pretrained(options, given)
     study = sweep_config.study_folder(options, given)
     if options.status:

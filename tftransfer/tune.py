@@ -18,7 +18,7 @@ from tftransfer.cli import command_line
 from tftransfer.cli.options import COMMAND, option
 from tftransfer.data import datasets
 from tftransfer.data.store import Store
-from tftransfer.experiment import prepared_images, splits, treatments
+from tftransfer.experiment import image_options, prepared_images, splits, treatments
 from tftransfer.experiment.config import EPOCHS, PROTOCOL, Config
 from tftransfer.models import catalog
 from tftransfer.records import record_files
@@ -92,6 +92,7 @@ def main(argv: Sequence[str]) -> int:
         )
     lists = {name: getattr(options, name) for name in space.LISTS}
     space.around(options.start(), lists)  # refuses bad ones before images are prepared
+    options = image_options.resolve(options, escaping.say)
     class_names, class_kinds = datasets.describe_classes(options.dataset, options.data_dir or None)
     _split(options, class_names, class_kinds)
     oracles.check_installed(options.tuner)

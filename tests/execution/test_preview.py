@@ -7,6 +7,7 @@ import pytest
 
 from easy_study import cell
 from made_images import write_photographs
+from tftransfer.data.datasets import arrays
 from tftransfer.execution import preview
 from tftransfer.experiment import splits
 from tftransfer.experiment.config import Config
@@ -34,6 +35,17 @@ def test_validation_images_are_held_out_where_there_is_no_folder_of_them(tmp_pat
     counted = preview.images(Config(dataset="folder", data_dir=str(root / "train")))
     assert counted.held_out
     assert (counted.training + counted.validation).tolist() == [20] * 6
+
+
+def test_images_of_arrays_are_counted_without_reading_them(tmp_path):
+    images, labels = np.zeros((40, 6, 24), np.uint8), np.arange(40) % 4
+    images[:] = np.arange(40)[:, None, None]
+    held, given = (
+        preview.images(Config(dataset="arrays", data_dir=arrays.write(images, labels, tmp_path / name, validation)))
+        for name, validation in (("held", None), ("given", (images, labels)))
+    )
+    assert (held.held_out, given.held_out, held.side) == (True, False, 12)
+    assert (held.training + held.validation).tolist() == given.validation.tolist() == [10] * 4
 
 
 def test_a_set_that_may_not_be_there_yet_is_not_counted(options):

@@ -30,6 +30,19 @@ class PretrainedFile(Generic[ConfigT]):
     notes: tuple[str, ...] = ()
 
 
+IMAGENET_SIZE = 224  # pixels a side, on which nearly all models of keras.applications were trained
+
+
+def known_size(config: Config) -> int | None:
+    """Returns the side in pixels of the images that the weights of --pretrained were trained on; None if unknown."""
+    if not config.pretrained:
+        return None
+    if config.pretrained == IMAGENET:
+        return IMAGENET_SIZE
+    path = pathlib.Path(config.pretrained)
+    return files.opened(path).image_size if description.beside(path).exists() else None
+
+
 def opened(config: ConfigT, given: Collection[str] = (), download: bool = True) -> PretrainedFile[ConfigT]:
     """Returns the file of --pretrained after checks; no array of it is read.
 

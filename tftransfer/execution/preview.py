@@ -3,17 +3,13 @@
 Nothing here imports TensorFlow, and no image is decoded.
 """
 
-import contextlib
 import dataclasses
 import pathlib
-import statistics
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
 from tftransfer.data import datasets
-from tftransfer.data.datasets import folder
 from tftransfer.experiment import config, plan, splits, treatments
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
@@ -21,7 +17,6 @@ from tftransfer.records import identities, record_files
 from tftransfer.system import escaping
 
 _NAMES_SHOWN = 5
-_SIDES_LOOKED_AT = 40
 _ENLARGED = 1.5  # times the images' own side, from which on their pixels are mostly made up
 
 
@@ -69,19 +64,7 @@ def _images_of(dataset: str, data_dir: str) -> Images | None:
     counts = [
         np.bincount(source.examples(subset).labels(), minlength=len(source.class_names)) for subset in datasets.SUBSETS
     ]
-    held_out = dataset == "folder" and folder.validation_folder(data_dir) is None
-    return Images(*counts, source.native_size or _median_side(source), held_out)
-
-
-def _median_side(source: datasets.Dataset) -> float | None:
-    """Returns the median side of some training images, from the first bytes of their files."""
-    examples, sides = source.examples("train"), []
-    for position in range(0, len(examples), max(1, len(examples) // _SIDES_LOOKED_AT)):
-        path = getattr(examples[position], "path", None)
-        # What cannot be read is named when images are prepared.
-        with contextlib.suppress(Exception), Image.open(path) as image:
-            sides.append((image.width * image.height) ** 0.5)
-    return statistics.median(sides) if sides else None
+    return Images(*counts, datasets.median_side(source), datasets.is_held_out(dataset, data_dir))
 
 
 def check(cells: Sequence[Cell], study: pathlib.Path, counted: Images | None) -> None:

@@ -3,4 +3,4 @@
 Nothing here imports TensorFlow, so that wrong options are refused at once.
 """
 
-__all__ = ["config", "grids", "pairs", "plan", "policies", "prepared_images", "splits", "treatments"]
+__all__ = ["config", "grids", "image_options", "pairs", "plan", "policies", "prepared_images", "splits", "treatments"]

@@ -28,7 +28,7 @@ from tftransfer.cli.options import (
     some_path,
     within,
 )
-from tftransfer.data.datasets import default_input_size, is_without_folder
+from tftransfer.data.datasets import default_input_size, is_without_folder, study_prefix
 from tftransfer.experiment import splits
 from tftransfer.models import catalog, preprocessing
 from tftransfer.models.options import ModelOptions
@@ -69,11 +69,11 @@ class Config:
     dataset: str = option(
         "motifs",
         DATA,
-        "motifs (drawn, no download), tiny_imagenet, folder (a sub-folder per class), or a set of TensorFlow Datasets, "
-        "such as cifar100",
+        "motifs (drawn, no download), tiny_imagenet, folder (a sub-folder per class), arrays (written from Python), "
+        "module:function (your own code), or a set of TensorFlow Datasets, such as cifar100",
     )
     data_dir: str = option(
-        "", DATA, "folder of the images of tiny_imagenet and folder; of TensorFlow Datasets otherwise", no_nul
+        "", DATA, "folder of the images of tiny_imagenet, folder and arrays; of TensorFlow Datasets otherwise", no_nul
     )
     source_dataset: str = option(
         "", DATA, "data set whose classes are A, all of them; B is then all of --dataset; empty: A and B are halves of "
@@ -91,7 +91,8 @@ class Config:
         "leave validation images out of evaluation that equal, or nearly equal, training images of either half",
     )
     image_size: int = option(
-        0, DATA, "height and width of the input in pixels; 0: 32 for motifs and cifar, 56 for tiny_imagenet, else 227",
+        0, DATA, "height and width of the input in pixels; 0: 32 for motifs and cifar, 56 for tiny_imagenet; for "
+        "folder and arrays 227/256 of the images' side, from 32 to 227; else 227",
         lambda v: None if v == 0 or 32 <= v <= 1024 else "0 or 32 to 1024",
     )  # fmt: skip
     images_per_class: int = option(
@@ -374,11 +375,11 @@ class Config:
         unused = {
             "data_dir": (
                 is_without_folder(self.dataset),
-                "--dataset=folder, tiny_imagenet or a set of TensorFlow Datasets",
+                "--dataset=folder, arrays, tiny_imagenet, module:function or a set of TensorFlow Datasets",
             ),
             "source_dir": (
                 is_without_folder(self.source_dataset) or not self.source_dataset,
-                "--source_dataset=folder, tiny_imagenet or a set of TensorFlow Datasets",
+                "--source_dataset=folder, arrays, tiny_imagenet, module:function or a set of TensorFlow Datasets",
             ),
             "pixel_scale": (self.preprocessing is not None, f"--pretrained_preprocessing={preprocessing.PIXELS}"),
             "pretrained_classes": (not self.pretrained, "--pretrained"),
@@ -451,7 +452,7 @@ class Config:
         telling |= {"exclude_duplicates": True} if self.exclude_duplicates else {}
         recipe = json.dumps(telling | {"protocol": PROTOCOL}, sort_keys=True)
         model = catalog.safe_label(self.model)
-        dataset = "".join(c if c.isalnum() or c in "._-" else "-" for c in self.dataset)
+        dataset = study_prefix(self.dataset, self.data_dir)
         kind = split or self.split
         if kind == splits.WHOLE:
             kind = f"from-{self.source_dataset or 'weights'}"

@@ -1,7 +1,5 @@
 """From options to prepared images: their size, their place, and their making."""
 
-import os
-import pathlib
 from collections.abc import Callable
 
 from tftransfer.data import datasets, store
@@ -33,8 +31,7 @@ def stored_size(config: Config, native_size: int | None) -> int:
 
 def cache_folder(config: Config) -> str:
     """Returns the folder of prepared images, by default `tftransfer` in the user's cache."""
-    default = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "tftransfer"
-    return config.cache_dir or str(default)
+    return config.cache_dir or datasets.user_cache()
 
 
 def dataset_of(config: Config) -> datasets.Dataset:

@@ -16,13 +16,13 @@ from typing import Any
 import keras
 from keras.src.backend.common import global_state
 
-from tftransfer.models import catalog, costs, keras_settings, serialization, user_code
+from tftransfer.models import catalog, costs, keras_settings, serialization
 from tftransfer.models.alexnet import AlexNet
 from tftransfer.models.blocks import blocks, every_layer, possible_ends
 from tftransfer.models.logits import without_softmax
 from tftransfer.models.options import ModelOptions
 from tftransfer.models.validation import check, check_repeatable
-from tftransfer.system import untrusted_files
+from tftransfer.system import untrusted_files, user_code
 
 # Builders of the architectures in `catalog.MODELS`.
 _OWN = {"AlexNet": AlexNet}

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tftransfer.models import noise as noise_layers
-from tftransfer.models import user_code
+from tftransfer.system import user_code
 
 Replace = Callable[[str, keras.Layer], keras.Layer | None]
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import keras
 
-from tftransfer.models import archive, sizes, user_code
+from tftransfer.models import archive, sizes
 from tftransfer.models.blocks import blocks
+from tftransfer.system import user_code
 
 # Entries that a description does not need, or by which equal architectures would differ.
 _DROPPED = ("build_config", "compile_config", "shared_object_id")

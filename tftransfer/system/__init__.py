@@ -13,4 +13,5 @@ __all__ = [
     "signals",
     "standard_streams",
     "untrusted_files",
+    "user_code",
 ]

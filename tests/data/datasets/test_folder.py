@@ -51,6 +51,13 @@ class TestFolder:
         train, val, is_steady = hold_out([f"{index:02d}" for index in range(10)], "cat")
         assert (train, val, is_steady) == (["00", "01", "02", "04", "05", "06", "07", "08"], ["03", "09"], True)
 
+    def test_another_fraction_may_be_held_out(self):
+        keys = [f"{index:03d}.png" for index in range(400)]
+        few, usual, many = (set(hold_out(keys, "cat", fraction)[1]) for fraction in (0.1, 0.2, 0.5))
+        assert few < usual < many
+        assert 25 < len(few) < 55
+        assert 170 < len(many) < 230
+
     def test_images_that_come_or_go_move_no_other(self):
         """Else bases that were trained before would have seen validation images of today."""
         keys = [f"{index:03d}.png" for index in range(200)]

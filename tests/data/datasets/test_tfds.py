@@ -42,9 +42,11 @@ class TestWithoutTensorFlow:
         ):
             open_dataset(dataset, str(tmp_path))
 
-    @pytest.mark.parametrize("dataset", ["", "huggingface:mnist", "mnist/", "a b", "mnist:1", "../x"])
+    @pytest.mark.parametrize("dataset", ["", "hugging-face:mnist", "mnist/", "a b", "mnist:1", "../x"])
     def test_spellings_that_are_no_name_are_refused(self, tmp_path, dataset):
-        with pytest.raises(DataSetError, match="Expected one of motifs, tiny_imagenet, folder, or"):
+        with pytest.raises(
+            DataSetError, match="Expected one of motifs, tiny_imagenet, folder, arrays, module:function, or"
+        ):
             open_dataset(dataset, str(tmp_path))
 
     @pytest.mark.parametrize("dataset", ["imagenet_resized/7x7", "mnist:99.0.0"])

@@ -4,7 +4,9 @@ Nothing here imports TensorFlow; TensorFlow Datasets (and TensorFlow with it) is
 read.
 """
 
-from tftransfer.data.datasets import folder, motifs, synsets, tiny_imagenet
+import os
+
+from tftransfer.data.datasets import arrays, folder, functions, motifs, synsets, tiny_imagenet
 from tftransfer.data.datasets.dataset import (
     SUBSETS,
     Dataset,
@@ -17,10 +19,12 @@ from tftransfer.data.datasets.dataset import (
 from tftransfer.data.datasets.names import (
     OWN_DATASETS,
     default_input_size,
+    follows_images,
     is_without_folder,
     known_datasets,
     near_names,
 )
+from tftransfer.data.datasets.sides import median_side, suggested_input
 
 __all__ = [
     "OWN_DATASETS",
@@ -31,28 +35,37 @@ __all__ = [
     "Example",
     "Examples",
     "FileExample",
+    "arrays",
     "dataset",
     "default_input_size",
     "describe_classes",
     "folder",
+    "follows_images",
+    "functions",
+    "is_held_out",
     "is_without_folder",
     "known_datasets",
+    "median_side",
     "near_names",
     "open_dataset",
+    "study_prefix",
+    "suggested_input",
     "synsets",
+    "user_cache",
 ]
 
 
 # Each module has `open_dataset(data_dir)`, and `describe(data_dir)`, which returns the names of its classes.
-_OWN = {"motifs": motifs, "tiny_imagenet": tiny_imagenet, "folder": folder}
+_OWN = {"motifs": motifs, "tiny_imagenet": tiny_imagenet, "folder": folder, "arrays": arrays}
 
 
 def open_dataset(dataset: str, data_dir: str | None = None) -> Dataset:
     """Opens a data set: lists its images, and decodes none.
 
     Args:
-        dataset: "motifs", "tiny_imagenet", "folder", or an image-classification set of TensorFlow Datasets as
-            `name`, `name/config`, `name:version` or `name/config:version`.
+        dataset: "motifs", "tiny_imagenet", "folder", "arrays", or an image-classification set of TensorFlow Datasets as
+            `name`, `name/config`, `name:version` or `name/config:version`. `module:function` calls a function, and
+            keeps its images in the user's cache.
         data_dir: Folder of the data. Not needed for "motifs"; for TensorFlow Datasets its folder of prepared sets (by
             default `~/tensorflow_datasets`), into which missing sets are downloaded.
 
@@ -64,6 +77,8 @@ def open_dataset(dataset: str, data_dir: str | None = None) -> Dataset:
     """
     if dataset in _OWN:
         return _OWN[dataset].open_dataset(data_dir)
+    if functions.is_function(dataset):
+        return arrays.open_dataset(functions.write_to_cache(dataset, data_dir, user_cache()))
     from tftransfer.data.datasets import tfds
 
     return tfds.open_dataset(dataset, data_dir)
@@ -88,6 +103,8 @@ def describe_classes(dataset: str, data_dir: str | None = None) -> tuple[tuple[s
         return motifs.describe(), motifs.kinds()
     if dataset in _OWN:
         names = _OWN[dataset].describe(data_dir)
+    elif functions.is_function(dataset):
+        names = arrays.describe(functions.write_to_cache(dataset, data_dir, user_cache()))
     elif dataset.partition(":")[0] == "imagenet2012":
         names = tuple(synsets.kinds())
     else:
@@ -95,3 +112,27 @@ def describe_classes(dataset: str, data_dir: str | None = None) -> tuple[tuple[s
 
         names = tfds.describe(dataset, data_dir)
     return names, (None,) * len(names)
+
+
+def is_held_out(dataset: str, data_dir: str | None = None) -> bool:
+    """Whether the validation images of a data set were held out of one set of images."""
+    if dataset == "folder":
+        return folder.validation_folder(data_dir) is None
+    return dataset == "arrays" and arrays.is_held_out(data_dir)
+
+
+def study_prefix(dataset: str, data_dir: str) -> str:
+    """Returns the beginning of a study's name: the data set, and some digits of its content if its folder has them.
+
+    Example:
+        >>> study_prefix("cifar100:3.0.2", ""), study_prefix("arrays", "/cache/arrays-0123456789abcdef")
+        ('cifar100-3.0.2', 'arrays-01234567')
+    """
+    if dataset == "arrays" and arrays.is_in_cache(data_dir):
+        return os.path.basename(os.path.normpath(data_dir))[: len("arrays-") + 8]
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in dataset)
+
+
+def user_cache() -> str:
+    """Returns the folder `tftransfer` in the user's cache."""
+    return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tftransfer")

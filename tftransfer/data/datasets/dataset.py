@@ -117,6 +117,7 @@ class Dataset:
         identity: SHA-256 of all that is known without reading an image: names, labels, file sizes, versions. It does
             not depend on the place of the data.
         subsets: The examples of "train" and "val". Their order is the order of "the first k images" of a class.
+        side: Median side of the images in pixels, the root of their area, if that is known without reading them.
         notes: Counts of what users should know, such as ignored files.
         left_out: Reasons why files or folders that look like images are not used, by path.
         skip_broken: Whether preparation leaves out images that cannot be decoded; else they are errors.
@@ -130,6 +131,7 @@ class Dataset:
     subsets: Mapping[str, Examples]
     notes: Mapping[str, int] = dataclasses.field(default_factory=dict)
     left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    side: float | None = None
     skip_broken: bool = False
 
     def without_broken(self) -> "Dataset":

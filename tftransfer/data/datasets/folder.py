@@ -65,10 +65,10 @@ def open_dataset(data_dir: str | None) -> Dataset:
     )
 
 
-def hold_out(keys: list[str], class_name: str) -> tuple[list[str], list[str], bool]:
+def hold_out(keys: list[str], class_name: str, fraction: float = HOLDOUT_FRACTION) -> tuple[list[str], list[str], bool]:
     """Divides the images of one class into training and validation images, each in the order given.
 
-    An image is held out if the hash of its name and class falls into the lowest `HOLDOUT_FRACTION`. Adding or removing
+    An image is held out if the hash of its name and class falls into the lowest `fraction`. Adding or removing
     images therefore never moves another one, and no network that was trained before has seen a validation image of
     today. Only if the hash would leave a subset empty is the nearest image moved: the lowest hash is held out, the
     highest trains. Such a class may exchange that one image when it grows.
@@ -76,9 +76,10 @@ def hold_out(keys: list[str], class_name: str) -> tuple[list[str], list[str], bo
     Args:
         keys: The images of the class, at least two, as paths below the folder of the data set.
         class_name: Name of the class.
+        fraction: Fraction that is held out, 0 to 1.
 
     Returns:
-        Training images, validation images (about `HOLDOUT_FRACTION` of all), and whether the hash alone decided.
+        Training images, validation images (about `fraction` of all), and whether the hash alone decided.
     """
     if len(keys) < 2:
         raise DataSetError(
@@ -87,7 +88,7 @@ def hold_out(keys: list[str], class_name: str) -> tuple[list[str], list[str], bo
         )
     hashes = {key: derive(0, "holdout", class_name, key) / 2**31 for key in keys}  # 0 to below 1
     by_hash = sorted(keys, key=hashes.__getitem__)
-    below = sum(value < HOLDOUT_FRACTION for value in hashes.values())
+    below = sum(value < fraction for value in hashes.values())
     held = set(by_hash[: min(max(1, below), len(keys) - 1)])
     return [key for key in keys if key not in held], [key for key in keys if key in held], len(held) == below
 

@@ -89,8 +89,9 @@ def _builder(dataset: str, data_dir: str | None):
         near = near_names(re.split("[/:]", dataset)[0])
         guess = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise DataSetError(
-            f"Unknown data set.{guess} Expected one of {', '.join(OWN_DATASETS)}, or an image-classification set of "
-            f"TensorFlow Datasets as name, name/config or name:version. Received: dataset={dataset!r}"
+            f"Unknown data set.{guess} Expected one of {', '.join(OWN_DATASETS)}, module:function, or an "
+            f"image-classification set of TensorFlow Datasets as name, name/config or name:version. Received: "
+            f"dataset={dataset!r}"
         ) from error
     except DataSetError:
         raise
