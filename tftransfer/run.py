@@ -276,13 +276,14 @@ def _plan_text(cell: Cell, study: pathlib.Path, names: Sequence[str], blocks: Se
     images = preview.images(cell.config)
     steps = _steps(cell, study, images, blocks)
     rows = [f"study     {study}", *preview.data_rows(cell.config, names, images)]
-    rows += [*preview.half_rows(cell.split, names, with_digest=True), "", f"{'network':<18}{'state':<14}why"]
-    for step in steps:
-        label, state, unchecked = _shown(step, study)
+    shown = [(step, *_shown(step, study)) for step in steps]
+    width = max(18, 2 + max(len(label) for _, label, _, _ in shown))
+    rows += [*preview.half_rows(cell.split, names, with_digest=True), "", f"{'network':<{width}}{'state':<14}why"]
+    for step, label, state, unchecked in shown:
         count = preview.steps(step.cell, images)
         length = "" if count is None else f"; {count} steps of {cell.config.batch_size}"
         forced = "; --force" if step.role == plan.ASKED and cell.config.force else ""
-        rows.append(f"{label:<18}{state:<14}{step.why}{forced}{length}{unchecked}")
+        rows.append(f"{label:<{width}}{state:<14}{step.why}{forced}{length}{unchecked}")
     left = _left(steps, study)
     rows += ["", *dry_run.costs(left, images.training if images else None, 1)]
     return "\n".join([*rows, *(f"caution   {text}" for text in preview.cautions(left, images))])
