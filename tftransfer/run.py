@@ -6,15 +6,17 @@ Options are checked, and `--dry_run` answers, before TensorFlow is loaded.
 """
 
 import dataclasses
+import math
 import os
 import pathlib
 import sys
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tftransfer
+from tftransfer import calls
 from tftransfer.cli import command_line
 from tftransfer.data import datasets, progress
 from tftransfer.execution import preview, run_config, score_table
@@ -25,8 +27,9 @@ from tftransfer.experiment.plan import Cell
 from tftransfer.models import catalog
 from tftransfer.pretrained import description, files
 from tftransfer.records import record_files, record_warnings
+from tftransfer.results import Record
 from tftransfer.scheduling import dry_run
-from tftransfer.system import escaping
+from tftransfer.system import caller, escaping
 
 _USAGE = """
 usage: python -m tftransfer.run --treatment=TREATMENT --n=BLOCKS [options]
@@ -157,7 +160,10 @@ def _train(
 
     if pretrained:
         pretrained = dataclasses.replace(pretrained, seen=pretrained.described.classes_in(tuple(store.class_names)))
-    study = studies.Study(root, store, say=_say, progress_bar=sys.stdout.isatty(), pretrained=pretrained)
+    told = _Told(steps, _left(steps, root))
+    study = studies.Study(
+        root, store, _say, sys.stdout.isatty(), told.evaluated, pretrained=pretrained, stage=told.stage
+    )
     study.check(steps, options.force)
     try:
         for step in steps:
@@ -168,6 +174,7 @@ def _train(
         escaping.say(f"python -m tftransfer.run: {error}", sys.stderr)
         return command_line.EXIT_FAILED
     networks = [study.finished(step.cell) for step in steps]
+    caller.result(network=str((root / cell.name).absolute()))
     for warning in _warnings(cell, networks):
         escaping.say(f"WARNING: {warning}", sys.stderr)
     for note in (note for network in networks for note in record_warnings.notes(network.record.content)):
@@ -175,6 +182,29 @@ def _train(
     escaping.say(score_table.text(cell.split, root, store.dataset, networks, time.perf_counter() - started))
     failed = any(not record_warnings.sound(network.record) for network in networks)
     return command_line.EXIT_FAILED if failed else 0
+
+
+class _Told:
+    """Progress as a Python program that called the command sees it.
+
+    Args:
+        steps: The networks of the call.
+        left: Those of them that are trained.
+    """
+
+    def __init__(self, steps: Sequence[plan.PlannedNetwork], left: Sequence[Cell]) -> None:
+        self._labels = {step.cell.name: step.cell.treatment.label for step in steps}
+        self._parts = caller.Parts(len(left))
+
+    def evaluated(self, step: int, steps: int, rows: Mapping[str, Mapping[str, float]]) -> None:
+        """Tells the step, of how many, and the accuracy."""
+        for name, row in rows.items():
+            top1 = f", top-1 {100 * row['val_top1']:.1f} %" if math.isfinite(row["val_top1"]) else ""
+            self._parts.tell(name, step / steps, f"{self._labels.get(name, name)}, step {step} of {steps}{top1}")
+
+    def stage(self, text: str) -> None:
+        """Tells what is done while nothing is evaluated."""
+        caller.progress(None, text)
 
 
 def _steps(
@@ -293,6 +323,23 @@ def _state(step: plan.PlannedNetwork, study: pathlib.Path) -> str:
     lost = cell.treatment.is_reference and record.weights_file is None and record.status == record_files.DONE
     return WEIGHTS_LOST if lost else record.status
 
+
+def _record(made: Mapping[str, Any]) -> Record:
+    return Record(made["network"])
+
+
+calls.make_callable(
+    __name__, RunConfig, """Trains one network with the bases that it needs; returns its `Record`.
+
+    tftransfer.run("AnB", n=4, dataset="motifs")
+
+    What is done is kept: the same call trains nothing. The options are those of `python -m tftransfer.run --help`.
+
+    Raises:
+        ValueError: If an option is unknown or wrong.
+        CommandError: If a network diverged, found no memory or did not stay frozen.
+    """, first="treatment", returns=_record,
+)  # fmt: skip
 
 if __name__ == "__main__":
     command_line.main(main)

@@ -19,10 +19,11 @@ from typing import TypeVar
 from absl import flags
 
 from tftransfer.cli.options import SECTIONS
-from tftransfer.system import escaping, limits, signals, standard_streams, untrusted_files
+from tftransfer.system import caller, escaping, limits, signals, standard_streams, untrusted_files
 
 ConfigT = TypeVar("ConfigT")
 
+COMMANDS = ("run", "sweep", "tune", "bench", "report", "describe", "export")
 EXIT_BAD_INPUT = 2
 EXIT_FAILED = 3  # a network diverged, found no memory or could not be trained
 EXIT_WARNINGS = 4  # all is trained, with warnings about some scores
@@ -33,6 +34,7 @@ _MOST_FLAG_BYTES = 1_000_000  # in all files of one command line; a recipe has s
 _BYTES_OF_A_FILE = 1_000  # counted for each file besides its content, so that there are not too many
 _DEEPEST_FLAG_FILE = 10
 _PLACES = ("runs_dir", "cache_dir")  # an empty one comes from a shell variable that is not set
+_KINDS = (ValueError, RuntimeError, MemoryError, KeyboardInterrupt, signals.Terminated)
 _GOES_ON = "What is done is kept; the same command goes on from there."
 
 
@@ -94,7 +96,7 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
 
     Args:
         config_class: A dataclass of `options.option` fields.
-        argv: The command line, the program's name first.
+        argv: The options; the program's name (`run.py`) may stand before them.
         usage: Text above the options in `--help`, after which the process ends with exit code 0.
 
     Returns:
@@ -110,7 +112,7 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
     flags.DEFINE_string("flagfile", "", "File of options, one per line; `#` starts a comment.", flag_values=values)
     flags.DEFINE_boolean("help", False, "Show the options.", short_name="h", flag_values=values)
     try:
-        rest = values(list(argv))[1:]
+        rest = values(["", *_without_program(argv)])[1:]
     except flags.Error as error:
         raise UsageError(f"{_first_upper(str(error))}. --help shows the options.") from error
     except UsageError:
@@ -130,6 +132,11 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
         if name in _PLACES and not value:
             raise UsageError(f"--{name} is empty. Name a folder, . for this one; or leave the option out.")
     return config_class(**{field.name: _value(values[field.name].value) for field in fields}), given
+
+
+def _without_program(argv: Sequence[str]) -> list[str]:
+    """Returns a command line without the program's name, which is no option and may be missing."""
+    return list(argv[1:] if argv and (argv[0].endswith(".py") or argv[0] in COMMANDS) else argv)
 
 
 def _value(value: object) -> object:
@@ -219,8 +226,9 @@ def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | N
     except BaseException as error:
         code, text = _judged(error)
         lead = "\n" if isinstance(error, KeyboardInterrupt) else ""  # after the ^C that a terminal shows
-        if text:
+        if text and not caller.listens():  # who raises it in its own process
             standard_streams.say(f"{lead}{program}: {text}")
+        caller.failure(text, next((kind.__name__ for kind in _KINDS if isinstance(error, kind)), "OSError"))
     raise SystemExit(standard_streams.flushed(code))
 
 
