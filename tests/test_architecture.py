@@ -14,13 +14,13 @@ LOAD_TENSORFLOW = {
     "tftransfer.transfer": ("",),
     "tftransfer.data": ("motifs_tfds", "pipeline"),
     "tftransfer.models": (
-        "alexnet", "architectures", "blocks", "cloning", "costs", "keras_settings", "layers", "logits",
+        "alexnet", "architectures", "blocks", "cloning", "costs", "in_hand", "keras_settings", "layers", "logits",
         "noise", "serialization", "sizes", "validation",
     ),
     "tftransfer.records": ("event_files",),  # TensorBoard alone
     "tftransfer.training": (
         "batch_norm", "compilation", "diagnostics", "group", "history", "memory", "optimizers", "outcomes",
-        "snapshots", "strategies", "trainer", "untrained_sources", "weights",
+        "plain_model", "snapshots", "strategies", "trainer", "untrained_sources", "weights",
     ),
     "tftransfer.execution": (
         "group_training", "pretrained_base", "record_content", "source_weights", "studies", "training_reports",

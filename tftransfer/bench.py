@@ -92,7 +92,8 @@ def main(argv: Sequence[str]) -> int:
     if all(measured.error for measured in found):
         escaping.say("python -m tftransfer.bench: nothing was measured; a longer --time_budget may help", sys.stderr)
         return command_line.EXIT_FAILED
-    caller.result(speeds=_speeds(recipe, found))
+    images = {each.case.text: each.images_per_second(recipe.batch_size)[0] for each in found if not each.error}
+    caller.result(images_per_second=images)
     escaping.say(f"kept       {speeds.path_of(recipe)}")
     return 0
 
@@ -208,11 +209,11 @@ def _say(line: str) -> None:
 
 
 def _measured(made: Mapping[str, Any]) -> dict[str, float]:
-    return dict(made["speeds"])
+    return dict(made["images_per_second"])
 
 
 calls.make_callable(
-    __name__, BenchConfig, """Measures the speed of a recipe on this machine; returns images per second by kind of network.
+    __name__, BenchConfig, """Measures the speed of a recipe on this machine; returns images per second by case.
 
     The options are those of `python -m tftransfer.bench --help`. The speeds are kept for estimates in hours.
 

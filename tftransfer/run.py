@@ -108,7 +108,11 @@ def _blocks_from_keras(options: RunConfig, given: set[str]) -> tuple[str, ...]:
 
 def _unchecked(options: RunConfig, treatment: treatments.Treatment) -> str:
     """Returns the line of a dry run about a model that was not built."""
-    text = f"which block --n={options.n} is, " if options.n and treatment.n is None else "whether it has that many blocks, "
+    text = (
+        f"which block --n={options.n} is, "
+        if options.n and treatment.n is None
+        else "whether it has that many blocks, "
+    )
     return f"\nnot checked: --model={options.model} was not built, so {text}and whether records are of its architecture"
 
 
@@ -160,10 +164,7 @@ def _train(
 
     if pretrained:
         pretrained = dataclasses.replace(pretrained, seen=pretrained.described.classes_in(tuple(store.class_names)))
-    told = _Told(steps, _left(steps, root))
-    study = studies.Study(
-        root, store, _say, sys.stdout.isatty(), told.evaluated, pretrained=pretrained, stage=told.stage
-    )
+    study = studies.Study(root, store, _say, sys.stdout.isatty(), pretrained=pretrained, **_told(_left(steps, root)))
     study.check(steps, options.force)
     try:
         for step in steps:
@@ -184,27 +185,16 @@ def _train(
     return command_line.EXIT_FAILED if failed else 0
 
 
-class _Told:
-    """Progress as a Python program that called the command sees it.
+def _told(left: Sequence[Cell]) -> dict[str, Any]:
+    """Returns the listeners that tell a calling Python program how the networks to be trained get on."""
+    parts, labels = caller.Parts(len(left)), {cell.name: cell.treatment.label for cell in left}
 
-    Args:
-        steps: The networks of the call.
-        left: Those of them that are trained.
-    """
-
-    def __init__(self, steps: Sequence[plan.PlannedNetwork], left: Sequence[Cell]) -> None:
-        self._labels = {step.cell.name: step.cell.treatment.label for step in steps}
-        self._parts = caller.Parts(len(left))
-
-    def evaluated(self, step: int, steps: int, rows: Mapping[str, Mapping[str, float]]) -> None:
-        """Tells the step, of how many, and the accuracy."""
+    def evaluated(step: int, steps: int, rows: Mapping[str, Mapping[str, float]]) -> None:
         for name, row in rows.items():
             top1 = f", top-1 {100 * row['val_top1']:.1f} %" if math.isfinite(row["val_top1"]) else ""
-            self._parts.tell(name, step / steps, f"{self._labels.get(name, name)}, step {step} of {steps}{top1}")
+            parts.tell(name, step / steps, f"{labels.get(name, name)}, step {step} of {steps}{top1}")
 
-    def stage(self, text: str) -> None:
-        """Tells what is done while nothing is evaluated."""
-        caller.progress(None, text)
+    return {"on_evaluation": evaluated, "stage": lambda text: caller.progress(None, text)}
 
 
 def _steps(

@@ -30,12 +30,16 @@ ORDER = (
     "tftransfer.benchmarking",
     "tftransfer.reporting",
     "tftransfer.tensorboard_plugin",
+    "tftransfer.results",
+    "tftransfer.calls",
     "tftransfer.run",
     "tftransfer.sweep",
     "tftransfer.tune",
     "tftransfer.bench",
     "tftransfer.report",
     "tftransfer.describe",
+    "tftransfer.export",
+    "tftransfer.__main__",
 )
 
 

@@ -50,7 +50,7 @@ def run(module: str, words: Sequence[str], title: str, lines: bool = False) -> E
     with tempfile.TemporaryDirectory(prefix="tftransfer-") as folder:
         channel = pathlib.Path(folder) / "messages.jsonl"
         channel.touch()
-        with (bars.PlainLines() if lines else bars.bar(title)) as bar:
+        with bars.PlainLines() if lines else bars.bar(title) as bar:
             process = processes.start(
                 processes.words(module, *words), None, {caller.CHANNEL: str(channel)}, own_session=True, piped=True
             )
@@ -109,7 +109,8 @@ class _Listener:
             line = self._waiting.popleft()
             self.last.append(line)
             self._bar.line(line)
-        for message, self._offset in caller.messages(self._channel, self._offset):
+        for message, offset in caller.messages(self._channel, self._offset):
+            self._offset = offset
             if message["kind"] == caller.PROGRESS:
                 self._bar.show(message["fraction"], message["text"])
             else:

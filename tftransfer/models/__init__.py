@@ -25,6 +25,7 @@ __all__ = [
     "catalog",
     "cloning",
     "costs",
+    "in_hand",
     "keras_settings",
     "layers",
     "options",

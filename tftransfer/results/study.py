@@ -86,7 +86,9 @@ class Figure:
     def _repr_html_(self) -> str:
         title, caption = html.escaping.html(self.title), html.escaping.html(self.caption)
         light = "background:white;color:black;max-width:60em"  # the ink of figures is dark
-        return f'<figure style="{light}"><b>{title}</b>{self._drawing.inline}<figcaption>{caption}</figcaption></figure>'
+        return (
+            f'<figure style="{light}"><b>{title}</b>{self._drawing.inline}<figcaption>{caption}</figcaption></figure>'
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,7 +209,7 @@ class Study:
         of = drawn[kind]
         return Figure(kind, of.title, of.caption, of.svg, of)
 
-    def report(self, format: str | Sequence[str] = "html", out: str | os.PathLike = "", **options: Any) -> Report:  # noqa: A002
+    def report(self, format: str | Sequence[str] = "html", out: str | os.PathLike = "", **options: Any) -> Report:
         """Writes a report, as `tftransfer.report` does, into the folder `out`; by default reports/<study>."""
         import tftransfer
 
@@ -262,7 +264,13 @@ class Study:
         except ImportError as error:
             return f"<p>{html.escaping.html(str(error))}</p>"
         rows = [
-            (row.treatment, "" if row.n == 0 else str(row.n), f"{100 * row.top1:.1f} %", _points(row), str(row.networks))
+            (
+                row.treatment,
+                "" if row.n == 0 else str(row.n),
+                f"{100 * row.top1:.1f} %",
+                _points(row),
+                str(row.networks),
+            )
             for row in effects.itertuples(index=False)
         ]
         return html.table(("treatment", "n", "top-1", "points from own base", "networks"), rows)

@@ -136,12 +136,15 @@ def look(
         if heartbeat.stage
     )
     reasons = {name: why for name, (_, why) in silent.items()}
+    over = _fraction(lines, heartbeats.values())
+    return Overview(study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable, stages, reasons, over)
+
+
+def _fraction(lines: Sequence[Line], heartbeats: Iterable[Heartbeat]) -> float:
+    """Returns the fraction of all networks' training that is over, 0 to 1."""
     over = sum(line.state in (DONE, FAILED) for line in lines)
-    over += sum(len(heartbeat.networks) * heartbeat.step / max(1, heartbeat.steps) for heartbeat in heartbeats.values())
-    return Overview(
-        study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable, stages, reasons,
-        min(1.0, over / max(1, len(lines))),
-    )  # fmt: skip
+    over += sum(len(heartbeat.networks) * heartbeat.step / max(1, heartbeat.steps) for heartbeat in heartbeats)
+    return min(1.0, over / max(1, len(lines)))
 
 
 def _others(runs: pathlib.Path) -> str:
