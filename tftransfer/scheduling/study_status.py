@@ -135,8 +135,7 @@ def look(
         for heartbeat in heartbeats.values()
         if heartbeat.stage
     )
-    reasons = {name: why for name, (_, why) in silent.items()}
-    over = _fraction(lines, heartbeats.values())
+    reasons, over = {name: why for name, (_, why) in silent.items()}, _fraction(lines, heartbeats.values())
     return Overview(study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable, stages, reasons, over)
 
 
