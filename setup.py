@@ -18,6 +18,8 @@ REPORT = [
     "scipy>=1.16",
 ]
 WEIGHTS = ["safetensors>=0.6.2"]  # files .safetensors for --pretrained
+TUNE = ["keras-tuner[bayesian]>=1.4.8"]
+DOCS = ["mkdocs>=1.6", "mkdocs-material>=9.6", "mkdocstrings[python]>=0.29"]
 
 setup(
     name="tftransfer",
@@ -28,14 +30,20 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",  # the floor of Keras 3.15
-    packages=find_packages(include=["tftransfer", "tftransfer.*"]),
+    packages=[*find_packages(include=["tftransfer", "tftransfer.*"]), "tftransfer.flags"],
+    package_dir={"tftransfer.flags": "flags"},  # recipes are found by name wherever the package is installed
     package_data={
+        "tftransfer": ["py.typed", "*.pyi"],
+        "tftransfer.flags": ["*.flags"],
         "tftransfer.data.datasets": ["*.csv"],
         "tftransfer.analysis": ["data/*.csv"],  # the paper's published results
         "tftransfer.reporting": ["templates/*.j2"],
         "tftransfer.tensorboard_plugin": ["static/*"],
     },
-    entry_points={"tensorboard_plugins": ["tftransfer = tftransfer.tensorboard_plugin:TransferPlugin"]},
+    entry_points={
+        "console_scripts": ["tftransfer = tftransfer.__main__:main"],
+        "tensorboard_plugins": ["tftransfer = tftransfer.tensorboard_plugin:TransferPlugin"],
+    },
     install_requires=[
         "absl-py>=2.3",
         "filelock>=3.20.3",  # older ones follow symbolic links (CVE-2025-68146, CVE-2026-22701)
@@ -51,6 +59,9 @@ setup(
         "tensorflow-datasets>=4.9.10",
     ],
     extras_require={
+        "all": [*REPORT, *WEIGHTS, *TUNE],
+        "docs": DOCS,
+        "gpu": ["tensorflow[and-cuda]>=2.21"],  # NVIDIA's libraries, on Linux
         "report": REPORT,
         "test": [
             "hypothesis>=6.150",
@@ -63,7 +74,7 @@ setup(
         ],
         "lint": ["ruff>=0.14"],
         "ray": ["ray>=2.49"],  # older ones cannot keep tasks away from named nodes (label selectors)
-        "tune": ["keras-tuner[bayesian]>=1.4.8"],
+        "tune": TUNE,
         "weights": WEIGHTS,
     },
     classifiers=[

@@ -14,13 +14,13 @@ LOAD_TENSORFLOW = {
     "tftransfer.transfer": ("",),
     "tftransfer.data": ("motifs_tfds", "pipeline", "views"),
     "tftransfer.models": (
-        "alexnet", "architectures", "blocks", "cloning", "costs", "keras_settings", "layers", "logits",
+        "alexnet", "architectures", "blocks", "cloning", "costs", "in_hand", "keras_settings", "layers", "logits",
         "noise", "serialization", "shortened", "sizes", "validation",
     ),
     "tftransfer.records": ("event_files",),  # TensorBoard alone
     "tftransfer.training": (
         "batch_norm", "compilation", "diagnostics", "features", "group", "history", "memory", "optimizers", "outcomes",
-        "snapshots", "strategies", "trainer", "untrained_sources", "weights",
+        "plain_model", "snapshots", "strategies", "trainer", "untrained_sources", "weights",
     ),
     "tftransfer.advising": ("advisor", "document", "live"),
     "tftransfer.execution": (

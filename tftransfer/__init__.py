@@ -2,12 +2,21 @@
 
     python -m tftransfer.run --treatment=BnB --n=4
 
-From Python:
+From Python, commands are functions, with their options as keyword arguments:
 
-    tftransfer.transplant(source, target, n=4, frozen=True)  # or n="conv4"
-    tftransfer.load("runs/<study>/<network>")
-    tftransfer.preprocessing("runs/<study>/<network>")
-    tftransfer.models.AlexNet(input_shape=(227, 227, 3), classes=1000)
+    import tftransfer as tt
+
+    tt.run("AnB", n=4)                                          # a Record: .top1, .history, .weights(), .model()
+    study = tt.sweep(treatments=["BnB", "AnB"], n=range(1, 8))  # a Study: .frame, .effects(), .figure(), .report()
+    tt.Study("runs/STUDY"), tt.Record("runs/STUDY/NETWORK")     # read again, without TensorFlow
+
+and the parts of the experiment are usable on any Keras model:
+
+    tt.blocks(model), tt.legal_cuts(model)
+    tt.transplant(source, target, n=4, frozen=True)             # or n="conv4"
+    tt.load("runs/STUDY/NETWORK"), tt.preprocessing("runs/STUDY/NETWORK")
+    tt.models.AlexNet(input_shape=(227, 227, 3), classes=1000)
+    tt.optimizers.CaffeSGD(0.01), tt.splits.random_split(10, seed=0), tt.analysis.effects(frame)
 
 Names are resolved on first use: importing the package costs nothing, and TensorFlow is loaded only when it is needed.
 """
@@ -16,12 +25,44 @@ import importlib
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["load", "models", "preprocessing", "transplant"]
+__all__ = [
+    "CommandError",
+    "Record",
+    "Study",
+    "analysis",
+    "bench",
+    "blocks",
+    "describe",
+    "export",
+    "legal_cuts",
+    "load",
+    "models",
+    "optimizers",
+    "preprocessing",
+    "report",
+    "run",
+    "splits",
+    "sweep",
+    "transplant",
+    "tune",
+]
 
 _HOMES = {
-    "transplant": "tftransfer.transfer",
+    "CommandError": "tftransfer.calls",
+    "Record": "tftransfer.results",
+    "Study": "tftransfer.results",
+    "blocks": "tftransfer.models.blocks",
+    "legal_cuts": "tftransfer.models.blocks",
     "load": "tftransfer.training.weights",
     "preprocessing": "tftransfer.records.inputs",
+    "transplant": "tftransfer.transfer",
+}
+# Commands are modules that can be called, see `calls.make_callable`.
+_MODULES = {
+    "optimizers": "tftransfer.training.optimizers",
+    "splits": "tftransfer.experiment.splits",
+    **{name: f"tftransfer.{name}" for name in ("analysis", "models")},
+    **{name: f"tftransfer.{name}" for name in ("bench", "describe", "export", "report", "run", "sweep", "tune")},
 }
 
 
@@ -29,8 +70,8 @@ def __getattr__(name: str) -> Any:
     """Returns the object of a public name, importing its module on first use."""
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
-    if name == "models":
-        return importlib.import_module("tftransfer.models")
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     raise AttributeError(f"module 'tftransfer' has no attribute {name!r}")
 
 

@@ -8,9 +8,10 @@ Takes the options of `run`. Options are checked before TensorFlow is loaded, in 
 import dataclasses
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tftransfer import calls
 from tftransfer.benchmarking import cases, measuring
 from tftransfer.benchmarking.measuring import Measured
 from tftransfer.cli import command_line
@@ -20,7 +21,7 @@ from tftransfer.experiment import image_options, splits
 from tftransfer.experiment.config import Config
 from tftransfer.models import catalog
 from tftransfer.scheduling import speeds
-from tftransfer.system import environment, escaping
+from tftransfer.system import caller, environment, escaping
 from tftransfer.tuning import budget
 
 _USAGE = """
@@ -93,6 +94,8 @@ def main(argv: Sequence[str]) -> int:
     if all(measured.error for measured in found):
         escaping.say("python -m tftransfer.bench: nothing was measured; a longer --time_budget may help", sys.stderr)
         return command_line.EXIT_FAILED
+    images = {each.case.text: each.images_per_second(recipe.batch_size)[0] for each in found if not each.error}
+    caller.result(images_per_second=images)
     escaping.say(f"kept       {speeds.path_of(recipe)}")
     return 0
 
@@ -206,6 +209,21 @@ def _limits(recipe: Config, ended: Sequence[Measured], loads: tuple[float, float
 def _say(line: str) -> None:
     escaping.say(line)
 
+
+def _measured(made: Mapping[str, Any]) -> dict[str, float]:
+    return dict(made["images_per_second"])
+
+
+calls.make_callable(
+    __name__, BenchConfig, """Measures the speed of a recipe on this machine; returns images per second by case.
+
+    The options are those of `python -m tftransfer.bench --help`. The speeds are kept for estimates in hours.
+
+    Raises:
+        ValueError: If an option is unknown or wrong.
+        CommandError: If nothing could be measured.
+    """, first="time_budget", returns=_measured,
+)  # fmt: skip
 
 if __name__ == "__main__":
     command_line.main(main)

@@ -9,9 +9,10 @@ docs/pretrained_weights.md has the format.
 import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tftransfer import calls
 from tftransfer.cli import command_line
 from tftransfer.cli.options import COMMAND, MODEL, above, at_least, check_fields, option, within
 from tftransfer.data import datasets
@@ -21,7 +22,7 @@ from tftransfer.models import catalog, preprocessing
 from tftransfer.pretrained import description, files
 from tftransfer.records import record_files
 from tftransfer.records.record_files import Record
-from tftransfer.system import escaping
+from tftransfer.system import caller, escaping
 
 _USAGE = """
 usage: python -m tftransfer.describe --network=FOLDER --to=FILE [options]
@@ -87,6 +88,7 @@ def main(argv: Sequence[str]) -> int:
     path = pathlib.Path(options.to or options.weights)
     described = _exported(options, path) if options.network else _described(options, path, "pixel_scale" in given)
     described.write(path)
+    caller.result(weights=str(path))
     known = "not known" if described.trained_on is None else ", ".join(described.trained_on)
     escaping.say(f"weights      {path}\ndescription  {description.beside(path)}")
     model, known = escaping.terminal(described.model), escaping.terminal(known)
@@ -170,6 +172,22 @@ def _pretrained_base() -> Any:
         from tftransfer.execution import pretrained_base
     return pretrained_base
 
+
+def _path(made: Mapping[str, Any]) -> pathlib.Path:
+    return pathlib.Path(made["weights"])
+
+
+calls.make_callable(
+    __name__, DescribeConfig, """Describes weights for `pretrained=`, or exports those of a network; returns their path.
+
+    tftransfer.describe(network="runs/STUDY/NETWORK", to="base.safetensors")
+
+    The options are those of `python -m tftransfer.describe --help`.
+
+    Raises:
+        ValueError: If an option is unknown or wrong, or the weights do not fit.
+    """, first="network", returns=_path,
+)  # fmt: skip
 
 if __name__ == "__main__":
     command_line.main(main)

@@ -9,11 +9,14 @@ Neither images, weights nor TensorFlow are needed.
 import dataclasses
 import importlib.util
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from tftransfer import calls
 from tftransfer.cli import command_line
 from tftransfer.cli.options import COMMAND, check_fields, option
-from tftransfer.system import escaping
+from tftransfer.results import Report
+from tftransfer.system import caller, escaping
 
 _USAGE = """
 usage: python -m tftransfer.report --study=FOLDER|paper [options]
@@ -76,7 +79,9 @@ def main(argv: Sequence[str]) -> int:
     report = collected.collect(options.study, _shown(options, given), options.overlay == "paper")
     name = "paper" if report.is_paper else report.name
     folder = pathlib.Path(options.out) if options.out else pathlib.Path("reports") / name
-    for path in output.write(report, options.formats, folder):
+    paths = output.write(report, options.formats, folder)
+    caller.result(paths=[str(path) for path in paths])
+    for path in paths:
         escaping.say(path)
     return 0
 
@@ -99,6 +104,22 @@ def _check_installed(formats: Sequence[str]) -> None:
             f"Install them with: pip install 'tftransfer[report]'"
         )
 
+
+def _written(made: Mapping[str, Any]) -> Report:
+    return Report(tuple(map(pathlib.Path, made["paths"])))
+
+
+calls.make_callable(
+    __name__, ReportConfig, """Writes a report of a study; returns a `Report` with the paths of its files.
+
+    tftransfer.report("runs/STUDY", format=["html", "csv"])
+
+    The options are those of `python -m tftransfer.report --help`; a `Study` may stand for its folder.
+
+    Raises:
+        ValueError: If an option is unknown or wrong, there is no such study, or a package is missing.
+    """, first="study", returns=_written,
+)  # fmt: skip
 
 if __name__ == "__main__":
     command_line.main(main)

@@ -6,15 +6,17 @@ Options are checked, and `--dry_run` answers, before TensorFlow is loaded.
 """
 
 import dataclasses
+import math
 import os
 import pathlib
 import sys
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tftransfer
+from tftransfer import calls
 from tftransfer.cli import command_line
 from tftransfer.data import datasets, progress
 from tftransfer.execution import pretrained_file, preview, run_config, score_table
@@ -26,8 +28,9 @@ from tftransfer.experiment.plan import Cell
 from tftransfer.models import catalog
 from tftransfer.pretrained.description import IMAGENET
 from tftransfer.records import record_files, record_warnings
+from tftransfer.results import Record
 from tftransfer.scheduling import dry_run
-from tftransfer.system import escaping
+from tftransfer.system import caller, escaping
 
 _USAGE = """
 usage: python -m tftransfer.run --treatment=TREATMENT --n=BLOCKS [options]
@@ -169,7 +172,7 @@ def _train(
 
     if pretrained:
         pretrained = dataclasses.replace(pretrained, seen=pretrained.described.classes_in(tuple(store.class_names)))
-    study = studies.Study(root, store, say=_say, progress_bar=sys.stdout.isatty(), pretrained=pretrained)
+    study = studies.Study(root, store, _say, sys.stdout.isatty(), pretrained=pretrained, **_told(_left(steps, root)))
     study.check(steps, options.force)
     try:
         for step in steps:
@@ -180,6 +183,7 @@ def _train(
         escaping.say(f"python -m tftransfer.run: {error}", sys.stderr)
         return command_line.EXIT_FAILED
     networks = [study.finished(step.cell) for step in steps]
+    caller.result(network=str((root / cell.name).absolute()))
     for warning in _warnings(cell, networks):
         escaping.say(f"WARNING: {warning}", sys.stderr)
     for note in (note for network in networks for note in record_warnings.notes(network.record.content)):
@@ -187,6 +191,18 @@ def _train(
     escaping.say(score_table.text(cell.split, root, store.dataset, networks, time.perf_counter() - started))
     failed = any(not record_warnings.sound(network.record) for network in networks)
     return command_line.EXIT_FAILED if failed else 0
+
+
+def _told(left: Sequence[Cell]) -> dict[str, Any]:
+    """Returns the listeners that tell a calling Python program how the networks to be trained get on."""
+    parts, labels = caller.Parts(len(left)), {cell.name: cell.treatment.label for cell in left}
+
+    def evaluated(step: int, steps: int, rows: Mapping[str, Mapping[str, float]]) -> None:
+        for name, row in rows.items():
+            top1 = f", top-1 {100 * row['val_top1']:.1f} %" if math.isfinite(row["val_top1"]) else ""
+            parts.tell(name, step / steps, f"{labels.get(name, name)}, step {step} of {steps}{top1}")
+
+    return {"on_evaluation": evaluated, "stage": lambda text: caller.progress(None, text)}
 
 
 def _steps(
@@ -312,6 +328,23 @@ def _state(step: plan.PlannedNetwork, study: pathlib.Path) -> str:
     lost = cell.treatment.is_reference and record.weights_file is None and record.status == record_files.DONE
     return WEIGHTS_LOST if lost else record.status
 
+
+def _record(made: Mapping[str, Any]) -> Record:
+    return Record(made["network"])
+
+
+calls.make_callable(
+    __name__, RunConfig, """Trains one network with the bases that it needs; returns its `Record`.
+
+    tftransfer.run("AnB", n=4, dataset="motifs")
+
+    What is done is kept: the same call trains nothing. The options are those of `python -m tftransfer.run --help`.
+
+    Raises:
+        ValueError: If an option is unknown or wrong.
+        CommandError: If a network diverged, found no memory or did not stay frozen.
+    """, first="treatment", returns=_record,
+)  # fmt: skip
 
 if __name__ == "__main__":
     command_line.main(main)

@@ -12,9 +12,11 @@ import os
 import pathlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tftransfer
+from tftransfer import calls
 from tftransfer.cli import command_line
 from tftransfer.execution import pretrained_file, preview
 from tftransfer.experiment import image_options, pairs
@@ -23,12 +25,13 @@ from tftransfer.models import catalog
 from tftransfer.pretrained.description import IMAGENET
 from tftransfer.records import record_files
 from tftransfer.records.identities import Versions
+from tftransfer.results import Study
 from tftransfer.scheduling import display, dry_run, local, prepare, study_status, summary, sweep_config
 from tftransfer.scheduling.ray import cluster, ray_runner
 from tftransfer.scheduling.scheduler import Scheduler, State
 from tftransfer.scheduling.sweep_config import SweepConfig
 from tftransfer.scheduling.sweep_folder import SweepFolder
-from tftransfer.system import escaping, limits
+from tftransfer.system import caller, escaping, limits
 
 _USAGE = """
 usage: python -m tftransfer.sweep --treatments=BnB,AnB --n=1-7 [options]
@@ -77,6 +80,7 @@ def main(argv: Sequence[str]) -> int:
     limits.require_address_space()
     record_files.check_writable(pathlib.Path(options.runs_dir))
     states = _train(options, given, asked, study, images, pretrained)
+    caller.result(study=str(study.absolute()))
     return summary.show(states, study, time.perf_counter() - started)
 
 
@@ -124,6 +128,24 @@ def _train(
         sweep.run(update)
         return list(sweep.states.values())
 
+
+def _study(made: Mapping[str, Any]) -> Study:
+    return Study(made["study"])
+
+
+calls.make_callable(
+    __name__, SweepConfig, """Trains the networks of a study, many at a time; returns the `Study`.
+
+    tftransfer.sweep(treatments=["BnB", "AnB"], n=range(1, 8))
+
+    What is done is kept: after an interruption the same call goes on. The options are those of `python -m
+    tftransfer.sweep --help`.
+
+    Raises:
+        ValueError: If an option is unknown or wrong.
+        CommandError: If some networks could not be trained or are not sound; its `result` is the study.
+    """, first="treatments", returns=_study,
+)  # fmt: skip
 
 if __name__ == "__main__":
     command_line.main(main)

@@ -11,9 +11,10 @@ import pathlib
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tftransfer import calls
 from tftransfer.cli import command_line
 from tftransfer.cli.options import COMMAND, option
 from tftransfer.data import datasets
@@ -22,7 +23,7 @@ from tftransfer.experiment import image_options, prepared_images, splits, treatm
 from tftransfer.experiment.config import EPOCHS, PROTOCOL, Config
 from tftransfer.models import catalog
 from tftransfer.records import record_files
-from tftransfer.system import atomic, escaping
+from tftransfer.system import atomic, caller, escaping
 from tftransfer.tuning import budget, flagfile, held_out, oracles, space
 from tftransfer.tuning.study import DIVERGED, FAILED, OK, Study, Trial, winner
 
@@ -187,6 +188,7 @@ def _search(options: TuneConfig, study: Study, images: _Images, start: Config, c
     )
     recipe = space.recipe(start, best.recipe, images.half)
     atomic.write_text(path, flagfile.text(recipe, best, origin))
+    caller.result(flagfile=str(path.absolute()), top1=best.top1, trials=len(work.trials), recipe=dict(best.recipe))
     escaping.say(_table(work.trials, best, images))
     escaping.say(f"recipe     {path}")
     escaping.say(f"train      {flagfile.command(recipe, origin)}")
@@ -227,6 +229,41 @@ def _progress(done: int, total: int) -> None:
     if done == total or done % max(1, total // 10) == 0:
         escaping.say(f"preparing: {done} of {total} images", sys.stderr)
 
+
+@dataclasses.dataclass(frozen=True)
+class Tuned:
+    """The recipe that a search found.
+
+    Attributes:
+        flagfile: File of its options: `tftransfer.run("AnB", n=4, flagfile=tuned.flagfile)`.
+        top1: Its top-1 accuracy on held-out training images, 0 to 1.
+        trials: Number of recipes tried.
+        recipe: Values of what was searched, by option.
+    """
+
+    flagfile: str
+    top1: float
+    trials: int
+    recipe: Mapping[str, Any]
+
+
+def _tuned(made: Mapping[str, Any]) -> Tuned:
+    return Tuned(**{field.name: made[field.name] for field in dataclasses.fields(Tuned)})
+
+
+calls.make_callable(
+    __name__, TuneConfig, """Searches a recipe for a base network on held-out training images; returns it as `Tuned`.
+
+    tuned = tftransfer.tune("20m", dataset="folder", data_dir="photographs")
+    tftransfer.run("AnB", n=4, flagfile=tuned.flagfile)
+
+    The options are those of `python -m tftransfer.tune --help`. The same call goes on where it was interrupted.
+
+    Raises:
+        ValueError: If an option is unknown or wrong, or a package is missing.
+        CommandError: If no trial ended well.
+    """, first="time_budget", returns=_tuned,
+)  # fmt: skip
 
 if __name__ == "__main__":
     command_line.main(main)

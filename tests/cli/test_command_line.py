@@ -36,7 +36,7 @@ def test_flag_files(tmp_path):
 @pytest.mark.parametrize("path", sorted(FLAGS.glob("*.flags")), ids=lambda path: path.stem)
 def test_every_shipped_flag_file_parses_and_has_a_lab_book_header(path):
     command = SweepConfig if "tftransfer.sweep" in path.read_text(encoding="utf-8") else RunConfig
-    options, _ = command_line.parse(command, ["command", f"--flagfile={path}", "--data_dir=x"], "usage")
+    options, _ = command_line.parse(command, ["run.py", f"--flagfile={path}", "--data_dir=x"], "usage")
     assert options.study_name()
     header = [line for line in path.read_text().splitlines() if line.startswith("#")]
     for word in ("Command", "Cost", "Expected"):

@@ -33,6 +33,8 @@ ORDER = (
     "tftransfer.benchmarking",
     "tftransfer.reporting",
     "tftransfer.tensorboard_plugin",
+    "tftransfer.results",
+    "tftransfer.calls",
     "tftransfer.run",
     "tftransfer.sweep",
     "tftransfer.tune",
@@ -41,6 +43,8 @@ ORDER = (
     "tftransfer.describe",
     "tftransfer.advise",
     "tftransfer.cache",
+    "tftransfer.export",
+    "tftransfer.__main__",
 )
 
 

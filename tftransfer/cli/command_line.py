@@ -6,6 +6,7 @@ TensorFlow is not imported here.
 
 import contextlib
 import dataclasses
+import difflib
 import os
 import pathlib
 import re
@@ -19,10 +20,11 @@ from typing import TypeVar
 from absl import flags
 
 from tftransfer.cli.options import SECTIONS
-from tftransfer.system import escaping, limits, signals, standard_streams, untrusted_files
+from tftransfer.system import caller, escaping, limits, signals, standard_streams, untrusted_files
 
 ConfigT = TypeVar("ConfigT")
 
+COMMANDS = ("run", "sweep", "tune", "bench", "report", "describe", "export")
 EXIT_BAD_INPUT = 2
 EXIT_FAILED = 3  # a network diverged, found no memory or could not be trained
 EXIT_WARNINGS = 4  # all is trained, with warnings about some scores
@@ -32,7 +34,9 @@ EXIT_TERMINATED = 143  # 128 + SIGTERM
 _MOST_FLAG_BYTES = 1_000_000  # in all files of one command line; a recipe has some hundred
 _BYTES_OF_A_FILE = 1_000  # counted for each file besides its content, so that there are not too many
 _DEEPEST_FLAG_FILE = 10
+_RECIPE = re.compile(r"[A-Za-z0-9_-]+")
 _PLACES = ("runs_dir", "cache_dir")  # an empty one comes from a shell variable that is not set
+_KINDS = (ValueError, RuntimeError, MemoryError, KeyboardInterrupt, signals.Terminated)
 _GOES_ON = "What is done is kept; the same command goes on from there."
 
 
@@ -52,6 +56,7 @@ class _Options(flags.FlagValues):
 
     def _get_flag_file_lines(self, filename: str, parsed_file_stack: list[str] | None = None) -> list[str]:
         """Returns the options in a file and in the files that it names; absl calls it for each `--flagfile`."""
+        filename = recipe_path(filename)
         above = parsed_file_stack or []
         real = os.path.realpath(filename)
         if real in above or len(above) >= _DEEPEST_FLAG_FILE:
@@ -89,12 +94,38 @@ class _Options(flags.FlagValues):
         return [line.strip() for line in re.split("\r\n|\r|\n", text)]
 
 
+def recipe_path(name: str) -> str:
+    """Returns the file of a flag file's name: a path, or the name of a recipe that comes with the package.
+
+    Raises:
+        UsageError: If it is a plain name, and neither a file nor a recipe, with the nearest ones.
+
+    Example:
+        >>> pathlib.Path(recipe_path("paper_small")).name, recipe_path("my/own.flags")
+        ('paper_small.flags', 'my/own.flags')
+    """
+    if os.path.exists(name) or not _RECIPE.fullmatch(name):
+        return name
+    package = pathlib.Path(__file__).parents[1]
+    for folder in (package / "flags", package.parent / "flags"):  # installed; in a checkout
+        path = folder / f"{name}.flags"
+        if path.is_file():
+            return str(path)
+    known = sorted({path.stem for place in (package, package.parent) for path in place.glob("flags/*.flags")})
+    near = difflib.get_close_matches(name, known, n=3)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise UsageError(
+        f"Cannot read the flag file: {name} is neither a file nor a recipe of the package. Recipes: "
+        f"{', '.join(known) or 'none is installed'}.{hint}"
+    )
+
+
 def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple[ConfigT, set[str]]:
     """Returns the configuration of a command line.
 
     Args:
         config_class: A dataclass of `options.option` fields.
-        argv: The command line, the program's name first.
+        argv: The options; the program's name (`run.py`) may stand before them.
         usage: Text above the options in `--help`, after which the process ends with exit code 0.
 
     Returns:
@@ -110,7 +141,7 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
     flags.DEFINE_string("flagfile", "", "File of options, one per line; `#` starts a comment.", flag_values=values)
     flags.DEFINE_boolean("help", False, "Show the options.", short_name="h", flag_values=values)
     try:
-        rest = values(list(argv))[1:]
+        rest = values(["", *_without_program(argv)])[1:]
     except flags.Error as error:
         raise UsageError(f"{_first_upper(str(error))}. --help shows the options.") from error
     except UsageError:
@@ -130,6 +161,11 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
         if name in _PLACES and not value:
             raise UsageError(f"--{name} is empty. Name a folder, . for this one; or leave the option out.")
     return config_class(**{field.name: _value(values[field.name].value) for field in fields}), given
+
+
+def _without_program(argv: Sequence[str]) -> list[str]:
+    """Returns a command line without the program's name, which is no option and may be missing."""
+    return list(argv[1:] if argv and (argv[0].endswith(".py") or argv[0] in COMMANDS) else argv)
 
 
 def _value(value: object) -> object:
@@ -184,7 +220,7 @@ def help_text(config_class: type, usage: str) -> str:
             name = f"  --{'[no]' if isinstance(field.default, bool) else ''}{field.name}"
             lines += _hang(name, text)
         lines.append("")
-    lines += ["More:", *_hang("  --flagfile", "file of options, one per line; flags/ has named recipes")]
+    lines += ["More:", *_hang("  --flagfile", "file of options, one per line, or the name of a recipe: paper_small")]
     return "\n".join([*lines, *_hang("  --help", "this text")])
 
 
@@ -207,7 +243,8 @@ def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | N
         argv: The command line; that of the process if None.
     """
     argv = list(sys.argv if argv is None else argv)
-    program = f"python -m tftransfer.{pathlib.Path(argv[0]).stem}"
+    name = pathlib.Path(argv[0]).stem
+    program = name if name == "tftransfer" else f"python -m tftransfer.{name}"
     standard_streams.open_all()
     try:
         with signals.raising():
@@ -219,8 +256,9 @@ def main(command: Callable[[Sequence[str]], int | None], argv: Sequence[str] | N
     except BaseException as error:
         code, text = _judged(error)
         lead = "\n" if isinstance(error, KeyboardInterrupt) else ""  # after the ^C that a terminal shows
-        if text:
+        if text and not caller.listens():  # who raises it in its own process
             standard_streams.say(f"{lead}{program}: {text}")
+        caller.failure(text, next((kind.__name__ for kind in _KINDS if isinstance(error, kind)), "OSError"))
     raise SystemExit(standard_streams.flushed(code))
 
 

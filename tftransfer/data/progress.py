@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from tftransfer.data import duplicates
 from tftransfer.data.datasets.dataset import SUBSETS
 from tftransfer.data.store import Store
-from tftransfer.system import escaping
+from tftransfer.system import caller, escaping
 
 # Earlier, processes are still starting, and the first shards are no measure of the speed.
 SECONDS_BEFORE_FORECAST = 2.0
@@ -84,6 +84,7 @@ def printer(dataset: str, clock: Callable[[], float] = time.monotonic) -> Callab
         first = first or (clock(), done)  # shards kept from before are no measure of the speed
         tenth = 10 * done // max(1, total)
         line = f"preparing {name}: {done} of {total} images{_left(clock() - first[0], done - first[1], total - done)}"
+        caller.progress(None, line)
         if sys.stderr.isatty():
             # Blanks cover what is left of a longer line before.
             print(f"\r{line:<79}", end="\n" if done == total else "", file=sys.stderr, flush=True)

@@ -26,6 +26,7 @@ __all__ = [
     "catalog",
     "cloning",
     "costs",
+    "in_hand",
     "keras_settings",
     "layers",
     "options",

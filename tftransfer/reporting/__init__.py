@@ -3,4 +3,4 @@
 `collected` computes, `output` writes.
 """
 
-__all__ = ["collected", "output"]
+__all__ = ["collected", "drawing", "output"]

@@ -27,7 +27,7 @@ from tftransfer.scheduling.study_status import (
     compared,
     look,
 )
-from tftransfer.system import escaping
+from tftransfer.system import caller, escaping
 
 _REFRESH_SECONDS = 2.0
 _LINE_SECONDS = 60.0
@@ -189,6 +189,7 @@ def _lines(study: pathlib.Path) -> Callable[[], None]:
         if now - looked < _REFRESH_SECONDS:
             return
         looked, overview = now, look(study, records)
+        caller.progress(overview.fraction, headline(overview).partition(": ")[2])
         if now - last >= _LINE_SECONDS or not set(overview.stages) <= set(shown):
             last = now
             escaping.say(headline(overview))

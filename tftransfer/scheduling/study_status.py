@@ -57,6 +57,7 @@ class Overview:
         unreadable: Why records cannot be used, a sentence each; their networks do not count.
         stages: The work of groups before their first evaluation: `9 networks: compiling the first step`.
         silent: Why a process counts as silent, by network name.
+        fraction: Fraction of all networks' training that is over, 0 to 1.
     """
 
     study: str
@@ -67,6 +68,7 @@ class Overview:
     unreadable: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     silent: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    fraction: float = 0.0
 
     def count(self, state: str) -> int:
         """Returns the number of networks in a state."""
@@ -133,8 +135,15 @@ def look(
         for heartbeat in heartbeats.values()
         if heartbeat.stage
     )
-    reasons = {name: why for name, (_, why) in silent.items()}
-    return Overview(study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable, stages, reasons)
+    reasons, over = {name: why for name, (_, why) in silent.items()}, _fraction(lines, heartbeats.values())
+    return Overview(study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable, stages, reasons, over)
+
+
+def _fraction(lines: Sequence[Line], heartbeats: Iterable[Heartbeat]) -> float:
+    """Returns the fraction of all networks' training that is over, 0 to 1."""
+    over = sum(line.state in (DONE, FAILED) for line in lines)
+    over += sum(len(heartbeat.networks) * heartbeat.step / max(1, heartbeat.steps) for heartbeat in heartbeats)
+    return min(1.0, over / max(1, len(lines)))
 
 
 def _others(runs: pathlib.Path) -> str:

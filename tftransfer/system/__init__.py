@@ -5,6 +5,7 @@ Nothing here knows of networks. `untrusted_files` reads files of anybody, `escap
 
 __all__ = [
     "atomic",
+    "caller",
     "environment",
     "escaping",
     "limits",

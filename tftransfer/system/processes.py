@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tftransfer
-from tftransfer.system import atomic, signals, untrusted_files
+from tftransfer.system import atomic, caller, signals, untrusted_files
 
 _LONGEST_REASON = 500
 _PARENT = "TFTRANSFER_PARENT"
@@ -63,6 +63,7 @@ def start(
     log: pathlib.Path | None,
     extra_env: Mapping[str, str] | None = None,
     own_session: bool = False,
+    piped: bool = False,
 ) -> subprocess.Popen:
     """Starts a module of this package.
 
@@ -71,14 +72,18 @@ def start(
         log: File of all its output, written anew; None to show it to the user.
         extra_env: Variables that its environment has besides this process's.
         own_session: True keeps Ctrl-C from it, so that whoever started it ends it.
+        piped: True gives all its output to whoever reads `stdout` of the result; `log` is None then.
     """
+    own = environment() | (extra_env or {})
+    if log:  # who is not shown to the user does not speak to the user's program either
+        own.pop(caller.CHANNEL, None)
     with log.open("wb") if log else contextlib.nullcontext() as output:
         return subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT if log else None,
-            env=environment() | (extra_env or {}),
+            stdout=subprocess.PIPE if piped else output,
+            stderr=subprocess.STDOUT if log or piped else None,
+            env=own,
             start_new_session=own_session,
         )
 

@@ -13,6 +13,7 @@ __all__ = [
     "memory",
     "optimizers",
     "outcomes",
+    "plain_model",
     "strategies",
     "trainer",
     "untrained_sources",
