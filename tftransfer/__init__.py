@@ -8,6 +8,7 @@ From Python, commands are functions, with their options as keyword arguments:
 
     tt.run("AnB", n=4)                                          # a Record: .top1, .history, .weights(), .model()
     study = tt.sweep(treatments=["BnB", "AnB"], n=range(1, 8))  # a Study: .frame, .effects(), .figure(), .report()
+    advice = tt.advise(model, dataset=(images, labels))         # an Advice: .sentences, .table, .model, .code
     tt.Study("runs/STUDY"), tt.Record("runs/STUDY/NETWORK")     # read again, without TensorFlow
 
 and the parts of the experiment are usable on any Keras model:
@@ -26,9 +27,11 @@ from typing import Any
 
 __version__ = "0.1.0"
 __all__ = [
+    "Advice",
     "CommandError",
     "Record",
     "Study",
+    "advise",
     "analysis",
     "bench",
     "blocks",
@@ -41,6 +44,7 @@ __all__ = [
     "preprocessing",
     "report",
     "run",
+    "scores",
     "splits",
     "sweep",
     "transplant",
@@ -48,6 +52,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Advice": "tftransfer.results",
     "CommandError": "tftransfer.calls",
     "Record": "tftransfer.results",
     "Study": "tftransfer.results",
@@ -61,8 +66,11 @@ _HOMES = {
 _MODULES = {
     "optimizers": "tftransfer.training.optimizers",
     "splits": "tftransfer.experiment.splits",
-    **{name: f"tftransfer.{name}" for name in ("analysis", "models")},
-    **{name: f"tftransfer.{name}" for name in ("bench", "describe", "export", "report", "run", "sweep", "tune")},
+    **{name: f"tftransfer.{name}" for name in ("analysis", "models", "scores")},
+    **{
+        name: f"tftransfer.{name}"
+        for name in ("advise", "bench", "describe", "export", "report", "run", "sweep", "tune")
+    },
 }
 
 

@@ -11,9 +11,10 @@ import json
 import os
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tftransfer import calls
 from tftransfer.advising import candidates, folds, held_out, schedule, sentences, state
 from tftransfer.cli import command_line
 from tftransfer.cli.options import COMMAND, DATA, MACHINE, at_least, option, plain_name, some_path, within
@@ -25,7 +26,8 @@ from tftransfer.experiment.config import PROTOCOL, Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import catalog
 from tftransfer.records import record_files
-from tftransfer.system import atomic, escaping
+from tftransfer.results import Advice
+from tftransfer.system import atomic, caller, escaping
 from tftransfer.tuning import budget
 
 _USAGE = """
@@ -173,6 +175,7 @@ def _advise(file: PretrainedFile[AdviseConfig], started: float) -> int:
     content["seconds"] = round(asked.seconds, 1)
     content["budget"] = options.time_budget
     _write(options, content)
+    caller.result(folder=str(options.folder.absolute()))
     return 0
 
 
@@ -247,6 +250,25 @@ def _write(options: AdviseConfig, content: dict[str, Any]) -> None:
         escaping.say(line)
     escaping.say(f"\n{sentences.CAVEAT}\nadvice     {options.folder / JSON}")
 
+
+def _returned(made: Mapping[str, Any]) -> Advice:
+    return Advice(made["folder"])
+
+
+calls.make_callable(
+    __name__, AdviseConfig, """Advises what to keep, tune, re-initialise or drop of a model; returns an `Advice`.
+
+    advice = tftransfer.advise(model, dataset=(images, labels), pretrained=True, time_budget="20m")
+    print(advice); advice.table; advice.model.predict(images)
+
+    The options are those of `python -m tftransfer.advise --help`; `model` may be a `keras.Model` in hand, whose weights
+    are the source with `pretrained=True`. The same call goes on where it was interrupted.
+
+    Raises:
+        ValueError: If an option is unknown or wrong, or the time is too short.
+        CommandError: If a training failed.
+    """, first="model", returns=_returned,
+)  # fmt: skip
 
 if __name__ == "__main__":
     command_line.main(main)
