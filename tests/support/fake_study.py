@@ -1,5 +1,6 @@
 """Records of networks that were never trained, written as real ones are."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -9,6 +10,8 @@ from tftransfer.experiment.config import Config
 from tftransfer.records import record_files
 
 CLASSES = 40
+WEIGHTS = "1a2b3c4d" * 8
+"""SHA-256 of pretrained weights."""
 # Points below or above the base, by role and n, before noise: roughly the paper's.
 EFFECTS = {
     "AnB": (0.3, -0.1, -0.6, -2.5, -4.7, -4.5, -8.3), "BnB": (0.3, 0.0, -0.2, -1.9, -3.0, -0.5, 0.0),
@@ -16,8 +19,21 @@ EFFECTS = {
 }  # fmt: skip
 
 
-def cell(label: str, split_seed: int = 0, target: str | None = None, **options) -> plan.Cell:
-    """Returns the network of a literal label (`A4B+`, `base` with a target)."""
+def cell(
+    label: str, split_seed: int = 0, target: str | None = None, source: str | None = None, base: bool = True, **options
+) -> plan.Cell:
+    """Returns the network of a literal label (`A4B+`, `A:k4t3n1:B`, `base` with a target).
+
+    With a `source` A and B are no halves: it is the SHA-256 of pretrained weights, or the name of A's data set.
+    """
+    if source is not None:
+        of_pretrained = len(source) == 64
+        split = splits.whole(CLASSES) if of_pretrained else splits.whole(CLASSES, CLASSES, source)
+        treatment = treatments.parse(label, target=target)
+        if of_pretrained and treatment.source == "A":
+            treatment = dataclasses.replace(treatment, pretrained=source)
+        options |= {"split": splits.WHOLE} | ({} if of_pretrained else {"source_dataset": source})
+        return plan.Cell(treatment, split, Config(**options), base)
     stages = {name: options.pop(name) for name in ("preserve", "release_step") if name in options}
     split = splits.random_split(CLASSES, split_seed)
     return plan.Cell(treatments.parse(label, target=target, **stages), split, Config(**options))
@@ -63,6 +79,24 @@ def content(of: plan.Cell, top1: float | None, checks: int = 4, **changes) -> di
         "reference": None,
     }  # fmt: skip
     return whole | changes
+
+
+def write_pair(
+    study: pathlib.Path, source: str = WEIGHTS, base: bool = True, seeds: int = 3, noise: float = 0.004, start: int = 0
+) -> int:
+    """Writes a study of a pair that is no halves: families over n and single policies. Returns how many."""
+    rng, count = np.random.default_rng(start), 0
+    for seed in range(start, start + seeds):
+        scores = {f"A:k{n}t{7 - n}n1:B": 0.62 + 0.01 * n * (5 - n) for n in range(1, 7)}
+        scores |= {f"A:k{n}d{7 - n}n1:B": 0.35 + 0.03 * n for n in range(1, 7)}
+        scores |= {f"A{n}B": 0.62 - 0.004 * n**2 for n in range(1, 8)} | {f"A{n}B+": 0.6 + 0.01 * n for n in (3, 7)}
+        scores |= {"A:k1t1k5n1:B": 0.57, "A:k2t1k4n1:B": 0.59, "A:k4t1k2n1:B": 0.61, "A:n2k5n1:B": 0.55}
+        for label, top1 in scores.items():
+            write(study, label, top1 + float(rng.normal(0, noise)), source=source, base=base, seed=seed)
+        if base:
+            write(study, "base", 0.58 + float(rng.normal(0, noise)), source=source, target="B", seed=seed)
+        count += len(scores) + base
+    return count
 
 
 def write(study: pathlib.Path, label: str, top1: float | None, split_seed: int = 0, **options) -> record_files.Record:

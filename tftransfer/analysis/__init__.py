@@ -24,6 +24,7 @@ __all__ = [
     "diagnostics",
     "differences",
     "effects",
+    "families",
     "frames",
     "intervals",
     "networks",

@@ -6,7 +6,7 @@ from tftransfer.analysis.differences import compared
 from tftransfer.analysis.frames import BASE, VARIANT
 
 BY = ("recipe", "halves", "images_per_class", "target")
-_KIND = ["treatment", "n", *VARIANT[1:]]
+_KIND = ["treatment", "n", "policy", *VARIANT[1:]]
 _NAMED = ("name", "label", *_KIND, "split", "seed", "top1", "minus_base")
 
 
@@ -14,17 +14,17 @@ def best(frame: pd.DataFrame) -> pd.DataFrame:
     """Returns the network with the highest top-1 of each target.
 
     Its score is the highest of many on one validation set, which favours lucky networks. It is accompanied by the mean
-    `minus_base` of all networks of its kind (same treatment, n, preserve and release step), with an interval that holds
-    for all kinds with this target at once.
+    `minus_base` of all networks of its kind (same treatment, n, policy, preserve and release step), with an interval
+    that holds for all kinds with this target at once.
 
     Args:
         frame: From `networks`. Excluded networks are ignored.
 
     Returns:
         One row per value of `BY` (recipe, halves, images per class, target): of the best network `name`, `label`,
-        `treatment`, `n`, `preserve`, `release_step`, `split`, `seed`, `top1`, `minus_base` (fractions); `networks`,
-        the number that it was selected from; `pairs`, `mean`, `low`, `high`, `over`, `clusters`, `images` of its kind's
-        `minus_base`, NaN for bases and where they are unknown; `kinds`, the number that the interval holds for.
+        `treatment`, `n`, `policy`, `preserve`, `release_step`, `split`, `seed`, `top1`, `minus_base` (fractions);
+        `networks`, the number that it was selected from; `pairs`, `mean`, `low`, `high`, `over`, `clusters`, `images`
+        of its kind's `minus_base`, NaN for bases and where they are unknown; `kinds`, the number that the interval holds for.
     """
     fine = frame[frame["excluded"].eq("") & frame["top1"].notna()]
     rows = []

@@ -116,7 +116,7 @@ def _percent(fraction: float) -> str:
 
 def _leaks(fine: pd.DataFrame) -> Iterator[RecordWarning]:
     """Sources from the other half that were trained on classes of the target."""
-    leaking = fine[fine["treatment"].str.startswith("AnB") & fine["classes_seen"].fillna(0).gt(0)]
+    leaking = fine[fine["treatment"].str.match("A(n|:)") & fine["classes_seen"].fillna(0).gt(0)]
     if len(leaking):
         yield RecordWarning(
             record_warnings.LEAK,

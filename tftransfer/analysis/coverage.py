@@ -6,9 +6,10 @@ import pandas as pd
 
 from tftransfer.analysis import intervals
 from tftransfer.analysis.differences import effects
+from tftransfer.analysis.families import are_halves, is_policy
 from tftransfer.analysis.frames import BASE, VARIANT
 from tftransfer.experiment.treatments import variant
-from tftransfer.records.record_warnings import NOTE, RecordWarning
+from tftransfer.records.record_warnings import NOTE, WARNING, RecordWarning
 from tftransfer.system import escaping
 
 # Networks are only counted with others that agree in all of these.
@@ -22,20 +23,25 @@ def warnings(fine: pd.DataFrame) -> list[RecordWarning]:
 
 
 def _unpaired(fine: pd.DataFrame) -> Iterator[RecordWarning]:
-    lonely = fine[fine["minus_base"].isna()]
-    if len(lonely):
-        yield RecordWarning(
-            "no base",
-            f"{network_count(len(lonely))} without a base of the same target, split, seed, images "
-            f"and recipe, and therefore without minus_base: {first_names(lonely['name'].tolist())}.",
-        )
+    missing = fine["minus_base"].isna()
+    none_there = fine.groupby("halves")["treatment"].transform(lambda found: ~found.eq(BASE).any())
+    # Who asked for no base at all (--base=no) knows; a gap is news.
+    for rows, level in ((missing & ~none_there, WARNING), (missing & none_there, NOTE)):
+        if rows.any():
+            yield RecordWarning(
+                "no base",
+                f"{network_count(int(rows.sum()))} without a base of the same target, split, seed, images "
+                f"and recipe, and therefore without minus_base: {first_names(fine.loc[rows, 'name'].tolist())}.",
+                level,
+            )
 
 
 def _balance(fine: pd.DataFrame) -> Iterator[RecordWarning]:
     """Treatments that do not have both halves as targets equally often."""
     if fine.loc[fine["treatment"].eq(BASE) & fine["target"].ne("all"), "target"].nunique() < 2:
         return
-    for values, group in _copies(fine).groupby(_TOGETHER):
+    copies = _copies(fine)
+    for values, group in copies[copies["halves"].map(are_halves).astype(bool)].groupby(_TOGETHER):
         of = _which(*values)
         counts = group.groupby(["treatment", "target"]).size().unstack(fill_value=0).reindex(columns=["A", "B"])
         counts = counts.fillna(0).astype(int)
@@ -69,14 +75,20 @@ def _missing(fine: pd.DataFrame) -> Iterator[RecordWarning]:
     bases = fine[fine["treatment"].eq(BASE)]
     for values, copies in _copies(fine).groupby(_TOGETHER):
         own = bases["halves"].eq(values[0]) & bases["images_per_class"].eq(values[1])
-        units = bases.loc[own, unit].drop_duplicates()
-        full = len(units) * copies["n"].nunique()
-        have = {name: len(cells[["n", *unit]].drop_duplicates()) for name, cells in copies.groupby("treatment")}
-        lacking = [f"{treatment} has {count} of {full}" for treatment, count in have.items() if count < full]
+        halves = are_halves(str(values[0]))
+        # Elsewhere the base of A is a source only, there may be no base at all, and not all families have every n.
+        units = (bases[own] if halves else copies)[unit].drop_duplicates()
+        of_paper = copies[~copies["treatment"].map(is_policy).astype(bool)]
+        lacking = []
+        for treatment, cells in copies.groupby("treatment"):
+            ns = cells["n"] if is_policy(str(treatment)) or not halves else of_paper["n"]
+            full, there = len(units) * ns.nunique(), len(cells[["n", *unit]].drop_duplicates())
+            lacking += [f"{treatment} has {there} of {full}"] if there < full else []
         if lacking:
+            known = "bases of this study" if halves else "seeds of this study"
             yield RecordWarning(
                 "missing",
-                f"With the bases of this study and n = {_numbers(copies['n'])} ({_which(*values)}), "
+                f"With the {known} and n = {_numbers(copies['n'])} ({_which(*values)}), "
                 f"{'; '.join(lacking)} possible networks.",
                 NOTE,
             )
@@ -110,11 +122,10 @@ def _single(fine: pd.DataFrame) -> Iterator[RecordWarning]:
             else "They do not include the sampling error of the validation images, whose number is missing in some "
             "records"
         )
-        yield RecordWarning(
-            "one split",
-            f"Some intervals are over seeds of one split: they hold for these halves only, not for others. {images}.",
-            NOTE,
-        )
+        halves = seeds["halves"].map(are_halves)
+        where = ["of one split: they hold for these halves only, not for others"] if halves.any() else []
+        where += [] if halves.all() else ["of one pair of tasks: they hold for these classes and images only"]
+        yield RecordWarning("one split", f"Some intervals are over seeds {', or '.join(where)}. {images}.", NOTE)
 
 
 def _numbers(values: pd.Series) -> str:

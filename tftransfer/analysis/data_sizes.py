@@ -6,7 +6,7 @@ from tftransfer.analysis import intervals
 from tftransfer.analysis.frames import BASE
 
 # Networks that agree in these are one curve over images per class; _UNIT identifies them at one number of images.
-CURVE = ("recipe", "halves", "treatment", "n", "preserve", "release_step")
+CURVE = ("recipe", "halves", "treatment", "n", "policy", "preserve", "release_step")
 _UNIT = ["target", "split", "seed"]
 
 
@@ -17,8 +17,8 @@ def data_size(frame: pd.DataFrame) -> pd.DataFrame:
         frame: From `networks`. Excluded networks, bases and networks without a base are ignored.
 
     Returns:
-        One row per value of `CURVE` (recipe, halves, treatment, n, preserve, release step) and images per class, of
-        the curves that have at least two numbers of images; sorted by them, all images (0) last:
+        One row per value of `CURVE` (recipe, halves, treatment, n, policy, preserve, release step) and images per
+        class, of the curves that have at least two numbers of images; sorted by them, all images (0) last:
 
         - `images_per_class`: 0 stands for all images.
         - `top1`, `base`: mean top-1 of the networks and of their own bases. `minus_base`: mean of the differences, each

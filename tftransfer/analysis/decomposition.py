@@ -25,7 +25,7 @@ CONTRASTS = {
     "control beyond longer base": ("BnB+", "base-plusB"),
     "recovery": ("AnB+", "AnB"),
 }
-BY = tuple(name for name in GROUPED_BY if name != "treatment")
+BY = tuple(name for name in GROUPED_BY if name not in ("treatment", "policy"))
 _FAMILY = [name for name in BY if name != "n"]
 UNDECIDED, NO_LOSS = "undecided", "no loss"
 AT_CHANCE = "at chance"

@@ -8,8 +8,10 @@ from tftransfer.analysis import intervals
 from tftransfer.analysis.frames import BASE, PAIRED_BY
 
 # Networks are only averaged with others that agree in all of these.
-GROUPED_BY = ("recipe", "halves", "treatment", "n", "images_per_class", "preserve", "release_step")
-_FAMILY = [name for name in GROUPED_BY if name != "n"]
+GROUPED_BY = ("recipe", "halves", "treatment", "n", "policy", "images_per_class", "preserve", "release_step")
+# Those that differ in these alone are one curve, and intervals hold for all of it at once.
+_ALONG = ["n", "policy"]
+_FAMILY = [name for name in GROUPED_BY if name not in _ALONG]
 # Columns that describe the mean of some differences.
 COMPARED = (
     "low", "high", "over", "clusters", "verdict", "low_together", "high_together", "together", "verdict_together",
@@ -36,8 +38,10 @@ def pairs(frame: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     shared = list(PAIRED_BY)
     if not second.startswith("base") and not first.startswith("base"):
         shared += ["n", "preserve", "release_step"]
+        # Other policies may be subtracted, but of one family only equal ones.
+        shared += ["policy"] if _letters(first) == _letters(second) else []
     known = ["name", "top1", "left_chance"]
-    columns = [*PAIRED_BY, "halves", "n", "preserve", "release_step", "validation_images", *known]
+    columns = [*PAIRED_BY, "halves", "n", "policy", "preserve", "release_step", "validation_images", *known]
     left, right = (fine.loc[fine["treatment"].eq(name), columns] for name in (first, second))
     both = left.merge(right[[*shared, *known]], on=shared, suffixes=("", "_second"))
     both["difference"] = both["top1"] - both["top1_second"]
@@ -49,6 +53,11 @@ def pairs(frame: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     return both[[*PAIRED_BY, "halves", "n", "preserve", "release_step", *found]]
 
 
+def _letters(treatment: str) -> str:
+    """Returns the policy in a treatment's name, "" if it has none: `ktn` of `A:ktn:B`."""
+    return treatment.partition(":")[2].partition(":")[0]
+
+
 def effects(frame: pd.DataFrame) -> pd.DataFrame:
     """Returns the effect of each treatment, averaged over directions, splits and seeds.
 
@@ -56,7 +65,8 @@ def effects(frame: pd.DataFrame) -> pd.DataFrame:
         frame: From `networks`. Excluded networks are ignored.
 
     Returns:
-        One row per value of `GROUPED_BY` (recipe, halves, treatment, n, images per class, preserve, release step):
+        One row per value of `GROUPED_BY` (recipe, halves, treatment, n, policy, images per class, preserve, release
+        step):
 
         - `networks`, `top1`: their number, and their mean top-1 (a fraction).
         - `pairs`: the number of networks with a base; `paired_top1` and `base`: mean top-1 of these and of their own
@@ -76,10 +86,11 @@ def effects(frame: pd.DataFrame) -> pd.DataFrame:
     fine = frame[frame["excluded"].eq("")]
     rows = []
     for values, family in fine.groupby(_FAMILY, sort=True, observed=True):
-        by_n = dict(tuple(family.groupby("n", sort=True)))
-        numbers = compared(list(by_n.values()), "minus_base")
-        for (n, group), found in zip(by_n.items(), numbers, strict=True):
-            rows.append(dict(zip(_FAMILY, values, strict=True)) | {"n": n} | _means(group) | found)
+        along = dict(tuple(family.groupby(_ALONG, sort=True)))
+        numbers = compared(list(along.values()), "minus_base")
+        for (place, group), found in zip(along.items(), numbers, strict=True):
+            where = dict(zip(_FAMILY, values, strict=True)) | dict(zip(_ALONG, place, strict=True))
+            rows.append(where | _means(group) | found)
     columns = [*GROUPED_BY, "networks", "top1", "pairs", "paired_top1", "base", "minus_base", *COMPARED]
     table = pd.DataFrame([row | {"minus_base": row["mean"]} for row in rows], columns=columns)
     return table.sort_values(list(GROUPED_BY), ignore_index=True)

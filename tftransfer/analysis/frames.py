@@ -1,6 +1,7 @@
 """One row per finished network of a study: what was done to it, what it scored, and against which base."""
 
 import pathlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ PAIRED_BY = ("target", "split", "seed", "images_per_class", "recipe")
 # Options of a treatment besides its name and n.
 VARIANT = ("images_per_class", "preserve", "release_step")
 # What identifies a network. Two that agree in all of these are the same network twice.
-CELL = ("treatment", "n", *PAIRED_BY, "preserve", "release_step")
+CELL = ("treatment", "n", "policy", *PAIRED_BY, "preserve", "release_step")
 # Why a network is excluded from all means, besides the warnings DIVERGED and NOT_FROZEN.
 DUPLICATE = "duplicate"
 TYPES = {
@@ -32,9 +33,9 @@ TYPES = {
     "validation_images": "Int64", "minus_base_variance": "float64",
 }  # fmt: skip
 COLUMNS = (
-    "name", "key", "status", "treatment", "label", "n", "target", "split", "halves", "seed", "images_per_class",
-    "preserve", "release_step", "recipe", "protocol", "dataset", "model", "classes", "top1", "top5", "per_class_top1",
-    "cross_entropy", "minus_base", "chance", "left_chance", "frozen_blocks_unchanged", "steps", "steps_of_source",
+    "name", "key", "status", "treatment", "label", "policy", "n", "target", "split", "halves", "seed",
+    "images_per_class", "preserve", "release_step", "recipe", "protocol", "dataset", "model", "classes", "top1", "top5",
+    "per_class_top1", "cross_entropy", "minus_base", "chance", "left_chance", "frozen_blocks_unchanged", "steps", "steps_of_source",
     "classes_seen", "seconds", "images_per_second", "finished", "excluded", "validation_images", "minus_base_variance",
 )  # fmt: skip
 _FROM_ALL = ("minus_base", "minus_base_variance", "excluded")  # depend on all networks
@@ -52,15 +53,20 @@ def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
         - `treatment`: its role, written for target B whatever the target is: AnB, BnB, AnB+, BnB+, RnB, SnB, base,
           base-plusA. `label` is its literal name (`B4A` has role AnB and target A), `n` the copied blocks (0 for
           bases). `status` is `done` or `diverged`.
-        - `split` (random0), `halves` its kind without number (random, natural_manmade, file-..., all), `target`,
-          `seed`, `images_per_class` (0: all), `preserve`, `release_step`.
+        - `policy`: its decisions, block by block, such as `k4t3n1`, where the paper has no name for them; else empty.
+          Then `treatment` is the family of those that differ in their first run alone (`A:ktn:B`) and `n` the blocks of
+          that run if they are copied, else 0. Where two policies of one family have the same n, the treatment of each
+          is its own policy. What copies from pretrained weights ends with their digits, `AnB-w1a2b3c4d`.
+        - `split` (random0), `halves` its kind without number: random, natural_manmade, file-..., all; `whole` or
+          `from-NAME` where A and B are no halves of one data set. `target`, `seed`, `images_per_class` (0: all),
+          `preserve`, `release_step`.
         - `recipe`: 8 digits of the hash of recipe, protocol, data and architecture: networks with different ones cannot
           be compared.
         - `protocol`: version of the training procedure, missing for the paper. `classes`: number in the target.
         - `top1`, `top5`, `per_class_top1`, `chance`: fractions, 0 to 1. `cross_entropy` in nats. `top5` is missing
           where there are at most five classes, as all predictions would be among the first five.
         - `minus_base`: `top1` minus that of the base with the same target, split, seed, images per class and recipe,
-          computed from these records; 0 for bases, NaN where there is no such base.
+          computed from these records, whenever the base was trained; 0 for bases, NaN where there is no such base.
         - `validation_images`: the number it was scored on. `minus_base_variance`: the variance of `minus_base` over
           choices of these images, at most: the sum of the two networks' variances, as if they erred on different
           images.
@@ -84,6 +90,8 @@ def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
 def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Returns rows as a frame, with the columns that depend on all of them: duplicates and differences from bases."""
     table = pd.DataFrame(list(rows), columns=[c for c in COLUMNS if c not in _FROM_ALL])
+    table["policy"] = table["policy"].fillna("").astype(str)
+    table["treatment"] = _families(table)
     table["finished"] = pd.to_datetime(table["finished"], utc=True, errors="coerce")
     table["excluded"] = _excluded(table)
     table["minus_base"] = _minus_base(table)
@@ -109,6 +117,7 @@ def row(record: Record) -> dict[str, Any]:
         "status": record.status,
         "treatment": treatments.role(treatment),
         "label": treatment.label,
+        "policy": treatment.policy,
         "n": treatment.n,
         "target": treatment.target,
         "split": identity["split"],
@@ -132,6 +141,19 @@ def row(record: Record) -> dict[str, Any]:
         "images_per_second": cost.get("images_per_second"),
         "finished": content.get("finished"),
     }
+
+
+def _families(table: pd.DataFrame) -> pd.Series:
+    """Returns each network's treatment; where policies of one family and n differ, each is a family of its own.
+
+    Nothing that is averaged by treatment and n is then ever a mean over unlike networks.
+    """
+    families, policies = table["treatment"], table["policy"]
+    several = table.groupby(["recipe", "treatment", "n"], dropna=False)["policy"].transform("nunique").gt(1)
+    literal = [
+        re.sub(r"^([A-Z]):[^:]*", rf"\1:{policy}", family) for family, policy in zip(families, policies, strict=True)
+    ]
+    return families.mask(several & policies.ne(""), pd.Series(literal, index=table.index, dtype="object"))
 
 
 def recipe_digest(identity: Mapping[str, Any]) -> str:

@@ -55,6 +55,7 @@ def _row(run: dict[str, str]) -> dict[str, Any]:
         "status": "done",
         "treatment": treatments.role(what),
         "label": what.label,
+        "policy": "",
         "n": what.n,
         "target": what.target,
         "split": run["split"],

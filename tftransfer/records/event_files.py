@@ -45,8 +45,11 @@ SHOWN_FIRST = ("n", "seed", "split", "target", "treatment")
 # Columns in which networks of a study differ, then those in which recipes differ.
 TREATMENT_COLUMNS = (
     "treatment",
+    "policy",
     "n",
+    "source",
     "target",
+    "base",
     "frozen",
     "preserve",
     "release_step",
@@ -63,6 +66,7 @@ DOMAINS = {
     "treatment": hparams_api.Discrete(["base", "base-plusA", "base-plusB", *list(treatments.TREATMENTS)[1:]]),
     "target": hparams_api.Discrete(list(treatments.TARGETS)),
     "frozen": hparams_api.Discrete([True, False]),
+    "base": hparams_api.Discrete([True, False]),
     "split": hparams_api.Discrete(["natural_manmade", *(f"random{seed}" for seed in range(10))]),
 }
 RECIPE_COLUMNS = (
@@ -153,13 +157,22 @@ def row(history_row: Mapping[str, float | None], classes: int) -> dict[str, floa
     return values | ({SCALARS["val_top5"]: None} if classes <= 5 else {})
 
 
-def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
-    """Returns a network's values in the columns of the HParams table."""
+def columns(identity: Mapping[str, Any], content: Mapping[str, Any] | None = None) -> dict[str, str | float | bool]:
+    """Returns a network's values in the columns of the HParams table.
+
+    Args:
+        identity: As in its record.
+        content: Its record, which knows the file of pretrained weights and whether there was a base to compare with.
+    """
+    content = content or {}
     recipe, treatment = identity["recipe"], treatments.Treatment(**identity["treatment"])
     first = {
         "treatment": treatment.family,
+        "policy": treatment.policy,
         "n": treatment.n,
+        "source": _source(treatment, identity, content),
         "target": treatment.target,
+        "base": treatment.is_reference or bool(content.get("reference")),
         "frozen": treatment.frozen,
         "preserve": treatment.preserve,
         "release_step": treatment.release_step,
@@ -172,6 +185,15 @@ def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
     # A recipe has `least_steps` only with the default length.
     values = first | {column: ({"least_steps": 0} | recipe)[column] for column in RECIPE_COLUMNS}
     return {name: escaping.tensorboard(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _source(treatment: treatments.Treatment, identity: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+    """Returns the file of the pretrained weights, the data set of A if it is another, or the half: `A`, `B`, `R`."""
+    if treatment.pretrained:
+        described = content.get("integrity", {}).get("pretrained_source", {})
+        return str(described.get("file") or f"weights {treatment.pretrained[:8]}")
+    letter = treatment.source or ""
+    return str(identity["recipe"].get("source_dataset") or letter) if letter == "A" else letter
 
 
 def write_result(file: EventFile, study: str, content: Mapping[str, Any], wall_time: float) -> None:
@@ -190,7 +212,8 @@ def write_result(file: EventFile, study: str, content: Mapping[str, Any], wall_t
     # The label first: TensorBoard shows the beginning only.
     trial = escaping.tensorboard(f"{label}: {content['name']} in {study}")
     file.summary(
-        summary_v2.hparams_pb(columns(content["identity"]), trial_id=trial, start_time_secs=wall_time), wall_time
+        summary_v2.hparams_pb(columns(content["identity"], content), trial_id=trial, start_time_secs=wall_time),
+        wall_time,
     )
     file.scalars(steps, {tag: result.get(tag.removeprefix("final/")) for tag in METRICS}, wall_time)
     status = api_pb2.STATUS_SUCCESS if content["status"] == "done" else api_pb2.STATUS_FAILURE

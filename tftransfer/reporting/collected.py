@@ -14,6 +14,7 @@ import tftransfer
 from tftransfer import analysis
 from tftransfer.analysis import boosts, checks, decomposition, diagnostics, paper
 from tftransfer.analysis import study as study_lib
+from tftransfer.analysis.families import are_halves
 from tftransfer.analysis.frames import BASE
 from tftransfer.records import commands
 from tftransfer.records.record_files import Record
@@ -155,7 +156,9 @@ class Report:
         return [
             kind
             for kind in self.halves
-            if {"AnB+", BASE} <= set(self.plain(kind)["treatment"]) and self.plain(kind)["n"].max() >= 1
+            if are_halves(kind)
+            and {"AnB+", BASE} <= set(self.plain(kind)["treatment"])
+            and self.plain(kind)["n"].max() >= 1
         ]
 
     @property

@@ -16,6 +16,7 @@ from tftransfer.reporting.style import Canvas
 from tftransfer.system import escaping
 
 _BLOCK_CHARACTERS = 24  # of a block's name under the axis
+_MOST_WITHOUT_BASE = 3
 
 Diagnostics = Mapping[str, Mapping[str, np.ndarray]]
 
@@ -42,7 +43,8 @@ def family(networks: pd.DataFrame, diagnostics: Diagnostics) -> list[tuple[str, 
                 (bases[row.target], f"base{row.target}, the target's own"),
             ]
     bases = shown[shown["treatment"].eq(BASE)].drop_duplicates("label")
-    return [(row.name, row.label) for row in bases.itertuples()]
+    some = bases if len(bases) else shown.drop_duplicates("label").head(_MOST_WITHOUT_BASE)
+    return [(row.name, row.label) for row in some.itertuples()]
 
 
 def filters(shown: list[tuple[str, str]], diagnostics: Diagnostics) -> Canvas:

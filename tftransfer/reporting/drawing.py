@@ -9,11 +9,13 @@ import re
 import pandas as pd
 
 from tftransfer import analysis
+from tftransfer.analysis.families import are_halves, is_single
 from tftransfer.analysis.frames import BASE
 from tftransfer.reporting import (
     diagnostic_figures,
     history_figure,
     loss_figure,
+    policy_figure,
     relative_figure,
     size_figure,
     style,
@@ -103,14 +105,23 @@ def _treatments(report: Report, halves: str) -> list[Drawing]:
         return []
     images = main_images(copies)
     scene = _Scene(report, halves, images)
-    effects = scene.within(report.effects)
-    found = [scene.figure2(networks)]
-    found += [scene.paired(effects)] if effects.loc[effects["treatment"].ne(BASE), "pairs"].sum() else []
+    effects, found = scene.within(report.effects), []
+    if not copies["treatment"].map(is_single).all():
+        along = _along_n(effects)
+        found.append(scene.figure2(_along_n(networks)))
+        found += [scene.paired(along)] if along.loc[along["treatment"].ne(BASE), "pairs"].sum() else []
+    if effects["treatment"].map(is_single).any():
+        found.append(scene.policies(networks))
     losses = scene.within(report.decomposition)
-    if losses["effect"].isin(["co-adaptation", "specificity"]).any():
+    if are_halves(halves) and losses["effect"].isin(["co-adaptation", "specificity"]).any():
         found.append(scene.losses(losses))
-    sizes = report.data_sizes[report.data_sizes["halves"].eq(halves)]
+    sizes = _along_n(report.data_sizes[report.data_sizes["halves"].eq(halves)])
     return [*found, *([scene.sizes(sizes)] if len(sizes) else [])]
+
+
+def _along_n(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows of treatments that n means something to: a single policy is no curve over n."""
+    return table[~table["treatment"].map(is_single).astype(bool)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,6 +155,14 @@ class _Scene:
 
     def figure2(self, networks: pd.DataFrame) -> Drawing:
         """The paper's Figure 2."""
+        if not are_halves(self.halves):
+            return self._drawing(
+                "figure2",
+                f"Top-1 by n: {self._what}",
+                f"Above: every network, with markers shifted sideways. Below: plain means{self._means(networks)}"
+                f"{self._others}",
+                treatment_figures.figure2(self.within(networks), self.report.looks),
+            )
         return self._drawing(
             "figure2",
             f"Top-1 by treatment: {self._what}",
@@ -154,10 +173,31 @@ class _Scene:
             treatment_figures.figure2(self.within(networks), self.report.looks),
         )
 
+    def _means(self, networks: pd.DataFrame) -> str:
+        """The end of a sentence on the means of networks of a pair that is no halves."""
+        if treatment_figures.compared(self.within(networks)):
+            return "; the line is the mean of the bases that networks are compared with."
+        return (
+            " with 95 % intervals over seeds and validation images, if there is more than one seed. There is no base "
+            "to compare with."
+        )
+
+    def policies(self, networks: pd.DataFrame) -> Drawing:
+        """All treatments one below the other."""
+        here = self.within(networks)
+        what = "percentage points above the base" if treatment_figures.compared(here) else "top-1, no base"
+        return self._drawing(
+            "policies",
+            f"Policies, {what}: {self._what}",
+            "Means with 95 % intervals for each policy alone, if there is more than one split or seed. k: kept (copied "
+            f"and frozen), t: tuned (copied and trained), n: new, d: dropped.{self._others}",
+            policy_figure.policies(here, self.report.looks),
+        )
+
     def paired(self, effects: pd.DataFrame) -> Drawing:
         """Differences from the base."""
         overlay, dashed = None, ""
-        if self.report.overlay is not None:
+        if self.report.overlay is not None and are_halves(self.halves):
             paper = analysis.effects(self.report.overlay[self.report.overlay["halves"].eq("random")])
             overlay = paper[paper["images_per_class"].eq(0)]
             dashed = " Dashed: the paper, CaffeNet on ILSVRC12 random halves."
@@ -166,7 +206,10 @@ class _Scene:
             f"Percentage points above the base: {self._what}",
             "Top-1 of each network minus that of the base with the same target, split and seed; means with 95 % "
             "intervals for each n alone, if there is more than one split or seed. Shaded: differences that are "
-            f"significant by intervals for all n together.{dashed}{self._others}",
+            f"significant by intervals for all n together.{dashed}{self._others}"
+            if are_halves(self.halves)
+            else f"Top-1 of each network minus that of the base with the same seed; means with 95 % intervals for each "
+            f"n alone, if there is more than one seed.{self._others}",
             treatment_figures.paired(effects, self.within(self.report.decomposition), self.report.looks, overlay),
         )
 

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from tftransfer.analysis import families
 from tftransfer.analysis.decomposition import AT_CHANCE, CO_ADAPTATION, NO_LOSS, SPECIFICITY, UNDECIDED
+from tftransfer.analysis.differences import compared
+from tftransfer.analysis.frames import BASE
 from tftransfer.analysis.intervals import ABOVE, BELOW, OPEN, SEEDS, UNKNOWN
 from tftransfer.reporting.collected import Report
-from tftransfer.reporting.phrases import above, count, interval, numbers, over, points
+from tftransfer.reporting.phrases import above, count, interval, numbers, over, percent, points
 
 TRANSFER = "transfer"
 # Effect -> its name among several n, and at a single one.
@@ -29,6 +32,9 @@ _SPOKEN = {
 
 def effects(report: Report, halves: str, size: int) -> Iterator[str]:
     """Sentences about the treatments, for one kind of halves and number of images per class."""
+    if not families.are_halves(halves):
+        yield from _each(report, halves, size)
+        return
     found = plain(report.decomposition, halves, size)
     yield from _losses(found, plain(report.dominance, halves, size))
     yield from _tuning(report, found, halves, size)
@@ -36,6 +42,63 @@ def effects(report: Report, halves: str, size: int) -> Iterator[str]:
     yield from _random(found)
     if halves == "natural_manmade":
         yield from _distance(report, size)
+    yield from _each(report, halves, size)
+
+
+def _each(report: Report, halves: str, size: int) -> Iterator[str]:
+    """Sentences about each treatment that the paper says nothing about: policies, and pairs that are no halves."""
+    rows = plain(report.effects, halves, size)
+    rows = rows[~rows["treatment"].str.startswith(BASE)]
+    rows = rows[rows["treatment"].map(families.is_policy).astype(bool) | (not families.are_halves(halves))]
+    single = rows["treatment"].map(families.is_single).astype(bool)
+    for treatment, group in rows[~single].groupby("treatment", sort=False):
+        yield from _curve(str(treatment), halves, group)
+    if single.any():
+        yield from _singles(report, halves, size, rows[single])
+
+
+def _named(treatment: str, halves: str) -> str:
+    """Returns a treatment with its meaning."""
+    words = families.explained(treatment, halves)
+    return f"{treatment.partition('-w')[0]}, {words}," if words else treatment
+
+
+def _curve(treatment: str, halves: str, rows: pd.DataFrame) -> Iterator[str]:
+    """The best mean of a treatment over n, and where it differs significantly from the base."""
+    what = _named(treatment, halves)
+    paired = rows[rows["pairs"].gt(0)].assign(mean=rows["minus_base"])
+    if paired.empty:
+        best = rows.loc[rows["top1"].idxmax()]
+        highest = "its highest mean top-1 " if len(rows) > 1 else ""
+        of = count(int(best["networks"]), "network")
+        yield f"{what} reaches {highest}at n = {int(best['n'])}: {percent(best['top1'])} ({of}, no base)."
+        return
+    best = paired.loc[paired["mean"].idxmax()]
+    highest = "has its highest mean difference from the base" if len(paired) > 1 else "differs from the base"
+    yield f"{what} {highest} at n = {int(best['n'])}: {_points(best)}."
+    ns = {v: [int(n) for n in paired.loc[paired["verdict_together"].eq(v), "n"]] for v in (ABOVE, BELOW)}
+    if len(paired) > 1 and any(ns.values()):
+        sides = [f"{side} it at n = {numbers(ns[v])}" for v, side in ((ABOVE, "above"), (BELOW, "below")) if ns[v]]
+        known = paired[paired["verdict_together"].ne(UNKNOWN)]
+        yield f"It is significantly {' and '.join(sides)} ({_intervals(known)})."
+
+
+def _singles(report: Report, halves: str, size: int, rows: pd.DataFrame) -> Iterator[str]:
+    """The best of policies that are no curve over n."""
+    column = "minus_base" if rows["pairs"].gt(0).any() else "top1"
+    best = rows.loc[rows[column].idxmax()]
+    what, alone = _named(str(best["treatment"]), halves), len(rows) == 1
+    start = what if alone else f"Of {len(rows)} policies that are no curve over n, {what}"
+    if column == "top1":
+        of = count(int(best["networks"]), "network")
+        yield f"{start} {'reaches' if alone else 'has the highest mean top-1:'} {percent(best['top1'])} ({of}, no base)."
+        return
+    networks = report.plain(halves, size)
+    groups = dict(tuple(networks[networks["treatment"].isin(rows["treatment"])].groupby("treatment")))
+    found = dict(zip(groups, compared(list(groups.values()), "minus_base"), strict=True))[best["treatment"]]
+    verb = "differs from the base by" if alone else "has the highest mean difference from the base:"
+    row = pd.Series({**found, "pairs": best["pairs"]})
+    yield f"{start} {verb} {_points(row, 'policies')}."
 
 
 def plain(table: pd.DataFrame, halves: str, size: int) -> pd.DataFrame:
@@ -216,13 +279,16 @@ def _alone(row: pd.Series) -> str:
     return f"95 % interval {between}" if between else f"{count(int(row['pairs']), 'pair')}, so without an interval"
 
 
-def _points(row: pd.Series) -> str:
-    """Returns an effect with its uncertainty; its n may have been selected among all n of the effect."""
+def _points(row: pd.Series, among: str = "n") -> str:
+    """Returns an effect with its uncertainty; its n may have been selected among all n of the effect.
+
+    `among` says what else it was selected among.
+    """
     text = f"{points(row['mean'])} percentage points"
     if row["verdict_together"] == UNKNOWN:
         equal = ", all equal" if row["clusters"] > 1 else ""
         return f"{text} ({count(int(row['pairs']), 'pair')}{equal}, so without an interval)"
-    many = "" if row["together"] == 1 else f" for all {int(row['together'])} n together"
+    many = "" if row["together"] == 1 else f" for all {int(row['together'])} {among} together"
     between = interval(row["low_together"], row["high_together"])
     what = {OPEN: ": not distinguishable from zero", AT_CHANCE: ": networks at chance are among them"}
     verdict = what.get(row["verdict_together"], "")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from tftransfer.analysis import families
 from tftransfer.experiment import treatments
 from tftransfer.system import escaping
 
@@ -37,6 +38,9 @@ _MORE_COLOURS = ("#332288", "#882255", "#117733", "#999933", "#AA4499", "#661100
 _MORE_MARKERS = ("p", "*", "h", "d", "8", "H", ">", "<", "o")
 
 
+_LEGEND_CHARACTERS = 110  # of a line of its own
+
+
 @dataclasses.dataclass(frozen=True, order=True)
 class Curve:
     """Networks that make one curve.
@@ -63,7 +67,20 @@ class Curve:
 
     @property
     def meaning(self) -> str:
-        """The text of its legend."""
+        """The text of its legend, where A and B are halves."""
+        return self.meaning_in("random")
+
+    def meaning_in(self, kind: str) -> str:
+        """Returns the text of its legend.
+
+        Args:
+            kind: The kind of halves, as in the frame of networks.
+        """
+        words = families.explained(self.treatment, kind)
+        if words:
+            stages = treatments.variant(preserve=self.preserve, release_step=self.release_step)
+            name = self.treatment.partition("-w")[0]
+            return escaping.figure(", ".join(filter(None, [f"{name}: {words}", stages])), _LEGEND_CHARACTERS)
         if self.is_plain:
             return MEANINGS[self.treatment]
         family, pretrained, digits = self.treatment.partition("-w")

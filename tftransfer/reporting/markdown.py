@@ -29,7 +29,7 @@ def text(report: Report, figures: Mapping[str, str] | None = None) -> str:
     parts = [
         f"# {escaped(report.name)}",
         escaped(report.kind) + ".",
-        escaped(sentences.LABELS),
+        escaped(sentences.labels(report)),
         *map(escaped, sentences.summary(report)),
     ]
     parts += [f"![{escaped(title)}]({path})" for title, path in (figures or {}).items()]

@@ -33,7 +33,7 @@ def html(report: Report, drawings: Mapping[str, Drawing], downloads: Mapping[str
     return environment.get_template("report.html.j2").render(
         name=report.name,
         kind=report.kind,
-        labels=sentences.LABELS,
+        labels=sentences.labels(report),
         summary=sentences.summary(report),
         drawings=list(drawings.values()),
         tables=tables.tables(report),

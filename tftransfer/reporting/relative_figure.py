@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tftransfer.analysis.differences import effects
+from tftransfer.analysis.families import are_halves
 from tftransfer.reporting import style
 from tftransfer.reporting.looks import CURVE, Curve, Looks
 from tftransfer.reporting.phrases import points
@@ -38,6 +39,7 @@ def curves(networks: pd.DataFrame) -> dict[str, Compared]:
     """
     found: dict[str, pd.DataFrame] = {}
     which: dict[str, Curve] = {}
+    networks = networks[networks["halves"].map(are_halves).astype(bool)]
     for (kind, treatment, *stages), group in networks.groupby(["halves", *CURVE]):
         curve = Curve(str(treatment), *map(int, stages))
         family = curve.treatment.partition("-w")[0]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from tftransfer.analysis import families
 from tftransfer.analysis.best import best
 from tftransfer.analysis.differences import paired_bases
 from tftransfer.analysis.frames import BASE
@@ -26,10 +27,30 @@ LABELS = (
     "scratch. A3B is a network for half B with 3 blocks from half A, so an AnB; B3A, the other way round, is one too."
 )
 """The treatments of the paper, for readers who do not know it."""
+_NO_HALVES = (
+    "B: the classes that networks are trained and judged on. A: what blocks are copied from, pretrained weights or a "
+    "network trained on another data set. AnB: the first n blocks are copied from A and frozen, the rest is new. AnB+: "
+    "the copied blocks are trained with the rest. Base: trained from scratch."
+)
+_POLICIES = (
+    "A:k4t3n1:B is written block by block: 4 kept (copied and frozen), 3 tuned (copied and trained), a new head; d "
+    "stands for blocks that are left out. A:ktn:B are those that differ in n, the blocks of the first run."
+)
+
+
+def labels(report: Report) -> str:
+    """Returns what the labels of a report mean."""
+    kinds = [families.are_halves(kind) for kind in report.halves]
+    parts = [LABELS] if all(kinds) or any(kinds) else []
+    parts += [] if all(kinds) else [_NO_HALVES]
+    parts += [_POLICIES] if report.main["policy"].ne("").any() else []
+    return " ".join(parts)
 
 
 def spoken(halves: str) -> str:
     """Returns the kind of halves in words."""
+    if not families.are_halves(halves):
+        return families.of_classes(halves)
     return HALVES.get(halves, f"halves {halves}")
 
 
@@ -57,7 +78,8 @@ def _scope(report: Report) -> str:
     main = report.main
     models = ", ".join(sorted(main["model"].unique()))
     datasets = ", ".join(sorted(main["dataset"].unique()))
-    splits = main.loc[main["halves"].ne("all"), "split"].nunique()
+    halves = main["halves"].map(families.are_halves).astype(bool) & main["halves"].ne("all")
+    splits = main.loc[halves, "split"].nunique()
     parts = [count(splits, "split")] if splits else []
     seeds = main["seed"].nunique()
     parts += [count(seeds, "seed")] if seeds > 1 else []
@@ -131,6 +153,8 @@ def _kind(row: tuple) -> str:
     at = f"n = {row.n}" if row.n else ""
     kind = row.label if row.treatment.startswith(BASE) else row.treatment  # bases carry no n: the label is the kind
     what = ", ".join(filter(None, [kind, at, variant(0, row.preserve, row.release_step)]))
+    if pd.isna(row.minus_base):
+        return f"a network of {what}"
     if row.pairs < 2:
         return f"it is the only network of {what} with this target, so there is no interval"
     text = f"the {row.pairs} networks of {what} with this target score {above(row.mean)} their own bases on average"

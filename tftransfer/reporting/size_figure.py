@@ -61,7 +61,9 @@ def _one_panel(table: pd.DataFrame, looks: Looks) -> Canvas:
         _axes(axes, table)
         axes.set_title(f"n = {int(table['n'].iloc[0])}")
         axes.set_ylabel("top-1 minus own base, percentage points")
-        style.legend(canvas, [style.handle(looks[curve], curve.meaning) for curve in curves])
+        style.legend(
+            canvas, [style.handle(looks[curve], curve.meaning_in(str(table["halves"].iloc[0]))) for curve in curves]
+        )
     return canvas
 
 

@@ -42,6 +42,7 @@ WIDTH = 7.6
 _MOST_TICKS = 20  # more numbers of blocks do not fit side by side
 _TITLE_CHARACTERS = 23  # of a third of the width
 _LEGEND_CHARACTERS = 52  # of half the width
+_WIDEST_LEGEND = 88  # of the whole width
 _N_COLUMNS = 8
 
 
@@ -81,11 +82,13 @@ def settings() -> object:
     return mpl.rc_context(SETTINGS)
 
 
-def n_axis(axes: Axes, most: int) -> None:
-    """Labels the axis of copied blocks."""
-    step = math.ceil(most / _MOST_TICKS)
-    axes.set_xticks([0, *range(1, most + 1, step)], ["base", *map(str, range(1, most + 1, step))])
-    axes.set_xlim(-0.5, most + 0.6)
+def n_axis(axes: Axes, most: int, with_base: bool = True) -> None:
+    """Labels the axis of copied blocks, from the base, at 0, or from 1 where there is none."""
+    step = max(1, math.ceil(most / _MOST_TICKS))
+    first = 0 if with_base else 1
+    names = {0: "base"} | {n: str(n) for n in range(1, most + 1, step)}
+    axes.set_xticks(list(names)[first:], list(names.values())[first:])
+    axes.set_xlim(first - 0.5, most + 0.6)
     axes.set_xlabel("n, copied blocks")
 
 
@@ -110,6 +113,8 @@ def legend(canvas: Canvas, handles: Sequence[Artist]) -> None:
     """Draws the legend under the figure, where it hides nothing."""
     longest = max((len(str(mark.get_label())) for mark in handles), default=0)
     columns = 1 if longest > _LEGEND_CHARACTERS else 2
+    for mark in handles:
+        mark.set_label(textwrap.fill(str(mark.get_label()), _WIDEST_LEGEND, subsequent_indent="    "))
     canvas.figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from tftransfer.analysis import decomposition
+from tftransfer.analysis import decomposition, intervals
 from tftransfer.analysis.differences import base_mean
+from tftransfer.analysis.families import are_halves, explained, is_single
 from tftransfer.analysis.frames import BASE, VARIANT
 from tftransfer.experiment import treatments
 from tftransfer.reporting.collected import Report
@@ -44,6 +45,9 @@ def tables(report: Report) -> list[Table]:
     found: list[Table] = []
     for halves in report.halves:
         found += _effects(report, halves)
+        found += _policies(report, halves)
+        if not are_halves(halves):
+            continue
         found += _targets(report, halves) if halves not in ("random", "all") else []
         found += _losses(report, halves)
         found += _boosts(report, halves) if halves in report.has_boosts else []
@@ -58,7 +62,7 @@ def networks(report: Report) -> Table:
             *(escaping.terminal(text) for text in (row.name, row.label, row.n, row.split, row.target, row.seed)),
             treatments.variant(row.images_per_class, row.preserve, row.release_step),
             percent(row.top1), percent(row.chance), percent(row.top5),
-            "" if row.treatment == BASE else points(row.minus_base),
+            _lead(row),
             row.excluded or ("" if row.recipe == report.recipe else f"recipe {row.recipe}"),
         )
         for row in report.frame.itertuples(index=False)
@@ -83,10 +87,78 @@ def networks(report: Report) -> Table:
     return Table("All networks", heads, rows, note, 2)
 
 
+def _lead(row: tuple) -> str:
+    """Returns a network's difference from its base."""
+    if row.treatment == BASE or row.excluded:
+        return "" if row.treatment == BASE else points(row.minus_base)
+    return "no base" if pd.isna(row.minus_base) else points(row.minus_base)
+
+
+def _copies(report: Report, halves: str, single: bool) -> pd.DataFrame:
+    """Returns the effects of all but bases: of single policies, or of those with an n."""
+    found = report.effects[report.effects["halves"].eq(halves) & ~report.effects["treatment"].eq(BASE)]
+    return found[found["treatment"].map(is_single).astype(bool).eq(single)]
+
+
+def _top1(report: Report, row: tuple) -> str:
+    """Returns the mean top-1 of a row of effects, with the interval that there is."""
+    here = report.of(row.halves, row.images_per_class)
+    keys = ["treatment", "n", "policy", "preserve", "release_step"]
+    score = intervals.accuracy_of(here[(here[keys] == [getattr(row, key) for key in keys]).all(axis=1)])
+    known = "" if math.isnan(score.low) else f" ({percent(score.low)} to {percent(score.high)})"
+    return f"{percent(score.mean)}{known}"
+
+
+def _policies(report: Report, halves: str) -> Iterator[Table]:
+    """Policies that are no curve over n, one in a row."""
+    found = _copies(report, halves, single=True)
+    if found.empty:
+        return
+    rows = tuple(
+        (
+            _variant(row.treatment, row.images_per_class, row.preserve, row.release_step),
+            explained(row.treatment, halves), str(row.networks), _top1(report, row),
+            _effect(row) if row.pairs else "no base",
+        )
+        for row in found.itertuples(index=False)
+    )  # fmt: skip
+    yield Table(
+        f"Policies: {spoken(halves)}",
+        ("policy", "blocks", "networks", "top-1", "points above the base"),
+        rows,
+        "Means, in brackets 95 % intervals for each policy alone, over splits, or over seeds and validation images if "
+        "there is one split.",
+        2,
+    )
+
+
+def _scores(report: Report, halves: str, found: pd.DataFrame) -> Table:
+    """Returns top-1 by treatment and n, where nothing has a base."""
+    columns = sorted(found.groupby(["treatment", *VARIANT]), key=_place)
+    cells = [{int(row.n): _top1(report, row) for row in group.itertuples()} for _, group in columns]
+    blocks = sorted(int(n) for n in found["n"].unique())
+    return Table(
+        f"Top-1, no base: {spoken(halves)}",
+        ("n", *(f"{_variant(*key)}, {_networks(group['networks'])}" for key, group in columns)),
+        tuple((str(n), *(cell.get(n, "") for cell in cells)) for n in blocks),
+        "Means; there is no base to compare with. In brackets the 95 % interval for each n alone, over seeds and "
+        "validation images. One seed gives no interval.",
+    )
+
+
+def _networks(values: pd.Series) -> str:
+    """Returns the number of networks of each mean."""
+    low, high = int(values.min()), int(values.max())
+    return count(low, "network") if low == high else f"{low} to {high} networks each"
+
+
 def _effects(report: Report, halves: str) -> Iterator[Table]:
     """Differences from the base, by treatment and n."""
-    found = report.effects[report.effects["halves"].eq(halves) & ~report.effects["treatment"].eq(BASE)]
+    found = _copies(report, halves, single=False)
     if found.empty:
+        return
+    if not found["pairs"].any() and not are_halves(halves):
+        yield _scores(report, halves, found)
         return
     columns = sorted(found.groupby(["treatment", *VARIANT]), key=_place)
     cells = [{int(row.n): _effect(row) for row in group.itertuples()} for _, group in columns]
@@ -123,7 +195,8 @@ def _effect(row: tuple) -> str:
 def _place(item: tuple) -> tuple:
     """Returns the sort key of a treatment's column."""
     treatment, *rest = item[0]
-    return (TREATMENTS.index(treatment) if treatment in TREATMENTS else len(TREATMENTS), treatment, *rest)
+    family = treatment.partition("-w")[0]
+    return (TREATMENTS.index(family) if family in TREATMENTS else len(TREATMENTS), treatment, *rest)
 
 
 def _targets(report: Report, halves: str) -> Iterator[Table]:

@@ -11,8 +11,9 @@ from matplotlib.patches import Patch
 
 from tftransfer.analysis.decomposition import CO_ADAPTATION, SPECIFICITY, decomposition
 from tftransfer.analysis.differences import base_mean, paired_bases
+from tftransfer.analysis.families import are_halves, is_policy
 from tftransfer.analysis.frames import BASE
-from tftransfer.analysis.intervals import ABOVE, BELOW
+from tftransfer.analysis.intervals import ABOVE, BELOW, accuracy_of
 from tftransfer.reporting import looks as looks_lib
 from tftransfer.reporting import style
 from tftransfer.reporting.looks import Curve, Looks
@@ -46,17 +47,25 @@ def figure2(networks: pd.DataFrame, looks: Looks) -> Canvas:
         _scatter(canvas, top, networks, curves, looks)
         shown = _compared(networks)
         lines = {curve: _means(looks_lib.of(shown, curve)) for curve in looks_lib.curves(shown)}
-        shades = _shade(bottom, lines, decomposition(networks), looks)
+        kind = str(networks["halves"].iloc[0])
+        shades = _shade(bottom, lines, decomposition(networks), looks) if are_halves(kind) else []
+        places = _places(list(lines), _DODGE)
+        for curve, table in lines.items():
+            if not compared(networks):
+                lines[curve] = table.assign(x=table["n"] + places[curve])
+                _intervals(bottom, looks[curve].colour, lines[curve])
         for curve, table in lines.items():
             _line(canvas, bottom, curve, table, 100 * base_mean(looks_lib.of(shown, curve)), looks)
-        bottom.axhline(100 * paired_bases(networks)["top1"].mean(), color=style.INK, linewidth=0.8)
-        style.n_axis(bottom, int(networks["n"].max()))
+        bases = paired_bases(networks)
+        if len(bases):
+            bottom.axhline(100 * bases["top1"].mean(), color=style.INK, linewidth=0.8)
+        style.n_axis(bottom, int(networks["n"].max()), bool(len(bases)))
         top.set_title("Each network")
-        bottom.set_title("Means over halves, splits and seeds")
+        bottom.set_title("Means over halves, splits and seeds" if are_halves(kind) else "Means over seeds")
         for axes in (top, bottom):
             axes.set_ylabel("top-1, %")
         style.accuracy_axis(top)
-        style.legend(canvas, [*_marks(curves, looks), *shades])
+        style.legend(canvas, [*_marks(curves, looks, kind), *shades])
     return canvas
 
 
@@ -65,7 +74,7 @@ def paired(effects: pd.DataFrame, losses: pd.DataFrame, looks: Looks, overlay: p
 
     Args:
         effects: From `analysis.effects`, of one kind of halves and one number of images per class.
-        losses: From `decomposition.decomposition`, the same: what is beyond its interval is shaded.
+        losses: From `decomposition.decomposition`, the same: what is beyond its interval is shaded, of halves.
         looks: Of all curves.
         overlay: The same for the paper, drawn in the background.
     """
@@ -75,7 +84,8 @@ def paired(effects: pd.DataFrame, losses: pd.DataFrame, looks: Looks, overlay: p
         curves = looks_lib.curves(shown)
         places = _places(curves, _DODGE)
         lines = {curve: _differences(looks_lib.of(shown, curve), places[curve]) for curve in curves}
-        shades = _shade(axes, lines, losses, looks)
+        kind = str(shown["halves"].iloc[0])
+        shades = _shade(axes, lines, losses, looks) if are_halves(kind) else []
         dashed = [] if overlay is None else _overlay(axes, overlay)
         for curve, table in lines.items():
             _intervals(axes, looks[curve].colour, table)
@@ -84,26 +94,36 @@ def paired(effects: pd.DataFrame, losses: pd.DataFrame, looks: Looks, overlay: p
         most = int(max(shown["n"].max(), 0 if overlay is None else overlay["n"].max()))
         style.n_axis(axes, most)
         axes.set_ylabel("top-1 minus own base, percentage points")
-        style.legend(canvas, [*_marks(curves, looks), *shades, *dashed])
+        style.legend(canvas, [*_marks(curves, looks, kind), *shades, *dashed])
     return canvas
+
+
+def compared(networks: pd.DataFrame) -> bool:
+    """Whether any network has a base to be compared with."""
+    return bool(networks.loc[networks["treatment"].ne(BASE), "minus_base"].notna().any())
 
 
 def _compared(networks: pd.DataFrame) -> pd.DataFrame:
     """Returns the networks that have a base, and the bases that have others; all, where none is compared."""
     others = networks[networks["treatment"].ne(BASE)]
-    compared = others[others["minus_base"].notna()]
-    return pd.concat([paired_bases(networks), others if compared.empty else compared])
+    paired_ones = others[others["minus_base"].notna()]
+    return pd.concat([paired_bases(networks), others if paired_ones.empty else paired_ones])
 
 
 def _means(group: pd.DataFrame) -> pd.DataFrame:
-    """Returns the plain means of a curve by n, in per cent, each with its tooltip.
+    """Returns the plain means of a curve by n, in per cent, each with its tooltip; `low` and `high` are fractions.
 
     Networks without a base are left out where others have one: bases are drawn for those that pair.
     """
-    compared = group[group["minus_base"].notna()]
-    table = (group if compared.empty else compared).groupby("n")["top1"].agg(["mean", "size"]).reset_index()
+    own = group[group["minus_base"].notna()]
+    used = group if own.empty else own
+    table = used.groupby("n")["top1"].agg(["mean", "size"]).reset_index()
     tips = [f"{100 * row.mean:.2f} %, mean of {count(int(row.size), 'network')}" for row in table.itertuples()]
-    return pd.DataFrame({"n": table["n"], "x": table["n"], "mean": 100 * table["mean"], "tip": tips})
+    ends = [accuracy_of(of_n) for _, of_n in used.groupby("n")]
+    return pd.DataFrame(
+        {"n": table["n"], "x": table["n"], "mean": 100 * table["mean"], "tip": tips}
+        | {"low": [one.low for one in ends], "high": [one.high for one in ends]}
+    )
 
 
 def _differences(group: pd.DataFrame, shift: float) -> pd.DataFrame:
@@ -137,7 +157,8 @@ def _scatter(canvas: Canvas, axes: Axes, networks: pd.DataFrame, curves: list[Cu
         look, base = looks[curve], row.treatment == BASE
         side = width * (splits[row.split] - (len(splits) - 1) / 2) * (1 if row.n else _BASES_WIDER)
         text = f"{row.label}, {row.split}, seed {row.seed}: {percent(row.top1)}"
-        text += "" if base else f" ({points(row.minus_base)} percentage points from its base)"
+        lead = f"{points(row.minus_base)} percentage points from its base"
+        text += "" if base else f" ({'no base' if np.isnan(row.minus_base) else lead})"
         canvas.mark(
             axes, row.n + places[curve] + side, 100 * row.top1, text, marker=look.marker, color=look.colour,
             markersize=4.5 if row.n else 5, markerfacecolor="white" if base else look.colour, alpha=0.85,
@@ -145,10 +166,14 @@ def _scatter(canvas: Canvas, axes: Axes, networks: pd.DataFrame, curves: list[Cu
 
 
 def _line(canvas: Canvas, axes: Axes, curve: Curve, table: pd.DataFrame, base: float, looks: Looks) -> None:
-    """Draws a curve's means, joined to each other and, from n = 1, to the base."""
+    """Draws a curve's means, joined to each other and, from n = 1, to the base.
+
+    Of a policy, n = 0 would be another network than the base: `t7n1` of `A:ktn:B`.
+    """
     look = looks[curve]
     if len(table) > 1 and table["n"].min() > 0:
-        start = ([0], [base]) if table["n"].min() == 1 else ([], [])
+        from_base = table["n"].min() == 1 and not np.isnan(base) and not is_policy(curve.treatment)
+        start = ([0], [base]) if from_base else ([], [])
         axes.plot([*start[0], *table["x"]], [*start[1], *table["mean"]], color=look.colour)
     for row in table.itertuples():
         canvas.mark(
@@ -181,19 +206,28 @@ def _shade(axes: Axes, lines: Lines, losses: pd.DataFrame, looks: Looks) -> list
         if curve in lines and rows["verdict_together"].eq(verdict).any():
             end = lines[curve].set_index("n")["mean"].sort_index().reindex(rows.index).dropna()
             rows = rows.loc[end.index]
-            _between(axes, end - 100 * rows["mean"], end, rows["verdict_together"].eq(verdict), looks[curve].colour)
+            _between(axes, end, 100 * rows["mean"], rows["verdict_together"].eq(verdict), looks[curve].colour)
             found.append(Patch(color=looks[curve].colour, alpha=0.16, linewidth=0, label=name))
     return found
 
 
-def _between(axes: Axes, start: pd.Series, end: pd.Series, shown: pd.Series, shade: str) -> None:
-    """Shades from `start` to `end` half a block around each n that is shown."""
-    ns = end.index.to_numpy(dtype=float)
-    xs = np.unique(np.concatenate([ns - 0.5, ns, ns + 0.5]))
-    xs = xs[(xs >= ns.min()) & (xs <= ns.max())] if len(ns) > 1 else xs
-    for n in ns[shown.to_numpy()]:
-        here = xs[np.abs(xs - n) <= 0.5]
-        axes.fill_between(here, np.interp(here, ns, start), np.interp(here, ns, end), color=shade, alpha=0.16, lw=0)
+def _between(axes: Axes, end: pd.Series, effect: pd.Series, shown: pd.Series, shade: str) -> None:
+    """Shades an effect up to its line, half a block around each n that is shown.
+
+    Towards an n that is not shown the shade narrows to nothing, so that it never covers what was neither lost nor
+    gained there.
+    """
+    ns, alone = end.index.to_numpy(dtype=float), len(end) == 1
+    for place in np.flatnonzero(shown.to_numpy()):
+        xs, heights = [ns[place]], [float(effect.iloc[place])]
+        for step, at in ((-1, 0), (1, 2)):
+            beside = place + step
+            if alone or 0 <= beside < len(ns):
+                x = ns[place] + step / 2
+                xs.insert(at, x)
+                heights.insert(at, np.interp(x, ns, effect) if alone or shown.iloc[beside] else 0.0)
+        lines = np.interp(xs, ns, end)
+        axes.fill_between(xs, lines - np.array(heights), lines, color=shade, alpha=0.16, lw=0)
 
 
 def _overlay(axes: Axes, effects: pd.DataFrame) -> list[Artist]:
@@ -210,6 +244,6 @@ def _overlay(axes: Axes, effects: pd.DataFrame) -> list[Artist]:
     return [Line2D([], [], color=style.INK, linestyle="--", linewidth=1.1, label="dashed: the paper")]
 
 
-def _marks(curves: list[Curve], looks: Looks) -> list[Artist]:
-    """Returns the handles of the curves for the legend."""
-    return [style.handle(looks[curve], curve.meaning, curve.treatment == BASE) for curve in curves]
+def _marks(curves: list[Curve], looks: Looks, kind: str) -> list[Artist]:
+    """Returns the handles of the curves for the legend; `kind` is that of the halves."""
+    return [style.handle(looks[curve], curve.meaning_in(kind), curve.treatment == BASE) for curve in curves]

@@ -60,12 +60,19 @@ def _table(overview: Overview) -> Table:
     grid = Table()
     grid.add_column("treatment (points from own base)")
     for n in numbers:
-        grid.add_column("base" if n == 0 else f"n = {n}", justify="right")
+        grid.add_column(_head(n, {role for role, by_n in roles.items() if n in by_n}), justify="right")
     for (role, variant), by_n in roles.items():
         shown = {n: compared(lines, overview.lines) if role == base else lines for n, lines in by_n.items()}
         title = escaping.terminal(", ".join(filter(None, [role, variant])))
         grid.add_row(Text(title), *(_cell(by_n.get(n, []), shown.get(n, []), role == base) for n in numbers))
     return grid
+
+
+def _head(n: int, roles: set[str]) -> str:
+    """Returns the head of a column: bases have n = 0, as have policies that do not begin with copied blocks."""
+    if n or not any(role.startswith("base") for role in roles):
+        return f"n = {n}"
+    return "base" if all(role.startswith("base") for role in roles) else "base, n = 0"
 
 
 def headline(overview: Overview) -> str:

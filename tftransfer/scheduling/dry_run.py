@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Sequence
 
 from tftransfer.execution import preview
-from tftransfer.experiment import treatments
+from tftransfer.experiment import splits, treatments
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import catalog
@@ -14,6 +14,7 @@ from tftransfer.scheduling import display, estimate, local
 from tftransfer.scheduling.sweep_folder import SweepFolder
 
 _SPLITS_SHOWN = 4
+_WIDTH = 42  # of the names of rows, unless one is longer
 _UNKNOWN = "not known before the model is built"
 
 
@@ -44,12 +45,15 @@ def text(
         left += [cell] if state == "to train" or (options.retry_failed and state != record_files.DONE) else []
     rows = [f"study     {study}", *preview.data_rows(options, names, images), *_halves(cells, names)]
     rows += [f"length    {_length(cells, images)}", ""]
-    rows.append(f"{'networks':<42}{'all':>6}{'done':>7}{'to train':>10}{'failed':>8}")
+    width = max(_WIDTH, 2 + max(map(len, table), default=0))
+    rows.append(f"{'networks':<{width}}{'all':>6}{'done':>7}{'to train':>10}{'failed':>8}")
     total = collections.Counter()
     for name, counts in table.items():
         total += counts
-        rows.append(_count(name, counts) if counted or name.startswith("base") else f"{name:<42}{_UNKNOWN:>31}")
-    rows += [_count("all", total) if counted else f"{'all':<42}{_UNKNOWN:>31}", ""]
+        rows.append(
+            _count(name, counts, width) if counted or name.startswith("base") else f"{name:<{width}}{_UNKNOWN:>31}"
+        )
+    rows += [_count("all", total, width) if counted else f"{'all':<{width}}{_UNKNOWN:>31}", ""]
     rows += (
         costs(left, images.training if images else None, options.workers, keep_best=True)
         if counted
@@ -70,9 +74,9 @@ def _row(cell: Cell) -> str:
     return f"{treatments.role(cell.treatment)}{target}{reduced}"
 
 
-def _count(name: str, counts: collections.Counter) -> str:
+def _count(name: str, counts: collections.Counter, width: int) -> str:
     bad = counts["failed"] + counts[record_files.DIVERGED]
-    return f"{name:<42}{sum(counts.values()):>6}{counts[record_files.DONE]:>7}{counts['to train']:>10}{bad:>8}"
+    return f"{name:<{width}}{sum(counts.values()):>6}{counts[record_files.DONE]:>7}{counts['to train']:>10}{bad:>8}"
 
 
 def _halves(cells: Sequence[Cell], names: Sequence[str]) -> list[str]:
@@ -96,10 +100,11 @@ def _length(cells: Sequence[Cell], images: preview.Images | None) -> str:
 
 def kept(options: Config) -> str:
     """Returns the rule by which weights are kept, as text."""
+    of_half = "" if options.split == splits.WHOLE else " of each half"
     return (
         "those of all networks"
         if options.keep_weights
-        else "those of bases and of the best network of each half; --keep_weights keeps all"
+        else f"those of bases and of the best network{of_half}; --keep_weights keeps all"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tftransfer.experiment import treatments
 from tftransfer.experiment.treatments import Treatment
-from tftransfer.records import record_files, record_warnings
+from tftransfer.records import identities, record_files, record_warnings
 from tftransfer.records.record_files import Record
 from tftransfer.scheduling import jobs
 from tftransfer.scheduling.sweep_folder import Heartbeat, SweepFolder
@@ -129,6 +129,7 @@ def look(
         for heartbeat in heartbeats.values()
         if heartbeat.images_per_second
     ]
+    lines = _compared(lines, records)
     left = _seconds_left(planned, records, heartbeats, broken)
     stages = tuple(
         f"{_networks(len(heartbeat.networks))}: {heartbeat.stage}"
@@ -201,6 +202,19 @@ def _line(
     return line
 
 
+def _compared(lines: Sequence[Line], records: Mapping[str, Record]) -> list[Line]:
+    """Returns networks with the difference from a base that was trained after them."""
+    done = [line for line in lines if line.state == DONE and line.top1 is not None]
+    recipes = {line.name: identities.digest(records[line.name].identity) for line in done}
+    bases = {(*_own(line), recipes[line.name]): line.top1 for line in done if line.treatment.is_reference}
+    late = {
+        line.name: line.top1 - bases[base]
+        for line in done
+        if line.minus_base is None and (base := (*_own(line), recipes[line.name])) in bases
+    }
+    return [dataclasses.replace(line, minus_base=late.get(line.name, line.minus_base)) for line in lines]
+
+
 def _count(value: object) -> int:
     """Returns a number of images; plans of others may hold anything, or nothing."""
     return value if isinstance(value, int) else 0
@@ -240,15 +254,27 @@ def by_role(lines: Iterable[Line]) -> dict[tuple[str, str], dict[int, list[Line]
     """Returns networks by role (mirrored treatments count as the one written for B), variant and n, in reading order.
 
     Networks that differ in images per class, preserved blocks or release step are never in one list: `variant` says in
-    words what is not at its default.
+    words what is not at its default. Nor are two policies of one family and n: their role is their own policy.
     """
+    lines = list(lines)
+    policies: dict[tuple[str, int | None], set[str]] = {}
+    for line in lines:
+        policies.setdefault((treatments.role(line.treatment), line.treatment.n), set()).add(line.treatment.policy)
     table: dict[tuple[str, int, int, int], dict[int, list[Line]]] = {}
     for line in lines:
         treatment = line.treatment
-        kind = (treatments.role(treatment), line.images_per_class, treatment.preserve, treatment.release_step)
+        role = treatments.role(treatment)
+        if len(policies[role, treatment.n]) > 1:
+            role = f"{role.partition(':')[0]}:{treatment.policy}:{role.rpartition(':')[2]}"
+        kind = (role, line.images_per_class, treatment.preserve, treatment.release_step)
         table.setdefault(kind, {}).setdefault(treatment.n, []).append(line)
     known = list(treatments.TREATMENTS)
-    order = sorted(table, key=lambda kind: (known.index(kind[0]) if kind[0] in known else len(known), *kind))
+
+    def place(kind: tuple[str, int, int, int]) -> tuple:
+        family = kind[0].partition("-w")[0]
+        return (known.index(family) if family in known else len(known), *kind)
+
+    order = sorted(table, key=place)
     return {(role, treatments.variant(*rest)): dict(sorted(table[role, *rest].items())) for role, *rest in order}
 
 

@@ -39,7 +39,9 @@ def show(states: Sequence[State], study: pathlib.Path, seconds: float) -> int:
     for record in best_weights.prune(study):
         score = f"{100 * record.result['top1']:.1f} %"
         which = f"{record.content['treatment']['label']} of {record.identity['split']}"
-        escaping.say(f"weights    kept of {which}, the best of its half, {score}: {record.folder}")
+        split = record.identity["split"]
+        best = "the best" if split == "whole" or split.startswith("from-") else "the best of its half"
+        escaping.say(f"weights    kept of {which}, {best}, {score}: {record.folder}")
     escaping.say(f"records    {study}")
     escaping.say(f"compare    tensorboard --logdir {shlex.quote(str(study))}")
     code, codes = judge(states)

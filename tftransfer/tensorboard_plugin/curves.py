@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tftransfer.analysis import differences, frames, intervals
+from tftransfer.analysis import differences, families, frames, intervals
 from tftransfer.analysis.frames import BASE
 from tftransfer.experiment.treatments import variant
 from tftransfer.records import record_files
@@ -133,6 +133,8 @@ def _words(column: str, value: Any) -> str:
         return f"{value} images per class" if value else "all images"
     if column == "recipe":
         return f"recipe {value}"
+    if not families.are_halves(str(value)):
+        return families.of_classes(str(value))
     return "all classes" if value == "all" else f"{value} halves"
 
 
@@ -153,17 +155,20 @@ def _bases(networks: pd.DataFrame) -> list[dict[str, Any]]:
 def _lines(effects: pd.DataFrame, spread: Mapping[tuple, intervals.Interval]) -> list[dict[str, Any]]:
     """Returns the lines of a picture, each with its points from the input upwards.
 
-    `treatment` does not include the digest of pretrained weights; `plain` lines look the same in all charts.
+    `treatment` does not include the digest of pretrained weights; `plain` lines look the same in all charts. `meaning`
+    is in words what the label of a policy says, "" for the paper's treatments.
     """
     lines = []
     for (treatment, preserve, release_step), group in effects.groupby(list(LINE), sort=True):
+        kind = str(group["halves"].iloc[0])
         stages = variant(preserve=preserve, release_step=release_step)
         family, foreign, digits = escaping.tensorboard(treatment).partition("-w")
         label = f"{family} of weights {digits}" if foreign else family
         points = [_point(row, spread) for row in group.sort_values("n").to_dict("records")]
-        plain = not (foreign or stages)
+        plain = not (foreign or stages or families.is_policy(family))
         lines.append(
             {"label": ", ".join(filter(None, [label, stages])), "treatment": family, "plain": plain, "points": points}
+            | {"meaning": escaping.tensorboard(families.explained(str(treatment), kind), escaping.MOST_OF_TEXT)}
         )
     return lines
 

@@ -6,7 +6,7 @@ const MARGIN = { top: 18, right: 128, bottom: 48, left: 64 };
 const NAME_HEIGHT = 15; // pixels of a name beside the chart
 const REACH = 28; // pixels within which a point is taken
 const MEASURES = {
-  top1: { title: "top-1 on the validation half, %", unit: " %", text: (fraction) => (100 * fraction).toFixed(1) },
+  top1: { title: "top-1 on validation images, %", unit: " %", text: (fraction) => (100 * fraction).toFixed(1) },
   minus_base: { title: "top-1 minus base, percentage points", unit: " percentage points", text: (fraction) => signed(100 * fraction) },
 };
 const SHAPES = {
@@ -177,7 +177,7 @@ export class Chart {
     }
     const middle = (MARGIN.left + width - MARGIN.right) / 2;
     group.append(draw("path", { d: `M${MARGIN.left},${bottom}H${width - MARGIN.right}`, class: "axis" }));
-    group.append(draw("text", { x: middle, y: HEIGHT - 8, "text-anchor": "middle" }, "n, blocks copied from the source"));
+    group.append(draw("text", { x: middle, y: HEIGHT - 8, "text-anchor": "middle" }, "n, blocks copied from the source (of a policy: its first run)"));
     const turned = `translate(16,${(MARGIN.top + bottom) / 2}) rotate(-90)`;
     group.append(draw("text", { transform: turned, "text-anchor": "middle" }, MEASURES[this.measure].title));
     return group;
@@ -262,11 +262,12 @@ export class Chart {
   }
 
   describe({ curve, point, x, y }) {
-    const lines = [`${curve.label}, n = ${point.n}`];
+    const lines = [`${curve.label}, n = ${point.n}`, ...(curve.meaning ? [curve.meaning] : [])];
     for (const measure of ["top1", "minus_base"]) {
       const range = interval(measure, point[measure]);
       const name = measure === "top1" ? "top-1" : "minus base";
-      lines.push(`${name} ${words(measure, point[measure].value)}${range && ` (${range})`}`);
+      const value = measure === "minus_base" && point[measure].value === null ? "no base" : words(measure, point[measure].value);
+      lines.push(measure === "minus_base" && value === "no base" ? value : `${name} ${value}${range && ` (${range})`}`);
     }
     lines.push(`${point.networks} ${point.networks === 1 ? "network" : "networks"}${point.over && `, ${point.over}`}`);
     this.tip.replaceChildren(...lines.map((line) => make("div", {}, line)));

@@ -4,7 +4,7 @@ import { Chart, interval, make, sample, words } from "./chart.js";
 
 const POLL_MS = 3000;
 const CAPTION =
-  "Treatments are written for target B: networks of the other direction count with them (B4A is AnB). " +
+  "Treatments are written for target B: of halves, networks of the other direction count with them (B4A is AnB). " +
   "Bars are 95 % intervals of the mean over splits, or over the seeds of one split; a single one has none.";
 const MEASURES = { top1: "Top-1", minus_base: "Minus base" };
 
@@ -177,6 +177,7 @@ function legend(picture) {
       parts.chart.show(state.study.pictures[state.picture], state.measure, state.hidden);
     });
     label.append(sample(curve, picture.curves), curve.label);
+    if (curve.meaning) label.title = curve.meaning;
     parts.legend.append(label);
   }
   if (!picture.curves.length) parts.legend.append("Only bases so far: no network with copied blocks is finished.");
@@ -190,7 +191,7 @@ function numbers(picture) {
   const texts = rows.map(([label, n, networks, { top1, minus_base: points }, over]) => [
     label, n, networks,
     words("top1", top1.value, false), interval("top1", top1),
-    words("minus_base", points.value, false), interval("minus_base", points), over,
+    points.value === null ? "no base" : words("minus_base", points.value, false), interval("minus_base", points), over,
   ]);
   const heads = ["treatment", "n", "networks", "top-1, %", "95 % interval", "minus base, percentage points", "95 % interval", "over"];
   return table("Numbers", heads, texts);
