@@ -11,12 +11,14 @@ from tftransfer.cli import command_line
 _USAGE = """
 usage: tftransfer COMMAND [options]; tftransfer COMMAND --help has the options of one
 
+  advise    says which blocks of a pretrained network to keep, tune or drop for your images
   run       trains one network of the experiment, and the bases that it needs
   sweep     trains all networks of a study
   report    writes a study's effects, figures and warnings as a page
   tune      searches a recipe on held-out training images
   bench     measures the speed of a recipe on this machine
   describe  describes weights for run --pretrained, or exports a network's weights
+  cache     lists prepared images and features, and removes them
   export    writes a network as a plain Keras model that predicts from images
 """
 

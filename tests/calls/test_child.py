@@ -13,9 +13,8 @@ from tftransfer.calls import CommandError, child
 def command(tmp_path, monkeypatch):
     """Writes a module of a command, which a child process runs."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    head = (
-        "import sys, time, signal, os\nfrom tftransfer.cli import command_line\nfrom tftransfer.system import caller\n"
-    )
+    head = "import sys, time, signal, os\nfrom tftransfer.cli import command_line\n"
+    head += "from tftransfer.system import caller\n"
 
     def write(body):
         text = f"{head}def main(argv):\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
@@ -101,12 +100,12 @@ def test_an_interrupt_ends_the_process_in_order(command, tmp_path):
 
 
 def test_progress_moves_the_bar(command, monkeypatch):
-    class Bar(child.bars.PlainLines):
-        seen = []
+    seen = []
 
+    class Bar(child.bars.PlainLines):
         def show(self, fraction, text):
-            self.seen.append((fraction, text))
+            seen.append((fraction, text))
 
     monkeypatch.setattr(child.bars, "bar", lambda title: Bar())
     child.run(command("caller.progress(0.5, 'half')"), [], "run")
-    assert Bar.seen == [(0.5, "half")]
+    assert seen == [(0.5, "half")]

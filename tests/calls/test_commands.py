@@ -28,7 +28,7 @@ def test_importing_the_package_loads_nothing():
 def test_a_command_is_module_and_function_in_every_order_of_imports(first):
     code = f"{first}; import tftransfer as tt, tftransfer.run; from tftransfer import run; import types; "
     code += (
-        "print(callable(tt.run), tt.run is run, isinstance(run, types.ModuleType), callable(run.main), tt.run.__name__)"
+        "print(callable(tt.run), tt.run is run, isinstance(run, types.ModuleType), callable(run.main), run.__name__)"
     )
     assert python(code) == ["True"] * 4 + ["tftransfer.run"]
 

@@ -87,9 +87,9 @@ def test_a_function_that_fails_says_so(tmp_path):
     def broken(shape, classes):
         return shape + classes
 
-    with pytest.raises(ValueError, match="The model of broken cannot be built for images of 32 pixels.*TypeError"):
+    with pytest.raises(ValueError, match=r"The model of broken cannot be built for images of 32 pixels.*TypeError"):
         replaced(tmp_path, model=broken)
-    with pytest.raises(ValueError, match="must return a keras.Model. Received: int"):
+    with pytest.raises(ValueError, match=r"must return a keras.Model. Received: int"):
         replaced(tmp_path, model=lambda shape, classes: 7)
 
 

@@ -33,6 +33,36 @@ def test_flag_files(tmp_path):
     assert given == {"epochs", "dataset"}
 
 
+def test_the_programs_name_may_be_missing():
+    for words in (["--n=4"], ["run.py", "--n=4"], ["/somewhere/run.py", "--n=4"], ["run", "--n=4"]):
+        assert command_line.parse(RunConfig, words, "usage")[1] == {"n"}
+    assert command_line.parse(RunConfig, [], "usage")[1] == set()
+    with pytest.raises(ValueError, match="Unexpected argument 'AnB'"):
+        command_line.parse(RunConfig, ["AnB"], "usage")
+
+
+def test_recipes_are_found_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    by_name, _ = parse("--flagfile=paper_small")
+    by_path, _ = parse(f"--flagfile={FLAGS / 'paper_small.flags'}")
+    assert by_name == by_path
+    assert by_name.steps == 13500
+    (tmp_path / "paper_small").write_text("--steps=7\n")
+    assert parse("--flagfile=paper_small")[0].steps == 7, "a file of that name comes first"
+    (tmp_path / "mine.flags").write_text("--flagfile=demo\n")
+    assert parse("--flagfile=mine.flags")[1] == parse("--flagfile=demo")[1], "also in other files"
+    with pytest.raises(ValueError, match=r"neither a file nor a recipe.*tiny_imagenet.*Did you mean paper_small"):
+        parse("--flagfile=paper_smal")
+
+
+def test_installed_recipes_are_those_of_the_package(tmp_path, monkeypatch):
+    package = tmp_path / "site-packages" / "tftransfer"
+    (package / "flags").mkdir(parents=True)
+    (package / "flags" / "installed.flags").write_text("--steps=3\n")
+    monkeypatch.setattr(command_line, "__file__", str(package / "cli" / "command_line.py"))
+    assert parse("--flagfile=installed")[0].steps == 3
+
+
 @pytest.mark.parametrize("path", sorted(FLAGS.glob("*.flags")), ids=lambda path: path.stem)
 def test_every_shipped_flag_file_parses_and_has_a_lab_book_header(path):
     command = SweepConfig if "tftransfer.sweep" in path.read_text(encoding="utf-8") else RunConfig

@@ -34,7 +34,7 @@ def test_networks_by_label_or_name(folder):
         ours["A9B"]
     fake_study.write(folder.parent / "two", "A4B", 0.5, 0)
     fake_study.write(folder.parent / "two", "A4B", 0.5, 1)
-    with pytest.raises(KeyError, match="2 networks are called A4B.*random0-A4B-seed0, random1-A4B-seed0"):
+    with pytest.raises(KeyError, match=r"2 networks are called A4B.*random0-A4B-seed0, random1-A4B-seed0"):
         tt.Study(folder.parent / "two")["A4B"]
 
 
@@ -57,7 +57,7 @@ def test_figures_by_kind(folder, tmp_path):
     assert "<svg" in figure.save(tmp_path / "f.svg").read_text()
     with pytest.raises(ValueError, match=r"FILE\.svg or FILE\.png"):
         figure.save(tmp_path / "f.pdf")
-    with pytest.raises(ValueError, match="Expected one of figure2, paired.*Received: 'figure9'"):
+    with pytest.raises(ValueError, match=r"Expected one of figure2, paired.*Received: 'figure9'"):
         ours.figure("figure9")
     assert ours.figure("paired", overlay="paper").svg != figure.svg
     with pytest.raises(ValueError, match="overlay"):

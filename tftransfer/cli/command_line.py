@@ -24,7 +24,7 @@ from tftransfer.system import caller, escaping, limits, signals, standard_stream
 
 ConfigT = TypeVar("ConfigT")
 
-COMMANDS = ("run", "sweep", "tune", "bench", "report", "describe", "export")
+COMMANDS = ("advise", "run", "sweep", "tune", "bench", "report", "describe", "cache", "export")
 EXIT_BAD_INPUT = 2
 EXIT_FAILED = 3  # a network diverged, found no memory or could not be trained
 EXIT_WARNINGS = 4  # all is trained, with warnings about some scores

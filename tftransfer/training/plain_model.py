@@ -18,9 +18,7 @@ from tftransfer.records.inputs import Preprocessing
 from tftransfer.system import atomic
 from tftransfer.training import weights
 
-CLASS_NAMES = "class_names"
-_METADATA = "metadata.json"
-_OWN = "tftransfer"
+_CLASS_NAMES, _METADATA = "class_names", "metadata.json"
 
 
 def of_record(folder: str | os.PathLike) -> keras.Model:
@@ -46,6 +44,7 @@ def of_record(folder: str | os.PathLike) -> keras.Model:
     logits = network(_inputs(images, prepared))  # (images, classes)
     model = keras.Model(images, keras.layers.Softmax(dtype="float32", name="probabilities")(logits), name="classifier")
     _set_mean(model, prepared)
+    weights.predict_silently(model)
     model.class_names = prepared.class_names
     return model
 
@@ -136,6 +135,6 @@ def _with_names(archive: bytes, class_names: tuple[str, ...]) -> bytes:
         for entry in before.infolist():
             content = before.read(entry)
             if entry.filename == _METADATA:
-                content = json.dumps({**json.loads(content), CLASS_NAMES: list(class_names)}).encode()
+                content = json.dumps({**json.loads(content), _CLASS_NAMES: list(class_names)}).encode()
             after.writestr(entry, content)
     return output.getvalue()

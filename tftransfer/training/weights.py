@@ -119,12 +119,12 @@ def load(folder: str | os.PathLike) -> Any:
             f"--keep_weights --force."
         )
     _freeze(model, parts, record)
-    _predicts_silently(model)
+    predict_silently(model)
     model.preprocessing = inputs.of_record(record)
     return model
 
 
-def _predicts_silently(model: Any) -> None:
+def predict_silently(model: Any) -> None:
     """Switches off TensorFlow's warning of frequent retracing for a model's `predict`.
 
     TensorFlow counts traces by the code of a function, which is the same for all models: five models that predict once
