@@ -1,5 +1,6 @@
 """Features that are computed once: equal to those of every step, kept under all that decides them, and never stale."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -140,6 +141,23 @@ def test_a_pass_over_the_images_makes_all_cuts_and_later_trainings_need_none(cac
         assert made(dataclasses.replace(cached, **options), task, [DROPPED], source)
     assert made(cached, task, [LOW, Network("other", "s", "k3d1n1")], source)
     assert passes == [160, 53], "networks, seeds, recipes and later commands share them"
+
+
+def test_of_two_processes_one_makes_features_and_the_other_waits(cached, task, source, passes, monkeypatch):
+    only_one, others = features.only_one, []
+
+    @contextlib.contextmanager
+    def waiting(path):
+        with only_one(path):
+            if not others:
+                others.append(path)
+                monkeypatch.setattr(features, "only_one", lambda path: contextlib.nullcontext())
+                assert made(cached, task, [DEEP], source), "the other process, which was first"
+            yield
+
+    monkeypatch.setattr(features, "only_one", waiting)
+    assert made(cached, task, [DEEP], source)
+    assert passes == [160, 53]
 
 
 def test_cuts_that_are_missing_are_made_alone(cached, task, source, monkeypatch):

@@ -211,7 +211,7 @@ class Config:
     )
     cache_limit: float = option(
         10.0, MACHINE, "GB of --cache_dir for features of frozen blocks, which are computed once where training images "
-        "have no random view (--augment=none, --views); 0: none are kept", at_least(0),
+        "have no new view in every epoch (--augment=none, --views); 0: none are kept", at_least(0),
     )  # fmt: skip
     evaluations: int = option(
         0, MACHINE, "evaluations on the validation images; 0: one per epoch, 50 at most, and at most a fifth of the "
