@@ -69,6 +69,7 @@ DOMAINS = {
     "base": hparams_api.Discrete([True, False]),
     "split": hparams_api.Discrete(["natural_manmade", *(f"random{seed}" for seed in range(10))]),
 }
+_LEFT_OUT = {"least_steps": 0, "copied_lr_multiplier": 1.0}
 RECIPE_COLUMNS = (
     "image_size", "width", "initializer", "dropout", "epochs", "least_steps", "steps", "batch_size", "optimizer",
     "learning_rate", "lr_multipliers", "layerwise_lr_decay", "copied_lr_multiplier",
@@ -182,8 +183,8 @@ def columns(identity: Mapping[str, Any], content: Mapping[str, Any] | None = Non
         "dataset": recipe["dataset"],
         "model": recipe["model"],
     }
-    # A recipe has `least_steps` only with the default length.
-    values = first | {column: ({"least_steps": 0} | recipe)[column] for column in RECIPE_COLUMNS}
+    # A recipe has `least_steps` only with the default length, and a rate of copied blocks only where it is another.
+    values = first | {column: (_LEFT_OUT | recipe)[column] for column in RECIPE_COLUMNS}
     return {name: escaping.tensorboard(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
