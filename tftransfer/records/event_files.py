@@ -182,8 +182,10 @@ def columns(identity: Mapping[str, Any], content: Mapping[str, Any] | None = Non
         "dataset": recipe["dataset"],
         "model": recipe["model"],
     }
-    # A recipe has `least_steps` only with the default length.
-    values = first | {column: ({"least_steps": 0} | recipe)[column] for column in RECIPE_COLUMNS}
+    # A recipe has `least_steps` only with the default length, and a rate of copied blocks only if it is not 1.
+    values = first | {
+        column: ({"least_steps": 0, "copied_lr_multiplier": 1.0} | recipe)[column] for column in RECIPE_COLUMNS
+    }
     return {name: escaping.tensorboard(value) if isinstance(value, str) else value for name, value in values.items()}
 
 

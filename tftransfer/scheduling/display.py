@@ -60,7 +60,7 @@ def _table(overview: Overview) -> Table:
     grid = Table()
     grid.add_column("treatment (points from own base)")
     for n in numbers:
-        grid.add_column(_head(n, {role for role, by_n in roles.items() if n in by_n}), justify="right")
+        grid.add_column(_head(n, {role for (role, _), by_n in roles.items() if n in by_n}), justify="right")
     for (role, variant), by_n in roles.items():
         shown = {n: compared(lines, overview.lines) if role == base else lines for n, lines in by_n.items()}
         title = escaping.terminal(", ".join(filter(None, [role, variant])))
