@@ -24,7 +24,8 @@ def best(frame: pd.DataFrame) -> pd.DataFrame:
         One row per value of `BY` (recipe, halves, images per class, target): of the best network `name`, `label`,
         `treatment`, `n`, `policy`, `preserve`, `release_step`, `split`, `seed`, `top1`, `minus_base` (fractions);
         `networks`, the number that it was selected from; `pairs`, `mean`, `low`, `high`, `over`, `clusters`, `images`
-        of its kind's `minus_base`, NaN for bases and where they are unknown; `kinds`, the number that the interval holds for.
+        of its kind's `minus_base`, NaN for bases and where they are unknown; `kinds`, the number that the interval
+        holds for.
     """
     fine = frame[frame["excluded"].eq("") & frame["top1"].notna()]
     rows = []

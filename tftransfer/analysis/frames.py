@@ -35,8 +35,9 @@ TYPES = {
 COLUMNS = (
     "name", "key", "status", "treatment", "label", "policy", "n", "target", "split", "halves", "seed",
     "images_per_class", "preserve", "release_step", "recipe", "protocol", "dataset", "model", "classes", "top1", "top5",
-    "per_class_top1", "cross_entropy", "minus_base", "chance", "left_chance", "frozen_blocks_unchanged", "steps", "steps_of_source",
-    "classes_seen", "seconds", "images_per_second", "finished", "excluded", "validation_images", "minus_base_variance",
+    "per_class_top1", "cross_entropy", "minus_base", "chance", "left_chance", "frozen_blocks_unchanged", "steps",
+    "steps_of_source", "classes_seen", "seconds", "images_per_second", "finished", "excluded", "validation_images",
+    "minus_base_variance",
 )  # fmt: skip
 _FROM_ALL = ("minus_base", "minus_base_variance", "excluded")  # depend on all networks
 
@@ -90,7 +91,7 @@ def networks(study: pathlib.Path | Study | str) -> pd.DataFrame:
 def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Returns rows as a frame, with the columns that depend on all of them: duplicates and differences from bases."""
     table = pd.DataFrame(list(rows), columns=[c for c in COLUMNS if c not in _FROM_ALL])
-    table["policy"] = table["policy"].fillna("").astype(str)
+    table["policy"] = [policy if isinstance(policy, str) else "" for policy in table["policy"]]
     table["treatment"] = _families(table)
     table["finished"] = pd.to_datetime(table["finished"], utc=True, errors="coerce")
     table["excluded"] = _excluded(table)

@@ -66,7 +66,7 @@ def _named(treatment: str, halves: str) -> str:
 def _curve(treatment: str, halves: str, rows: pd.DataFrame) -> Iterator[str]:
     """The best mean of a treatment over n, and where it differs significantly from the base."""
     what = _named(treatment, halves)
-    paired = rows[rows["pairs"].gt(0)].assign(mean=rows["minus_base"])
+    paired = rows.assign(mean=rows["minus_base"])[rows["pairs"].gt(0)]
     if paired.empty:
         best = rows.loc[rows["top1"].idxmax()]
         highest = "its highest mean top-1 " if len(rows) > 1 else ""
@@ -91,7 +91,8 @@ def _singles(report: Report, halves: str, size: int, rows: pd.DataFrame) -> Iter
     start = what if alone else f"Of {len(rows)} policies that are no curve over n, {what}"
     if column == "top1":
         of = count(int(best["networks"]), "network")
-        yield f"{start} {'reaches' if alone else 'has the highest mean top-1:'} {percent(best['top1'])} ({of}, no base)."
+        verb = "reaches" if alone else "has the highest mean top-1:"
+        yield f"{start} {verb} {percent(best['top1'])} ({of}, no base)."
         return
     networks = report.plain(halves, size)
     groups = dict(tuple(networks[networks["treatment"].isin(rows["treatment"])].groupby("treatment")))

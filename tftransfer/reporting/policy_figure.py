@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tftransfer.analysis import intervals
-from tftransfer.analysis.families import explained
+from tftransfer.analysis.families import are_halves, explained
 from tftransfer.analysis.frames import BASE
 from tftransfer.reporting import looks as looks_lib
 from tftransfer.reporting import style
@@ -24,10 +24,13 @@ def policies(networks: pd.DataFrame, looks: Looks) -> Canvas:
     """Returns the figure: differences from the base, or top-1 where no network has a base.
 
     Args:
-        networks: Counted networks of one kind of halves and one number of images per class.
+        networks: Counted networks of one kind of halves and one number of images per class. Of halves, only policies
+            are shown; elsewhere all treatments, which are told apart by nothing else.
         looks: Of all curves.
     """
     others = networks[~networks["treatment"].str.startswith(BASE)]
+    if are_halves(str(networks["halves"].iloc[0])):
+        others = others[others["policy"].ne("")]  # the paper's treatments have figures of their own
     column = "minus_base" if compared(networks) else "top1"
     rows = [
         (curve, int(n), group)
@@ -84,7 +87,13 @@ def _name(curve: Curve, group: pd.DataFrame) -> str:
     """Returns a row's name: its label, and below it the decisions in words."""
     label, kind, policy = (str(group[column].iloc[0]) for column in ("label", "halves", "policy"))
     literal = label.partition("-w")[0]
-    words = explained(label if policy else curve.treatment, kind).partition(", from ")[0]
+    words = _words(label if policy else curve.treatment, int(group["n"].iloc[0]), kind)
     name = escaping.figure(literal, _NAME_CHARACTERS)
     below = escaping.figure(words, 2 * _NAME_CHARACTERS)
     return f"{name}\n{textwrap.fill(below, _NAME_CHARACTERS)}" if words else name
+
+
+def _words(treatment: str, n: int, kind: str) -> str:
+    """Returns the decisions of a row in words, without the head, which is always new, and the source."""
+    words = explained(treatment, kind).partition(", from ")[0].removesuffix(", new head")
+    return words.replace("first n blocks", "first block" if n == 1 else f"first {n} blocks")

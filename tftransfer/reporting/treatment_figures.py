@@ -22,6 +22,7 @@ from tftransfer.reporting.style import Canvas
 
 # Sideways shift of curves beside each other: of single networks, and, less, of means and their intervals.
 _SHIFT, _DODGE = 0.16, 0.04
+_WIDE_DODGE = 0.09  # where each curve has intervals of its own length: pairs that are no halves
 _ROOM = 0.72  # of the way from one n to the next
 _BASES_WIDER = 6  # the bases, at n = 0, have the room of all treatments
 # Effect, the treatment at whose line it is shaded, its name, and what its interval must say.
@@ -49,7 +50,7 @@ def figure2(networks: pd.DataFrame, looks: Looks) -> Canvas:
         lines = {curve: _means(looks_lib.of(shown, curve)) for curve in looks_lib.curves(shown)}
         kind = str(networks["halves"].iloc[0])
         shades = _shade(bottom, lines, decomposition(networks), looks) if are_halves(kind) else []
-        places = _places(list(lines), _DODGE)
+        places = _places(list(lines), _WIDE_DODGE)
         for curve, table in lines.items():
             if not compared(networks):
                 lines[curve] = table.assign(x=table["n"] + places[curve])
@@ -82,9 +83,9 @@ def paired(effects: pd.DataFrame, losses: pd.DataFrame, looks: Looks, overlay: p
     with style.settings():
         canvas, (axes,) = style.canvas(1, 1, 5.0)
         curves = looks_lib.curves(shown)
-        places = _places(curves, _DODGE)
-        lines = {curve: _differences(looks_lib.of(shown, curve), places[curve]) for curve in curves}
         kind = str(shown["halves"].iloc[0])
+        places = _places(curves, _DODGE if are_halves(kind) else _WIDE_DODGE)
+        lines = {curve: _differences(looks_lib.of(shown, curve), places[curve]) for curve in curves}
         shades = _shade(axes, lines, losses, looks) if are_halves(kind) else []
         dashed = [] if overlay is None else _overlay(axes, overlay)
         for curve, table in lines.items():

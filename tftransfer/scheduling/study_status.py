@@ -129,7 +129,6 @@ def look(
         for heartbeat in heartbeats.values()
         if heartbeat.images_per_second
     ]
-    lines = _compared(lines, records)
     left = _seconds_left(planned, records, heartbeats, broken)
     stages = tuple(
         f"{_networks(len(heartbeat.networks))}: {heartbeat.stage}"
@@ -137,7 +136,8 @@ def look(
         if heartbeat.stage
     )
     reasons, over = {name: why for name, (_, why) in silent.items()}, _fraction(lines, heartbeats.values())
-    return Overview(study.name, tuple(lines), sum(speeds) or None, left, failures, unreadable, stages, reasons, over)
+    known = _compared(lines, records)
+    return Overview(study.name, known, sum(speeds) or None, left, failures, unreadable, stages, reasons, over)
 
 
 def _fraction(lines: Sequence[Line], heartbeats: Iterable[Heartbeat]) -> float:
@@ -202,7 +202,7 @@ def _line(
     return line
 
 
-def _compared(lines: Sequence[Line], records: Mapping[str, Record]) -> list[Line]:
+def _compared(lines: Sequence[Line], records: Mapping[str, Record]) -> tuple[Line, ...]:
     """Returns networks with the difference from a base that was trained after them."""
     done = [line for line in lines if line.state == DONE and line.top1 is not None]
     recipes = {line.name: identities.digest(records[line.name].identity) for line in done}
@@ -212,7 +212,7 @@ def _compared(lines: Sequence[Line], records: Mapping[str, Record]) -> list[Line
         for line in done
         if line.minus_base is None and (base := (*_own(line), recipes[line.name])) in bases
     }
-    return [dataclasses.replace(line, minus_base=late.get(line.name, line.minus_base)) for line in lines]
+    return tuple(dataclasses.replace(line, minus_base=late.get(line.name, line.minus_base)) for line in lines)
 
 
 def _count(value: object) -> int:
