@@ -31,6 +31,7 @@ setup(
     packages=find_packages(include=["tftransfer", "tftransfer.*"]),
     package_data={
         "tftransfer.data.datasets": ["*.csv"],
+        "tftransfer.advising": ["templates/*.j2"],
         "tftransfer.analysis": ["data/*.csv"],  # the paper's published results
         "tftransfer.reporting": ["templates/*.j2"],
         "tftransfer.tensorboard_plugin": ["static/*"],
