@@ -57,7 +57,7 @@ def html(content: Mapping[str, Any]) -> str:
         power=_power(content),
         content=content,
         left_behind={name: content.get(name, "") for name in ("model_file", "code_file", "network")},
-        warnings=[str(warning) for warning in content.get("warnings", ())],
+        warnings=[str(warning) for warning in content.get("warning_texts", content.get("warnings", ()))],
         limits=LIMITS,
     )
 
