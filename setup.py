@@ -36,6 +36,7 @@ setup(
         "tftransfer": ["py.typed", "*.pyi"],
         "tftransfer.flags": ["*.flags"],
         "tftransfer.data.datasets": ["*.csv"],
+        "tftransfer.advising": ["templates/*.j2"],
         "tftransfer.analysis": ["data/*.csv"],  # the paper's published results
         "tftransfer.reporting": ["templates/*.j2"],
         "tftransfer.tensorboard_plugin": ["static/*"],

@@ -41,7 +41,8 @@ images; the validation images are looked at once, at the end. A call that was in
 Example: python -m tftransfer.advise --dataset=folder --data_dir=PHOTOS --model=MobileNetV2 --pretrained=imagenet
 --time_budget=30m
 """
-JSON, MODEL = "advice.json", "model.keras"
+JSON = "advice.json"
+_SAVE_MODEL = None  # writes the network of a record's folder to a FILE.keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,6 +205,7 @@ def _finish(
     options: AdviseConfig, advice: Any, store: Any, split: splits.Split, base: Any, file: PretrainedFile[AdviseConfig]
 ) -> dict[str, Any]:
     """Trains the chosen network on all training images, and looks at the validation images once."""
+    from tftransfer.advising import export
     from tftransfer.execution import studies
 
     escaping.say(f"finish     {advice.chosen.words}; training on all images")
@@ -213,7 +215,7 @@ def _finish(
     record = study.ensure(cell).record
     images = record.content["cost"]["validation_images"]
     right = round(record.result["top1"] * images)
-    return {
+    return export.write(options.folder, cell.config, advice.chosen, base, record, _SAVE_MODEL) | {
         "top1": record.result["top1"],
         "interval": held_out.score_interval(right, images),
         "validation_images": images,
@@ -240,7 +242,8 @@ def _cell(options: AdviseConfig, advice: Any, split: splits.Split, file: Pretrai
 
 def _write(options: AdviseConfig, content: dict[str, Any]) -> None:
     """Writes the advice and prints it."""
-    content["sentences"] = sentences.lines(content)
+    content |= {"dataset": catalog.label(options.dataset), "model": catalog.label(options.model)}
+    content |= {"pretrained": os.path.basename(options.pretrained), "sentences": sentences.lines(content)}
     atomic.write_text(options.folder / JSON, json.dumps(content, indent=1) + "\n")
     escaping.say("")
     for line in content["sentences"]:
@@ -249,6 +252,19 @@ def _write(options: AdviseConfig, content: dict[str, Any]) -> None:
     for line in sentences.table(content):
         escaping.say(line)
     escaping.say(f"\n{sentences.CAVEAT}\nadvice     {options.folder / JSON}")
+    for topic, path in (*_page(options, content), *((t, content.get(f"{t}_file")) for t in ("model", "code"))):
+        if path:
+            escaping.say(f"{topic:<11}{path}")
+
+
+def _page(options: AdviseConfig, content: dict[str, Any]) -> list[tuple[str, str]]:
+    """Writes the page; returns what it is and where, or what it needs."""
+    try:
+        from tftransfer.advising import page
+    except ImportError:
+        return [("page", "not written; it needs pip install 'tftransfer[report]'")]
+    atomic.write_text(options.folder / page.FILE, page.html(content))
+    return [("page", str(options.folder / page.FILE))]
 
 
 def _returned(made: Mapping[str, Any]) -> Advice:
