@@ -169,8 +169,9 @@ def columns(identity: Mapping[str, Any]) -> dict[str, str | float | bool]:
         "dataset": recipe["dataset"],
         "model": recipe["model"],
     }
-    # A recipe has `least_steps` only with the default length.
-    values = first | {column: ({"least_steps": 0} | recipe)[column] for column in RECIPE_COLUMNS}
+    # A recipe has `least_steps` only with the default length, and a factor on copied blocks only where it is not 1.
+    unsaid = {"least_steps": 0, "copied_lr_multiplier": 1.0}
+    values = first | {column: (unsaid | recipe)[column] for column in RECIPE_COLUMNS}
     return {name: escaping.tensorboard(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
