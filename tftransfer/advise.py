@@ -25,7 +25,7 @@ from tftransfer.experiment import image_options, pairs, splits, treatments
 from tftransfer.experiment.config import PROTOCOL, Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.models import catalog
-from tftransfer.records import record_files
+from tftransfer.records import record_files, record_warnings
 from tftransfer.results import Advice
 from tftransfer.system import atomic, caller, escaping
 from tftransfer.tuning import budget
@@ -77,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
     pairs.split_of(options, names, kinds)
     images = preview.images(options)
     if images:
-        _check_images(names, images)
+        _check_images(options, names, images)
     if options.dry_run:
         escaping.say(_plan_text(options, names, images))
         return 0
@@ -97,18 +97,27 @@ def _check(options: AdviseConfig) -> None:
         )
     if options.split != splits.WHOLE:
         raise ValueError(f"Advice is about all classes of --dataset. Leave --split out. Received: {options.split}")
+    if options.layerwise_lr_decay != 1:
+        raise ValueError(
+            f"Decaying rates are one of the candidates. Leave --layerwise_lr_decay out. Received: "
+            f"{options.layerwise_lr_decay:g}"
+        )
     if options.optimizer != "sgd":
         raise ValueError(f"Rates of blocks need --optimizer=sgd. Received: --optimizer={options.optimizer}")
 
 
-def _check_images(names: Sequence[str], images: preview.Images) -> None:
+def _check_images(options: AdviseConfig, names: Sequence[str], images: preview.Images) -> None:
     """Raises ValueError if there are too few images to hold any out."""
-    for name, count in zip(names, images.training, strict=True):
+    most = options.images_per_class or images.training.max()
+    used = images.training.clip(max=most)
+    for name, count in zip(names, used, strict=True):
         if count < 2:
             raise ValueError(
                 f"Advice holds out some training images of each class and trains on the others. Expected 2 or more of "
                 f"each class. Received: class {name!r} has {count}."
             )
+    number = folds.possible(used, schedule.FOLDS)
+    options.steps_per_epoch(int(used.sum()) - -(-int(used.sum()) // number))
 
 
 def _plan_text(options: AdviseConfig, names: Sequence[str], images: preview.Images | None) -> str:
@@ -164,20 +173,29 @@ def _advise(file: PretrainedFile[AdviseConfig], started: float) -> int:
     base = pretrained_base.load(file.path, file.described, options)
     costs = architectures.block_costs(options.architecture, task.classes)
     work = tuple(int(cost.multiply_adds) for cost in costs)
+    key = _key(options, store, file)
+    known = state.State(options.folder, key)
+    if known.others and not known.resumed:
+        escaping.say(
+            f"advice     {options.folder} has findings of other images, options or time budgets, which are kept but "
+            f"not used: starting anew"
+        )
     asked = advisor.Advisor(
-        options, task, base.weights, work, state.State(options.folder, _key(options, store, file)),
+        options, task, base.weights, work, known,
         budget.seconds_of(options.time_budget), options.tolerance / 100, escaping.say, started=started,
     )  # fmt: skip
     advice = asked.run()
     blocks = architectures.block_names(options.architecture)
     content = document.content(advice, task, options.tolerance / 100, work, blocks, asked.folds)
     if advice.chosen:
-        content |= _finish(options, advice, store, split, base, file)
+        content |= _finish(options, advice, store, split, base, file, key)
     content["seconds"] = round(asked.seconds, 1)
     content["budget"] = options.time_budget
     _write(options, content)
     caller.result(folder=str(options.folder.absolute()))
-    return 0
+    if not advice.chosen:
+        return command_line.EXIT_WARNINGS  # there is no model, which a script that goes on with it must know
+    return command_line.EXIT_FAILED if content["top1"] is None else 0
 
 
 def _task(options: AdviseConfig, store: Any, split: splits.Split) -> Any:
@@ -202,7 +220,13 @@ def _key(options: AdviseConfig, store: Any, file: PretrainedFile[AdviseConfig]) 
 
 
 def _finish(
-    options: AdviseConfig, advice: Any, store: Any, split: splits.Split, base: Any, file: PretrainedFile[AdviseConfig]
+    options: AdviseConfig,
+    advice: Any,
+    store: Any,
+    split: splits.Split,
+    base: Any,
+    file: PretrainedFile[AdviseConfig],
+    key: str,
 ) -> dict[str, Any]:
     """Trains the chosen network on all training images, and looks at the validation images once."""
     from tftransfer.advising import export
@@ -211,16 +235,20 @@ def _finish(
     escaping.say(f"finish     {advice.chosen.words}; training on all images")
     cell = _cell(options, advice, split, file)
     pretrained = dataclasses.replace(base, seen=base.described.classes_in(tuple(store.class_names)))
-    study = studies.Study(options.folder / "network", store, say=lambda line: None, pretrained=pretrained)
+    # A folder of its own for each network: another advice may end with another rate of the same treatment.
+    told = json.dumps([key, advice.chosen.name, cell.config.learning_rate, cell.config.steps])
+    root = options.folder / "network" / hashlib.sha256(told.encode()).hexdigest()[:8]
+    study = studies.Study(root, store, say=lambda line: None, pretrained=pretrained)
     record = study.ensure(cell).record
-    images = record.content["cost"]["validation_images"]
-    right = round(record.result["top1"] * images)
+    images, top1 = record.content["cost"]["validation_images"], record.result["top1"]
+    warnings = record_warnings.warnings_of(record.content)
     return export.write(options.folder, cell.config, advice.chosen, base, record, _SAVE_MODEL) | {
-        "top1": record.result["top1"],
-        "interval": held_out.score_interval(right, images),
+        "top1": top1,
+        "interval": None if top1 is None else held_out.score_interval(round(top1 * images), images),
         "validation_images": images,
         "network": str(record.folder.relative_to(options.folder)),
-        "warnings": list(record.content["warnings"]),
+        "warnings": [warning.code for warning in warnings],
+        "warning_texts": [warning.text.removeprefix(f"{record.content['name']}: ") for warning in warnings],
     }
 
 

@@ -134,13 +134,14 @@ def test_event_files_of_an_earlier_attempt_are_removed(tmp_path):
 
 @pytest.mark.parametrize("column", event_files.RECIPE_COLUMNS)
 def test_recipe_columns_are_parts_of_the_recipe(column):
-    assert column in Config().recipe()
+    assert column in Config(copied_lr_multiplier=0.5).recipe()
     assert {field.name for field in dataclasses.fields(Config)} | {"least_steps"} >= {column}
 
 
 def test_a_length_that_was_chosen_has_no_least_number_of_steps():
     cell = plan.Cell(treatments.parse("A4B+"), splits.random_split(12, 0), Config(epochs=3.0))
     assert event_files.columns(cell.identity("f", None))["least_steps"] == 0
+    assert event_files.columns(cell.identity("f", None))["copied_lr_multiplier"] == 1
 
 
 def test_no_recipe_value_is_left_out():

@@ -32,7 +32,8 @@ from tftransfer.transfer import Weights
 
 SPLIT = "advice"
 _TIMED_STEPS, _FIRST_STEPS = 6, 2
-_RESERVED = 0.05  # of the budget, for the page, the export and the end of processes
+_MARGIN = 1.1  # on the time that the next call is told to take, in which the same may take longer
+_MOST_SCORED = 5000  # images of which cheap scores are computed: some of them compare each image with each
 SCORES = {
     "k-NN": lambda x, y: scores.knn(x, y),
     "ridge": lambda x, y: scores.ridge_probe(x, y),
@@ -107,7 +108,8 @@ class Advisor:
     ) -> None:
         self._config, self._task, self._source, self._work = config, task, source, tuple(work)
         self._state, self._budget, self._tolerance, self._say, self._clock = state, budget, tolerance, say, clock
-        self._started = (clock() if started is None else started) - state.seconds
+        # Time counts from the last finding on: a call that goes on decides as one that ran through would have.
+        self._started = (clock() if started is None or state.resumed else started) - state.seconds
         self._folds = folds.possible(np.bincount(task.training.labels, minlength=task.classes), schedule.FOLDS)
         self._bank: FeatureBank | None = None
         self._tasks: dict[int, trainer.Task] = {}
@@ -127,12 +129,16 @@ class Advisor:
 
         Raises:
             BudgetError: If the time budget is too small.
+            ValueError: If a batch is larger than the images of all folds but one.
         """
+        self._config.steps_per_epoch(len(self._fold(0).training))
         speed = self._look()
         plan = self._plan(speed)
         runners = candidates.make(self._work, plan.cuts, plan.singles)
         self._config = dataclasses.replace(self._config, steps=plan.steps, epochs=0.0)
         self._bank = FeatureBank(runners, self._config, self._task, self._source, self._say)
+        if "scores" in self._state.facts:
+            self._started = self._clock() - self._state.seconds  # an earlier call has paid for the features
         cheap = self._cheap_scores()
         rates = self._rates(runners) if plan.rates else {}
         self._race(runners, rates)
@@ -173,14 +179,19 @@ class Advisor:
         fold = self._fold(0)
         most = self._config.train_steps(len(fold.training))
         sizes = len(fold.validation), self._config.batch_size
-        plan = schedule.fit(self._work, speed, self._budget, most, *sizes)
+        of_features = schedule.feature_seconds(
+            speed, len(self._task.training), self._config.batch_size, max(1, self._config.views)
+        )
+        before = self.seconds + of_features
+        plan = schedule.fit(self._work, speed, self._budget, most, *sizes, before)
         if plan is None:
-            least = schedule.needed(self._work, speed, *sizes, most)
+            least = _MARGIN * schedule.needed(self._work, speed, *sizes, most, before)
+            minutes = math.ceil(least / 60)
             raise BudgetError(
-                f"The time budget is too small for an honest race: {self._budget:.0f} s were given, about "
-                f"{math.ceil(least / 60)} minutes are needed to train the smallest set of candidates for "
-                f"{min(schedule.FEWEST_STEPS, most)} steps each on this machine. Use --time_budget="
-                f"{math.ceil(least / 60)}m or more, a smaller network or smaller images."
+                f"The time budget is too small for an honest race: {self._budget:g} s were given, about "
+                f"{minutes} {'minute is' if minutes == 1 else 'minutes are'} needed to train the smallest set of "
+                f"candidates for {min(schedule.FEWEST_STEPS, most)} steps each on this machine. Use --time_budget="
+                f"{minutes}m or more, a smaller network or smaller images."
             )
         self._state.remember(self.seconds, plan=dataclasses.asdict(plan))
         count = len(candidates.make(self._work, plan.cuts, plan.singles))
@@ -204,10 +215,12 @@ class Advisor:
         if "scores" in self._state.facts:
             return {name: {int(n): v for n, v in of.items()} for name, of in self._state.facts["scores"].items()}
         labels, found = np.asarray(self._task.training.labels), {name: {} for name in SCORES}
+        by_class = np.argsort(labels, kind="stable")
+        chosen = by_class[np.linspace(0, len(labels) - 1, min(len(labels), _MOST_SCORED)).round().astype(int)]
         for depth, values in self._bank.pooled().items():
             for name, score in SCORES.items():
                 try:
-                    value = float(score(values, labels))
+                    value = float(score(values[chosen], labels[chosen]))
                 except ValueError:  # for example a class with one image
                     continue
                 if math.isfinite(value):
@@ -229,9 +242,8 @@ class Advisor:
         for anchor in anchors:
             tried = {}
             for factor in factors:
-                _, result = self._trained(
-                    anchor, 0, 0, [max(1, round(schedule.RUNGS[0] * steps))], factor, rate_search=True
-                )
+                first = max(1, round(schedule.RUNGS[0] * steps))
+                _, result = self._trained(anchor, 0, 0, first, factor, rate_search=True)
                 tried[factor] = result.top1
                 minutes = f"{self.seconds / 60:7.1f} min"
                 self._say(f"rates      {anchor.name:<28}x {factor:<8.3g}{100 * result.top1:6.1f} %{minutes}")
@@ -258,41 +270,55 @@ class Advisor:
         runner: Candidate,
         fold: int,
         seed: int,
-        steps: Sequence[int],
+        step: int,
         rate: float,
         live: LiveTraining | None = None,
         rate_search: bool = False,
     ) -> tuple[LiveTraining | None, Result]:
-        """Returns the result of a training at some steps, the last one's, and the training if it was needed."""
+        """Returns the result of a training at a step, and the training if it was needed.
+
+        Raises:
+            RuntimeError: If a kept block changed; nothing is remembered of such a training.
+        """
         name = f"{runner.name} (rate search)" if rate_search else runner.name
-        result = None
-        for step in steps:
-            result = self._state.find(name, fold, seed, step, rate)
-            if result is None:
-                live = live or self._begin(runner, fold, seed, rate)
-                live.advance(step)
-                correct = live.correct()
-                result = Result(
-                    name, fold, seed, step, self._config.steps, rate, packed(correct), len(correct),
-                    round(live.seconds, 2), live.are_features, live.diverged,
-                )  # fmt: skip
-                self._state.add(result, self.seconds)
-                if changed := live.proofs():
-                    raise RuntimeError(f"Kept blocks of {runner.name} changed: {', '.join(changed)}.")
+        result = self._state.find(name, fold, seed, step, rate)
+        if result is not None:
+            return live, result
+        live = live or self._begin(name, runner, fold, seed, rate)
+        live.advance(step)
+        correct = live.correct()
+        if changed := live.proofs():
+            raise RuntimeError(f"Kept blocks of {runner.name} changed: {', '.join(changed)}.")
+        result = Result(
+            name, fold, seed, step, self._config.steps, rate, packed(correct), len(correct), live.seconds,
+            live.are_features, live.diverged,
+        )  # fmt: skip
+        self._state.add(result, self.seconds)
         return live, result
 
-    def _begin(self, runner: Candidate, fold: int, seed: int, rate: float) -> LiveTraining:
-        config = dataclasses.replace(self._config, seed=seed, learning_rate=self._config.learning_rate * rate)
-        return LiveTraining(runner, config, self._fold(fold), self._source, self._bank)
+    def _begin(self, name: str, runner: Candidate, fold: int, seed: int, rate: float) -> LiveTraining:
+        """Returns a training, at the last step that an earlier call scored; going there again takes no counted time."""
+        before = self._clock()
+        config = dataclasses.replace(
+            self._config, seed=self._config.seed + seed, learning_rate=self._config.learning_rate * rate
+        )
+        live = LiveTraining(runner, config, self._fold(fold), self._source, self._bank)
+        if earlier := self._state.last(name, fold, seed, rate):
+            live.advance(earlier.step)
+            live.seconds = earlier.seconds
+            self._started += self._clock() - before
+        return live
 
     def _race(self, runners: Sequence[Candidate], rates: Mapping[str, float]) -> None:
         """Trains all candidates on one fold, and drops those that lie far behind at each rung."""
         active, lives = list(runners), {}
+        if "race_from" not in self._state.facts:
+            self._state.remember(self.seconds, race_from=self.seconds)
         for number, rung in enumerate(schedule.RUNGS):
             step, results = max(1, round(rung * self._config.steps)), {}
             for runner in active:
                 rate = rates.get(runner.name, 1.0)
-                live, results[runner.name] = self._trained(runner, 0, 0, [step], rate, lives.get(runner.name))
+                live, results[runner.name] = self._trained(runner, 0, 0, step, rate, lives.get(runner.name))
                 lives[runner.name] = live
                 self._say(
                     f"race       {number + 1}/3  {runner.name:<28}{100 * results[runner.name].top1:6.1f} %"
@@ -300,9 +326,16 @@ class Advisor:
                 )
             if number + 1 == len(schedule.RUNGS):
                 return
-            active = self._survivors(active, results, first=number == 0)
-            active = self._affordable(active, results, number)
+            active = self._next(active, results, number)
             lives = {runner.name: lives[runner.name] for runner in active}
+
+    def _next(self, active: Sequence[Candidate], results: Mapping[str, Result], number: int) -> list[Candidate]:
+        """Returns the candidates of the next rung, as an earlier call decided if it did."""
+        fact = f"rung {number + 2}"
+        if fact not in self._state.facts:
+            going_on = self._affordable(self._survivors(active, results, first=number == 0), results, number)
+            self._state.remember(self.seconds, **{fact: [runner.name for runner in going_on]})
+        return [runner for runner in active if runner.name in self._state.facts[fact]]
 
     def _survivors(self, active: Sequence[Candidate], results: Mapping[str, Result], first: bool) -> list[Candidate]:
         """Returns the candidates that go on: habits always do, so that what they lose is known."""
@@ -314,7 +347,9 @@ class Advisor:
 
     def _affordable(self, active: list[Candidate], results: Mapping[str, Result], number: int) -> list[Candidate]:
         """Returns the best of the candidates that the race still has time for, at least two and the habits."""
-        left = schedule.RACE * self._budget + self._spent_before_race() - self.seconds
+        race = self._state.facts["race_from"] + schedule.RACE * self._budget
+        finish = schedule.finish_seconds(self._config.steps, self._look())
+        left = min(race, (1 - schedule.RESERVED) * self._budget - finish) - self.seconds
         share = (schedule.RUNGS[number + 1] - schedule.RUNGS[number]) / schedule.RUNGS[number]
         order = sorted(active, key=lambda r: (r.name not in candidates.HABITS, -results[r.name].top1))
         chosen, spent = [], 0.0
@@ -326,9 +361,6 @@ class Advisor:
             names = [runner.name for runner in active if runner not in chosen]
             self._say(f"race       out of time for {', '.join(names)}")
         return [runner for runner in active if runner in chosen]
-
-    def _spent_before_race(self) -> float:
-        return 0.1 * self._budget
 
     def _full(self, runners: Sequence[Candidate]) -> list[Result]:
         """Returns the results of whole trainings."""
@@ -368,6 +400,8 @@ class Advisor:
 
     def _confirm(self, runners: Sequence[Candidate], rates: Mapping[str, float]) -> None:
         """Trains the finalists on further folds and seeds, until the regret is small or the time is over."""
+        if "ended" in self._state.facts:
+            return
         by_name = {runner.name: runner for runner in runners}
         table, images = self._table(runners)
         costs = [by_name[name].cost(self._work) for name in table.names]
@@ -376,7 +410,7 @@ class Advisor:
         mean = float(np.mean([whole[table.names[i]] for i in finalists]))
         if "runs" not in self._state.facts:
             finish = 1.5 * max(whole[table.names[i]] for i in finalists)
-            left = (1 - _RESERVED) * self._budget - self.seconds - finish
+            left = (1 - schedule.RESERVED) * self._budget - self.seconds - finish
             self._state.remember(self.seconds, runs=max(0, int(left / mean)), finish=finish)
         plan = stopping.Plan(
             finalists, self._folds, max(1, self._folds), self._state.facts["runs"], self._tolerance, self._ratio()
@@ -388,12 +422,12 @@ class Advisor:
                 self._state.remember(self.seconds, ended=following.reason)
                 return
             expected = sum(whole[table.names[i]] for i, _, _ in following.runs)
-            if self.seconds + expected + self._state.facts["finish"] > (1 - _RESERVED / 2) * self._budget:
+            if self.seconds + expected + self._state.facts["finish"] > (1 - schedule.RESERVED / 2) * self._budget:
                 self._state.remember(self.seconds, ended="out of time")
                 return
             for position, fold, seed in following.runs:
                 runner = by_name[table.names[position]]
-                _, result = self._trained(runner, fold, seed, [self._config.steps], rates.get(runner.name, 1.0))
+                _, result = self._trained(runner, fold, seed, self._config.steps, rates.get(runner.name, 1.0))
                 self._say(
                     f"confirm    fold {fold + 1}  {runner.name:<28}{100 * result.top1:6.1f} %"
                     f"{self.seconds / 60:7.1f} min"

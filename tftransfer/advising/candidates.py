@@ -59,7 +59,7 @@ class Candidate:
         if self.is_scratch:
             return "Train from scratch"
         if self.release:
-            return "Train the head first, then all blocks from the weights"
+            return "Train a new head alone first, then all blocks with it"
         if self.decay != 1:
             return f"Tune all blocks, each at {self.decay:g} times the rate of the one above it, new head"
         return _in_words(self.decisions)
@@ -116,7 +116,7 @@ def make(work: Sequence[float], most_cuts: int = MOST_CUTS, singles: int = MOST_
     """Returns the candidates, habits first.
 
     Args:
-        work: Multiply-adds of each block, the head last; three blocks at least.
+        work: Multiply-adds of each block, the head last; two blocks at least, and three for any cut.
         most_cuts: Largest number of cuts in each family that has some.
         singles: Largest number of candidates that tune one block.
 

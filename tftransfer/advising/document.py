@@ -65,6 +65,7 @@ def _candidate(advice: Advice, candidate: Any, work: tuple[int, ...]) -> dict[st
     regrets = {}
     if advice.posterior is not None:
         regrets = dict(zip(advice.posterior.names, statements.expected_regret(advice.posterior.draws), strict=True))
+    runs = {(r.fold, r.seed) for r in own}
     last = max(own, key=lambda r: r.step, default=None)
     decisions = policies.decisions(candidate.policy)
     return {
@@ -84,7 +85,7 @@ def _candidate(advice: Advice, candidate: Any, work: tuple[int, ...]) -> dict[st
         "regret": float(regrets[candidate.name]) if candidate.name in regrets else None,
         "race": [[r.step, r.top1] for r in sorted(own, key=lambda r: r.step) if (r.fold, r.seed) == (0, 0)],
         "confirmed": [[r.fold, r.seed, r.top1] for r in whole if (r.fold, r.seed) != (0, 0)],
-        "seconds": round(sum(r.seconds for r in whole), 1),
+        "seconds": round(sum(max(r.seconds for r in own if (r.fold, r.seed) == run) for run in runs), 1),
     }
 
 

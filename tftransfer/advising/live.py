@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tftransfer import seeds
+from tftransfer import seeds, transfer
 from tftransfer.advising.candidates import Candidate
 from tftransfer.experiment.config import Config
 from tftransfer.models import architectures
@@ -121,11 +121,13 @@ class LiveTraining:
         return self._group.weights(self.candidate_name)
 
     def proofs(self) -> tuple[str, ...]:
-        """Returns the names of kept blocks whose weights changed; there must be none."""
-        from tftransfer import transfer
+        """Returns the names of kept blocks whose weights changed; there must be none.
 
+        Moving statistics count, unless `--batch_norm=adapt` lets them follow the images.
+        """
         before, after = self._group.copied_weights(self.candidate_name), self.weights()
-        changed = set(transfer.changed_layers(before, after))
+        follow = self._group.statistics() if self._group.batch_norm == "adapt" else {}
+        changed = set(transfer.changed_layers(before, after, ignore=follow))
         layers = self._group.frozen_layers(self.candidate_name)
         return tuple(block for block, names in layers.items() if changed & set(names))
 
@@ -189,11 +191,13 @@ class FeatureBank:
             names = architectures.block_names(config.architecture)
             networks = {c.policy: network_of(c, f"at{i}", 1) for i, c in enumerate(candidates) if c.kept}
             seed = seeds.of_split(config.seed, task.split)
-            group = Group(template, list(networks.values()), {SOURCE: source}, seed, task.target, names)
+            group = Group(
+                template, list(networks.values()), {SOURCE: source}, seed, task.target, names, config.batch_norm
+            )
             paying = features.paying(group)
             if not paying:
                 return
-            group = Group(template, paying, {SOURCE: source}, seed, task.target, names)
+            group = Group(template, paying, {SOURCE: source}, seed, task.target, names, config.batch_norm)
             entries = features.entries_of(group)
             batches = features.computed_once(group, config, whole, 1, stage)
         if batches is None:
@@ -209,7 +213,8 @@ class FeatureBank:
         entries = features.entries_of(group)
         if not entries.keys() <= self._kept.keys():
             return None
-        rows = {name: np.searchsorted(self._ids, half.ids) for name, half in
+        order = np.argsort(self._ids)
+        rows = {name: order[np.searchsorted(self._ids, half.ids, sorter=order)] for name, half in
                 (("training", task.training), ("validation", task.validation))}  # fmt: skip
         features.begin_at(group, entries)
         views = len(next(iter(self._kept.values()))[0])

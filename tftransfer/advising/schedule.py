@@ -7,6 +7,7 @@ from tftransfer.advising.candidates import Candidate, make
 
 RACE, CONFIRM = 0.45, 0.40
 """Fractions of the time for the race on one fold, and for confirming its finalists on others."""
+RESERVED = 0.05  # of the time, for the page, the export and the end of processes
 RUNGS = (1 / 8, 1 / 3, 1.0)
 SURVIVE = (1.0, 0.6, 0.35)
 """Fractions of the candidates that are expected on each rung; what a race really keeps is decided by its scores."""
@@ -80,8 +81,22 @@ def start_seconds(cost: float, speed: Speed) -> float:
     return speed.start * (0.25 + 0.75 * min(1.0, cost))
 
 
-def fit(work: Sequence[float], speed: Speed, budget: float, most_steps: int, images: int, batch: int) -> Plan | None:
+def finish_seconds(steps: int, speed: Speed) -> float:
+    """Returns the seconds that are kept for the last training, on all images: those of a whole network, and a half."""
+    return 1.5 * (speed.start + steps * speed.step)
+
+
+def feature_seconds(speed: Speed, images: int, batch: int, views: int) -> float:
+    """Returns the most seconds that the features of all training images take, in each view and in the centre."""
+    return (views + 1) * images / batch * speed.forward
+
+
+def fit(
+    work: Sequence[float], speed: Speed, budget: float, most_steps: int, images: int, batch: int, before: float = 0.0
+) -> Plan | None:
     """Returns the largest race that fits into its part of a budget; None if not even the smallest does.
+
+    What comes before the race, the race and the last training must fit, too.
 
     Fewer steps come first, down to a half of those asked for; then fewer candidates; then the rest of the steps.
 
@@ -92,6 +107,7 @@ def fit(work: Sequence[float], speed: Speed, budget: float, most_steps: int, ima
         most_steps: Steps of the recipe.
         images: Held-out images of a fold.
         batch: Images in a step.
+        before: Seconds before the race.
     """
     fewest = min(FEWEST_STEPS, most_steps)
     shrunk = [(share, cuts, singles, rates) for rates in (True, False) for cuts, singles in
@@ -100,12 +116,18 @@ def fit(work: Sequence[float], speed: Speed, budget: float, most_steps: int, ima
     for share, cuts, singles, rates in shrunk:
         steps = max(fewest, round(share * most_steps))
         seconds = race_seconds(make(work, cuts, singles), work, steps, speed, images, batch, rates)
-        if seconds <= RACE * budget:
+        if _least_budget(seconds, before, steps, speed) <= budget:
             return Plan(steps, cuts, singles, rates, seconds)
     return None
 
 
-def needed(work: Sequence[float], speed: Speed, images: int, batch: int, most_steps: int) -> float:
-    """Returns the seconds of the smallest budget for which `fit` has a plan."""
+def needed(work: Sequence[float], speed: Speed, images: int, batch: int, most_steps: int, before: float = 0.0) -> float:
+    """Returns the seconds of the smallest budget for which `fit` has a plan. Arguments are as there."""
     steps = min(FEWEST_STEPS, most_steps)
-    return race_seconds(make(work, 1, 0), work, steps, speed, images, batch, False) / RACE
+    race = race_seconds(make(work, 1, 0), work, steps, speed, images, batch, False)
+    return _least_budget(race, before, steps, speed)
+
+
+def _least_budget(race: float, before: float, steps: int, speed: Speed) -> float:
+    """Returns the smallest budget in which a race has its part, and time is left for a last training."""
+    return max(race / RACE, (before + race + finish_seconds(steps, speed)) / (1 - RESERVED))

@@ -1,4 +1,4 @@
-"""What an advice has found out so far, kept in one file, so that a call that was killed goes on where it was."""
+"""What an advice has found out so far, kept in a file, so that a call that was killed goes on where it was."""
 
 import dataclasses
 import json
@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 
 from tftransfer.system import atomic, untrusted_files
-
-FILE = "state.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,18 +62,33 @@ class State:
 
     Args:
         folder: Folder of the advice.
-        key: Hash of all that decides its findings: those of another key are not used.
+        key: Hash of all that decides its findings: those of another key are left alone, and not used.
+
+    Attributes:
+        seconds: Spent by all calls until the last finding.
+        facts: What is not a score, such as the plan, by name.
+        results: All scores, in the order in which they were found.
+        others: Files with findings of other keys.
+
+    Raises:
+        ValueError: If the file holds no findings.
     """
 
     def __init__(self, folder: pathlib.Path, key: str) -> None:
-        self._path, self.key = folder / FILE, key
+        self._path, self.key = folder / f"state-{key[:8]}.json", key
+        self.others = sorted(path for path in folder.glob("state-*.json") if path != self._path)
         self.seconds = 0.0
         self.facts: dict[str, Any] = {}
         self.results: list[Result] = []
         content = self._read()
-        if content:
-            self.seconds, self.facts = float(content["seconds"]), dict(content["facts"])
-            self.results = [Result(**one) for one in content["results"]]
+        try:
+            if content:
+                self.seconds, self.facts = float(content["seconds"]), dict(content["facts"])
+                self.results = [Result(**one) for one in content["results"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{self._path} does not hold the findings of an advice: {error!r}. Delete it to begin anew."
+            ) from error
 
     def _read(self) -> dict[str, Any] | None:
         if not self._path.is_file():
@@ -95,6 +108,12 @@ class State:
         wanted = (candidate, fold, seed, step, rate)
         return next((r for r in self.results if (r.candidate, r.fold, r.seed, r.step, r.rate) == wanted), None)
 
+    def last(self, candidate: str, fold: int, seed: int, rate: float) -> Result | None:
+        """Returns the newest result of a training, None if there is none yet."""
+        wanted = (candidate, fold, seed, rate)
+        own = [r for r in self.results if (r.candidate, r.fold, r.seed, r.rate) == wanted]
+        return max(own, key=lambda r: r.step, default=None)
+
     def add(self, result: Result, seconds: float) -> None:
         """Adds a result, and writes the file; `seconds` are those of all calls so far."""
         self.results.append(result)
@@ -109,5 +128,5 @@ class State:
         """Writes the file."""
         self.seconds = seconds
         results = [dataclasses.asdict(one) for one in self.results]
-        content = {"key": self.key, "seconds": round(seconds, 2), "facts": self.facts, "results": results}
+        content = {"key": self.key, "seconds": seconds, "facts": self.facts, "results": results}
         atomic.write_text(self._path, json.dumps(content) + "\n")
