@@ -15,8 +15,6 @@ def command(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     head = "import sys, time, signal, os\nfrom tftransfer.cli import command_line\n"
     head += "from tftransfer.system import caller\n"
-        "import sys, time, signal, os\nfrom tftransfer.cli import command_line\nfrom tftransfer.system import caller\n"
-    )
 
     def write(body):
         text = f"{head}def main(argv):\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
