@@ -42,7 +42,6 @@ Example: python -m tftransfer.advise --dataset=folder --data_dir=PHOTOS --model=
 --time_budget=30m
 """
 JSON = "advice.json"
-_SAVE_MODEL = None  # writes the network of a record's folder to a FILE.keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,7 +241,7 @@ def _finish(
     record = study.ensure(cell).record
     images, top1 = record.content["cost"]["validation_images"], record.result["top1"]
     warnings = record_warnings.warnings_of(record.content)
-    return export.write(options.folder, cell.config, advice.chosen, base, record, _SAVE_MODEL) | {
+    return export.write(options.folder, cell.config, advice.chosen, base, record, _save_model) | {
         "top1": top1,
         "interval": None if top1 is None else held_out.score_interval(round(top1 * images), images),
         "validation_images": images,
@@ -250,6 +249,13 @@ def _finish(
         "warnings": [warning.code for warning in warnings],
         "warning_texts": [warning.text.removeprefix(f"{record.content['name']}: ") for warning in warnings],
     }
+
+
+def _save_model(network: pathlib.Path, path: pathlib.Path) -> None:
+    """Writes the network of a record's folder as a plain Keras model that takes images."""
+    from tftransfer.training import plain_model
+
+    plain_model.save(plain_model.of_record(network), path)
 
 
 def _cell(options: AdviseConfig, advice: Any, split: splits.Split, file: PretrainedFile[AdviseConfig]) -> Cell:

@@ -1,3 +1,4 @@
+import ast
 import inspect
 import pathlib
 import subprocess
@@ -121,3 +122,23 @@ def test_run_from_a_script(tmp_path, capfd):
     assert (record.folder / "record.json").read_bytes() == before
     with pytest.raises(ValueError, match="n must be 1 to 7"):
         tt.run("BnB", n=9, **options)
+
+
+def test_type_checkers_see_the_options_of_today():
+    import stubs
+
+    assert stubs.STUB.read_text(encoding="utf-8") == stubs.text(), "write it with `python -m tests.support.stubs`"
+    assert (ROOT / "tftransfer" / "py.typed").is_file()
+    tree = ast.parse(stubs.STUB.read_text(encoding="utf-8"))
+    named = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    named |= {alias.asname for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert set(tt.__all__) <= named
+    assert set(COMMANDS) == set(stubs.COMMANDS)
+
+
+def test_every_public_name_is_there():
+    assert set(tt.__all__) <= set(dir(tt))
+    for name in tt.__all__:
+        assert getattr(tt, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'runn'"):
+        _ = tt.runn
