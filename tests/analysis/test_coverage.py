@@ -2,6 +2,18 @@ import fake_study
 from study_warnings import codes, found, text
 
 
+def test_a_pair_that_is_no_halves_lacks_no_direction_and_a_study_without_bases_is_no_fault(tmp_path):
+    fake_study.write_pair(tmp_path / "nobase", base=False)
+    assert [(w.code, w.level) for w in found(tmp_path / "nobase")] == [("no base", "note")]
+    fake_study.write_pair(tmp_path / "two", source="motifs")
+    fake_study.write(tmp_path / "two", "base", 0.7, source="motifs", target="A")
+    notes = {w.code: w.text for w in found(tmp_path / "two")}
+    assert set(notes) == {"one split", "budget"}
+    assert "they hold for these classes and images only" in notes["one split"]
+    fake_study.write(tmp_path / "two", "A:k1t6n1:B", 0.7, source="motifs", seed=7)
+    assert "no base" in {w.code for w in found(tmp_path / "two") if w.level == "warning"}
+
+
 def test_what_is_missing_is_named(tmp_path):
     fake_study.write(tmp_path, "base", 0.5, target="A")
     fake_study.write(tmp_path, "base", 0.5, target="B")

@@ -51,6 +51,42 @@ def test_a_network_is_compared_with_the_base_of_its_own_target_split_seed_and_im
     assert (table.loc[table["treatment"].eq("base"), "minus_base"] == 0).all()
 
 
+def test_a_base_that_was_trained_later_is_compared_with(tmp_path):
+    record = fake_study.write(tmp_path, "A:k4t3n1:B", 0.55, source=fake_study.WEIGHTS, base=False)
+    assert record.result["minus_base"] is None
+    assert analysis.networks(tmp_path)["minus_base"].isna().all()
+    fake_study.write(tmp_path, "base", 0.5, source=fake_study.WEIGHTS, target="B")
+    found = analysis.networks(tmp_path).set_index("policy")["minus_base"].round(6)
+    assert found.to_dict() == {"": 0.0, "k4t3n1": 0.05}
+
+
+@pytest.mark.parametrize(("source", "halves"), [(fake_study.WEIGHTS, "whole"), ("motifs", "from-motifs")])
+def test_pairs_that_are_no_halves_have_a_kind_of_their_own(tmp_path, source, halves):
+    fake_study.write(tmp_path, "A:k4t3n1:B", 0.55, source=source)
+    fake_study.write(tmp_path, "A4B", 0.55, source=source)
+    table = analysis.networks(tmp_path)
+    digits = "-w1a2b3c4d" if source == fake_study.WEIGHTS else ""
+    assert set(table["halves"]) == {halves}
+    assert dict(zip(table["treatment"], table["n"], strict=True)) == {f"A:ktn:B{digits}": 4, f"AnB{digits}": 4}
+
+
+def test_two_policies_of_one_family_and_n_are_never_averaged(tmp_path):
+    fake_study.write(tmp_path, "base", 0.5, target="B")
+    fake_study.write(tmp_path, "A:k4t3n1:B", 0.6)
+    fake_study.write(tmp_path, "A:k5t2n1:B", 0.6)
+    other = fake_study.content(fake_study.cell("A:k4t3n1:B", seed=1), 0.2)
+    other["identity"]["treatment"]["policy"] = "k4t2n1"  # of a network with a block less
+    record_files.write(tmp_path / "shorter", other)
+    table = analysis.networks(tmp_path)
+    assert sorted(table["treatment"]) == ["A:k4t2n1:B", "A:k4t3n1:B", "A:ktn:B", "base"]
+    alike = table.assign(treatment=table["treatment"].where(table["policy"].eq(""), "A:ktn:B"))
+    for frame in (table, alike):  # the second as of studies that were joined by hand
+        found = analysis.effects(frame[frame["policy"].ne("")]).set_index("policy")
+        assert found["networks"].to_dict() == {"k4t2n1": 1, "k4t3n1": 1, "k5t2n1": 1}
+        assert found["top1"].to_dict() == {"k4t2n1": 0.2, "k4t3n1": 0.6, "k5t2n1": 0.6}
+    assert not len(analysis.pairs(alike[alike["policy"].eq("k4t3n1")], "A:ktn:B", "B:ktn:B"))
+
+
 def test_another_recipe_is_another_base(tmp_path):
     fake_study.write(tmp_path / "s", "base", 0.5, target="B")
     fake_study.write(tmp_path / "s", "A4B", 0.4, epochs=3.0)

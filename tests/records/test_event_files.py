@@ -10,6 +10,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
+import fake_study
 from tftransfer.experiment import plan, splits, treatments
 from tftransfer.experiment.config import Config
 from tftransfer.records import event_files, filter_grid
@@ -69,7 +70,9 @@ def test_filters_hide_no_value_that_can_occur(tmp_path):
     infos = {info.name: info for info in content_.experiment.hparam_infos}
     allowed = {name: list(info.domain_discrete.values) for name, info in infos.items()}
     boxes = {name: values for name, values in allowed.items() if 0 < len(values) < 10}
-    assert set(boxes) == {"target", "frozen"}, "TensorBoard shows boxes for fewer than ten values, and hides all others"
+    assert set(boxes) == {"target", "base", "frozen"}, (
+        "TensorBoard shows boxes for fewer than ten values, and hides all others"
+    )
     assert [value.string_value for value in boxes["target"]] == list(treatments.TARGETS)
     assert len(allowed["treatment"]) >= 10
     assert len(allowed["split"]) >= 10
@@ -142,6 +145,24 @@ def test_a_length_that_was_chosen_has_no_least_number_of_steps():
     cell = plan.Cell(treatments.parse("A4B+"), splits.random_split(12, 0), Config(epochs=3.0))
     assert event_files.columns(cell.identity("f", None))["least_steps"] == 0
     assert event_files.columns(cell.identity("f", None))["copied_lr_multiplier"] == 1
+
+
+@pytest.mark.parametrize(
+    ("label", "source", "shown"),
+    [
+        ("A:k4t3n1:B", fake_study.WEIGHTS, ("A:ktn:B-w1a2b3c4d", "k4t3n1", "x.h5", False)),
+        ("A4B", "motifs", ("AnB", "", "motifs", False)),
+        ("B4B+", None, ("BnB+", "", "B", False)),
+    ],
+)
+def test_policy_source_and_base_are_columns(label, source, shown):
+    cell = fake_study.cell(label, source=source)
+    content = fake_study.content(cell, 0.5)
+    content["integrity"]["pretrained_source"] = {"file": "x.h5"}
+    names = ("treatment", "policy", "source", "base")
+    values = event_files.columns(content["identity"], content)
+    assert tuple(values[name] for name in names) == shown
+    assert event_files.columns(content["identity"], content | {"reference": {"key": "k"}})["base"]
 
 
 def test_no_recipe_value_is_left_out():

@@ -148,3 +148,24 @@ def test_only_n_that_were_trained_are_named(tmp_path):
     assert claim in text
     (table,) = [table for table in tables.tables(report) if table.title.startswith("Boost")]
     assert [row[0] for row in table.rows] == ["2, 4", "4"]
+
+
+@pytest.mark.parametrize("base", [True, False])
+def test_pairs_that_are_no_halves_have_sentences_of_their_own(tmp_path, base):
+    fake_study.write_pair(tmp_path, base=base)
+    said = " ".join(sentences.summary(collected.collect(str(tmp_path), []))).replace("\N{NO-BREAK SPACE}", " ")
+    assert "A:kdn:B, first n blocks kept, the rest dropped (linear probe), from weights 1a2b3c4d, " in said
+    assert "Of 4 policies that are no curve over n, A:k4t1k2n1:B, blocks 1 to 4 kept" in said
+    assert not [word for word in ("half", "halves", "co-adaptation", "BnB", "nan") if word in said.split()]
+    assert ("for all 4 policies together" in said) == base
+    assert ("no base" in said) != base
+
+
+def test_policies_of_halves_are_told_beside_the_papers_effects(tmp_path):
+    for split in range(3):
+        fake_study.write(tmp_path, "base", 0.5 + split / 1000, split, target="B")
+        for n in (1, 2):
+            fake_study.write(tmp_path, f"A:k{n}t{7 - n}n1:B", 0.52 + n / 100 + split / 500, split)
+    said = " ".join(sentences.summary(collected.collect(str(tmp_path), []))).replace("\N{NO-BREAK SPACE}", " ")
+    assert "has its highest mean difference from the base at n = 2: +4.10 percentage points" in said
+    assert "It is significantly above it at n = 1, 2 (95 % intervals for all n together)." in said

@@ -51,3 +51,13 @@ def test_every_network_stands_beside_its_chance(tmp_path):
     table = tables.networks(collected.collect(str(tmp_path), []))
     (row,) = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
     assert (row["top-1"], row["chance"]) == ("50.0 %", "5.0 %")
+
+
+def test_without_a_base_every_table_says_so(tmp_path):
+    fake_study.write_pair(tmp_path, base=False)
+    report = collected.collect(str(tmp_path), [])
+    scores, policies = tables.tables(report)
+    assert scores.title == "Top-1, no base: all classes of B"
+    assert scores.rows[0][1].count("%") == 3, "a mean and both ends of its interval"
+    assert {row[-1] for row in policies.rows} == {"no base"}
+    assert {row[-2] for row in tables.networks(report).rows} == {"no base"}

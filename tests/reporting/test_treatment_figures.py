@@ -154,3 +154,20 @@ def test_a_gain_against_other_halves_bases_is_not_shaded(tmp_path):
         for n in (4, 5):
             fake_study.write(tmp_path, f"A{n}B+", 0.6 + off, split)
     assert shades(tmp_path) == (set(), [])
+
+
+def test_a_shade_never_reaches_where_nothing_was_lost(tmp_path):
+    """At n = 1 frozen copies gain, at n = 3 nothing is significant; only n = 2 is a loss."""
+    means, spread = {1: 0.06, 2: -0.02, 3: -0.01}, {1: 0.001, 2: 0.001, 3: 0.05}
+    for split, sign in enumerate((-1, 0, 1)):
+        fake_study.write(tmp_path, "base", 0.5, split, target="B")
+        for n in means:
+            fake_study.write(tmp_path, f"B{n}B", 0.5 + means[n] + sign * spread[n], split)
+    report = collected.collect(str(tmp_path), [])
+    figure = treatment_figures.paired(report.effects, losses_of(report), report.looks).figure
+    (shade,) = shades_of(figure.axes[0])
+    (path,) = shade.get_paths()
+    assert path.vertices[:, 0].min() >= 1.5
+    assert path.vertices[:, 0].max() <= 2.5
+    heights = {x: np.ptp(path.vertices[path.vertices[:, 0] == x, 1]) for x in (1.5, 2, 2.5)}
+    assert heights == pytest.approx({1.5: 0, 2: 2, 2.5: 0}, abs=1e-6)

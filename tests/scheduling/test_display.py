@@ -111,8 +111,24 @@ def test_a_lead_says_over_how_many_it_is_a_mean(tmp_path):
     asked = cells(Grid("BnB", "1", "A", split_seeds="0-1"))
     leads = {"random0-A1A-seed0": 0.03, "random1-A1A-seed0": None}
     for cell in asked:
-        write_score(tmp_path, cell, 0.5, leads.get(cell.name, 0.0))
+        if cell.name != "random1-baseA-seed0":
+            write_score(tmp_path, cell, 0.5, leads.get(cell.name, 0.0))
     assert table(tmp_path)[1] == [["base", "50.0 %", ""], ["BnB", "", "50.0 % (+3.0 of 1)"]]
+
+
+def test_a_base_that_was_trained_later_is_subtracted(tmp_path):
+    for cell in cells(Grid("BnB", "1", "A")):
+        write_score(tmp_path, cell, 0.5 if cell.treatment.is_base else 0.52, 0.0 if cell.treatment.is_base else None)
+    assert table(tmp_path)[1] == [["base", "50.0 %", ""], ["BnB", "", "52.0 % (+2.0)"]]
+
+
+def test_policies_are_rows_by_family_and_bases_share_no_column_with_them(tmp_path):
+    asked = cells(Grid("A:k1t6n1:B,A:k2t5n1:B,A:n2k5n1:B,AnB", "1", "B"))
+    for cell in asked:
+        write_score(tmp_path, cell, 0.5, 0.0)
+    lines, rows = table(tmp_path)
+    assert any("base, n = 0" in line and "n = 2" in line for line in lines)
+    assert [row[0] for row in rows] == ["base", "AnB", "A:ktn:B", "A:n2k5n1:B"]
 
 
 @pytest.mark.parametrize("planned", [True, False], ids=["with a plan", "from records alone"])

@@ -225,3 +225,14 @@ def test_hostile_names_and_reasons_are_plain_short_text(study):
     assert len(text) < 20_000
     assert text.isprintable()
     assert "\\\\x1b[2J" in text
+
+
+def test_policies_are_lines_of_their_own_with_their_meaning(study):
+    fake_study.write_pair(study)
+    (picture,) = read(study)["pictures"]
+    lines = {line["label"]: line for line in picture["curves"]}
+    probe = lines["A:kdn:B of weights 1a2b3c4d"]
+    assert not probe["plain"]
+    assert probe["meaning"] == "first n blocks kept, the rest dropped (linear probe), from weights 1a2b3c4d"
+    assert [point["n"] for point in probe["points"]] == [1, 2, 3, 4, 5, 6]
+    assert lines["A:n2k5n1:B of weights 1a2b3c4d"]["points"][0]["over"] == "3 seeds"
