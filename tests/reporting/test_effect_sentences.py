@@ -1,3 +1,5 @@
+import pytest
+
 import fake_study
 from tftransfer.records import record_files
 from tftransfer.reporting import collected, sentences, tables

@@ -34,7 +34,7 @@ def test_curves_over_n_are_without_them(pair):
     assert "A:ktn:B: first n blocks kept, the rest tuned, from weights 1a2b3c4d" in texts
     assert not [text for text in texts if "k2t1k4n1" in text or "co-adaptation" in text]
     bottom = drawn["figure2-whole"].canvas.figure.axes[1]
-    assert [label.get_text() for label in bottom.get_xticklabels()][0] == ("base" if with_bases else "1")
+    assert next(label.get_text() for label in bottom.get_xticklabels()) == ("base" if with_bases else "1")
 
 
 def test_no_policy_is_joined_to_the_base(pair):
