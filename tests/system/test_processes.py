@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tftransfer.system import processes
+from tftransfer.system import caller, processes
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -32,6 +32,17 @@ def test_a_process_may_have_a_session_of_its_own(tmp_path):
         process = started(tmp_path, "import time\ntime.sleep(60)", own_session=own)
         assert (os.getsid(process.pid) == process.pid) == own
         processes.end([process], 10)
+
+
+def test_a_process_with_a_log_does_not_speak_to_the_users_program(tmp_path, monkeypatch):
+    monkeypatch.setenv(caller.CHANNEL, str(tmp_path / "messages"))
+    speaks = "from tftransfer.system import caller; caller.progress(0.5, 'half')"
+    assert started(tmp_path, speaks).wait(60) == 0
+    assert not (tmp_path / "messages").exists()
+    words = [sys.executable, "-c", speaks]
+    with processes.start(words, None, piped=True) as process:
+        assert process.stdout.read() == b""
+    assert "half" in (tmp_path / "messages").read_text()
 
 
 def test_processes_get_one_time_together_to_save_what_they_have(tmp_path):
