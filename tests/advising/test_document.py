@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-
 from simulated_advice import WORK, Laboratory, best_is
+
 from tftransfer.advising import document, sentences
 
 BLOCKS = tuple(f"block{i}" for i in range(8))
