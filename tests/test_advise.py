@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import pathlib
 import shutil
 import subprocess
@@ -162,6 +163,17 @@ def test_options_are_checked_without_tensorflow():
     code = f"import sys\nfrom tftransfer import advise\nprint([m for m in {slow} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_tensorflow_counts_no_traces_to_users():
+    advise._start_tensorflow(advise.AdviseConfig(pretrained="x.safetensors"))
+    logger = logging.getLogger("tensorflow")
+    judged = [all(f(r) for f in logger.filters) for r in map(_line, ("calls triggered tf.function retracing", "x"))]
+    assert judged == [False, True]
+
+
+def _line(text):
+    return logging.LogRecord("tensorflow", logging.WARNING, "x.py", 1, text, None, None)
 
 
 def test_a_dry_run_says_what_would_be_tried_and_leaves_nothing(options, tmp_path, capsys):
