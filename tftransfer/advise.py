@@ -8,6 +8,7 @@ Options are checked, and `--dry_run` answers, before TensorFlow is loaded.
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 import pathlib
 import time
@@ -152,6 +153,12 @@ def _start_tensorflow(options: Config) -> None:
         from tftransfer.training import strategies
 
         strategies.make(options.strategy, options.replicas)
+    # TensorFlow counts the traces of all models together, so that a few candidates would be too many.
+    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
+
+
+def _is_no_retracing(line: logging.LogRecord) -> bool:
+    return "triggered tf.function retracing" not in line.getMessage()
 
 
 def _advise(file: PretrainedFile[AdviseConfig], started: float) -> int:

@@ -156,13 +156,20 @@ def test_a_budget_of_a_second_is_refused_with_one_that_would_do(laboratory, monk
 
 def test_a_race_that_is_slower_than_it_was_planned_drops_the_worst(laboratory, monkeypatch):
     lab = laboratory(quality=lambda one: 0.8)
-    slow = schedule.Speed(step=0.1, forward=0.05, start=0.2)
+    slow = schedule.Speed(step=0.1, forward=0.05, start=0.0)
     monkeypatch.setattr(advisor.Advisor, "_look", lambda self: slow)
     advice = lab.advise(monkeypatch, budget=330.0)
     assert any("out of time for" in line for line in lab.said)
     for rung in ("rung 2", "rung 3"):
         assert set(candidates.HABITS) <= set(advice.facts[rung])
         assert len(advice.facts[rung]) >= 5
+
+
+def test_building_that_is_over_costs_no_further_time(laboratory, monkeypatch):
+    lab = laboratory(quality=lambda one: 0.8)
+    advice = lab.advise(monkeypatch, budget=400.0, steps=8)
+    assert len(advice.facts["rung 3"]) > 5, "8 steps take less than a second; building took nearly all of the time"
+    assert not any("out of time" in line for line in lab.said)
 
 
 def test_labels_without_signal_give_no_advice(laboratory, monkeypatch):

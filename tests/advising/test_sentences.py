@@ -157,6 +157,8 @@ def test_the_table_has_the_least_regret_first_and_dropped_ones_last():
     assert [line.split("  ")[0] for line in told[1:3]] == ["k2n6", "all tuned"]
     assert told[-2].startswith(rows[5]["name"])
     assert told[-2].endswith("(dropped after 12 steps)")
+    rows[5]["last_step"] = 1
+    assert sentences.table(content(candidates=rows))[-2].endswith("(dropped after 1 step)")
     assert "99.0 %" in told[-2]
     assert told[-1].startswith(rows[6]["name"])
     assert "dropped" not in told[-1]

@@ -38,6 +38,7 @@ ORDER = (
     "tftransfer.run",
     "tftransfer.sweep",
     "tftransfer.tune",
+    "tftransfer.advise",
     "tftransfer.bench",
     "tftransfer.report",
     "tftransfer.describe",

@@ -50,14 +50,18 @@ class Laboratory:
         began = self.now
         self.now += started
         options = {"width": 0.1, "batch_size": 32, "steps": 400, "views": 2} | options
-        monkeypatch.setattr(advisor, "LiveTraining", lambda *words: _Training(self, *words))
-        monkeypatch.setattr(advisor, "FeatureBank", lambda *words: _Bank(self, words[2]))
+        self.stand_in(monkeypatch)
         monkeypatch.setattr(state.atomic, "write_text", lambda path, text: path.write_text(text))  # waits for no disk
         asked = advisor.Advisor(
             Config(**options), self.task, {}, WORK, state.State(self.folder, key), budget, tolerance, self.said.append,
             clock=lambda: self.now, started=began,
         )  # fmt: skip
         return asked.run()
+
+    def stand_in(self, monkeypatch):
+        """Lets the phases of every advice train here."""
+        monkeypatch.setattr(advisor, "LiveTraining", lambda *words: _Training(self, *words))
+        monkeypatch.setattr(advisor, "FeatureBank", lambda *words: _Bank(self, words[2]))
 
 
 def easy_task(folder):

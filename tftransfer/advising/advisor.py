@@ -350,17 +350,27 @@ class Advisor:
         race = self._state.facts["race_from"] + schedule.RACE * self._budget
         finish = schedule.finish_seconds(self._config.steps, self._look())
         left = min(race, (1 - schedule.RESERVED) * self._budget - finish) - self.seconds
-        share = (schedule.RUNGS[number + 1] - schedule.RUNGS[number]) / schedule.RUNGS[number]
         order = sorted(active, key=lambda r: (r.name not in candidates.HABITS, -results[r.name].top1))
         chosen, spent = [], 0.0
         for runner in order:
-            spent += share * results[runner.name].seconds * 0.8
+            spent += self._still(results[runner.name].seconds, number)
             if spent <= max(left, 0.0) or runner.name in candidates.HABITS or len(chosen) < len(candidates.HABITS) + 2:
                 chosen.append(runner)
         if len(chosen) < len(active):
             names = [runner.name for runner in active if runner not in chosen]
             self._say(f"race       out of time for {', '.join(names)}")
         return [runner for runner in active if runner in chosen]
+
+    def _still(self, seconds: float, number: int) -> float:
+        """Returns the most seconds from a rung to the next one of a training that has taken some.
+
+        They are in proportion to the steps, but the seconds of short trainings are those of building and tracing, which
+        are over: steps and looks take no longer than those of a whole network.
+        """
+        part, speed = schedule.RUNGS[number + 1] - schedule.RUNGS[number], self._look()
+        batches = len(self._fold(0).validation) / self._config.batch_size
+        whole = part * self._config.steps * speed.step + batches * speed.forward
+        return min(seconds * part / schedule.RUNGS[number], 1.5 * whole)
 
     def _full(self, runners: Sequence[Candidate]) -> list[Result]:
         """Returns the results of whole trainings."""

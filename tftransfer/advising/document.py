@@ -15,7 +15,7 @@ FORMAT = 1
 def content(
     advice: Advice, task: Any, tolerance: float, work: tuple[int, ...], blocks: tuple[str, ...], folds: int
 ) -> dict[str, Any]:
-    """Returns an advice as JSON has it, without the final score, which comes from the last training.
+    """Returns an advice as JSON has it, without what the last training gives: score, warnings.
 
     Args:
         advice: The advice.
@@ -55,6 +55,8 @@ def content(
         "ended": advice.facts.get("ended", ""),
         "plan": advice.facts.get("plan", {}),
         "speed": advice.facts.get("speed", {}),
+        "warnings": [],
+        "warning_texts": [],
     }
 
 

@@ -24,7 +24,7 @@ def lines(content: Mapping[str, Any]) -> list[str]:
         return [_nothing(content)]
     by_name = {one["name"]: one for one in content["candidates"]}
     chosen = by_name[content["chosen"]]
-    found = [f"Warning: {text}." for text in content.get("warning_texts", ())]
+    found = [f"Warning: {text}." for text in content["warning_texts"]]
     if content["top1"] is None:
         found.append(
             f"{chosen['words']}: best on held-out images, but its training on all images diverged, so there is no "
@@ -139,7 +139,9 @@ def table(content: Mapping[str, Any]) -> list[str]:
     for one in ordered:
         score = one["mean"] if one["mean"] is not None else one["last"]
         regret = f"{100 * one['regret']:.1f}" if one["regret"] is not None else ""
-        mark = "" if score is None or one["mean"] is not None else f" (dropped after {one['last_step']} steps)"
+        mark = (
+            "" if score is None or one["mean"] is not None else f" (dropped after {_count(one['last_step'], 'step')})"
+        )
         shown = "" if score is None else f"{100 * score:.1f} %"
         text.append(
             f"{one['name']:<28}{shown:>8}{one['runs']:>6}{regret:>8}{one['cost']:>7.2f}  {_short(one['words'])}{mark}"
