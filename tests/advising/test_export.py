@@ -49,7 +49,7 @@ def test_the_network_it_starts_from_has_pretrained_weights_below_a_new_head(tmp_
         np.testing.assert_array_equal(start.get_layer(name).kernel, pretrained.get_layer(name).kernel)
     assert not np.array_equal(start.get_layer("logits").kernel, pretrained.get_layer("logits").kernel)
     assert [dataclasses.astuple(part) for part in found.parts] == [
-        ("keep", 0.0, "one"), ("tune", 0.2, "two"), ("new", 1.0, "logits")
+        ("keep", 0.0, "one"), ("tune", 0.2, "flat"), ("new", 1.0, "logits")
     ]  # fmt: skip
     assert (found.start, found.imports, found.steps, found.warmup) == ("start.keras", (), 90, 22)
     assert (found.size, found.stored, found.mean, found.scale) == (32, 36, (1.0, 2.0, 3.0), (0.5,) * 3)

@@ -198,6 +198,16 @@ def _network(program: Program) -> Iterator[str]:
         head = f"keras.layers.Dense(CLASSES, name={program.parts[-1].last!r})"
         yield f"model = keras.Model(model.inputs, {head}(features))"
     yield ""
+    yield from _trained(program, copies)
+
+
+def _trained(program: Program, copies: bool) -> Iterator[str]:
+    """Yields what of the network is trained, and at which rate.
+
+    Args:
+        program: The values.
+        copies: Whether weights are copied from another model of keras.applications.
+    """
     yield "names, first, rates = [layer.name for layer in model.layers], 0, {}"
     yield "for what, rate, last in BLOCKS:"
     yield "    head = model.layers[first : names.index(last) + 1]  # at the end: the last block"
@@ -220,8 +230,8 @@ def _network(program: Program) -> Iterator[str]:
     yield ""
 
 
-def _training(program: Program) -> Iterator[str]:
-    """Yields optimizer, schedule, training, evaluation and saving."""
+def _optimizer(program: Program) -> Iterator[str]:
+    """Yields the optimizer and its learning-rate schedule."""
     decay = f"{program.decay:g} * v"
     if program.bias_decay != 1:
         decay += f" * ({program.bias_decay:g} if v.name == 'bias' else 1)"
@@ -247,6 +257,11 @@ def _training(program: Program) -> Iterator[str]:
     yield f"        return RATE{warm}{shape}"
     yield ""
     yield ""
+
+
+def _training(program: Program) -> Iterator[str]:
+    """Yields training, evaluation and saving."""
+    yield from _optimizer(program)
     loss = f"CategoricalCrossentropy(from_logits=True, label_smoothing={program.smoothing:g})"
     loss = loss if program.smoothing else "SparseCategoricalCrossentropy(from_logits=True)"
     yield f"LOSS = keras.losses.{loss}"
