@@ -51,7 +51,7 @@ class Program:
         pooled_axes: Axes of the features at such a cut: 4 (images), 3 (sequences) or 2 (nothing to pool).
         batch: Images in a step.
         steps: Training steps.
-        release: Steps in which the head trains alone.
+        release: Steps in which the head trains alone; all blocks below it are tuned after them.
         rate: Peak learning rate.
         schedule: `constant`, `step` or `cosine`.
         warmup: Steps of linear warm-up.
@@ -222,8 +222,8 @@ def _trained(program: Program, copies: bool) -> Iterator[str]:
     if program.adapt:
         yield "        follows = isinstance(layer, keras.layers.BatchNormalization)"
         yield "        layer.trainable = what != 'keep' or follows  # statistics of kept blocks follow the images"
-        yield "        if what == 'keep' and follows:"
-        yield "            layer.gamma.trainable = layer.beta.trainable = False"
+        yield "        for weight in layer.trainable_weights if what == 'keep' else ():  # scale and shift"
+        yield "            weight.trainable = False"
     else:
         yield "        layer.trainable = what != 'keep'  # kept batch normalisation stays in inference mode"
     yield "        rates |= {id(weight): rate for weight in layer.trainable_weights}"
