@@ -117,11 +117,11 @@ def test_texts_from_outside_stay_texts(field):
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
-        {"release": 2, "smoothing": 0.1, "adapt": True},
+        {"adapt": True},
+        {"parts": (Part("tune", 0.2, "two"), PARTS[2]), "release": 2, "smoothing": 0.1},
         {"parts": (PARTS[0], Part("new", 1.0, "conv_preds")), "shortened": True, "schedule": "constant", "crop": False},
     ],
-    ids=["tuned", "head first", "dropped"],
+    ids=["statistics follow", "head first", "dropped"],
 )
 def test_programs_of_keras_applications_run(tmp_path, changes):
     write_photographs(tmp_path / "photographs")

@@ -1,16 +1,21 @@
 import dataclasses
+import os
+import subprocess
+import sys
 import types
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
+import tftransfer
 from small_models import chain
 from tftransfer.advising import candidates, code, export
 from tftransfer.advising.candidates import Candidate
 from tftransfer.experiment.config import Config
 from tftransfer.models import architectures
-from tftransfer.records import inputs
+from tftransfer.records import inputs, record_files
 from tftransfer.transfer import weights_of
 
 SCORE = (0.9, 0.8, 0.95)
@@ -49,7 +54,7 @@ def test_the_network_it_starts_from_has_pretrained_weights_below_a_new_head(tmp_
         np.testing.assert_array_equal(start.get_layer(name).kernel, pretrained.get_layer(name).kernel)
     assert not np.array_equal(start.get_layer("logits").kernel, pretrained.get_layer("logits").kernel)
     assert [dataclasses.astuple(part) for part in found.parts] == [
-        ("keep", 0.0, "one"), ("tune", 0.2, "two"), ("new", 1.0, "logits")
+        ("keep", 0.0, "one"), ("tune", 0.2, "flat"), ("new", 1.0, "logits")
     ]  # fmt: skip
     assert (found.start, found.imports, found.steps, found.warmup) == ("start.keras", (), 90, 22)
     assert (found.size, found.stored, found.mean, found.scale) == (32, 36, (1.0, 2.0, 3.0), (0.5,) * 3)
@@ -127,3 +132,35 @@ def test_folders_of_photographs_keep_their_names(tmp_path, record):
     assert "first 5 images" in found.note
     one = dataclasses.replace(config, data_dir=str(tmp_path / "photos" / "train"))
     assert export.program_of(tmp_path, one, chosen, base, record, SCORE).subsets == ()
+
+
+# Classifies a photograph of any size in a process that cannot import this package.
+CLASSIFY = """
+import sys
+sys.modules["tftransfer"] = None
+import keras
+model = keras.saving.load_model(sys.argv[1])
+image = keras.utils.img_to_array(keras.utils.load_img(sys.argv[2]))
+probabilities = model.predict(image[None], verbose=0)[0]
+print(*map(float, probabilities))
+"""
+
+
+def test_plain_keras_classifies_a_photograph(finished, tmp_path, monkeypatch):
+    plain_model = pytest.importorskip("tftransfer.training.plain_model")
+    monkeypatch.setattr(export, "program_of", lambda *arguments: None)
+    record = record_files.read(finished / "random0-A4B-seed0")
+    files = export.write(
+        tmp_path, None, None, None, record, lambda folder, path: plain_model.save(plain_model.of_record(folder), path)
+    )
+    assert list(files) == ["model_file"]
+    Image.new("RGB", (50, 40), (200, 30, 90)).save(tmp_path / "photograph.jpg")
+    command = [sys.executable, "-c", CLASSIFY, files["model_file"], str(tmp_path / "photograph.jpg")]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    found = [float(word) for word in done.stdout.split()]
+    assert sum(found) == pytest.approx(1, abs=1e-5)
+    prepared = inputs.preprocessing(record.folder)
+    logits = tftransfer.load(record.folder).predict(prepared([tmp_path / "photograph.jpg"]), verbose=0)
+    expected = np.exp(logits[0]) / np.exp(logits[0]).sum()
+    assert found == pytest.approx(expected.tolist(), abs=0.02)

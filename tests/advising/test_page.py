@@ -88,6 +88,18 @@ def test_favourites_are_marked_and_their_regrets_given():
     assert "2.0" in page.html(content)
 
 
+def test_measured_scores_of_dropped_candidates_say_when():
+    content = made_advice.content()
+    assert "larger than those of whole trainings" in read(content).text
+    rows = {row["depth"]: row["early"] for row in page._score_rows(content)}
+    for one in content["candidates"]:
+        if one["family"] == "keep, drop the rest":
+            depth = one["decisions"].index("d")
+            assert rows[depth] == ("" if one["mean"] is not None else f"after {one['last_step']}")
+    whole = [one | {"mean": one["last"]} for one in content["candidates"]]
+    assert "larger than those of whole trainings" not in read(content | {"candidates": whole}).text
+
+
 def test_dropped_candidates_say_when():
     rows = page._candidates(made_advice.content())
     assert rows[0]["end"] == ""

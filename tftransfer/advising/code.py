@@ -51,7 +51,7 @@ class Program:
         pooled_axes: Axes of the features at such a cut: 4 (images), 3 (sequences) or 2 (nothing to pool).
         batch: Images in a step.
         steps: Training steps.
-        release: Steps in which the head trains alone.
+        release: Steps in which the head trains alone; all blocks below it are tuned after them.
         rate: Peak learning rate.
         schedule: `constant`, `step` or `cosine`.
         warmup: Steps of linear warm-up.
@@ -198,6 +198,16 @@ def _network(program: Program) -> Iterator[str]:
         head = f"keras.layers.Dense(CLASSES, name={program.parts[-1].last!r})"
         yield f"model = keras.Model(model.inputs, {head}(features))"
     yield ""
+    yield from _trained(program, copies)
+
+
+def _trained(program: Program, copies: bool) -> Iterator[str]:
+    """Yields what of the network is trained, and at which rate.
+
+    Args:
+        program: The values.
+        copies: Whether weights are copied from another model of keras.applications.
+    """
     yield "names, first, rates = [layer.name for layer in model.layers], 0, {}"
     yield "for what, rate, last in BLOCKS:"
     yield "    head = model.layers[first : names.index(last) + 1]  # at the end: the last block"
@@ -212,16 +222,16 @@ def _network(program: Program) -> Iterator[str]:
     if program.adapt:
         yield "        follows = isinstance(layer, keras.layers.BatchNormalization)"
         yield "        layer.trainable = what != 'keep' or follows  # statistics of kept blocks follow the images"
-        yield "        if what == 'keep' and follows:"
-        yield "            layer.gamma.trainable = layer.beta.trainable = False"
+        yield "        for weight in layer.trainable_weights if what == 'keep' else ():  # scale and shift"
+        yield "            weight.trainable = False"
     else:
         yield "        layer.trainable = what != 'keep'  # kept batch normalisation stays in inference mode"
     yield "        rates |= {id(weight): rate for weight in layer.trainable_weights}"
     yield ""
 
 
-def _training(program: Program) -> Iterator[str]:
-    """Yields optimizer, schedule, training, evaluation and saving."""
+def _optimizer(program: Program) -> Iterator[str]:
+    """Yields the optimizer and its learning-rate schedule."""
     decay = f"{program.decay:g} * v"
     if program.bias_decay != 1:
         decay += f" * ({program.bias_decay:g} if v.name == 'bias' else 1)"
@@ -247,6 +257,11 @@ def _training(program: Program) -> Iterator[str]:
     yield f"        return RATE{warm}{shape}"
     yield ""
     yield ""
+
+
+def _training(program: Program) -> Iterator[str]:
+    """Yields training, evaluation and saving."""
+    yield from _optimizer(program)
     loss = f"CategoricalCrossentropy(from_logits=True, label_smoothing={program.smoothing:g})"
     loss = loss if program.smoothing else "SparseCategoricalCrossentropy(from_logits=True)"
     yield f"LOSS = keras.losses.{loss}"

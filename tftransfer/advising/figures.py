@@ -9,7 +9,7 @@ from tftransfer.advising import candidates
 from tftransfer.system import escaping
 
 WIDTH = 760.0
-_LABEL, _RIGHT, _ROW = 150.0, 96.0, 26.0  # of the block map: names at the left, scores at the right, height of a row
+_LABEL, _RIGHT, _ROW = 186.0, 76.0, 26.0  # of the block map: names at the left, scores at the right, height of a row
 _NARROWEST = 15.0  # a block's column; a letter fits into it
 _PANELS = 4  # of cheap scores, side by side
 _MOST_NAMED = 8
@@ -85,7 +85,7 @@ def race(content: Mapping[str, Any]) -> str:
     runners = [one for one in content["candidates"] if one["race"]]
     if not runners:
         return ""
-    steps, height, left, right = content["steps"], 330.0, 52.0, 190.0
+    steps, height, left, right = content["steps"], 330.0, 52.0, 236.0
     points = [top1 for one in runners for _, top1 in one["race"]]
     scale = _Scale(max(min(points), max(points) - _RACE_POINTS), max(points), height - 34, 16)
     across = (WIDTH - left - right) / max(1, steps)

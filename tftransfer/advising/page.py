@@ -7,6 +7,7 @@ import jinja2
 import markupsafe
 
 from tftransfer.advising import figures, held_out, sentences
+from tftransfer.advising.candidates import HEAD_ONLY, KEEP_DROP
 from tftransfer.system import escaping
 
 FILE = "advice.html"
@@ -96,7 +97,7 @@ def _candidates(content: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _score_rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Returns a row for each cut: number of kept blocks, what was measured, each cheap score and whether it is best."""
     known = {name: {int(n): v for n, v in of.items()} for name, of in content["scores"].items()}
-    truth = figures.measured(content)
+    truth, early = figures.measured(content), _early(content)
     best = {name: max(of, key=of.__getitem__) for name, of in known.items() if of}
     top = max(truth, key=truth.__getitem__) if truth else None
     depths = sorted({depth for of in known.values() for depth in of} | truth.keys()) if any(known.values()) else []
@@ -105,12 +106,20 @@ def _score_rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
             "depth": depth,
             "block": content["blocks"][depth - 1],
             "measured": (_percent(truth.get(depth)), depth == top),
+            "early": early.get(depth, ""),
             "values": [
                 ("" if depth not in of else f"{of[depth]:.4g}", best.get(name) == depth) for name, of in known.items()
             ],
         }
         for depth in depths
     ]
+
+
+def _early(content: Mapping[str, Any]) -> dict[int, str]:
+    """Returns after how many steps new heads on kept blocks were dropped, by their number, where they were."""
+    probes = [one for one in content["candidates"] if one["family"] == KEEP_DROP or one["name"] == HEAD_ONLY]
+    early = [one for one in probes if one["mean"] is None and one["last_step"]]
+    return {figures.kept(one): f"after {one['last_step']:,}" for one in early}
 
 
 def _power(content: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
