@@ -27,11 +27,7 @@ LOAD_TENSORFLOW = {
         "group_training", "pretrained_base", "record_content", "source_weights", "studies", "training_reports",
     ),
     "tftransfer.scheduling": ("worker",),
-<<<<<<< HEAD
-    "tftransfer.advising": ("advisor", "document", "live"),
-=======
     "tftransfer.advising": ("advisor", "document", "export", "live"),
->>>>>>> advpage
     "tftransfer.tuning": ("search", "trial", "view"),
     "tftransfer.benchmarking": ("images", "stepping"),
     "tftransfer.reporting": ("study_figure",),  # TensorBoard alone

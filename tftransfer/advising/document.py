@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tftransfer.advising import advisor, held_out, statements
+from tftransfer.advising import advisor, candidates, held_out, statements
 from tftransfer.advising.advisor import Advice
 from tftransfer.experiment import policies
 
@@ -95,17 +95,18 @@ def _score_regrets(advice: Advice) -> dict[str, float]:
     """Returns what each cheap score's favourite cut loses to the best cut of the same kind, as measured.
 
     A score ranks the features at cuts, so its favourite is the linear probe there: the blocks above are dropped, or,
-    at the last cut, the head alone is new.
+    at the last cut, the head alone is new. Where the race dropped the favourite early, all are compared at the step at
+    which it was dropped.
     """
     work = (1,) * len(advice.candidates[0].decisions)
-    known = [_candidate(advice, one, work) for one in advice.candidates]
-    means = {one["name"]: one["last"] if one["mean"] is None else one["mean"] for one in known}
-    probes = {c.kept: means[c.name] for c in advice.candidates if c.family == "keep, drop the rest"}
-    probes |= {c.kept: means[c.name] for c in advice.candidates if c.name == "head only"}
-    probes = {depth: mean for depth, mean in probes.items() if mean is not None}
+    races = {c.kept: dict(map(tuple, _candidate(advice, c, work)["race"])) for c in advice.candidates
+             if c.family == candidates.KEEP_DROP or c.name == candidates.HEAD_ONLY}  # fmt: skip
+    races = {depth: race for depth, race in races.items() if race}
     found = {}
     for name in advisor.SCORES:
-        values = {depth: value for depth, value in advice.scores.get(name, {}).items() if depth in probes}
-        if values and probes:
-            found[name] = max(probes.values()) - probes[max(values, key=lambda depth: values[depth])]
+        values = {depth: value for depth, value in advice.scores.get(name, {}).items() if depth in races}
+        if values:
+            favourite = races[max(values, key=lambda depth: values[depth])]
+            step = max(favourite)
+            found[name] = max(race[step] for race in races.values() if step in race) - favourite[step]
     return found
