@@ -27,7 +27,6 @@ LOAD_TENSORFLOW = {
         "group_training", "pretrained_base", "record_content", "source_weights", "studies", "training_reports",
     ),
     "tftransfer.scheduling": ("worker",),
-    "tftransfer.advising": ("advisor", "document", "export", "live"),
     "tftransfer.tuning": ("search", "trial", "view"),
     "tftransfer.benchmarking": ("images", "stepping"),
     "tftransfer.reporting": ("study_figure",),  # TensorBoard alone

@@ -10,6 +10,7 @@ __all__ = [
     "advisor",
     "candidates",
     "document",
+    "export",
     "folds",
     "held_out",
     "live",

@@ -130,11 +130,7 @@ def look(
         if heartbeat.images_per_second
     ]
     left = _seconds_left(planned, records, heartbeats, broken)
-    stages = tuple(
-        f"{_networks(len(heartbeat.networks))}: {heartbeat.stage}"
-        for heartbeat in heartbeats.values()
-        if heartbeat.stage
-    )
+    stages = tuple(f"{_networks(len(each.networks))}: {each.stage}" for each in heartbeats.values() if each.stage)
     reasons, over = {name: why for name, (_, why) in silent.items()}, _fraction(lines, heartbeats.values())
     known = _compared(lines, records)
     return Overview(study.name, known, sum(speeds) or None, left, failures, unreadable, stages, reasons, over)
