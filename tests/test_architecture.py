@@ -22,7 +22,7 @@ LOAD_TENSORFLOW = {
         "batch_norm", "compilation", "diagnostics", "features", "group", "history", "memory", "optimizers", "outcomes",
         "plain_model", "snapshots", "strategies", "trainer", "untrained_sources", "weights",
     ),
-    "tftransfer.advising": ("advisor", "document", "live"),
+    "tftransfer.advising": ("advisor", "document", "export", "live"),
     "tftransfer.execution": (
         "group_training", "pretrained_base", "record_content", "source_weights", "studies", "training_reports",
     ),

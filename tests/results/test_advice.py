@@ -9,7 +9,7 @@ from tftransfer.results import Advice
 
 @pytest.fixture
 def folder(tmp_path):
-    content = made_advice.content()
+    content = made_advice.content(warning_texts=[])
     content["sentences"] = sentences.lines(content)
     (tmp_path / "advice.json").write_text(json.dumps(content))
     return tmp_path

@@ -14,6 +14,7 @@ __all__ = [
     "folds",
     "held_out",
     "live",
+    "page",
     "schedule",
     "sentences",
     "state",
