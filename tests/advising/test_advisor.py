@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from simulated_advice import KilledError, Laboratory, best_is
 
-from tftransfer.advising import advisor, candidates, schedule
+from tftransfer.advising import advisor, candidates, schedule, state
 
 
 @pytest.fixture
@@ -90,6 +90,8 @@ def test_a_call_that_was_killed_ends_with_the_same_advice(killed_at, tmp_path, m
     assert advice.results == expected.results
     assert advice.verdict == expected.verdict
     assert advice.facts["ended"] == expected.facts["ended"]
+    seconds = [state.State(tmp_path / name, "k" * 64).seconds for name in "ab"]
+    assert seconds[0] == pytest.approx(seconds[1], abs=1e-6 if killed_at > 2 else 60)
     assert len(lab.scored) <= len(whole.scored) + 2, "no score twice, but for the two of the first look"
 
 

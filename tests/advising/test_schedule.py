@@ -60,5 +60,9 @@ def test_searching_rates_and_starting_take_time():
     assert schedule.start_seconds(1.0, SPEED) == 2.0
 
 
+def test_the_last_training_is_kept_half_as_much_again_as_a_whole_network_takes():
+    assert schedule.finish_seconds(100, SPEED) == pytest.approx(18.0)
+
+
 def test_features_are_computed_for_each_view_and_the_centre():
     assert schedule.feature_seconds(SPEED, images=1000, batch=50, views=2) == pytest.approx(3 * 20 * 0.05)
