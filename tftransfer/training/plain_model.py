@@ -93,19 +93,13 @@ def _set_mean(model: keras.Model, prepared: Preprocessing) -> None:
 def _plain(model: keras.Model) -> keras.Model:
     """Returns a copy of a model, with its weights, in which Keras' layers stand for those of this package."""
 
-    def clone(layer: Any) -> Any:
-        copy = _keras_layer(layer)
-        if isinstance(layer, keras.layers.Layer):
-            copy.trainable = layer.trainable
-        return copy
-
-    copied = keras.models.clone_model(model, clone_function=clone, call_function=_call)
+    copied = keras.models.clone_model(model, clone_function=_keras_layer, call_function=_call)
     copied.set_weights(model.get_weights())
     return copied
 
 
 def _keras_layer(layer: Any) -> Any:
-    """Returns a new layer of Keras that computes what a layer does."""
+    """Returns a new layer of Keras that computes what a layer does, and trains if that does."""
     config = layer.get_config()
     if isinstance(layer, GroupedConv2D):
         del config["implementation"]
