@@ -68,7 +68,7 @@ def content(blocks=BLOCKS, work=WORK, **changes):
         "score_regrets": {score: round(0.004 * i, 4) for i, score in enumerate(SCORES)},
         "ended": "expected regret is below the tolerance", "plan": {"steps": STEPS, "rates": True},
         "speed": {"step": 0.2, "forward": 0.05, "start": 9.0}, "top1": 0.913, "interval": [0.885, 0.9362],
-        "network": "network/B-seed0", "warnings": [], "seconds": 1740.0, "budget": "30m",
+        "network": "network/B-seed0", "warnings": [], "warning_texts": [], "seconds": 1740.0, "budget": "30m",
     } | changes  # fmt: skip
     return found | {"sentences": sentences.lines(found)}
 
