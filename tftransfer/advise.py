@@ -193,6 +193,7 @@ def _advise(file: PretrainedFile[AdviseConfig], started: float) -> int:
     advice = asked.run()
     blocks = architectures.block_names(options.architecture)
     content = document.content(advice, task, options.tolerance / 100, work, blocks, asked.folds)
+    _remove_old(options.folder)
     if advice.chosen:
         content |= _finish(options, advice, store, split, base, file, key)
     content["seconds"] = round(asked.seconds, 1)
@@ -202,6 +203,12 @@ def _advise(file: PretrainedFile[AdviseConfig], started: float) -> int:
     if not advice.chosen:
         return command_line.EXIT_WARNINGS  # there is no model, which a script that goes on with it must know
     return command_line.EXIT_FAILED if content["top1"] is None else 0
+
+
+def _remove_old(folder: pathlib.Path) -> None:
+    """Removes what an earlier advice left for users: none of it must stand beside another one."""
+    for name in (JSON, "advice.html", "model.keras", "finetune.py", "start.keras"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _task(options: AdviseConfig, store: Any, split: splits.Split) -> Any:

@@ -92,7 +92,6 @@ def _set_mean(model: keras.Model, prepared: Preprocessing) -> None:
 
 def _plain(model: keras.Model) -> keras.Model:
     """Returns a copy of a model, with its weights, in which Keras' layers stand for those of this package."""
-
     copied = keras.models.clone_model(model, clone_function=_keras_layer, call_function=_call)
     copied.set_weights(model.get_weights())
     return copied
