@@ -11,11 +11,11 @@ from typing import Any
 from tftransfer.calls import keywords
 from tftransfer.cli import command_line
 from tftransfer.data import datasets
-from tftransfer.experiment import prepared_images
+from tftransfer.experiment import image_options, prepared_images
 from tftransfer.experiment.config import Config
 
 _MAIN = "__main__:"
-_OF_PLACE = ("dataset", "image_size", "cache_dir", keywords.FLAGFILE)  # decide the images' size, and the cache
+_OF_PLACE = ("dataset", "data_dir", "image_size", "cache_dir", keywords.FLAGFILE)  # decide the images' size, the cache
 # Options that name a data set, and its folder.
 _DATASETS = {"dataset": "data_dir", "source_dataset": "source_dir"}
 
@@ -104,7 +104,7 @@ def _replace_models(found: dict[str, Any], takes_weights: bool) -> None:
 def _place(found: Mapping[str, Any]) -> Config:
     """Returns the options that decide the size of images and the place of the cache."""
     words = keywords.words(Config, {name: found[name] for name in _OF_PLACE if name in found})
-    return command_line.parse(Config, words, "")[0]
+    return image_options.resolve(command_line.parse(Config, words, "")[0], say=lambda line: None)
 
 
 def _is_model(value: Any) -> bool:
@@ -144,5 +144,5 @@ def _replace_dataset(found: dict[str, Any], name: str, place: str) -> None:
         )
     from tftransfer.calls import images
 
-    root = prepared_images.cache_folder(_place({key: found[key] for key in _OF_PLACE[2:] if key in found}))
+    root = prepared_images.cache_folder(_place({key: found[key] for key in _OF_PLACE[3:] if key in found}))
     found[name], found[place] = "arrays", images.kept(value, root)
