@@ -10,8 +10,8 @@ from typing import Any
 import keras
 from keras.src.utils.naming import to_snake_case
 
-from tftransfer.models import catalog, keras_settings, serialization, user_code
-from tftransfer.system import atomic
+from tftransfer.models import catalog, keras_settings, serialization
+from tftransfer.system import atomic, user_code
 
 _PROBE_CLASSES = 2  # a study gives the model a head for its own classes
 
