@@ -62,7 +62,8 @@ class AdviseConfig(Config):
     @property
     def folder(self) -> pathlib.Path:
         """Folder of this advice."""
-        name = self.name or f"{catalog.safe_label(self.dataset)}-{catalog.safe_label(self.model)}"
+        images = os.path.basename(os.path.abspath(self.data_dir)) if self.data_dir else self.dataset
+        name = self.name or f"{catalog.safe_label(images)}-{catalog.safe_label(self.model)}"
         return pathlib.Path(self.advice_dir) / name
 
 
@@ -186,6 +187,7 @@ def _advise(file: PretrainedFile[AdviseConfig], started: float) -> int:
             f"advice     {options.folder} has findings of other images, options or time budgets, which are kept but "
             f"not used: starting anew"
         )
+    _remove_old(options.folder)
     asked = advisor.Advisor(
         options, task, base.weights, work, known,
         budget.seconds_of(options.time_budget), options.tolerance / 100, escaping.say, started=started,
@@ -193,7 +195,6 @@ def _advise(file: PretrainedFile[AdviseConfig], started: float) -> int:
     advice = asked.run()
     blocks = architectures.block_names(options.architecture)
     content = document.content(advice, task, options.tolerance / 100, work, blocks, asked.folds)
-    _remove_old(options.folder)
     if advice.chosen:
         content |= _finish(options, advice, store, split, base, file, key)
     content["seconds"] = round(asked.seconds, 1)
@@ -224,10 +225,13 @@ def _task(options: AdviseConfig, store: Any, split: splits.Split) -> Any:
 
 def _key(options: AdviseConfig, store: Any, file: PretrainedFile[AdviseConfig]) -> str:
     """Returns the hash of all that decides what an advice finds out."""
+    from tftransfer.models import architectures
+
     parts = {
         "recipe": options.recipe(), "seed": options.seed, "images": store.fingerprint, "size": store.size,
         "per_class": options.images_per_class, "weights": file.described.sha256, "protocol": PROTOCOL,
-        "budget": options.time_budget, "tolerance": options.tolerance,
+        "budget": options.time_budget, "tolerance": options.tolerance, "trained_on": file.described.trained_on,
+        "architecture": architectures.identity(options.architecture), "exclude": options.exclude_duplicates,
     }  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

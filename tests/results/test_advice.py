@@ -26,8 +26,8 @@ def test_an_advice_reads_itself(folder):
 
 def test_its_table_has_a_row_for_each_candidate_the_best_first(folder):
     table = Advice(folder).table
-    means = [mean for mean in table["mean"] if mean == mean]
-    assert means == sorted(means, reverse=True)
+    regrets = [regret for regret in table["regret"] if regret == regret]
+    assert regrets == sorted(regrets)
     assert set(table["name"]) == {one["name"] for one in made_advice.content()["candidates"]}
 
 

@@ -142,8 +142,9 @@ class GroupTraining:
         identity = record_content.identity_of(cell, member.source, self._store.fingerprint)
         pretrained = self._sources.pretrained_for(cell)
         content = record_content.content(
-            cell, identity, task, outcome, member.source, member.reference, pretrained, self._about_images(cell, task)
-        )
+            cell, identity, task, outcome, member.source, member.reference, pretrained,
+            self._about_images(cell, task), self._store.class_names,
+        )  # fmt: skip
         content["resumed"] = checkpoints.resumed if checkpoints else []
         content["notes"] = [note.code for note in record_warnings.notes(content)]
         names = [self._store.class_names[index] for index in cell.classes]

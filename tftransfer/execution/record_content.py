@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tftransfer.execution.pretrained_base import PretrainedBase
@@ -47,6 +47,7 @@ def content(
     reference: Record | None,
     pretrained: PretrainedBase | None = None,
     images: Mapping[str, Any] | None = None,
+    class_names: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Returns the content of a network's record.
 
@@ -59,6 +60,7 @@ def content(
         reference: The base of its own target, None if it is that base itself.
         pretrained: What it copies from in the place of `source`.
         images: What else must be known of its images to trust its score.
+        class_names: Names of all classes, by which those of two data sets are compared.
     """
     diverged = outcome.diverged_at is not None
     scores = {name: None if diverged else value for name, value in outcome.scores.items()}
@@ -73,7 +75,7 @@ def content(
         "status": record_files.DIVERGED if diverged else record_files.DONE,
         "treatment": dataclasses.asdict(cell.treatment) | {"label": cell.treatment.label},
         "result": scores | {"chance": chance},
-        "integrity": _integrity(cell, task, outcome, chance, source, pretrained) | dict(images or {}),
+        "integrity": _integrity(cell, task, outcome, chance, source, pretrained, class_names) | dict(images or {}),
         "reference": identities.origin(reference) if reference else None,
         "cost": {
             # Of a group's time each network bears the fraction that its arithmetic has.
@@ -115,12 +117,12 @@ def _integrity(
     chance: float,
     source: Record | None,
     pretrained: PretrainedBase | None,
+    class_names: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Returns the proofs about a network, and all else that decides whether its score can be trusted."""
     changed = set(outcome.frozen_blocks) & set(outcome.changed_blocks)
     tuned = [name for name in outcome.copied_blocks if name not in outcome.frozen_blocks]
-    knows = pretrained.seen if pretrained else cell.source_classes
-    seen = None if knows is None else len(set(knows) & set(cell.classes))
+    seen = _classes_seen(cell, pretrained, class_names)
     finite = outcome.diverged_at is None
     return {
         "frozen_blocks": list(outcome.frozen_blocks),
@@ -143,6 +145,19 @@ def _integrity(
         **({"pretrained_source": _origin(pretrained)} if pretrained else {}),
         **({"trained_from_features": True} if outcome.from_features else {}),
     }
+
+
+def _classes_seen(cell: Cell, pretrained: PretrainedBase | None, names: Sequence[str]) -> int | None:
+    """Returns the number of target classes that the source was trained on; None if its classes are not known.
+
+    Classes of two data sets are the same if their names are.
+    """
+    knows = pretrained.seen if pretrained else cell.source_classes
+    if knows is None:
+        return None
+    if not cell.split.is_whole or pretrained or not names:
+        return len(set(knows) & set(cell.classes))
+    return len({names[index] for index in knows} & {names[index] for index in cell.classes})
 
 
 def _origin(pretrained: PretrainedBase) -> dict[str, Any]:
@@ -207,7 +222,9 @@ def command_of(cell: Cell, pretrained: str = "") -> str:
         value = getattr(cell.config, field.name)
         value = catalog.label(value) if field.name == "model" else value
         idle = field.name == "epochs" and cell.config.steps  # steps decide
-        idle |= field.name == "split" and value in ("random", splits.WHOLE)  # follows from the other options
+        # The split follows from the other options: halves at random, and none with a source or weights from elsewhere.
+        idle |= field.name == "split" and value == "random"
+        idle |= field.name == "split" and value == splits.WHOLE and bool(cell.config.source_dataset or pretrained)
         if value != field.default and not idle and field.name not in _PATHS + _ONCE:
             words.append(f"--{field.name}={shlex.quote(str(value))}")
     return " ".join(

@@ -67,12 +67,15 @@ class Advice:
 
     @property
     def table(self) -> "pd.DataFrame":
-        """Candidates with their scores, one row each, the best first; needs pandas (extra `report`)."""
+        """Candidates with their scores, one row each, those of least expected regret first; needs pandas.
+
+        Means are of different folds and seeds, so that they cannot be compared; regrets can.
+        """
         extras.require("pandas")
         import pandas as pd
 
         columns = ["name", "policy", "family", "mean", "regret", "runs", "cost", "words", "last", "last_step"]
-        return pd.DataFrame(self.content["candidates"])[columns].sort_values("mean", ascending=False, ignore_index=True)
+        return pd.DataFrame(self.content["candidates"])[columns].sort_values("regret", ignore_index=True)
 
     @property
     def record(self) -> Record:
@@ -94,7 +97,7 @@ class Advice:
     def _repr_html_(self) -> str:
         rows = [
             (one["name"], "" if one["mean"] is None else f"{100 * one['mean']:.1f} %", one["words"])
-            for one in sorted(self.content["candidates"], key=lambda one: -(one["mean"] or 0.0))
+            for one in sorted(self.content["candidates"], key=lambda one: (one["regret"] is None, one["regret"]))
         ]
         return html.page(
             *(f"<p>{escaping.html(line)}</p>" for line in self.sentences),
