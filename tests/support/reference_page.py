@@ -12,13 +12,15 @@ ROOT = pathlib.Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference.md"
 COMMANDS = ("run", "sweep", "advise", "report", "tune", "bench", "describe", "export", "cache")
 SHARED = "Options of all commands that train"
+_ANCHOR = "#" + SHARED.lower().replace(" ", "-")
 _HEAD = f"""# Reference: options by command
 
 <!-- made by `python -m tests.support.reference_page` from the options themselves -->
 
-`python -m tftransfer.COMMAND --help` prints the same. Switches are turned off by `--no` before their name. `--flagfile=FILE`
-reads options from a file, one per line, or from a recipe of the package by its name ([recipes](sweeps.md#recipes)). In
-Python, options are keyword arguments ([from Python](python.md)). [{SHARED}](#{SHARED.lower().replace(" ", "-")}) come last.
+`python -m tftransfer.COMMAND --help` prints the same. Switches are turned off by `--no` before their name.
+`--flagfile=FILE` reads options from a file, one per line, or from a recipe of the package by its name
+([recipes](sweeps.md#recipes)). In Python, options are keyword arguments ([from Python](python.md)).
+[{SHARED}]({_ANCHOR}) come last.
 """
 
 
@@ -79,7 +81,10 @@ def page() -> str:
         lines += [_cell(rest.strip()), ""] if rest else []
         lines += _sections(_own(config))
         if issubclass(config, Config):
-            lines += [f"It also takes the [options of all commands that train](#{SHARED.lower().replace(' ', '-')}).", ""]
+            lines += [
+                f"It also takes the [options of all commands that train](#{SHARED.lower().replace(' ', '-')}).",
+                "",
+            ]
     lines += [f"## {SHARED}", "", *_sections(list(dataclasses.fields(Config)))]
     return "\n".join(lines).rstrip() + "\n"
 
