@@ -23,8 +23,8 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 FENCES = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"python -m tftransfer\.(\w+)((?: [^#`\n|]*)?)")
-# Options of other programs, which pages name beside ours.
-FOREIGN = {"--no", "--full"}
+# Options that are no fields.
+FOREIGN = {"--no", "--flagfile", "--help"}
 
 
 def text_of(page):
@@ -100,10 +100,10 @@ def test_every_option_that_a_page_names_exists(page):
     known = {f"--{field.name}" for command in reference_page.COMMANDS
              for field in dataclasses.fields(reference_page.config_class(command))}  # fmt: skip
     inline = re.findall(r"`(--[a-z_0-9]+)(?:[= ][^`]*)?`", FENCES.sub("", text_of(page)))
-    foreign = FOREIGN | {"--flagfile", "--help"}
+    known |= {option.replace("--", "--no", 1) for option in known}
     if page.name in ("measured.md", "ray.md", "robustness.md"):  # name options of benchmarks, of Ray and of faults
         return
-    assert set(inline) <= known | foreign
+    assert set(inline) <= known | FOREIGN
 
 
 def test_the_reference_is_that_of_the_options():
@@ -121,27 +121,30 @@ def test_the_site_is_built(tmp_path):
     assert "Its name, <code>random0-B4B-seed0</code>" in (tmp_path / "api" / "index.html").read_text(encoding="utf-8")
 
 
-PYTHON = text_of(ROOT / "docs" / "python.md")
+def examples(name):
+    """Returns the Python code of a page, block by block."""
+    return re.findall(r"```python\n(.*?)```", text_of(ROOT / "docs" / name), re.DOTALL)
 
 
 def test_the_example_of_transplanting_runs(capsys):
-    *_, code = re.findall(r"```python\n(.*?)```", PYTHON, re.DOTALL)
+    (code,) = examples("own_network.md")
     assert "width=0.25" in code
     code = code.replace("width=0.25", "width=0.1")  # a third of the time
-    exec(compile(code, "python.md", "exec"), {"__name__": "page"})
+    exec(compile(code, "own_network.md", "exec"), {"__name__": "page"})
     a4b, base = map(float, re.fullmatch(r"A4B ([\d.]+), baseB ([\d.]+)\n", capsys.readouterr().out).groups())
     assert min(a4b, base) > 0.5, "both leave chance, 0.33"
 
 
-def test_the_example_of_predicting_runs(finished, tmp_path, monkeypatch, capsys):
-    _, code, _ = re.findall(r"```python\n(.*?)```", PYTHON, re.DOTALL)
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_examples_of_predicting_run(number, finished, tmp_path, monkeypatch, capsys):
+    code = examples("predict.md")[number]
     (tmp_path / "photographs").mkdir()
     for name in ("one.jpg", "two.jpg"):
         Image.new("RGB", (50, 40), (200, 30, 90)).save(tmp_path / "photographs" / name)
     monkeypatch.chdir(tmp_path)
     assert "runs/STUDY/NETWORK" in code
     code = code.replace("runs/STUDY/NETWORK", str(finished / "random0-A4B-seed0"))
-    exec(compile(code, "python.md", "exec"), {"__name__": "page"})
+    exec(compile(code, "predict.md", "exec"), {"__name__": "page"})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     assert re.fullmatch(r"photographs/one\.jpg class\d \d+ % class\d \d+ %", lines[0]), lines

@@ -19,7 +19,7 @@ _HEAD = f"""# Reference: options by command
 
 `python -m tftransfer.COMMAND --help` prints the same. Switches are turned off by `--no` before their name.
 `--flagfile=FILE` reads options from a file, one per line, or from a recipe of the package by its name
-([recipes](sweeps.md#recipes)). In Python, options are keyword arguments ([from Python](python.md)).
+([recipes](sweeps.md#recipes)). In Python, options are keyword arguments ([from Python](from_python.md)).
 [{SHARED}]({_ANCHOR}) come last.
 """
 
