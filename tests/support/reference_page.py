@@ -17,8 +17,8 @@ _HEAD = f"""# Reference: options by command
 
 <!-- made by `python -m tests.support.reference_page` from the options themselves -->
 
-`python -m tftransfer.COMMAND --help` prints the same, and so does `tftransfer COMMAND --help`. Switches are turned off by
-`--no` before their name.
+`python -m tftransfer.COMMAND --help` prints the same, and so does `tftransfer COMMAND --help`. Switches are turned
+off by `--no` before their name.
 `--flagfile=FILE` reads options from a file, one per line, or from a recipe of the package by its name
 ([recipes](sweeps.md#recipes)). In Python, options are keyword arguments ([from Python](from_python.md)).
 [{SHARED}]({_ANCHOR}) come last.
