@@ -66,7 +66,9 @@ setup(
         "report": REPORT,
         "test": [
             "hypothesis>=6.150",
+            "ipykernel>=6.29",
             "keras-tuner>=1.4.8",
+            "nbclient>=0.10",
             "pytest>=9.0",
             "pytest-xdist>=3.8",
             "selenium>=4.40",

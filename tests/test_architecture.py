@@ -123,6 +123,7 @@ OF_NO_MODULE = {
 OTHER_FILES = {
     "test_architecture.py": "the packages",
     "test_mutants.py": "the list of mutants",
+    "test_docs.py": "the pages of docs/, the notebook, and all links",
     "test_readme.py": "the README",
     "test_hparams_browser.py": "TensorBoard's HParams view in a browser",
     "tensorboard_plugin/test_transfer_tab.py": "the tab in a browser",

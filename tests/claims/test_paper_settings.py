@@ -192,7 +192,7 @@ def test_length_batch_and_test_interval_are_the_papers():
     options = options_of("paper_ilsvrc12.flags")
     assert options.train_steps(640_000) == 450_000
     assert options.steps_per_epoch(640_000) == 2500, "batches of 256"
-    assert trainer._rounds(options, 640_000, 0) == [(0, 1000, 0, 450)], "450 rounds of 1000 steps"
+    assert trainer._rounds(options, 640_000, 25_000, 0) == [(0, 1000, 0, 450)], "450 rounds of 1000 steps"
 
 
 def test_the_agreement_is_printed_by_a_command():

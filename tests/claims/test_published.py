@@ -1,4 +1,4 @@
-"""The published records can be read, and the README says what they say."""
+"""The published records can be read, and docs/results.md says what they say."""
 
 import pathlib
 import re
@@ -10,7 +10,7 @@ from tftransfer.records import record_files
 
 ROOT = pathlib.Path(__file__).parents[2]
 STUDIES = sorted(path for path in (ROOT / "runs" / "published").iterdir() if path.is_dir())
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
@@ -44,8 +44,8 @@ def test_nothing_says_where_it_was_made():
     assert not [path for path in files if folders.search(path.read_bytes())]
 
 
-def test_the_readme_shows_the_published_numbers():
-    rows = re.findall(r"^\| (random0|natural_manmade) \|(.+)\|$", README, re.MULTILINE)
+def test_the_page_of_results_shows_the_published_numbers():
+    rows = re.findall(r"^\| (random0|natural_manmade) \|(.+)\|$", RESULTS, re.MULTILINE)
     assert len(rows) == 2
     for split, cells in rows:
         (study,) = [study for study in STUDIES if f"tiny_imagenet-AlexNet-{split.rstrip('0')}" in study.name]

@@ -14,7 +14,7 @@ from tests.mutants.mutant_list import ROOT, Mutant
 
 # What tests read of the checkout.
 _COPIED = ("tftransfer", "tests", "docs", "flags", "runs/published", "runs/README.md", "README.md", "BUILD.md",
-           "LICENSE", "pyproject.toml", "setup.py", ".ci", ".gitignore")  # fmt: skip
+           "mkdocs.yml", "LICENSE", "pyproject.toml", "setup.py", ".ci", ".gitignore")  # fmt: skip
 _WORKER = pathlib.Path("tests", "mutants", "worker.py")
 
 

@@ -47,7 +47,7 @@ The default recipe needs its steps, however few the images are: on a half of mot
 four times the warm-up, the fewest that leave its 150 steps whole.
 """
 PRETRAINED_RATE = 0.2
-"""Factor on the learning rate of tuned blocks of pretrained weights; `docs/pretrained_weights.md` has what was measured."""
+"""Factor on the learning rate of tuned blocks of pretrained weights (`docs/pretrained_weights.md`)."""
 FEW_STEPS = 200
 """Steps below which a network is hardly trained, by the same scores."""
 
