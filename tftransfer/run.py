@@ -184,7 +184,7 @@ def _train(
         return command_line.EXIT_FAILED
     networks = [study.finished(step.cell) for step in steps]
     caller.result(network=str((root / cell.name).absolute()))
-    for warning in _warnings(cell, networks):
+    for warning in (*_warnings(cell, networks), *_known_since(networks, pretrained, cell.classes)):
         escaping.say(f"WARNING: {warning}", sys.stderr)
     for note in (note for network in networks for note in record_warnings.notes(network.record.content)):
         escaping.say(f"NOTE: {note.text}", sys.stderr)
@@ -252,6 +252,23 @@ def _warnings(cell: Cell, networks: Sequence) -> list[str]:
         text = f"{cell.name} was trained without --keep_weights; --force trains it again and keeps them"
         warnings.append((cell.name, text))
     return escaping.distinct(warnings)
+
+
+def _known_since(networks: Sequence, pretrained: Any, classes: Sequence[int]) -> list[str]:
+    """Returns warnings of records that were made before the classes of their pretrained weights were known."""
+    seen = set() if pretrained is None or pretrained.seen is None else set(pretrained.seen) & set(classes)
+    without = [
+        network.record.name
+        for network in networks
+        if "pretrained_source" in network.record.content["integrity"]
+        and network.record.content["integrity"].get("target_classes_seen_by_source") is None
+    ]
+    if not (seen and without):
+        return []
+    return [
+        f"{escaping.first(without)}: the weights were trained on {len(seen)} classes of the target, which their records "
+        f"do not say, as they were made without --pretrained_classes; --force trains the network anew"
+    ]
 
 
 def _say(line: str) -> None:
