@@ -266,8 +266,8 @@ def _known_since(networks: Sequence, pretrained: Any, classes: Sequence[int]) ->
     if not (seen and without):
         return []
     return [
-        f"{escaping.first(without)}: the weights were trained on {len(seen)} classes of the target, which their records "
-        f"do not say, as they were made without --pretrained_classes; --force trains the network anew"
+        f"{escaping.first(without)}: the weights were trained on {len(seen)} classes of the target, which records "
+        f"do not say, as they were made without --pretrained_classes; --force trains it anew"
     ]
 
 
