@@ -79,10 +79,10 @@ def main(argv: Sequence[str]) -> int:
     images = preview.images(options)
     if images:
         _check_images(options, names, images)
+    file = pretrained_file.opened(options, given, download=not options.dry_run)
     if options.dry_run:
         escaping.say(_plan_text(options, names, images))
         return 0
-    file = pretrained_file.opened(options, given)
     for note in file.notes:
         escaping.say(note)
     record_files.check_writable(pathlib.Path(options.advice_dir))

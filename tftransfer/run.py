@@ -137,7 +137,10 @@ def _cell(
     options: RunConfig, treatment: treatments.Treatment, names: Sequence[str], kinds: Sequence[str | None]
 ) -> Cell:
     """Returns the network that was asked for."""
-    return Cell(treatment, pairs.split_of(options, names, kinds), options, compared=options.base == "yes")
+    split = pairs.split_of(options, names, kinds)
+    if split.is_whole and not treatment.is_base:  # somebody's own images: the network is what they came for
+        options = dataclasses.replace(options, keep_weights=True)
+    return Cell(treatment, split, options, compared=options.trains_base(options.base))
 
 
 def _train(

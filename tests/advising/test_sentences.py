@@ -13,7 +13,7 @@ def content(**changed):
     """Returns an advice as `document.content` and the last training give it."""
     rows = [
         {"name": one.name, "words": one.words, "cost": one.cost(WORK), "runs": 1, "mean": 0.8, "last": 0.8,
-         "last_step": 100, "regret": 0.01 + 0.001 * i}
+         "last_step": 100, "regret": 0.01 + 0.001 * i, "confirmed": [[1, 1, 0.8]]}
         for i, one in enumerate(candidates.make(WORK))
     ]  # fmt: skip
     told = {
@@ -43,6 +43,12 @@ def test_an_advice_in_sentences():
     ]
 
 
+def test_scores_of_one_fold_are_said_to_be():
+    rows = [one | {"confirmed": []} for one in content()["candidates"]]
+    assert any("rests on one fold" in line for line in sentences.lines(content(candidates=rows)))
+    assert not any("rests on one fold" in line for line in sentences.lines(content()))
+
+
 def test_habits_that_win_are_said_to_win_with_their_interval_turned():
     habits = {"head only": {"mean": -0.012, "low": -0.03, "high": 0.006}}
     (line,) = [line for line in sentences.lines(content(habits=habits)) if "head alone" in line]
@@ -65,16 +71,19 @@ def test_an_advised_habit_is_not_compared_with_itself():
 @pytest.mark.parametrize(
     ("others", "listed"),
     [
-        (["k2t5n1"], "keep blocks 1 to 2, tune blocks 3 to 7, new head"),
+        (["k2t5n1"], "keep blocks 1 to 2, tune blocks 3 to 7, new head (expected to lose 0.4)"),
         (["head only", "k3n5"],
-         "keep all blocks, new head; and keep blocks 1 to 3, re-initialise blocks 4 to 7, new head"),
+         "keep all blocks, new head (expected to lose 0.4); and keep blocks 1 to 3, re-initialise blocks 4 to 7, new "
+         "head (expected to lose 0.4)"),
         (["head only", "all tuned", "from scratch", "k2n6", "k3n5"],
-         "keep all blocks, new head; tune all blocks, new head; train from scratch; and 2 more"),
+         "keep all blocks, new head (expected to lose 0.4); tune all blocks, new head (expected to lose 0.4); train "
+         "from scratch (expected to lose 0.4); and 2 more"),
     ],
 )  # fmt: skip
 def test_ties_are_listed(others, listed):
-    told = sentences.lines(content(best_set=["k3t4n1", *others]))
-    assert f"A tie; as good, within the data's power: {listed}." in told
+    rows = [one | {"regret": 0.004} for one in content()["candidates"]]
+    told = sentences.lines(content(best_set=["k3t4n1", *others], candidates=rows))
+    assert f"A tie: the data do not rule out that one of these is the best: {listed}." in told
     assert not any("No other" in line for line in told)
 
 
@@ -115,9 +124,9 @@ def test_too_few_images_are_not_blamed_on_the_labels():
     assert line.startswith("Too few images: 1 held-out image cannot")
 
 
-def test_warnings_come_first():
+def test_warnings_come_last():
     told = sentences.lines(content(warning_texts=["it was trained on copies of 9 of its 20 validation images"]))
-    assert told[0] == "Warning: it was trained on copies of 9 of its 20 validation images."
+    assert told[-1] == "Warning: it was trained on copies of 9 of its 20 validation images."
 
 
 def test_a_last_training_that_diverged_leaves_no_score():
@@ -135,7 +144,7 @@ def test_candidates_that_are_right_on_the_same_images_have_no_smallest_differenc
 def test_every_number_is_from_the_content():
     told = " ".join(sentences.lines(content(best_set=["k3t4n1", "k2t5n1", "k6t1n1"], cheapest="k6t1n1")))
     known = {"91.3", "89.8", "92.6", "1,250", "0.3", "0.5", "0.86", "2.0", "0.9", "3.1", "4.4", "6.0", "31.2", "29.0",
-             "33.4", "500", "1.1", "7,500", "93"} | set("1234567")  # fmt: skip
+             "33.4", "500", "1.1", "7,500", "93", "1.8", "3.0"} | set("1234567")  # fmt: skip
     assert set(re.findall(r"\d[\d,.]*(?<![.,])", told)) <= known
 
 

@@ -18,7 +18,7 @@ LIMITS = (
     "Groups (photographs of one patient, one camera, one day) or augmented copies on both sides of the split make it "
     "optimistic.",
     "Another network may matter more than the choice of its blocks.",
-    "A tie is an answer: take the cheapest candidate of a tie.",
+    "A tie is an answer: among candidates that lose little, the cheapest is a good choice.",
     "Cheap scores decided nothing; they stand beside what was measured.",
 )
 

@@ -24,7 +24,7 @@ def lines(content: Mapping[str, Any]) -> list[str]:
         return [_nothing(content)]
     by_name = {one["name"]: one for one in content["candidates"]}
     chosen = by_name[content["chosen"]]
-    found = [f"Warning: {text}." for text in content["warning_texts"]]
+    found = []
     if content["top1"] is None:
         found.append(
             f"{chosen['words']}: best on held-out images, but its training on all images diverged, so there is no "
@@ -40,7 +40,17 @@ def lines(content: Mapping[str, Any]) -> list[str]:
         f"Expected regret: {_points(content['regret'])}. It is within your tolerance of "
         f"{100 * content['tolerance']:g} points of the best with probability {_probability(content['within'])}."
     )
-    return [*found, *_ties(content, by_name), *_habits(content), _power(content)]
+    found += [*_ties(content, by_name), *_habits(content), *_repeats(content), _power(content)]
+    return [*found, *(f"Warning: {text}." for text in content["warning_texts"])]
+
+
+def _repeats(content: Mapping[str, Any]) -> list[str]:
+    """Returns what is said where no candidate was trained more than once."""
+    if any(one["confirmed"] for one in content["candidates"]):
+        return []
+    return [
+        "All this rests on one fold: there was no time to repeat anything. A larger --time_budget narrows the doubt."
+    ]
 
 
 def _nothing(content: Mapping[str, Any]) -> str:
@@ -61,10 +71,13 @@ def _ties(content: Mapping[str, Any], by_name: Mapping[str, Any]) -> list[str]:
     others = [name for name in content["best_set"] if name != content["chosen"]]
     if not others:
         return ["No other candidate may be as good, within the data's power."]
-    shown = [_short(by_name[name]["words"]) for name in others[:MOST_NAMED]]
+    shown = [
+        f"{_short(by_name[name]['words'])} (expected to lose {100 * by_name[name]['regret']:.1f})"
+        for name in others[:MOST_NAMED]
+    ]
     shown += [f"{len(others) - MOST_NAMED} more"] if len(others) > MOST_NAMED else []
     listed = "; ".join(shown[:-1]) + ("; and " if len(shown) > 1 else "") + shown[-1]
-    text = [f"A tie; as good, within the data's power: {listed}."]
+    text = [f"A tie: the data do not rule out that one of these is the best: {listed}."]
     cheap, chosen = by_name[content["cheapest"]], by_name[content["chosen"]]
     if cheap is not chosen and cheap["cost"] < _CHEAPER * chosen["cost"]:
         saved = min(99.0, 100 * (1 - cheap["cost"] / chosen["cost"]))

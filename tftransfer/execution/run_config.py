@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tftransfer.cli.options import COMMAND, at_least, option
 from tftransfer.experiment import splits, treatments
-from tftransfer.experiment.config import BUDGETS, Config
+from tftransfer.experiment.config import BASES, BUDGETS, Config
 from tftransfer.models import catalog
 
 _NUMBER = re.compile("[+-]?[0-9]{1,9}")
@@ -35,8 +35,9 @@ class RunConfig(Config):
         "rest, as in k4t*n1; blocks come from A, training is on B",
     )  # fmt: skip
     base: str = option(
-        "yes", COMMAND, "no: do not train the base of the target, from scratch, to compare with", choices=("yes", "no")
-    )
+        "auto", COMMAND, "whether the base of the target, from scratch, is trained to compare with; auto: yes, but no "
+        "where pretrained weights meet all classes of the data set", choices=BASES,
+    )  # fmt: skip
     preserve: int = option(0, COMMAND, "blocks above the n frozen ones that are copied and fine-tuned", at_least(0))
     release_step: int = option(0, COMMAND, "first step that trains preserved blocks; 0: from the start", at_least(0))
     budget: str = option(

@@ -54,6 +54,7 @@ FEW_STEPS = 200
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("constant", "step", "cosine")
 AUTO = "auto"
+BASES = ("auto", "yes", "no")
 BUDGETS = ("equal_steps", "equal_total")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("auto", "one_device", "mirrored")
@@ -283,6 +284,10 @@ class Config:
                 f"A is either --source_dataset or what --pretrained was trained on. Leave one of them out. Received: "
                 f"--source_dataset={self.source_dataset} --pretrained={self.pretrained}"
             )
+
+    def trains_base(self, base: str) -> bool:
+        """Whether the base of a target is trained to compare with, for a value of `BASES`."""
+        return base == "yes" or (base == "auto" and not (self.pretrained and self.split == splits.WHOLE))
 
     @property
     def copied_rate(self) -> float:

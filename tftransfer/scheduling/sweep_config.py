@@ -7,7 +7,7 @@ from typing import Any
 
 from tftransfer.cli.options import COMMAND, MACHINE, RECIPE, SPLIT, at_least, no_nul, option, plain_name, within
 from tftransfer.experiment import grids, pairs, splits, treatments
-from tftransfer.experiment.config import BUDGETS, Config
+from tftransfer.experiment.config import BASES, BUDGETS, Config
 from tftransfer.experiment.grids import Grid
 from tftransfer.experiment.plan import Cell
 
@@ -35,8 +35,9 @@ class SweepConfig(Config):
         "A and B are not halves",
     )  # fmt: skip
     base: str = option(
-        "yes", COMMAND, "no: do not train bases of the targets, from scratch, to compare with", choices=("yes", "no")
-    )
+        "auto", COMMAND, "whether bases of the targets, from scratch, are trained to compare with; auto: yes, but no "
+        "where pretrained weights meet all classes of the data set", choices=BASES,
+    )  # fmt: skip
     split_seeds: str = _axis("0", "seeds of random splits into halves, as in 0-3")
     seeds: str = _axis("0", "seeds of the networks, as in 0-4")
     images_per_class: str = _axis("0", "train on the first k images of each class alone, as in 10,100; 0: on all")
@@ -107,6 +108,8 @@ def grids_of(options: SweepConfig, given: set[str]) -> list[Grid]:
     if options.ray_address and options.runner != "ray":
         raise ValueError(f"--ray_address needs --runner=ray. Received: --runner={options.runner}")
     options.refuse_unused(given)
+    if "n" in given and not (options.treatments or options.cells):
+        raise ValueError(f"--n goes with --treatments; a policy decides on every block. Received: --n={options.n}")
     defaults = {axis: getattr(options, axis) for axis in _AXES}
     defaults["targets"] = defaults["targets"] or ("B" if options.split == splits.WHOLE else "A,B")
     if options.cells:
@@ -155,7 +158,7 @@ def cells_of(
             "--budget=equal_total trains a base as long as source and target together, and how long the weights of "
             "--pretrained were trained is not known. Leave one of them out."
         )
-    compared = options.base == "yes"
+    compared = options.trains_base(options.base)
     cells = grids.union(asked, common, split_of, options.budget == "equal_total", blocks, compared, pretrained)
     if options.release_step != "0" and not any(cell.treatment.release_step for cell in cells):
         raise ValueError(
