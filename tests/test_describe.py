@@ -59,7 +59,7 @@ def test_from_a_finished_network_to_a_transfer_from_its_file(options, tmp_path, 
     with pytest.raises(ValueError, match="is there already"):
         main(describe, *words)
 
-    asked = ["--treatment=AnB", "--n=2", f"--pretrained={path}", *options]
+    asked = ["--treatment=AnB", "--n=2", f"--pretrained={path}", "--split=random", *options]
     main(run, *asked, "--dry_run")
     output = capsys.readouterr().out
     assert "not trained here" in output
@@ -68,7 +68,8 @@ def test_from_a_finished_network_to_a_transfer_from_its_file(options, tmp_path, 
     out, err = capsys.readouterr()
     label = f"A2B-w{files.digest(path)[:8]}"
     assert label in out
-    record = record_files.read(study / f"random0-{label}-seed0")
+    (path_of_record,) = study.parent.glob(f"*/random0-{label}-seed0")
+    record = record_files.read(path_of_record)
     classes = splits.random_split(6, 0).b
     seen = len({0, 4} & set(classes))
     assert record.content["integrity"]["target_classes_seen_by_source"] == seen

@@ -6,11 +6,13 @@ from typing import Any, TypeAlias
 
 from tftransfer import analysis as analysis
 from tftransfer import models as models
+from tftransfer import scores as scores
 from tftransfer.calls import CommandError as CommandError
 from tftransfer.experiment import splits as splits
 from tftransfer.models.blocks import blocks as blocks
 from tftransfer.models.blocks import legal_cuts as legal_cuts
 from tftransfer.records.inputs import preprocessing as preprocessing
+from tftransfer.results import Advice as Advice
 from tftransfer.results import Record as Record
 from tftransfer.results import Report as _Report
 from tftransfer.results import Study as Study
@@ -24,6 +26,69 @@ __version__: str
 _One: TypeAlias = str | PathLike[str] | int | float
 _Value: TypeAlias = _One | Iterable[_One] | Mapping[str, _One]
 
+def advise(
+    model: Any = ...,
+    *,
+    dataset: Any = ...,
+    data_dir: _Value | None = ...,
+    source_dataset: Any = ...,
+    source_dir: _Value | None = ...,
+    skip_broken: bool | None = ...,
+    exclude_duplicates: bool | None = ...,
+    image_size: int | None = ...,
+    images_per_class: int | None = ...,
+    augment: _Value | None = ...,
+    views: int | None = ...,
+    pixel_scale: float | None = ...,
+    pretrained: Any = ...,
+    pretrained_preprocessing: _Value | None = ...,
+    pretrained_classes: _Value | None = ...,
+    split: _Value | None = ...,
+    split_seed: int | None = ...,
+    split_file: _Value | None = ...,
+    blocks: _Value | None = ...,
+    width: float | None = ...,
+    dropout: float | None = ...,
+    initializer: _Value | None = ...,
+    epochs: float | None = ...,
+    steps: int | None = ...,
+    batch_size: int | None = ...,
+    optimizer: _Value | None = ...,
+    learning_rate: float | None = ...,
+    momentum: float | None = ...,
+    weight_decay: float | None = ...,
+    bias_lr_multiplier: float | None = ...,
+    bias_decay_multiplier: float | None = ...,
+    lr_multipliers: _Value | None = ...,
+    layerwise_lr_decay: float | None = ...,
+    copied_lr_multiplier: float | None = ...,
+    schedule: _Value | None = ...,
+    warmup_steps: int | None = ...,
+    drop_steps: int | None = ...,
+    drop_epochs: float | None = ...,
+    drop_factor: float | None = ...,
+    label_smoothing: float | None = ...,
+    batch_norm: _Value | None = ...,
+    batch_norm_momentum: float | None = ...,
+    precision: _Value | None = ...,
+    seed: int | None = ...,
+    runs_dir: _Value | None = ...,
+    study: Any = ...,
+    cache_dir: _Value | None = ...,
+    strategy: _Value | None = ...,
+    replicas: int | None = ...,
+    keep_weights: bool | None = ...,
+    cache_limit: float | None = ...,
+    evaluations: int | None = ...,
+    checkpoint_minutes: _Value | None = ...,
+    resume: _Value | None = ...,
+    time_budget: Any = ...,
+    tolerance: float | None = ...,
+    advice_dir: _Value | None = ...,
+    name: _Value | None = ...,
+    dry_run: bool | None = ...,
+    flagfile: _Value | None = ...,
+) -> Advice: ...
 def bench(
     time_budget: Any = ...,
     *,

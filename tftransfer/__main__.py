@@ -10,7 +10,6 @@ from tftransfer.cli import command_line
 
 _USAGE = """
 usage: tftransfer COMMAND [options]; tftransfer COMMAND --help has the options of one
-
   advise    says which blocks of a pretrained network to keep, tune or drop for your images
   run       trains one network of the experiment, and the bases that it needs
   sweep     trains all networks of a study

@@ -34,7 +34,8 @@ def test_more_time_gives_a_larger_race():
 
 
 def test_time_that_is_spent_before_the_race_is_not_there_for_it():
-    assert fit(1000).steps > fit(1000, before=700).steps
+    assert fit(1000).seconds > fit(1000, before=700).seconds
+    assert fit(1000).cuts > fit(1000, before=700).cuts
     assert fit(1000, before=950) is None
 
 

@@ -12,7 +12,7 @@ from tftransfer.calls import CommandError, child, commands
 from tftransfer.execution.run_config import RunConfig
 
 ROOT = pathlib.Path(__file__).parents[2]
-COMMANDS = ("bench", "describe", "export", "report", "run", "sweep", "tune")
+COMMANDS = ("advise", "bench", "describe", "export", "report", "run", "sweep", "tune")
 
 
 def python(code):

@@ -68,9 +68,14 @@ def test_pretrained_weights_stand_in_for_the_bases_that_are_copied_from():
     assert set(names[:2]) == {"baseA", "baseB"}, "bases first"
     assert sorted(names[2:]) == ["A1B-w1a2b3c4d", "B1A-w1a2b3c4d", "R1A", "R1B"]
     assert {cell.config.recipe()["preprocessing"] for cell in cells} == {"torch"}, "the scratch bases' input, too"
-    only = SweepConfig(treatments="AnB", n="1", targets="B", pretrained="x.keras")
+    only = SweepConfig(treatments="AnB", n="1", targets="B", pretrained="x.keras", base="yes")
     cells = sweep_config.cells_of(only, sweep_config.grids_of(only, set()), NAMES, [None] * 8, pretrained="1" * 64)
     assert [cell.treatment.label for cell in cells] == ["baseB", "A1B-w11111111"], "no base of A"
+    without = SweepConfig(treatments="AnB", n="1", pretrained="x.keras")
+    cells = sweep_config.cells_of(
+        without, sweep_config.grids_of(without, set()), NAMES, [None] * 8, pretrained="1" * 64
+    )
+    assert [cell.treatment.label for cell in cells] == ["A1B-w11111111"], "a base from scratch is seldom wanted"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pathlib
 STUB = pathlib.Path(__file__).parents[2] / "tftransfer" / "__init__.pyi"
 # Command -> the name of its options, the option that may come without its name, and what a call returns.
 COMMANDS = {
+    "advise": ("AdviseConfig", "model", "Advice"),
     "bench": ("BenchConfig", "time_budget", "dict[str, float] | None"),
     "describe": ("DescribeConfig", "network", "pathlib.Path | None"),
     "export": ("ExportConfig", "network", "pathlib.Path | None"),
@@ -26,11 +27,13 @@ from typing import Any, TypeAlias
 
 from tftransfer import analysis as analysis
 from tftransfer import models as models
+from tftransfer import scores as scores
 from tftransfer.calls import CommandError as CommandError
 from tftransfer.experiment import splits as splits
 from tftransfer.models.blocks import blocks as blocks
 from tftransfer.models.blocks import legal_cuts as legal_cuts
 from tftransfer.records.inputs import preprocessing as preprocessing
+from tftransfer.results import Advice as Advice
 from tftransfer.results import Record as Record
 from tftransfer.results import Report as _Report
 from tftransfer.results import Study as Study

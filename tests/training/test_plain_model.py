@@ -86,12 +86,9 @@ def test_preprocessing_of_other_sources(finished, monkeypatch):
     plain = inputs.preprocessing(finished / "random0-A4B-seed0")
     pixels = np.random.default_rng(0).integers(0, 256, (2, plain.stored_size, plain.stored_size, 3), dtype=np.uint8)
 
-    class Reversed(inputs.Preprocessing):
-        reverse = True
-
     fields = {field.name: getattr(plain, field.name) for field in dataclasses.fields(plain)}
     scale = (0.5, 0.25, 0.125)
-    other = Reversed(**{name: value for name, value in fields.items() if name != "reverse"} | {"scale": scale})
+    other = inputs.Preprocessing(**fields | {"scale": scale, "reverse": True})
     images = keras.Input((None, None, 3))
     model = keras.Model(images, plain_model._inputs(images, other))
     plain_model._set_mean(model, other)

@@ -165,7 +165,8 @@ def parse(config_class: type[ConfigT], argv: Sequence[str], usage: str) -> tuple
 
 def _without_program(argv: Sequence[str]) -> list[str]:
     """Returns a command line without the program's name, which is no option and may be missing."""
-    return list(argv[1:] if argv and (argv[0].endswith(".py") or argv[0] in COMMANDS) else argv)
+    is_program = argv and (argv[0].endswith(".py") or argv[0].removeprefix("tftransfer.") in ("", *COMMANDS))
+    return list(argv[1:] if is_program else argv)
 
 
 def _value(value: object) -> object:
