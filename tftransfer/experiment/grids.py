@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from tftransfer.experiment import splits, treatments
+from tftransfer.experiment import policies, splits, treatments
 from tftransfer.experiment.config import Config
 from tftransfer.experiment.plan import Cell
 from tftransfer.experiment.splits import Split
@@ -65,7 +65,9 @@ class Grid:
     def roles(self) -> list[str]:
         """Returns the treatments as written; raises ValueError if one is unknown."""
         roles = _words(self.treatments, "treatments") if self.treatments or not self.policies else []
-        roles += [f"A:{policy}:B" for policy in _words(self.policies, "policies")] if self.policies else []
+        for policy in _words(self.policies, "policies") if self.policies else []:
+            policies.parse(policy)
+            roles.append(f"A:{policy}:B")
         for role in roles:
             treatments.for_target(_parse(role, None if ":" in role else "n", 0, 0, None), "B")  # grammar: any n
         return roles
