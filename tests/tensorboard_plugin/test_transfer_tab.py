@@ -204,7 +204,8 @@ def test_speed_of_a_study_of_170_networks(tmp_path, browser, capsys):  # noqa: F
 @pytest.mark.slow
 def test_tensorboard_finds_the_installed_tab(tmp_path, logdir):
     source = tmp_path / "source"
-    shutil.copytree(ROOT / "tftransfer", source / "tftransfer", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("tftransfer", "flags"):
+        shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path / "site", source]
